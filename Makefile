@@ -1,0 +1,39 @@
+# Two commands: `make demo` draws the first picture, `make test` proves the rest.
+PYTHON ?= python3
+VENV   ?= .venv
+# More flags for pip, such as `PIP_FLAGS="--extra-index-url URL"` to take torch's CPU build.
+PIP_FLAGS ?=
+PIP     = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
+
+.PHONY: demo test lint types format clean
+
+demo: $(VENV)/.installed
+	$(VENV)/bin/redraft run recipes/glasses.redraft
+
+test: lint types $(VENV)/.tested-with
+	$(VENV)/bin/python -m pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+lint: $(VENV)/.tested-with
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+
+types: $(VENV)/.tested-with
+	$(VENV)/bin/mypy
+
+format: $(VENV)/.tested-with
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	# torch goes first and alone, so that the pinned build is the one that is taken.
+	$(PIP) torch
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.tested-with: $(VENV)/.installed
+	$(PIP) -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

@@ -1,0 +1,65 @@
+"""The recipe language: reading, checking, formatting and explaining ``.redraft`` files.
+
+This package never imports torch, so that checking a recipe is quick. Names are loaded on first
+use: importing the package itself costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from redraft_dsl.check import Checked
+    from redraft_dsl.diagnostics import Diagnostic
+    from redraft_dsl.facts import KnownModels, LayerFacts, ModelFacts
+    from redraft_dsl.format import format_text, format_tree
+    from redraft_dsl.parse import Parsed
+    from redraft_dsl.reading import load, loads
+    from redraft_dsl.recipe import Recipe
+    from redraft_dsl.rendering import render
+    from redraft_dsl.source import Source
+    from redraft_dsl.stories import explain
+    from redraft_dsl.to_text import print_recipe
+
+_HOMES = {
+    "Checked": "check",
+    "Diagnostic": "diagnostics",
+    "KnownModels": "facts",
+    "LayerFacts": "facts",
+    "ModelFacts": "facts",
+    "Parsed": "parse",
+    "Recipe": "recipe",
+    "Source": "source",
+    "explain": "stories",
+    "format_text": "format",
+    "format_tree": "format",
+    "load": "reading",
+    "loads": "reading",
+    "print_recipe": "to_text",
+    "render": "rendering",
+}
+
+__all__ = [
+    "Checked",
+    "Diagnostic",
+    "KnownModels",
+    "LayerFacts",
+    "ModelFacts",
+    "Parsed",
+    "Recipe",
+    "Source",
+    "explain",
+    "format_text",
+    "format_tree",
+    "load",
+    "loads",
+    "print_recipe",
+    "render",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module `redraft_dsl` has no attribute `{name}`")
+    return getattr(import_module(f"redraft_dsl.{_HOMES[name]}"), name)

@@ -1,0 +1,120 @@
+"""What every rule of the checker looks at: the tree, sorted, and what is known around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from redraft_dsl import syntax as s
+from redraft_dsl.check.measure import Measure
+from redraft_dsl.check.resolve import Regions, resolve_all
+from redraft_dsl.editions import EDITIONS, LATEST, Defaults
+from redraft_dsl.facts import KnownModels, LayerFacts, ModelFacts
+from redraft_dsl.source import Source
+
+S = TypeVar("S", bound=s.Statement)
+
+
+@dataclass(frozen=True)
+class Context:
+    """A recipe under examination.
+
+    ``facts`` is None when the model is given by file or unknown. ``broken`` are the statements
+    that could not be read; what they may declare counts as declared.
+    """
+
+    tree: s.Tree
+    source: Source
+    folder: Path
+    models: KnownModels
+    facts: ModelFacts | None
+    defaults: Defaults
+    editions: tuple[s.EditionLine, ...]
+    headers: tuple[s.RecipeLine, ...]
+    model_statements: tuple[s.ModelStatement, ...]
+    latents: tuple[s.LatentsStatement, ...]
+    definitions: tuple[s.RegionStatement, ...]
+    operations: tuple[s.Operation, ...]
+    broken: tuple[s.Broken, ...]
+    counts: Mapping[str, int | None]
+    regions: Regions
+
+    @cached_property
+    def measure(self) -> Measure | None:
+        """Regions on the model's picture; None when the model is not known."""
+        return None if self.facts is None else Measure(self.facts.image_size, self.folder)
+
+    def excused(self, name: str) -> bool:
+        """Whether a statement that could not be read may have declared ``name``."""
+        return any(broken.name in (name, None) for broken in self.broken)
+
+    def layer(self, operation: s.Operation) -> LayerFacts | None:
+        """The layer that an operation works at, if the model is known and has it."""
+        return None if self.facts is None else self.facts.layer(operation.layer.text)
+
+
+def build_context(
+    tree: s.Tree, source: Source, folder: Path, models: KnownModels, facts: ModelFacts | None
+) -> Context:
+    """Sort a tree's statements and resolve what does not depend on any rule."""
+    editions = _all(tree, s.EditionLine)
+    model_statements = _all(tree, s.ModelStatement)
+    latents = _all(tree, s.LatentsStatement)
+    definitions = _all(tree, s.RegionStatement)
+    return Context(
+        tree=tree,
+        source=source,
+        folder=folder,
+        models=models,
+        facts=facts or _listed_facts(model_statements, models),
+        defaults=EDITIONS.get(edition_of(editions) or LATEST, EDITIONS[LATEST]),
+        editions=editions,
+        headers=_all(tree, s.RecipeLine),
+        model_statements=model_statements,
+        latents=latents,
+        definitions=definitions,
+        operations=_all(tree, s.Operation),
+        broken=_all(tree, s.Broken),
+        counts={item.name.text: whole(setting_value(item.block, "count")) for item in latents},
+        regions=resolve_all(definitions, tree, folder),
+    )
+
+
+def _all(tree: s.Tree, kind: type[S]) -> tuple[S, ...]:
+    return tuple(node for node in tree.statements if isinstance(node, kind))
+
+
+def _listed_facts(
+    statements: tuple[s.ModelStatement, ...], models: KnownModels
+) -> ModelFacts | None:
+    if len(statements) != 1 or statements[0].block is not None:
+        return None
+    return models.listed.get(statements[0].name.text)
+
+
+def edition_of(editions: tuple[s.EditionLine, ...]) -> int | None:
+    """The edition that a recipe names, if it names one."""
+    return whole(editions[0].value) if editions else None
+
+
+def settings(block: s.Block | None, key: str) -> tuple[s.Setting, ...]:
+    """Every setting of a block with this key."""
+    items = block.items if block else ()
+    return tuple(item for item in items if isinstance(item, s.Setting) and item.key.text == key)
+
+
+def setting_value(block: s.Block | None, key: str) -> s.Value | None:
+    """The value of a setting, the first if it is given twice, or None."""
+    found = settings(block, key)
+    return found[0].value if found else None
+
+
+def whole(value: s.Value | None) -> int | None:
+    """A value as a whole number, or None."""
+    if not isinstance(value, s.Number) or value.percent:
+        return None
+    number = value.value
+    return int(number) if abs(number) < 2**53 and number == int(number) else None

@@ -1,0 +1,69 @@
+"""Plain data about a generator: what a checker must know without opening its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pydantic import BaseModel, ConfigDict
+
+
+class LayerFacts(BaseModel):
+    """One layer that a rule may rewrite.
+
+    ``key_size`` and ``value_size`` are (height, width) of what enters and what leaves the layer.
+    ``names`` holds every name the layer goes by; the first is the canonical one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    names: tuple[str, ...]
+    kind: str
+    in_channels: int
+    out_channels: int
+    kernel: tuple[int, int]
+    key_size: tuple[int, int]
+    value_size: tuple[int, int]
+
+    @property
+    def name(self) -> str:
+        """The canonical name, the one that the formatter and the lock use."""
+        return self.names[0]
+
+
+class ModelFacts(BaseModel):
+    """A generator as a recipe sees it: its picture, its latent and its editable layers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    arch: str
+    image_size: tuple[int, int]
+    latent_size: int
+    layers: tuple[LayerFacts, ...]
+
+    def layer(self, name: str) -> LayerFacts | None:
+        """The layer called ``name`` by any of its names, or None."""
+        for layer in self.layers:
+            if name in layer.names:
+                return layer
+        return None
+
+    def layer_names(self) -> tuple[str, ...]:
+        """Canonical layer names, in the order of the network."""
+        return tuple(layer.name for layer in self.layers)
+
+
+class KnownModels(BaseModel):
+    """The model list as the checker sees it: names with facts, and the architectures it may read.
+
+    A model given by file has no facts until the planner has read the file's header; the checker
+    then leaves out what depends on them, and the planner checks again with ``facts`` filled in.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    listed: Mapping[str, ModelFacts]
+    architectures: tuple[str, ...]
+
+    def names(self) -> Iterable[str]:
+        """The listed model names, sorted."""
+        return sorted(self.listed)

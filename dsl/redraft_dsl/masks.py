@@ -1,0 +1,163 @@
+"""Reading mask files that somebody else may have made: small limits, no surprises."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+MAX_BYTES = 32 * 2**20
+MAX_PIXELS = 4096 * 4096
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP")
+
+Fault = Literal["missing", "unreadable", "outside", "not an image", "too large"]
+
+
+class MaskError(Exception):
+    """A mask file cannot be used. ``fault`` says which kind of trouble, the message says more."""
+
+    def __init__(self, fault: Fault, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
+        self.message = message
+
+
+@dataclass(frozen=True)
+class MaskFile:
+    """A mask that was read: its bytes' sha256 (hex) and its size (height, width) in pixels."""
+
+    path: str
+    data: bytes
+    size: tuple[int, int]
+
+    @cached_property
+    def sha256(self) -> str:
+        """sha256 (hex) of the file's bytes."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    @cached_property
+    def coverage(self) -> npt.NDArray[np.float64]:
+        """(H, W) float64 in 0..1: luminance over black. Raises ``MaskError`` when damaged."""
+        return _decode(self.data)
+
+
+def path_fault(path: str) -> str | None:
+    """Why a path cannot stand in a recipe, judged by its text alone; None when it can."""
+    if not path.strip():
+        return "the path is empty"
+    if "\\" in path:
+        return "it has a backslash"
+    if path.startswith("/") or (len(path) > 1 and path[1] == ":" and path[0].isalpha()):
+        return "it is absolute"
+    if not all(character.isprintable() for character in path):
+        return "it has a character that cannot be seen"
+    depth = 0
+    for part in path.split("/"):
+        depth += {"..": -1, ".": 0, "": 0}.get(part, 1)
+        if depth < 0:
+            return "it leaves the recipe's folder"
+    return None
+
+
+def read_mask(path: str, folder: Path) -> MaskFile:
+    """Read ``folder/path`` and its header; the picture itself is decoded on first use.
+
+    Raises ``MaskError`` for a file that is missing, unreadable, outside ``folder`` (a symbolic
+    link), larger than ``MAX_BYTES`` or ``MAX_PIXELS``, or no picture.
+    """
+    fault = path_fault(path)
+    if fault is not None:
+        raise MaskError("outside", fault)
+    data = _bytes(path, folder)
+    return MaskFile(path, data, _header(data))
+
+
+def _bytes(path: str, folder: Path) -> bytes:
+    try:
+        full = (folder / path).resolve(strict=True)
+        inside = full.is_relative_to(folder.resolve())
+        status = full.stat()
+    except FileNotFoundError:
+        raise MaskError("missing", "there is no such file") from None
+    except (OSError, RuntimeError, ValueError) as problem:
+        raise MaskError("unreadable", _reason(problem)) from None
+    if not inside:
+        raise MaskError("outside", "it is a link that leaves the recipe's folder")
+    if stat.S_ISDIR(status.st_mode):
+        raise MaskError("unreadable", "it is a folder")
+    if not stat.S_ISREG(status.st_mode):
+        raise MaskError("unreadable", "it is not a regular file")
+    if status.st_size > MAX_BYTES:
+        raise MaskError("too large", f"{status.st_size} bytes, at most {MAX_BYTES} are read")
+    try:
+        return full.read_bytes()
+    except OSError as problem:
+        raise MaskError("unreadable", _reason(problem)) from None
+
+
+def _reason(problem: Exception) -> str:
+    return (getattr(problem, "strerror", None) or "it cannot be opened").lower()
+
+
+def _open(data: bytes) -> Any:
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Image.open(BytesIO(data), formats=FORMATS)
+
+
+def _header(data: bytes) -> tuple[int, int]:
+    from PIL import Image
+
+    try:
+        image = _open(data)
+    except Image.DecompressionBombError:
+        raise MaskError("too large", f"more than {MAX_PIXELS} pixels") from None
+    # Pillow's readers raise whatever their parsing runs into; any of it means a damaged file.
+    except Exception:
+        raise MaskError("not an image", "it is not a picture that can be read") from None
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise MaskError(
+            "too large", f"{width}x{height} pixels, at most {MAX_PIXELS} pixels are read"
+        )
+    return height, width
+
+
+def _decode(data: bytes) -> npt.NDArray[np.float64]:
+    import numpy as np
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = _open(data)
+            image.load()
+            return np.ascontiguousarray(_luminance(image))
+    # As above: a file may have a good header and still end in the middle.
+    except Exception:
+        raise MaskError("not an image", "the picture is damaged or cut off") from None
+
+
+def _luminance(image: Any) -> npt.NDArray[np.float64]:
+    """(H, W) float64 in 0..1 of an opened image; transparent pixels count as black."""
+    import numpy as np
+    from PIL import Image
+
+    if image.mode.startswith("I"):
+        return np.clip(np.asarray(image, dtype=np.float64) / 65535.0, 0.0, 1.0)
+    if image.mode == "F":
+        return np.clip(np.nan_to_num(np.asarray(image, dtype=np.float64)), 0.0, 1.0)
+    over = image.convert("RGBA")
+    black = Image.new("RGBA", over.size, (0, 0, 0, 255))
+    flat = Image.alpha_composite(black, over).convert("L")
+    return np.asarray(flat, dtype=np.float64) / 255.0

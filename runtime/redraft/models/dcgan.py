@@ -1,0 +1,248 @@
+"""DCGAN: transposed convolutions, batch norm in evaluation mode, ReLU; tanh at the end.
+
+Radford, Metz, Chintala, "Unsupervised Representation Learning with Deep Convolutional
+Generative Adversarial Networks", ICLR 2016. Sizes are read from the shapes of the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from redraft.errors import ModelError
+from redraft.models.adapter import LayerInputs, Phase, transposed_phases
+from redraft_dsl.facts import LayerFacts, ModelFacts
+
+Shapes = Mapping[str, tuple[int, ...]]
+_BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
+
+
+@dataclass(frozen=True)
+class TransposedForm:
+    """A transposed convolution with batch norm folded into scale and shift, then ReLU.
+
+    ``scale = gamma / sqrt(var + eps)``, ``shift = beta + (bias - mean) * scale``.
+    """
+
+    weight: Tensor
+    scale: Tensor
+    shift: Tensor
+    stride: int
+    padding: int
+    phases: tuple[Phase, ...]
+    negative_slope: float = 0.0
+
+    def response(self, inputs: LayerInputs, weight: Tensor) -> Tensor:
+        """Pre-activations (N, O, H, W) for ``weight`` (O, C, kh, kw)."""
+        raw = functional.conv_transpose2d(
+            inputs.keys, weight.transpose(0, 1), stride=self.stride, padding=self.padding
+        )
+        return raw * self.scale[:, None, None] + self.shift[:, None, None]
+
+    def activate(self, response: Tensor) -> Tensor:
+        """Values (N, O, H, W): ReLU."""
+        return functional.relu(response)
+
+
+class DCGAN:
+    """A DCGAN as a :class:`redraft.models.adapter.Generator`.
+
+    Args:
+        module: an ``nn.Sequential`` of (transposed convolution, batch norm, ReLU) blocks and a
+            last transposed convolution with tanh.
+        facts: as :func:`facts` reads them from the module's shapes.
+
+    """
+
+    def __init__(self, module: nn.Sequential, facts: ModelFacts) -> None:
+        self.module: nn.Sequential = module.eval().requires_grad_(False)
+        self.facts = facts
+
+    def weight_name(self, layer: str) -> str:
+        """The name of the layer's convolution weight in ``module.state_dict()``."""
+        return f"{self._index(layer)}.weight"
+
+    def upstream(self, layer: str) -> tuple[str, ...]:
+        """Names of every tensor that the layer's keys depend on."""
+        stop = self._index(layer)
+        names = self.module.state_dict()
+        return tuple(
+            name
+            for name in names
+            if int(name.split(".")[0]) < stop and not name.endswith("num_batches_tracked")
+        )
+
+    def form(self, layer: str) -> TransposedForm:
+        """The per-channel structure of a layer, reading the module's present weight."""
+        index = self._index(layer)
+        convolution = cast(nn.ConvTranspose2d, self.module[index])
+        norm = cast(nn.BatchNorm2d, self.module[index + 1])
+        mean, variance = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
+        scale = norm.weight / torch.sqrt(variance + norm.eps)
+        bias = 0.0 if convolution.bias is None else convolution.bias
+        stride, padding = convolution.stride[0], int(convolution.padding[0])
+        return TransposedForm(
+            weight=convolution.weight.transpose(0, 1).contiguous(),
+            scale=scale,
+            shift=norm.bias + (bias - mean) * scale,
+            stride=stride,
+            padding=padding,
+            phases=transposed_phases(convolution.kernel_size[0], stride, padding),
+        )
+
+    def set_weight(self, layer: str, weight: Tensor) -> None:
+        """Write ``weight`` (O, C, kh, kw) into the module, bit for bit."""
+        with torch.no_grad():
+            convolution = cast(nn.ConvTranspose2d, self.module[self._index(layer)])
+            convolution.weight.copy_(weight.transpose(0, 1))
+
+    def inputs(self, latents: Tensor, layers: Sequence[str]) -> dict[str, LayerInputs]:
+        """What enters each of the layers, in one pass that stops at the last of them."""
+        wanted = {self._index(layer): layer for layer in layers}
+        found: dict[str, LayerInputs] = {}
+        maps = latents[:, :, None, None]
+        with torch.no_grad():
+            for index in range(max(wanted) + 1):
+                if index in wanted:
+                    found[wanted[index]] = LayerInputs(maps)
+                if index < max(wanted):
+                    maps = self.module[index](maps)
+        return {layer: found[layer] for layer in layers}
+
+    def pictures(self, layer: str, values: Tensor, inputs: LayerInputs) -> Tensor:  # noqa: ARG002
+        """Pictures (N, 3, H, W) in -1..1 from the values that leave ``layer``."""
+        with torch.no_grad():
+            return cast(Tensor, self.module[self._index(layer) + 3 :](values))
+
+    def sample(self, latents: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W) in -1..1 of latents (N, latent_size)."""
+        with torch.no_grad():
+            return cast(Tensor, self.module(latents[:, :, None, None]))
+
+    def _index(self, layer: str) -> int:
+        found = self.facts.layer(layer)
+        if found is None:
+            raise ModelError(
+                "RD625",
+                f"this generator has no layer `{layer}`",
+                f"its layers are {', '.join(self.facts.layer_names())}",
+            )
+        return int(found.name.removeprefix("layer"))
+
+
+def facts(shapes: Shapes) -> ModelFacts:
+    """Picture size, latent size and layers, read from the shapes of the weights alone.
+
+    Args:
+        shapes: tensor name without prefix ("0.weight") to shape.
+
+    Raises:
+        ModelError: the shapes are not those of a DCGAN; says what is missing.
+
+    """
+    convolutions = _convolutions(shapes)
+    latent_size = shapes[f"{convolutions[0]}.weight"][0]
+    size = shapes[f"{convolutions[0]}.weight"][2]
+    layers = []
+    for index in convolutions[1:-1]:
+        channels_in, channels_out, kernel, _ = shapes[f"{index}.weight"]
+        layers.append(
+            LayerFacts(
+                names=(f"layer{index}", f"main.{index}"),
+                kind="conv-transpose",
+                in_channels=channels_in,
+                out_channels=channels_out,
+                kernel=(kernel, kernel),
+                key_size=(size, size),
+                value_size=(2 * size, 2 * size),
+            )
+        )
+        size *= 2
+    return ModelFacts(
+        arch="dcgan",
+        image_size=(2 * size, 2 * size),
+        latent_size=latent_size,
+        layers=tuple(layers),
+    )
+
+
+def build(state: Mapping[str, Tensor]) -> DCGAN:
+    """A DCGAN that holds copies of the tensors of ``state`` (names without prefix).
+
+    Raises:
+        ModelError: the tensors are not those of a DCGAN.
+
+    """
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    found = facts(shapes)
+    module = nn.Sequential(*_blocks(shapes, _convolutions(shapes)))
+    try:
+        module.load_state_dict(dict(state))
+    except RuntimeError as error:
+        raise _not_dcgan(str(error).splitlines()[-1].strip().rstrip(".")) from error
+    return DCGAN(module, found)
+
+
+def _blocks(shapes: Shapes, convolutions: list[int]) -> list[nn.Module]:
+    blocks: list[nn.Module] = []
+    for place, index in enumerate(convolutions):
+        channels_in, channels_out, kernel, _ = shapes[f"{index}.weight"]
+        bias = f"{index}.bias" in shapes
+        stride, padding = (1, 0) if place == 0 else (2, 1)
+        blocks.append(
+            nn.ConvTranspose2d(channels_in, channels_out, kernel, stride, padding, bias=bias)
+        )
+        if index != convolutions[-1]:
+            blocks += [nn.BatchNorm2d(channels_out), nn.ReLU()]
+    return [*blocks, nn.Tanh()]
+
+
+def _convolutions(shapes: Shapes) -> list[int]:
+    """Sequence numbers of the convolutions, proved to be those of a DCGAN."""
+    found = sorted(
+        int(name.split(".")[0])
+        for name, shape in shapes.items()
+        if name.endswith(".weight") and name.split(".")[0].isdigit() and len(shape) == 4
+    )
+    if len(found) < 3:
+        raise _not_dcgan(f"it has {len(found)} transposed convolutions, and a DCGAN has 3 or more")
+    if found != list(range(0, 3 * len(found), 3)):
+        raise _not_dcgan(
+            "its convolutions are not each followed by batch norm and an activation "
+            f"(they are numbered {', '.join(map(str, found))})"
+        )
+    _check_chain(shapes, found)
+    return found
+
+
+def _check_chain(shapes: Shapes, found: list[int]) -> None:
+    for index, following in zip(found, [*found[1:], None], strict=True):
+        _, channels_out, height, width = shapes[f"{index}.weight"]
+        if height != width or (index and height != 4):
+            raise _not_dcgan(f"`{index}.weight` has a {height} x {width} kernel, and 4 x 4 is read")
+        if following is None:
+            if channels_out != 3:
+                raise _not_dcgan(f"it draws {channels_out} colour channels, and 3 are read")
+            return
+        for name in _BATCH_NORM:
+            if shapes.get(f"{index + 1}.{name}") != (channels_out,):
+                raise _not_dcgan(f"`{index + 1}.{name}` of shape ({channels_out},) is missing")
+        if shapes[f"{following}.weight"][0] != channels_out:
+            raise _not_dcgan(
+                f"`{following}.weight` takes {shapes[f'{following}.weight'][0]} channels, "
+                f"and {channels_out} reach it"
+            )
+
+
+def _not_dcgan(detail: str) -> ModelError:
+    return ModelError(
+        "RD626",
+        f"these weights are not a DCGAN generator: {detail}",
+        "give the generator's weights (not the discriminator's), "
+        "with transposed convolution, batch norm and ReLU in turn",
+    )

@@ -1,0 +1,355 @@
+"""Reads a pickle as data: no function in it is ever looked up, imported or called.
+
+A pickle is a small program. This reader goes through its instructions with ``pickletools``, the
+standard library's disassembler, and keeps what torch checkpoints are made of: dicts, lists,
+numbers, texts, and the *descriptions* of tensors (``TensorRef``) and of where their bytes lie
+(``StorageRef``). A name of anything else ends the reading with ``ForbiddenGlobalError``.
+"""
+
+from __future__ import annotations
+
+import io
+import pickletools
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+MAX_INSTRUCTIONS = 8_000_000
+_MAX_DIMENSIONS = 64
+
+_STORAGES = {
+    "Float": "float32",
+    "Double": "float64",
+    "Half": "float16",
+    "BFloat16": "bfloat16",
+    "Long": "int64",
+    "Int": "int32",
+    "Short": "int16",
+    "Char": "int8",
+    "Byte": "uint8",
+    "Bool": "bool",
+    "ComplexFloat": "complex64",
+    "ComplexDouble": "complex128",
+}
+STORAGE_DTYPES = {
+    **{f"torch.{name}Storage": dtype for name, dtype in _STORAGES.items()},
+    **{f"torch.cuda.{name}Storage": dtype for name, dtype in _STORAGES.items()},
+    "torch.storage.UntypedStorage": "uint8",
+}
+DTYPE_BYTES = {
+    "float64": 8,
+    "float32": 4,
+    "float16": 2,
+    "bfloat16": 2,
+    "float8_e4m3fn": 1,
+    "float8_e5m2": 1,
+    "int64": 8,
+    "int32": 4,
+    "int16": 2,
+    "int8": 1,
+    "uint64": 8,
+    "uint32": 4,
+    "uint16": 2,
+    "uint8": 1,
+    "bool": 1,
+    "complex64": 8,
+    "complex128": 16,
+}
+_DTYPE_NAMES = frozenset(f"torch.{dtype}" for dtype in DTYPE_BYTES)
+# Values that say nothing about the weights: a run's arguments, a device, a set of numbers.
+_IRRELEVANT = frozenset(
+    {
+        "argparse.Namespace",
+        "torch.Size",
+        "torch.device",
+        "torch.serialization._get_layout",
+        "builtins.set",
+        "builtins.bytearray",
+        "builtins.complex",
+        "__builtin__.set",
+        "__builtin__.bytearray",
+        "__builtin__.complex",
+        "collections.Counter",
+        "_codecs.encode",
+    }
+)
+
+
+class ForbiddenGlobalError(Exception):
+    """The pickle names something that is not on the list; ``name`` is what it names."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class MalformedPickleError(Exception):
+    """The bytes are not a whole, well-formed pickle."""
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """A harmless value whose content does not matter here; ``name`` is its type's name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class StorageRef:
+    """Where a tensor's bytes lie: record ``key``, ``count`` elements of ``dtype``."""
+
+    key: str
+    dtype: str
+    count: int
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes that the record must hold at least."""
+        return self.count * DTYPE_BYTES[self.dtype]
+
+
+@dataclass(frozen=True)
+class TensorRef:
+    """A tensor as the file describes it, without its values."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    storage: StorageRef
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the tensor's elements when written out."""
+        return prod(self.shape) * DTYPE_BYTES[self.dtype]
+
+
+@dataclass(frozen=True)
+class _Name:
+    """A name in the pickle, never resolved to what it names."""
+
+    dotted: str
+
+
+def read_pickle(stream: io.BytesIO) -> Any:
+    """The object that the next pickle in ``stream`` describes; the stream stops right after it.
+
+    Mappings come back as plain dicts in file order, without entries whose key is not a text, a
+    number or None.
+
+    Raises:
+        ForbiddenGlobalError: the pickle names something outside the list.
+        MalformedPickleError: it is cut short, has an instruction that torch never writes, or is
+            longer than ``MAX_INSTRUCTIONS``.
+
+    """
+    try:
+        with warnings.catch_warnings():
+            # The disassembler warns of odd texts in damaged files; they are refused or harmless.
+            warnings.simplefilter("ignore")
+            return _run(stream)
+    except (ForbiddenGlobalError, MalformedPickleError):
+        raise
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError, AttributeError) as error:
+        raise MalformedPickleError(str(error)) from error
+
+
+def _run(stream: io.BytesIO) -> Any:
+    machine = _Machine()
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
+        if count >= MAX_INSTRUCTIONS:
+            raise MalformedPickleError(f"more than {MAX_INSTRUCTIONS} instructions")
+        machine.step(opcode, argument)
+    return machine.result()
+
+
+class _Machine:
+    """The stack, the marks and the memo of one pickle."""
+
+    def __init__(self) -> None:
+        self.stack: list[Any] = []
+        self.marks: list[int] = []
+        self.memo: dict[int, Any] = {}
+
+    def step(self, opcode: pickletools.OpcodeInfo, argument: Any) -> None:
+        action = _ACTIONS.get(opcode.name)
+        if action is not None:
+            action(self, argument)
+        elif argument is not None and not opcode.stack_before and len(opcode.stack_after) == 1:
+            self.stack.append(argument)  # a number, a text or bytes, written out in full
+        else:
+            raise MalformedPickleError(f"instruction {opcode.name}")
+
+    def result(self) -> Any:
+        if len(self.stack) != 1:
+            raise MalformedPickleError("no single value at the end")
+        return self.stack[0]
+
+    def push(self, value: Any) -> None:
+        self.stack.append(value)
+
+    def since_mark(self) -> list[Any]:
+        """Take everything above the last mark off the stack."""
+        start = self.marks.pop()
+        if start > len(self.stack):
+            raise MalformedPickleError("a mark above the stack")
+        items = self.stack[start:]
+        del self.stack[start:]
+        return items
+
+    def take(self, count: int) -> list[Any]:
+        """Take the top ``count`` values off the stack, deepest first."""
+        if count > len(self.stack):
+            raise MalformedPickleError("the stack is empty")
+        items = self.stack[len(self.stack) - count :]
+        del self.stack[len(self.stack) - count :]
+        return items
+
+    def put(self, number: int) -> None:
+        self.memo[number] = self.stack[-1]
+
+    def name(self, dotted: str) -> None:
+        allowed = (
+            dotted in _CALLS
+            or dotted in STORAGE_DTYPES
+            or dotted in _DTYPE_NAMES
+            or dotted in _IRRELEVANT
+        )
+        if not allowed:
+            raise ForbiddenGlobalError(dotted)
+        self.stack.append(_Name(dotted))
+
+    def name_from_stack(self) -> None:
+        module, attribute = self.take(2)
+        if not isinstance(module, str) or not isinstance(attribute, str):
+            raise MalformedPickleError("a name that is not a text")
+        self.name(f"{module}.{attribute}")
+
+    def call(self) -> None:
+        function, arguments = self.take(2)
+        if not isinstance(function, _Name) or not isinstance(arguments, tuple):
+            raise MalformedPickleError("a call of something that has no name")
+        build = _CALLS.get(function.dotted)
+        self.stack.append(Opaque(function.dotted) if build is None else build(arguments))
+
+    def persistent(self) -> None:
+        (identity,) = self.take(1)
+        kind, storage, key, _, count = identity[:5]
+        if kind != "storage" or not isinstance(key, str) or not _is_size(count):
+            raise MalformedPickleError("an unknown reference")
+        self.stack.append(StorageRef(key, STORAGE_DTYPES[storage.dotted], count))
+
+    def set_items(self, items: list[Any]) -> None:
+        target = self.stack[-1]
+        if isinstance(target, Opaque):
+            return
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            # Other keys do occur, but no weights lie under them.
+            if key is None or isinstance(key, str | int | float):
+                target[key] = value
+
+    def add_items(self, items: list[Any]) -> None:
+        target = self.stack[-1]
+        if not isinstance(target, Opaque):
+            target.extend(items)
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**62
+
+
+def _tensor(arguments: tuple[Any, ...], dtype: str | None = None) -> TensorRef:
+    storage, offset, shape = arguments[:3]
+    sizes = (offset, *shape)
+    fits = isinstance(storage, StorageRef) and len(sizes) <= _MAX_DIMENSIONS + 1
+    if not fits or not all(_is_size(size) for size in sizes):
+        raise MalformedPickleError("a tensor without sizes")
+    return TensorRef(tuple(shape), dtype or storage.dtype, storage)
+
+
+def _tensor_v3(arguments: tuple[Any, ...]) -> TensorRef:
+    dtype = arguments[6]
+    if not isinstance(dtype, _Name) or dtype.dotted not in _DTYPE_NAMES:
+        raise MalformedPickleError("a tensor without a dtype")
+    return _tensor(arguments, dtype.dotted.removeprefix("torch."))
+
+
+def _parameter(arguments: tuple[Any, ...]) -> Any:
+    if not isinstance(arguments[0], TensorRef):
+        raise MalformedPickleError("a parameter without a tensor")
+    return arguments[0]
+
+
+def _ordered_dict(arguments: tuple[Any, ...]) -> dict[Any, Any]:
+    pairs = arguments[0] if arguments else ()
+    return {key: value for key, value in pairs if isinstance(key, str | int | float)}
+
+
+_CALLS: dict[str, Callable[[tuple[Any, ...]], Any]] = {
+    "collections.OrderedDict": _ordered_dict,
+    "torch._utils._rebuild_tensor": _tensor,
+    "torch._utils._rebuild_tensor_v2": _tensor,
+    "torch._utils._rebuild_tensor_v3": _tensor_v3,
+    "torch._utils._rebuild_parameter": _parameter,
+    "torch._utils._rebuild_parameter_with_state": _parameter,
+}
+
+
+def _pairs_to_dict(machine: _Machine) -> None:
+    items = machine.since_mark()
+    machine.push({})
+    machine.set_items(items)
+
+
+def _instance(machine: _Machine, argument: str) -> None:
+    machine.name(argument.replace(" ", ".", 1))
+    raise MalformedPickleError("an instruction of the oldest pickles")
+
+
+def _refuse(_machine: _Machine, _argument: object) -> None:
+    raise MalformedPickleError("an instruction that refers outside the file")
+
+
+# What each instruction does. Plain values (numbers, texts, bytes) need no entry.
+_ACTIONS: dict[str, Callable[[_Machine, Any], object]] = {
+    "PROTO": lambda _m, _: None,
+    "FRAME": lambda _m, _: None,
+    "STOP": lambda _m, _: None,
+    "MARK": lambda m, _: m.marks.append(len(m.stack)),
+    "POP": lambda m, _: m.take(1),
+    "POP_MARK": lambda m, _: m.since_mark(),
+    "NONE": lambda m, _: m.push(None),
+    "NEWTRUE": lambda m, _: m.push(True),
+    "NEWFALSE": lambda m, _: m.push(False),
+    "EMPTY_DICT": lambda m, _: m.push({}),
+    "EMPTY_LIST": lambda m, _: m.push([]),
+    "EMPTY_TUPLE": lambda m, _: m.push(()),
+    "EMPTY_SET": lambda m, _: m.push(Opaque("builtins.set")),
+    "TUPLE": lambda m, _: m.push(tuple(m.since_mark())),
+    "TUPLE1": lambda m, _: m.push(tuple(m.take(1))),
+    "TUPLE2": lambda m, _: m.push(tuple(m.take(2))),
+    "TUPLE3": lambda m, _: m.push(tuple(m.take(3))),
+    "LIST": lambda m, _: m.push(m.since_mark()),
+    "DICT": lambda m, _: _pairs_to_dict(m),
+    "SETITEM": lambda m, _: m.set_items(m.take(2)),
+    "SETITEMS": lambda m, _: m.set_items(m.since_mark()),
+    "APPEND": lambda m, _: m.add_items(m.take(1)),
+    "APPENDS": lambda m, _: m.add_items(m.since_mark()),
+    "ADDITEMS": lambda m, _: m.add_items(m.since_mark()),
+    "PUT": lambda m, arg: m.put(arg),
+    "BINPUT": lambda m, arg: m.put(arg),
+    "LONG_BINPUT": lambda m, arg: m.put(arg),
+    "MEMOIZE": lambda m, _: m.put(len(m.memo)),
+    "GET": lambda m, arg: m.push(m.memo[arg]),
+    "BINGET": lambda m, arg: m.push(m.memo[arg]),
+    "LONG_BINGET": lambda m, arg: m.push(m.memo[arg]),
+    "GLOBAL": lambda m, arg: m.name(arg.replace(" ", ".", 1)),
+    "INST": lambda m, arg: _instance(m, arg),
+    "STACK_GLOBAL": lambda m, _: m.name_from_stack(),
+    "REDUCE": lambda m, _: m.call(),
+    "NEWOBJ": lambda m, _: m.call(),
+    # The attributes of a value (a state dict's version notes, a run's arguments) are dropped.
+    "BUILD": lambda m, _: m.take(1),
+    "BINPERSID": lambda m, _: m.persistent(),
+}
+_ACTIONS.update(dict.fromkeys(("PERSID", "EXT1", "EXT2", "EXT4"), _refuse))

@@ -45,7 +45,7 @@ EDITIONS: Mapping[int, Defaults] = MappingProxyType(
         2026: Defaults(
             rank=8,
             preserve=0.3,
-            keep=1.0,
+            keep=2.0,
             contrast=0.8,
             directions="goal",
             zero_directions="context",
@@ -53,7 +53,7 @@ EDITIONS: Mapping[int, Defaults] = MappingProxyType(
             units=30,
             solver="exact",
             solver_goal="halo",
-            exact_loss="l1",
+            exact_loss="l2",
             exact_iterations=20,
             gradient_steps=500,
             gradient_rate=0.05,

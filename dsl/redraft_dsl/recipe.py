@@ -142,7 +142,7 @@ class ExactSolver(Frozen):
     """The exact per-channel solver. ``loss`` is what is minimised: mean absolute or square."""
 
     kind: Literal["exact"] = "exact"
-    loss: Literal["l1", "l2"] = "l1"
+    loss: Literal["l1", "l2"] = "l2"
     iterations: int = Field(default=20, gt=0, le=10_000)
     goal: Literal["halo", "crop"] = "halo"
 

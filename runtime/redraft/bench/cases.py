@@ -1,0 +1,89 @@
+"""What the benches work on: a recipe's rule, planned and opened, with its statistics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from redraft import latents, load
+from redraft.delta import Delta
+from redraft.errors import RunError
+from redraft.evaluate.effect import Effect, Wish, measure, wish_of
+from redraft.execute import unseen
+from redraft.models.opening import choose_device
+from redraft.planner import Plan, RuleStep, make_plan
+from redraft.session import Progress, Session, collect, open_session, site_of
+from redraft.site import Site
+from redraft.solving import contexts_of, problem_of
+from redraft_dsl.recipe import Insert, Recipe
+
+
+@dataclass(frozen=True)
+class Case:
+    """A recipe's first insert, ready to be solved in any way.
+
+    Attributes:
+        plan: of the whole recipe.
+        session: the unedited model, statistics collected.
+        step: the rule's step.
+        rule: the rule as the recipe has it.
+
+    """
+
+    plan: Plan
+    session: Session
+    step: RuleStep
+    rule: Insert
+
+    @property
+    def site(self) -> Site:
+        """Where the rule works."""
+        return site_of(self.session, self.step)
+
+
+def open_case(recipe: Path, device: str = "auto", progress: Progress | None = None) -> Case:
+    """Plan a recipe, open its model and collect the statistics of its first rule.
+
+    Raises:
+        RunError: the recipe's first rule is not an insert.
+
+    """
+    target = choose_device(device)
+    plan = make_plan(load(recipe), recipe.parent, device=target.type, progress=None)
+    session = open_session(plan, target, tell=progress)
+    step = plan.rules[0]
+    if not isinstance(step.rule, Insert):
+        raise RunError(
+            "RD530",
+            f"the first rule of {recipe} is `{step.rule.kind}`, and the bench solves inserts",
+            "name a recipe that starts with `rule`",
+        )
+    collect(session, plan.statistics[0])
+    return Case(plan, session, step, step.rule)
+
+
+def judged_latents(case: Case, recipe: Recipe, first: int, last: int) -> Tensor:
+    """(N, latent_size) of the images ``first`` to ``last`` that the recipe's rules do not use."""
+    block = recipe.latents[0]
+    numbers = [n for n in unseen(recipe, block.count) if first <= n <= last]
+    rows = latents.rows(block.seed, numbers, case.plan.base.facts.latent_size)
+    return rows.to(case.session.device)
+
+
+def case_wish(case: Case, rule: Insert) -> Wish:
+    """The wish of a rule that pastes at each context: the yardstick for every way of solving it."""
+    with torch.no_grad():
+        site = case.site
+        contexts = contexts_of(site, rule)
+        everywhere = rule.model_copy(update={"paste": "each context"})
+        problem, pastes = problem_of(site, everywhere, contexts)
+        areas = torch.stack([torch.from_numpy(place.area) for place in pastes])
+        return wish_of(site.generator, case.step.facts.name, problem.goal, areas)
+
+
+def case_effect(case: Case, delta: Delta, rows: Tensor, wish: Wish) -> Effect:
+    """What a change does to unseen pictures."""
+    return measure(case.session.model.generator, case.step.facts.name, delta, rows, wish)

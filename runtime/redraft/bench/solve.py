@@ -1,0 +1,175 @@
+"""``redraft bench solve``: the exact solver against the paper authors' projected Adam."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from redraft.bench.cases import Case, case_effect, case_wish, judged_latents
+from redraft.delta import Delta
+from redraft.session import Progress
+from redraft.solve.descent import ProjectedAdam
+from redraft.solve.exact import ExactSolver
+from redraft.solve.problem import Problem, Solution
+from redraft.solving import context_directions, contexts_of, problem_of, solve_rule
+from redraft_dsl.recipe import ExactSolver as ExactSettings
+from redraft_dsl.recipe import Insert, Place, Preserve
+
+RATES = (0.05, 0.01, 0.003, 0.001, 0.0003, 0.0001)
+"""Learning rates tried for the authors' method; .05 is their default."""
+REPEATS = 3
+JUDGED = (200, 999)
+
+
+@dataclass(frozen=True)
+class SolveRow:
+    """One rank: both solvers on the same goal and directions, preserve 0."""
+
+    arch: str
+    layer: str
+    rank: int
+    seconds_exact: float
+    seconds_adam: float
+    ratio: float
+    loss_start: float
+    loss_exact: float
+    loss_adam: float
+    rate_adam: float
+
+
+@dataclass(frozen=True)
+class FollowRow:
+    """One way of solving a rule, measured on unseen pictures."""
+
+    rank: int
+    method: str
+    share: float
+    amplitude: float
+    outside: float
+
+
+def bench_solve(
+    case: Case, ranks: Sequence[int], *, steps: int = 2001, tell: Progress | None = None
+) -> dict[str, Any]:
+    """Time both solvers, and compare what they do to unseen pictures.
+
+    The timed problem is the paper's: one paste, directions from the context, C alone, preserve
+    and keep 0, the L1 loss. The authors' solver is run at every learning rate; its time is that of
+    its default rate, its loss the lowest of all. The exact solver's time is the median of three.
+
+    Returns:
+        ``rows`` and ``follow``, lists of dictionaries.
+
+    """
+    rows: list[SolveRow] = []
+    follow: list[FollowRow] = []
+    wish = case_wish(case, case.rule)
+    judged = judged_latents(case, case.plan.recipe, *JUDGED)
+    for number, rank in enumerate(ranks):
+        if tell is not None:
+            tell(f"rank {rank}", number, len(ranks))
+        problem, directions = papers_problem(case, rank)
+        exact, seconds = _timed(partial(ExactSolver(), problem, directions), REPEATS)
+        trials = _adam_trials(problem, directions, steps)
+        rows.append(_row(case, rank, exact, seconds, trials))
+        effects = {
+            rate: case_effect(case, _delta(case, solution), judged, wish)
+            for rate, (solution, _) in trials.items()
+        }
+        best = max(effects, key=lambda rate: effects[rate].share.value)
+        ours = solve_rule(case.site, case.rule.model_copy(update={"rank": rank})).delta
+        effects_ours = case_effect(case, ours, judged, wish)
+        for method, effect in (
+            (f"projected Adam, rate {best:g}", effects[best]),
+            ("redraft, defaults", effects_ours),
+        ):
+            follow.append(
+                FollowRow(
+                    rank, method, effect.share.value, effect.amplitude.value, effect.outside.value
+                )
+            )
+    return {"rows": [asdict(row) for row in rows], "follow": [asdict(row) for row in follow]}
+
+
+def papers_rule(rule: Insert, rank: int) -> Insert:
+    """The rule in the paper's way: one paste, the context's directions, nothing kept."""
+    marked = [context for context in rule.context if isinstance(context, Place)]
+    return rule.model_copy(
+        update={
+            "rank": rank,
+            "paste": (marked[0],),
+            "keep": 0.0,
+            "contrast": 0.0,
+            "restraint": Preserve(weight=0.0),
+            "directions": "context",
+            "solver": ExactSettings(loss="l1"),
+        }
+    )
+
+
+def papers_problem(case: Case, rank: int) -> tuple[Problem, Tensor]:
+    """The paper's problem for a case, and its directions."""
+    rule = papers_rule(case.rule, rank)
+    site = case.site
+    contexts = contexts_of(site, rule)
+    problem, _ = problem_of(site, rule, contexts)
+    with torch.no_grad():
+        return problem, context_directions(site, rule, contexts)
+
+
+def _adam_trials(
+    problem: Problem, directions: Tensor, steps: int
+) -> dict[float, tuple[Solution, float]]:
+    return {
+        rate: _timed(partial(ProjectedAdam(steps, rate), problem, directions), 1) for rate in RATES
+    }
+
+
+def _row(
+    case: Case,
+    rank: int,
+    exact: Solution,
+    seconds: float,
+    trials: dict[float, tuple[Solution, float]],
+) -> SolveRow:
+    rate = min(trials, key=lambda each: trials[each][0].loss_after)
+    slow = trials[RATES[0]][1]
+    return SolveRow(
+        arch=case.plan.base.facts.arch,
+        layer=case.step.facts.name,
+        rank=rank,
+        seconds_exact=seconds,
+        seconds_adam=slow,
+        ratio=slow / seconds,
+        loss_start=exact.loss_before,
+        loss_exact=exact.loss_after,
+        loss_adam=trials[rate][0].loss_after,
+        rate_adam=rate,
+    )
+
+
+def _delta(case: Case, solution: Solution) -> Delta:
+    return Delta(
+        case.rule.name,
+        case.step.facts.name,
+        solution.directions.float(),
+        solution.coefficients.float(),
+    )
+
+
+def _timed(solve: Callable[[], Solution], repeats: int) -> tuple[Solution, float]:
+    """The solution and the median time, after one call that is not counted when there are more."""
+    if repeats > 1:
+        solve()
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        solution = solve()
+        times.append(time.perf_counter() - started)
+    return solution, sorted(times)[len(times) // 2]

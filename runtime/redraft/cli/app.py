@@ -1,0 +1,184 @@
+"""The program: its commands by section, loaded one by one.
+
+Every module of ``redraft.cli.commands`` is a command of the module's name; it offers ``command``.
+Adding a module adds the command.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+import click
+
+from redraft.cli import commands
+from redraft.cli.failure import report
+from redraft.cli.screen import COLOR_KEY, Screen
+
+PROGRAM = "redraft"
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "Write a recipe": ("check", "fmt", "explain", "recipes"),
+    "Look at a model": ("models", "layers", "sample", "match"),
+    "Run a recipe": ("plan", "run", "verify", "bench"),
+    "Use an edit": ("apply", "revert"),
+}
+OTHERS = "Others"
+
+
+class Command(click.Command):
+    """A command with an example in its help, ``--color``, and no tracebacks."""
+
+    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.example = example
+        self.params.append(color_option())
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a failure is shown and becomes an exit status."""
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            as_json = ctx.params.get("form") == "json"
+            status = report(error, Screen.of(ctx), as_json=as_json)
+            raise click.exceptions.Exit(status) from error
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the example under the options."""
+        if self.example:
+            with formatter.section("Example"):
+                formatter.write(f"{'':>{formatter.current_indent}}{self.example}\n")
+
+
+class Program(click.Group):
+    """A group whose commands are loaded when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Names of all commands, section by section."""
+        return [name for _, names in _sections() for name in names]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of a name, or None."""
+        if cmd_name not in _modules():
+            return None
+        module = import_module(f"{commands.__name__}.{cmd_name}")
+        found: click.Command = module.command
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; a wrong name is answered with the nearest one."""
+        name = args[0]
+        if not name.startswith("-") and name not in _modules():
+            near = difflib.get_close_matches(name, sorted(_modules()), n=1)
+            hint = f"; did you mean `{near[0]}`?" if near else ""
+            ctx.fail(f"there is no command `{name}`{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write every command as an example of its use, by section."""
+        found = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        examples = {
+            name: getattr(command, "example", name).removeprefix(f"{PROGRAM} ")
+            for name, command in found.items()
+        }
+        width = max(len(example) for example in examples.values())
+        for title, names in _sections():
+            with formatter.section(title):
+                for name in names:
+                    command = found[name]
+                    short = command.get_short_help_str(54) if command else ""
+                    formatter.write(f"  {examples[name]:<{width}}  {short}\n")
+
+
+def command(*, example: str, **kwargs: Any) -> Callable[[Callable[..., Any]], Command]:
+    """Make a function a command; its docstring is the help."""
+    return click.command(cls=Command, example=f"{PROGRAM} {example}", **kwargs)
+
+
+def color_option() -> click.Option:
+    """``--color``, for the program and for each of its commands."""
+    return click.Option(
+        ["--color"],
+        type=click.Choice(["auto", "always", "never"]),
+        expose_value=False,
+        callback=_keep_color,
+        help="Colour: auto (the default) means on a terminal.",
+    )
+
+
+def format_option(*more: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--format``: text, json, and what else the command knows."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json", *more]),
+        default="text",
+        help="How to print the result; text is the default.",
+    )
+
+
+def device_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--device``."""
+    return click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        help="Where to compute; auto (the default) takes CUDA if it is there.",
+    )
+
+
+def _keep_color(context: click.Context, _option: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.meta[COLOR_KEY] = value
+
+
+def _modules() -> set[str]:
+    return {module.name for module in iter_modules(commands.__path__)}
+
+
+def _sections() -> Iterator[tuple[str, Sequence[str]]]:
+    """Each section with the commands that there are; what no section names comes last."""
+    there = _modules()
+    for title, names in SECTIONS.items():
+        found = [name for name in names if name in there]
+        there -= set(found)
+        if found:
+            yield title, found
+    if there:
+        yield OTHERS, sorted(there)
+
+
+def _print_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from redraft import __version__
+
+        Screen("never").say(f"{PROGRAM} {__version__}")
+        context.exit()
+
+
+@click.group(
+    cls=Program,
+    invoke_without_command=True,
+    params=[color_option()],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version.",
+)
+@click.pass_context
+def app(context: click.Context) -> None:
+    """Rewrite the rules of deep generative models by recipe."""
+    if context.invoked_subcommand is None:
+        Screen.of(context).say(context.get_help())
+        context.exit(2)

@@ -1,0 +1,63 @@
+"""``redraft apply``: an edited copy of a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from redraft.cli.app import command as make_command
+from redraft.cli.screen import Screen
+from redraft_dsl.rendering import visible
+
+if TYPE_CHECKING:
+    from redraft.artifact import Edit
+
+
+@make_command(name="apply", example="apply faces runs/glasses --out faces-glasses.pth")
+@click.argument("model")
+@click.argument("edit", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write.")
+@click.option("--rule", "rules", multiple=True, help="Apply this rule only; may be repeated.")
+@click.option("--strength", type=float, default=1.0, help="Scale every rule; 1 is the default.")
+@click.option("--force", is_flag=True, help="Edit weights that the edit was not made for, too.")
+def command(
+    model: str, edit: Path, out: Path, rules: tuple[str, ...], strength: float, force: bool
+) -> None:
+    """Write an edited copy of a model, in its own format.
+
+    MODEL is a name from `redraft models`, or a checkpoint file; it is only read. EDIT is an
+    edit.safetensors, or a run folder. Beside the copy lies a file from which `redraft revert`
+    restores the original, bit for bit.
+    """
+    from redraft.applying import apply_to_file
+    from redraft.models.opening import locate_named
+
+    screen = Screen.current()
+    check_strength(strength)
+    loaded = load_edit(edit)
+    with screen.progress() as reporter:
+        base = locate_named(model, reporter.download)
+    done = apply_to_file(loaded, base, out, list(rules) or None, strength, force=force)
+    changed = ", ".join(done.changed) or "none (strength 0 changes nothing)"
+    screen.say(f"written: {visible(str(done.path))}")
+    screen.say(f"changed weights: {visible(changed)}")
+    screen.say(f"tensors digest: {done.digest}")
+    screen.say(f"to take it back: redraft revert {visible(str(done.path))}")
+
+
+def load_edit(path: Path) -> Edit:
+    """The edit in a file or in a run folder."""
+    from redraft.artifact import Edit
+    from redraft.runner import EDIT
+
+    return Edit.load(path / EDIT if (path / EDIT).is_file() else path)
+
+
+def check_strength(strength: float) -> None:
+    """Refuse what is no number; everything else has a meaning, negative ones too."""
+    import math
+
+    if not math.isfinite(strength):
+        raise click.UsageError(f"--strength needs a finite number, and got {strength}")

@@ -1,0 +1,88 @@
+"""``redraft check``: everything that is wrong with recipes, without opening a model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from redraft.cli import findings
+from redraft.cli.app import command as make_command
+from redraft.cli.app import format_option
+from redraft.cli.recipes_in import STANDARD_INPUT, expand
+from redraft.cli.screen import Screen
+from redraft.errors import RedraftError
+from redraft.shipped import locate_recipe
+from redraft_dsl.rendering import visible
+
+if TYPE_CHECKING:
+    from redraft.cli.findings import Finding
+    from redraft_dsl.diagnostics import Diagnostic
+    from redraft_dsl.source import Source
+
+WRITERS: dict[str, Callable[[Sequence[Finding]], str]] = {
+    "json": findings.to_json,
+    "sarif": findings.to_sarif,
+    "github": findings.to_github,
+}
+
+
+@make_command(name="check", example="check glasses.redraft")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@format_option("sarif", "github")
+def command(files: tuple[str, ...], form: str) -> None:
+    """Find every problem of a recipe, without opening its model.
+
+    FILE is a recipe, the name of one that comes with redraft, a folder (all recipes in it and
+    below, but for hidden folders and run folders), or - for standard input. The exit status is
+    1 when there is an error; warnings alone leave it at 0.
+    """
+    screen = Screen.current()
+    checked = [_check(name) for name in expand(files)]
+    if form == "text":
+        _print_text(screen, checked)
+    else:
+        found = [(problem, source) for source, problems in checked for problem in problems]
+        text = WRITERS[form](found)
+        if text:
+            screen.say(text)
+    if any(problem.is_error for _, problems in checked for problem in problems):
+        raise click.exceptions.Exit(1)
+
+
+def _check(name: str) -> tuple[Source, tuple[Diagnostic, ...]]:
+    from redraft import load, loads
+    from redraft_dsl.diagnostics import error
+    from redraft_dsl.reading import decode
+    from redraft_dsl.source import Source
+
+    if name == STANDARD_INPUT:
+        source, problems = decode("<stdin>", sys.stdin.buffer.read())
+        if problems:
+            return source, problems
+        checked = loads(source.text, Path())
+        return Source(source.path, checked.source.text), checked.diagnostics
+    try:
+        path = locate_recipe(name)
+    except RedraftError as problem:
+        found = error(problem.code, problem.message, None, "", problem.help)
+        return Source(name, ""), (found,)
+    checked = load(path)
+    return checked.source, checked.diagnostics
+
+
+def _print_text(screen: Screen, checked: Sequence[tuple[Source, tuple[Diagnostic, ...]]]) -> None:
+    from redraft_dsl.rendering import render, summary
+
+    for source, problems in checked:
+        if problems:
+            screen.say(render(problems, source, color=screen.color))
+    every = [problem for _, problems in checked for problem in problems]
+    what = visible(checked[0][0].path) if len(checked) == 1 else f"{len(checked)} recipes"
+    style = "good"
+    if every:
+        style = "error" if any(problem.is_error for problem in every) else "warning"
+    screen.say(f"{what}: {screen.paint(style, summary(every))}")

@@ -1,0 +1,90 @@
+"""``redraft explain``: the story behind an error code."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+import click
+
+from redraft.cli.app import command as make_command
+from redraft.cli.screen import Screen
+from redraft.errors import PlanError
+
+PHASES = {
+    "0": "Reading and syntax",
+    "1": "Names",
+    "2": "Settings",
+    "3": "Regions",
+    "4": "Planning",
+    "5": "Running",
+    "6": "Files and models",
+}
+
+
+@make_command(name="explain", example="explain RD101")
+@click.argument("code", required=False)
+@click.option("--all", "every", is_flag=True, help="List all codes.")
+def command(code: str | None, every: bool) -> None:
+    """Tell what an error code means and what to do about it."""
+    screen = Screen.current()
+    if every:
+        _list(screen)
+        return
+    if code is None:
+        raise click.UsageError("a code such as RD101 is needed, or --all")
+    screen.say(_laid_out(_story(code), screen))
+
+
+def _story(code: str) -> str:
+    """The story of a code as Markdown; ``101`` means ``RD101``."""
+    from redraft import stories
+    from redraft_dsl.stories import explain
+
+    wanted = code.strip().upper()
+    wanted = f"RD{wanted}" if re.fullmatch(r"\d{3}", wanted) else wanted
+    text = explain(wanted) or stories.explain(wanted)
+    if text is not None:
+        return text
+    near = difflib.get_close_matches(wanted, list(_titles()), n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise PlanError(
+        "RD643", f"there is no code `{code}`", f"{hint}`redraft explain --all` lists them"
+    )
+
+
+def _titles() -> dict[str, str]:
+    """Every code with its one line."""
+    from redraft import stories
+    from redraft_dsl.stories import codes, title
+
+    known = {code: title(code) for code in codes()}
+    known |= {code: told.title for code, told in stories.STORIES.items() if code not in known}
+    return dict(sorted(known.items()))
+
+
+def _list(screen: Screen) -> None:
+    phase = ""
+    for code, title in _titles().items():
+        if PHASES[code[2]] != phase:
+            if phase:
+                screen.say("")
+            phase = PHASES[code[2]]
+            screen.say(screen.paint("strong", phase))
+        screen.say(f"  {code}  {title}")
+
+
+def _laid_out(markdown: str, screen: Screen) -> str:
+    """Markdown for the terminal: headings stand out, recipes are indented."""
+    lines: list[str] = []
+    inside = False
+    for line in markdown.strip().splitlines():
+        if line.startswith("```"):
+            inside = not inside
+        elif inside:
+            lines.append(f"    {line}".rstrip())
+        elif line.startswith("#"):
+            lines.append(screen.paint("strong", line.lstrip("# ")))
+        else:
+            lines.append(line)
+    return "\n".join(lines)

@@ -1,0 +1,209 @@
+"""``redraft match``: the places of other images that look most like a rule's context."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from redraft.cli.app import command as make_command
+from redraft.cli.app import device_option, format_option
+from redraft.cli.commands.plan import box_text
+from redraft.cli.planning import plan_file
+from redraft.cli.ranges import parse_range
+from redraft.cli.screen import Column, Reporter, Screen
+from redraft_dsl.rendering import visible
+
+if TYPE_CHECKING:
+    from redraft.cli.foresight import Matched
+    from redraft.pictures import Picture
+    from redraft.planner import Plan, RuleStep
+    from redraft.site import Site
+    from redraft_dsl.recipe import Match
+
+FIRST_SEARCHED = 200
+TOP = 24
+SIDE = 192
+COLUMNS = 6
+
+
+@make_command(name="match", example="match glasses.redraft glasses")
+@click.argument("file")
+@click.argument("rule")
+@click.option(
+    "--top", type=click.IntRange(1, 10_000), help="How many places; as the recipe says, or 24."
+)
+@click.option(
+    "--among",
+    metavar="A..B",
+    callback=parse_range,
+    help="Images to search; as the recipe says, or 0..199.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Draw the places with heat maps on a PNG."
+)
+@device_option()
+@format_option()
+def command(
+    file: str,
+    rule: str,
+    top: int | None,
+    among: tuple[int, int] | None,
+    out: Path | None,
+    device: str,
+    form: str,
+) -> None:
+    """Find the images whose keys look most like a rule's context.
+
+    A rule with `context like` lines is searched for as these say; any other one by its first
+    context. Rules that change the keys before RULE are solved first.
+    """
+    screen = Screen.current()
+    with screen.progress() as reporter:
+        plan = plan_file(file, device, reporter)
+        step = _step(plan, rule)
+        wanted = _wanted(plan, step, top, among)
+        site = _site(plan, step, device, reporter)
+        found = _resolve(site, step, wanted)
+        if out is not None:
+            _draw(site, found, out)
+    if form == "json":
+        screen.say(json.dumps(_as_json(rule, step, found), indent=1))
+        return
+    _print(screen, step, found)
+    if out is not None:
+        screen.say(f"picture: {visible(str(out))}")
+
+
+def _step(plan: Plan, name: str) -> RuleStep:
+    import difflib
+
+    from redraft.errors import PlanError
+
+    names = [step.rule.name for step in plan.rules]
+    if name in names:
+        return plan.rules[names.index(name)]
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else f"its rules are {', '.join(names)}"
+    raise PlanError("RD402", f"the recipe has no rule `{name}`", hint)
+
+
+def _wanted(
+    plan: Plan, step: RuleStep, top: int | None, among: tuple[int, int] | None
+) -> list[Match]:
+    """What to search for: the rule's own matches, or its first context."""
+    from redraft.errors import PlanError
+    from redraft_dsl.recipe import Match, Place
+
+    own = [context for context in step.rule.context if isinstance(context, Match)]
+    if not own:
+        first = step.rule.context[0]
+        assert isinstance(first, Place), "a context that is no match is a place"
+        last = min(FIRST_SEARCHED, plan.recipe.latents_named(first.latents).count) - 1
+        own = [Match(like=first, top=TOP, first=0, last=last)]
+    changes: dict[str, int] = {} if top is None else {"top": top}
+    if among is not None:
+        changes |= {"first": among[0], "last": among[1]}
+    for one in own:
+        count = plan.recipe.latents_named(one.like.latents).count
+        if changes.get("last", 0) >= count:
+            raise PlanError(
+                "RD403",
+                f"`{one.like.latents}` ends at image {count - 1}, and --among at {changes['last']}",
+                "raise `count` to have more images",
+            )
+    return [one.model_copy(update=changes) for one in own]
+
+
+def _site(plan: Plan, step: RuleStep, device: str, reporter: Reporter) -> Site:
+    """The network as the rules before this one leave it."""
+    from redraft.cli.foresight import needed_before
+    from redraft.execute import solve_all
+    from redraft.models.opening import choose_device
+    from redraft.session import open_session, site_of
+
+    session = open_session(needed_before(plan, step), choose_device(device), tell=reporter.step)
+    solve_all(session, evaluate=False)
+    return site_of(session, step)
+
+
+def _resolve(site: Site, step: RuleStep, wanted: list[Match]) -> list[Matched]:
+    from redraft.cli.foresight import pictures_of, resolve_match
+
+    used = pictures_of(step.rule)
+    found = []
+    for one in wanted:
+        matched = resolve_match(site, one, used)
+        used = used | {(place.latents, place.index) for place in matched.places}
+        found.append(matched)
+    return found
+
+
+def _print(screen: Screen, step: RuleStep, found: list[Matched]) -> None:
+    for one in found:
+        like = one.wanted.like
+        screen.say(
+            screen.paint("strong", f"{step.rule.name} at {step.facts.name}")
+            + f": like {like.latents}[{like.index}] among {one.wanted.first}..{one.wanted.last}"
+        )
+        screen.table(
+            [Column("", right=True), Column("image"), Column("box"), Column("score", right=True)],
+            [
+                [str(rank), f"{p.latents}[{p.index}]", box_text(p), f"{p.score:.2f}"]
+                for rank, p in enumerate(one.places, 1)
+            ],
+        )
+        screen.say(f"left out: {one.left_out()}; a score of 1 is as good as the marked place")
+
+
+def _as_json(rule: str, step: RuleStep, found: list[Matched]) -> dict[str, Any]:
+    from redraft.cli.commands.plan import match_json
+
+    return {
+        "rule": rule,
+        "layer": step.facts.name,
+        "matches": [match_json(one) for one in found],
+    }
+
+
+def _draw(site: Site, found: list[Matched], out: Path) -> None:
+    from redraft import files
+    from redraft.pictures import png
+    from redraft.sheets import contact_sheet
+
+    pictures: list[Picture] = []
+    labels: list[str] = []
+    for one in found:
+        pictures += _heat_maps(site, one)
+        labels += [f"{p.latents}[{p.index}] {p.score:.2f}" for p in one.places]
+    files.write_bytes(out, png(contact_sheet(pictures, labels, COLUMNS, legend=("found",))))
+
+
+def _heat_maps(site: Site, one: Matched) -> list[Picture]:
+    """Every found image in grey, its scores over it, and the place outlined."""
+    from redraft.match import score_map
+    from redraft.pictures import (
+        RegionOutline,
+        enlarged,
+        heated,
+        outlined,
+        placed_scores,
+        to_picture,
+    )
+    from redraft.places import latents_of
+    from redraft.site import build_match_filter
+
+    wanted = build_match_filter(site, one.wanted.like)
+    scores = score_map(site.inputs(one.places).keys, wanted)
+    patch = (int(wanted.patch.shape[1]), int(wanted.patch.shape[2]))
+    size = site.generator.facts.image_size
+    rows = latents_of(site.recipe, one.places, site.generator.facts.latent_size)
+    drawn = site.generator.sample(rows.to(site.moment.device)).cpu()
+    shown = []
+    for row, place in enumerate(one.places):
+        picture = enlarged(to_picture(drawn[row]), SIDE)
+        hot = heated(picture, placed_scores(scores[row], patch, size))
+        shown.append(outlined(hot, [RegionOutline(place.area, "found")]))
+    return shown

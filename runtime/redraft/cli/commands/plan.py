@@ -1,0 +1,230 @@
+"""``redraft plan``: what a run would do, what it would cost, and which places it would find."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from redraft.cli.app import command as make_command
+from redraft.cli.app import device_option, format_option
+from redraft.cli.planning import plan_file
+from redraft.cli.screen import Column, Reporter, Screen
+
+if TYPE_CHECKING:
+    from redraft.cli.foresight import Matched
+    from redraft.places import ResolvedPlace
+    from redraft.planner import Plan, RuleStep, Step
+
+    Matches = dict[str, tuple[Matched, ...]]
+
+DISTURBED = "resolved during the run, for an earlier rule changes the keys that it searches"
+QUICK = "not searched, because of --quick"
+
+
+@make_command(name="plan", example="plan glasses.redraft")
+@click.argument("file")
+@device_option()
+@click.option("--quick", is_flag=True, help="Do not open the model to search for contexts.")
+@format_option()
+def command(file: str, device: str, quick: bool, form: str) -> None:
+    """Show what a run would do: steps, cache, cost, and the contexts it would find.
+
+    FILE is a recipe, or the name of one that comes with redraft. Statistics that the search for
+    contexts needs are collected and kept, so that the run need not do it again.
+    """
+    screen = Screen.current()
+    with screen.progress() as reporter:
+        plan = plan_file(file, device, reporter)
+        matches = {} if quick else _matches(plan, device, reporter)
+    if form == "json":
+        screen.say(json.dumps(_as_json(plan, matches, quick), indent=1, ensure_ascii=False))
+    else:
+        _print(screen, plan, matches, quick)
+
+
+def _matches(plan: Plan, device: str, reporter: Reporter) -> Matches:
+    """The matches of every rule whose keys no earlier rule changes."""
+    from redraft.cli.foresight import has_match, matched, undisturbed_sites
+    from redraft.models.opening import choose_device
+    from redraft.session import open_session
+
+    if not any(has_match(step) for step in plan.rules):
+        return {}
+    session = open_session(plan, choose_device(device), tell=reporter.step)
+    sites = undisturbed_sites(session)
+    return {
+        step.rule.name: matched(sites[step.rule.name], step.rule)
+        for step in plan.rules
+        if step.rule.name in sites
+    }
+
+
+def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
+    from redraft.cli.costs import NOMINAL_GFLOPS, gigaflops, seconds
+    from redraft.runner import run_folder
+
+    recipe = plan.recipe
+    screen.say(screen.paint("strong", f"{recipe.name} {recipe.version}: {recipe.title}"))
+    screen.say(f"model   {plan.base.name} ({plan.base.facts.arch}), sha256 {plan.base.sha256}")
+    screen.say(f"recipe  sha256 {recipe.digest()}")
+    screen.say(f"run     {run_folder(plan)}")
+    screen.heading("Steps")
+    columns = [
+        Column("", right=True),
+        *map(Column, ("step", "layer", "reads", "state")),
+        Column("GFLOP", right=True),
+        Column("seconds", right=True),
+    ]
+    rows = []
+    for number, step in enumerate(plan.steps, 1):
+        cost = gigaflops(plan, step)
+        name, layer, reads, state = _words(plan, step)
+        rows.append([str(number), name, layer, reads, state, f"{cost:.2f}", f"{seconds(cost):.1f}"])
+    screen.table(columns, rows)
+    total = sum(gigaflops(plan, step) for step in plan.steps)
+    screen.say(
+        f"{total:.2f} GFLOP, about {seconds(total):.1f} seconds. This is rough: forward passes "
+        f"alone, at {NOMINAL_GFLOPS:.0f} GFLOP/s."
+    )
+    if plan.overlaps:
+        screen.heading("Rules at one layer")
+        for overlap in plan.overlaps:
+            screen.say(
+                f"{overlap.first} and {overlap.second} share {overlap.share:.0%} of the smaller "
+                f"context at {overlap.layer}"
+            )
+    for step in plan.rules:
+        _print_matches(screen, step, matches, quick)
+
+
+def _words(plan: Plan, step: Step) -> tuple[str, str, str, str]:
+    """What a step is, its layer, what it reads, and what is there already."""
+    from redraft.planner import StatisticsStep
+
+    if isinstance(step, StatisticsStep):
+        reads = [plan.base.name, *_rules_upstream(plan, step.fields["edits"])]
+        block = f"{step.latents.count} latents of {step.latents.name}"
+        state = "in the cache" if step.cached else f"to collect: {step.reason}"
+        return f"statistics over {block}", step.layer, ", ".join(reads), state
+    state = f"{step.positions} contexts"
+    if step.matches:
+        state += f" at most, {step.matches} of them by match"
+    if step.unknowns:
+        state += f"; {step.unknowns} unknowns a channel"
+    reads = [plan.base.name, *step.reads]
+    return f"{step.rule.kind} {step.rule.name}", step.facts.name, ", ".join(reads), state
+
+
+def _rules_upstream(plan: Plan, digests: list[str]) -> list[str]:
+    return [step.rule.name for step in plan.rules if step.digest in digests]
+
+
+def _print_matches(screen: Screen, step: RuleStep, matches: Matches, quick: bool) -> None:
+    from redraft.cli.foresight import has_match
+
+    if not has_match(step):
+        return
+    screen.heading(f"Contexts found for {step.rule.name}")
+    if step.rule.name not in matches:
+        screen.say(QUICK if quick else DISTURBED)
+        return
+    for one in matches[step.rule.name]:
+        like = one.wanted.like
+        screen.say(
+            f"like {like.latents}[{like.index}] among {one.wanted.first}..{one.wanted.last}: "
+            f"{len(one.places)} found; left out: {one.left_out()}"
+        )
+        screen.table(
+            [Column("image"), Column("box"), Column("score", right=True)],
+            [
+                [f"{place.latents}[{place.index}]", box_text(place), f"{place.score:.2f}"]
+                for place in one.places
+            ],
+        )
+
+
+def box_text(place: ResolvedPlace) -> str:
+    """The bounding box as a recipe would write it."""
+    x0, y0, x1, y1 = place.box()
+    return f"x {x0}..{x1}, y {y0}..{y1}"
+
+
+def _as_json(plan: Plan, matches: Matches, quick: bool) -> dict[str, Any]:
+    from redraft.cli.costs import NOMINAL_GFLOPS
+    from redraft.runner import run_folder
+
+    return {
+        "recipe": plan.recipe.name,
+        "version": plan.recipe.version,
+        "title": plan.recipe.title,
+        "recipe_digest": plan.recipe.digest(),
+        "model": {
+            "name": plan.base.name,
+            "arch": plan.base.facts.arch,
+            "file": str(plan.base.path),
+            "sha256": plan.base.sha256,
+        },
+        "run_dir": str(run_folder(plan)),
+        "nominal_gflops": NOMINAL_GFLOPS,
+        "steps": [_step_json(plan, step, matches, quick) for step in plan.steps],
+        "overlaps": [
+            {"first": o.first, "second": o.second, "layer": o.layer, "share": o.share}
+            for o in plan.overlaps
+        ],
+    }
+
+
+def _step_json(plan: Plan, step: Step, matches: Matches, quick: bool) -> dict[str, Any]:
+    from redraft.cli.costs import gigaflops, seconds
+    from redraft.cli.foresight import has_match
+    from redraft.planner import StatisticsStep
+
+    cost = gigaflops(plan, step)
+    costs = {"gigaflops": cost, "seconds": seconds(cost)}
+    if isinstance(step, StatisticsStep):
+        return {
+            "kind": "statistics",
+            "layer": step.layer,
+            "latents": step.latents.name,
+            "count": step.latents.count,
+            "before": step.before,
+            "reads": _rules_upstream(plan, step.fields["edits"]),
+            "cached": step.cached,
+            "reason": step.reason,
+            **costs,
+        }
+    told: dict[str, Any] = {
+        "kind": step.rule.kind,
+        "name": step.rule.name,
+        "layer": step.facts.name,
+        "reads": list(step.reads),
+        "digest": step.digest,
+        "unknowns": step.unknowns,
+        **costs,
+    }
+    if has_match(step):
+        found = matches.get(step.rule.name)
+        told["matches"] = None if found is None else [match_json(one) for one in found]
+        told["matches_reason"] = None if found is not None else QUICK if quick else DISTURBED
+    return told
+
+
+def match_json(one: Matched) -> dict[str, Any]:
+    """What one match finds, as plain data."""
+    return {
+        "like": {"latents": one.wanted.like.latents, "index": one.wanted.like.index},
+        "among": [one.wanted.first, one.wanted.last],
+        "top": one.wanted.top,
+        "places": [
+            {
+                "latents": place.latents,
+                "index": place.index,
+                "box": list(place.box()),
+                "score": place.score,
+            }
+            for place in one.places
+        ],
+        "left_out": {"unclear": one.unclear, "used": one.used, "beyond": one.beyond},
+    }

@@ -1,0 +1,48 @@
+"""``redraft recipes``: the recipes that come with redraft."""
+
+from __future__ import annotations
+
+import json
+
+from redraft.cli.app import command as make_command
+from redraft.cli.app import format_option
+from redraft.cli.screen import Column, Screen
+from redraft.shipped import shipped_recipes
+
+
+@make_command(name="recipes", example="recipes")
+@format_option()
+def command(form: str) -> None:
+    """List the recipes that come with redraft.
+
+    Their names stand for their files: `redraft run NAME`.
+    """
+    from redraft import load
+
+    screen = Screen.current()
+    found = []
+    for shipped in shipped_recipes():
+        recipe = load(shipped.path).recipe
+        found.append(
+            {
+                "name": shipped.name,
+                "title": recipe.title if recipe else "(has errors)",
+                "version": recipe.version if recipe else None,
+                "model": recipe.model.name if recipe else None,
+                "rules": [rule.name for rule in recipe.rules] if recipe else [],
+                "file": str(shipped.path),
+            }
+        )
+    if form == "json":
+        screen.say(json.dumps(found, indent=1, ensure_ascii=False))
+        return
+    if not found:
+        screen.say("this installation comes without recipes")
+        return
+    screen.table(
+        [Column("name"), Column("title"), Column("model"), Column("rules")],
+        [
+            [str(r["name"]), str(r["title"]), str(r["model"]), ", ".join(r["rules"] or ())]
+            for r in found
+        ],
+    )

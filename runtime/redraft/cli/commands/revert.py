@@ -1,0 +1,28 @@
+"""``redraft revert``: the checkpoint as it was before an edit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from redraft.cli.app import command as make_command
+from redraft.cli.screen import Screen
+from redraft_dsl.rendering import visible
+
+
+@make_command(name="revert", example="revert faces-glasses.pth")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Write here instead of over FILE.")
+def command(file: Path, out: Path | None) -> None:
+    """Restore a checkpoint that `redraft apply` wrote, bit for bit.
+
+    The undo file that apply left must lie beside FILE.
+    """
+    from redraft.applying import revert_file
+
+    screen = Screen.current()
+    target = out or file
+    digest = revert_file(file, target)
+    screen.say(f"restored: {visible(str(target))}")
+    screen.say(f"tensors digest: {digest}")

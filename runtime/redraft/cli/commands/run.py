@@ -1,0 +1,110 @@
+"""``redraft run``: solve a recipe, and leave an edit, pictures and a report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from redraft.cli.app import command as make_command
+from redraft.cli.app import device_option, format_option
+from redraft.cli.planning import plan_file
+from redraft.cli.screen import Column, Screen
+from redraft_dsl.rendering import visible
+
+if TYPE_CHECKING:
+    from redraft.record import RuleRecord
+    from redraft.runner import Run
+
+NONE = "-"
+
+
+@make_command(name="run", example="run glasses.redraft")
+@click.argument("file")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The run folder; runs/NAME-VERSION-... if not given.",
+)
+@device_option()
+@click.option(
+    "--fresh", is_flag=True, help="Solve every rule anew; do not go on from a broken run."
+)
+@format_option()
+def command(file: str, out: Path | None, device: str, fresh: bool, form: str) -> None:
+    """Run a recipe: write its edit, its pictures and a report.
+
+    FILE is a recipe, or the name of one that comes with redraft. A run that was stopped goes on
+    where it was.
+    """
+    from redraft.report.outputs import run_and_report
+
+    screen = Screen.current()
+    with screen.progress() as reporter:
+        plan = plan_file(file, device, reporter)
+        run = run_and_report(plan, out=out, device=device, fresh=fresh, progress=reporter.step)
+    for warning in _warnings(run):
+        screen.warn(warning)
+    if form == "json":
+        summary = run.record.summary(str(run.folder))
+        screen.say(json.dumps(summary, indent=1, ensure_ascii=False))
+    else:
+        _print(screen, run)
+
+
+def _warnings(run: Run) -> list[str]:
+    rules = [f"rule {rule.name}: {text}" for rule in run.record.rules for text in rule.warnings]
+    return [*run.record.warnings, *rules]
+
+
+def _print(screen: Screen, run: Run) -> None:
+    record = run.record
+    screen.say(screen.paint("strong", f"{record.recipe} {record.version}: {record.title}"))
+    if run.resumed:
+        screen.say(f"taken from the run that was stopped: {', '.join(run.resumed)}")
+    numbers = ("effect", "amplitude", "outside", "left-out gain / side", "loss", "seconds")
+    columns = [Column("rule"), Column("layer"), Column("rank", right=True)]
+    screen.table(
+        [*columns, *(Column(title, right=True) for title in numbers)],
+        [_row(rule) for rule in record.rules],
+    )
+    if record.evaluated_count:
+        screen.say(
+            f"effect, amplitude and outside: over {record.evaluated_count} images of "
+            f"{record.evaluated_on}; 95% intervals in brackets"
+        )
+    screen.say(f"{record.seconds:.1f} seconds on {record.machine.device}")
+    for what, path in _outputs(run):
+        screen.say(f"{what:<8}{visible(str(path))}")
+
+
+def _row(rule: RuleRecord) -> list[str]:
+    left = rule.left_out
+    return [
+        rule.name,
+        rule.layer,
+        str(rule.rank),
+        _interval(rule.effect, rule.effect_interval, 2),
+        _interval(rule.amplitude, rule.amplitude_interval, 2),
+        _interval(rule.outside, rule.outside_interval, 3),
+        NONE if left is None else f"{left.gain:.2f} / {left.side:.3f}",
+        f"{rule.loss_before:.3g} -> {rule.loss_after:.3g}",
+        f"{rule.solve_seconds:.1f}",
+    ]
+
+
+def _interval(value: float | None, interval: tuple[float, float] | None, digits: int) -> str:
+    if value is None or interval is None:
+        return NONE
+    low, high = interval
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _outputs(run: Run) -> list[tuple[str, Path]]:
+    from redraft.report.outputs import PICTURE, REPORT
+    from redraft.runner import EDIT
+
+    names = (("picture", PICTURE), ("report", REPORT), ("edit", EDIT))
+    return [(what, run.folder / name) for what, name in names]

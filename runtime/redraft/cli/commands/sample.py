@@ -1,0 +1,126 @@
+"""``redraft sample``: pictures of a model on one sheet, before and after an edit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from redraft.cli.app import command as make_command
+from redraft.cli.app import device_option
+from redraft.cli.commands.apply import check_strength, load_edit
+from redraft.cli.ranges import parse_images
+from redraft.cli.screen import Screen
+from redraft_dsl.rendering import visible
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from redraft.artifact import Edit
+    from redraft.models.opening import OpenModel
+    from redraft.pictures import Picture
+
+SIDE = 128
+"""Pixels that a picture is shown at, at most."""
+BATCH = 50
+
+
+@make_command(name="sample", example="sample faces --out sheet.png")
+@click.argument("model")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The PNG to write.")
+@click.option(
+    "--images",
+    metavar="LIST",
+    callback=parse_images,
+    default="0..23",
+    help="Such as 0..23 (the default) or 3,7,10.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=1, help="Of the latents; 1 is the default."
+)
+@click.option(
+    "--columns", type=click.IntRange(1, 50), default=8, help="Images in a row; 8 is the default."
+)
+@click.option(
+    "--edit", type=click.Path(path_type=Path), help="Show the images edited below the originals."
+)
+@click.option(
+    "--rule", "rules", multiple=True, help="Apply this rule of the edit only; may be repeated."
+)
+@click.option("--strength", type=float, help="Scale the edit; 1 is the default.")
+@device_option()
+def command(
+    model: str,
+    out: Path,
+    images: tuple[int, ...],
+    seed: int,
+    columns: int,
+    edit: Path | None,
+    rules: tuple[str, ...],
+    strength: float | None,
+    device: str,
+) -> None:
+    """Draw images of a model on one sheet, each with its number.
+
+    MODEL is a name from `redraft models`, or a checkpoint file. Image i is the one that a
+    recipe with the same seed calls z[i]. With --edit (an edit.safetensors or a run folder) the
+    originals stand above the edited images.
+    """
+    from redraft import files, latents
+    from redraft.models.opening import choose_device, locate_named, open_base
+    from redraft.pictures import png
+
+    if edit is None and (rules or strength is not None):
+        raise click.UsageError("--rule and --strength need --edit")
+    check_strength(1.0 if strength is None else strength)
+    screen = Screen.current()
+    loaded = None if edit is None else load_edit(edit).choose(list(rules) or None)
+    with screen.progress() as reporter:
+        opened = open_base(locate_named(model, reporter.download), choose_device(device))
+        rows = latents.rows(seed, images, opened.base.facts.latent_size)
+        before = _drawn(opened, rows)
+        if loaded is None:
+            sheet = _sheet(before, images, columns)
+        else:
+            after = _edited(opened, rows, loaded, 1.0 if strength is None else strength)
+            sheet = _pairs(before, after, images, columns, f"{model}, seed {seed}")
+    files.write_bytes(out, png(sheet))
+    screen.say(
+        f"written: {visible(str(out))} ({sheet.width} x {sheet.height}, {len(images)} images)"
+    )
+
+
+def _drawn(opened: OpenModel, rows: Tensor) -> Tensor:
+    """(N, 3, H, W) pictures on the CPU."""
+    import torch
+
+    device = next(opened.generator.module.parameters()).device
+    parts = [rows[first : first + BATCH] for first in range(0, len(rows), BATCH)]
+    return torch.cat([opened.generator.sample(part.to(device)).cpu() for part in parts])
+
+
+def _edited(opened: OpenModel, rows: Tensor, edit: Edit, strength: float) -> Tensor:
+    with edit.applied(opened.generator.module, strength=strength):
+        return _drawn(opened, rows)
+
+
+def _sheet(drawn: Tensor, images: tuple[int, ...], columns: int) -> Picture:
+    from redraft.pictures import enlarged, to_picture
+    from redraft.sheets import contact_sheet
+
+    shown = [enlarged(to_picture(values), SIDE) for values in drawn]
+    return contact_sheet(shown, [str(index) for index in images], columns)
+
+
+def _pairs(
+    before: Tensor, after: Tensor, images: tuple[int, ...], columns: int, title: str
+) -> Picture:
+    from redraft.pictures import Tile
+    from redraft.sheets import Band, before_after
+
+    tiles = [
+        Tile(str(index), one, other)
+        for index, one, other in zip(images, before, after, strict=True)
+    ]
+    return before_after([Band(title, tuple(tiles))], columns)

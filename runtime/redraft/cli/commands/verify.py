@@ -1,0 +1,99 @@
+"""``redraft verify``: repeat a run, and say which promise held."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from redraft.cli.app import command as make_command
+from redraft.cli.app import device_option, format_option
+from redraft.cli.screen import Column, Screen
+
+if TYPE_CHECKING:
+    from redraft.verifier import RuleCheck, Verified
+
+MISMATCH = 4
+
+
+@make_command(name="verify", example="verify runs/glasses")
+@click.argument("run", type=click.Path(path_type=Path))
+@device_option()
+@format_option()
+def command(run: Path, device: str, form: str) -> None:
+    """Repeat a run from its base, and compare with the edit that it left.
+
+    On the same machine and versions every bit must agree; elsewhere the change must agree
+    within stated tolerances. The edit itself must give the recorded weights everywhere. The
+    exit status is 4 when a promise is broken.
+    """
+    from redraft.verifier import verify
+
+    screen = Screen.current()
+    with screen.progress() as reporter:
+        verified = verify(run, device=device, progress=reporter.step)
+    if form == "json":
+        screen.say(json.dumps(_as_json(verified), indent=1))
+    else:
+        _print(screen, verified)
+    if not verified.holds:
+        raise click.exceptions.Exit(MISMATCH)
+
+
+def promise(verified: Verified) -> str:
+    """The promise that was at stake."""
+    from redraft.verifier import ANGLE_TOLERANCE, CHANGE_TOLERANCE
+
+    if verified.same_machine:
+        return "same machine and versions: bit-identical changes"
+    return (
+        f"another machine or other versions: key directions within {ANGLE_TOLERANCE:g} rad and "
+        f"changes within {CHANGE_TOLERANCE:.0%}"
+    )
+
+
+def _print(screen: Screen, verified: Verified) -> None:
+    screen.say(f"promise: {promise(verified)}; the shared edit: bit-identical weights")
+    screen.table(
+        [
+            Column("rule"),
+            Column("same bits"),
+            Column("angle, rad", right=True),
+            Column("difference", right=True),
+            Column("edit gives the recorded weights"),
+            Column("promise"),
+        ],
+        [
+            [
+                check.name,
+                "yes" if check.identical else "no",
+                f"{check.angle:.2e}",
+                f"{check.difference:.2e}",
+                "yes" if check.weights_identical else "NO",
+                "held" if _holds(verified, check) else "BROKEN",
+            ]
+            for check in verified.rules
+        ],
+    )
+    if verified.holds:
+        screen.say(screen.paint("good", "verified: the promise holds for every rule"))
+        return
+    names = [check.name for check in verified.rules if not _holds(verified, check)]
+    screen.say(screen.paint("error", f"not verified: the promise is broken for {', '.join(names)}"))
+
+
+def _holds(verified: Verified, check: RuleCheck) -> bool:
+    repeated = check.identical if verified.same_machine else check.within
+    return repeated and check.weights_identical
+
+
+def _as_json(verified: Verified) -> dict[str, object]:
+    return {
+        "holds": verified.holds,
+        "same_machine": verified.same_machine,
+        "promise": promise(verified),
+        "rules": [{**asdict(check), "holds": _holds(verified, check)} for check in verified.rules],
+    }

@@ -1,0 +1,130 @@
+"""The places that a rule's matches find, before the recipe is run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from redraft.match import Found
+from redraft.places import ResolvedPlace
+from redraft.planner import Plan, RuleStep, StatisticsStep
+from redraft.session import Session, collect, site_of
+from redraft.site import Site, find_places, ranking
+from redraft_dsl.recipe import Insert, Match, Place, Rule
+
+Picture = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Matched:
+    """One ``context like`` line resolved, and the images that were left out.
+
+    Attributes:
+        wanted: the line.
+        places: what it finds, best first.
+        unclear: images without a place that stands out.
+        used: images that the rule names already.
+        beyond: images that match clearly, but less well than the best ``top``.
+
+    """
+
+    wanted: Match
+    places: tuple[ResolvedPlace, ...]
+    unclear: int
+    used: int
+    beyond: int
+
+    def left_out(self) -> str:
+        """How many images were left out, and why, in words."""
+        reasons = (
+            (self.unclear, "without a clear place"),
+            (self.used, "used by the rule already"),
+            (self.beyond, f"below the best {self.wanted.top}"),
+        )
+        return ", ".join(f"{count} {reason}" for count, reason in reasons if count) or "none"
+
+
+def disturbed(plan: Plan, step: RuleStep) -> bool:
+    """Whether an earlier rule changes the keys that this rule reads: one at an earlier layer."""
+    layers = plan.base.facts.layers
+    earlier = plan.rules[: plan.rules.index(step)]
+    return any(layers.index(each.facts) < layers.index(step.facts) for each in earlier)
+
+
+def has_match(step: RuleStep) -> bool:
+    """Whether the rule searches for contexts."""
+    return any(isinstance(context, Match) for context in step.rule.context)
+
+
+def needed_before(plan: Plan, step: RuleStep) -> Plan:
+    """The plan cut down to what must be done before the keys of a rule can be searched.
+
+    A rule that nothing disturbs needs its statistics alone; any other one needs the rules
+    before it solved.
+    """
+    before = plan.steps[: plan.steps.index(step)]
+    if not disturbed(plan, step):
+        before = tuple(
+            each
+            for each in before
+            if isinstance(each, StatisticsStep) and each.layer == step.facts.name
+        )
+    return replace(plan, steps=before)
+
+
+def undisturbed_sites(session: Session) -> dict[str, Site]:
+    """The sites of the rules whose matches can be found on the base itself, by rule.
+
+    Collects the statistics that they need.
+    """
+    plan = session.plan
+    steps = [step for step in plan.rules if has_match(step) and not disturbed(plan, step)]
+    layers = {step.facts.name for step in steps}
+    for each in plan.statistics:
+        if each.layer in layers and not each.fields["edits"]:
+            collect(session, each)
+    return {step.rule.name: site_of(session, step) for step in steps}
+
+
+def matched(site: Site, rule: Rule) -> tuple[Matched, ...]:
+    """Every match of a rule resolved, in the recipe's order, just as the run will do it.
+
+    Raises:
+        PlanError: a match finds nothing.
+
+    """
+    used = pictures_of(rule)
+    resolved = []
+    for context in rule.context:
+        if isinstance(context, Match):
+            one = resolve_match(site, context, used)
+            used = used | {(place.latents, place.index) for place in one.places}
+            resolved.append(one)
+    return tuple(resolved)
+
+
+def pictures_of(rule: Rule) -> frozenset[Picture]:
+    """The pictures that a rule marks as context or copies from; a match does not find them."""
+    marked = [context for context in rule.context if isinstance(context, Place)]
+    if isinstance(rule, Insert):
+        marked.append(rule.copy_from)
+    return frozenset((place.latents, place.index) for place in marked)
+
+
+def resolve_match(site: Site, wanted: Match, used: frozenset[Picture]) -> Matched:
+    """One match: the places that it finds, and how many images it leaves out."""
+    places = tuple(find_places(site, wanted, set(used)))
+    ranked = ranking(site, wanted)
+    clear = [found for found in ranked if found.clear]
+    taken = _among(clear, wanted.like.latents, used)
+    return Matched(
+        wanted=wanted,
+        places=places,
+        unclear=len(ranked) - len(clear),
+        used=taken,
+        beyond=len(clear) - taken - len(places),
+    )
+
+
+def _among(found: Sequence[Found], latents: str, used: frozenset[Picture]) -> int:
+    return sum((latents, each.index) in used for each in found)

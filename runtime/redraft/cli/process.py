@@ -1,0 +1,94 @@
+"""One run of the program: streams made safe, usage errors shown, pipes and Ctrl-C quiet."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from io import TextIOWrapper
+from pathlib import Path
+
+import click
+
+from redraft.cli import INTERRUPTED
+from redraft.cli.app import PROGRAM, app
+from redraft.cli.failure import debugging, shown
+from redraft.cli.screen import Screen
+
+COMPLETE_VARIABLE = "_REDRAFT_COMPLETE"
+USAGE = 2
+BROKEN_PIPE = 141
+"""What a shell sees of a program that was stopped because nobody reads its output any more."""
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    """Run the command line; returns the exit status."""
+    _settle_streams()
+    if not sys.warnoptions and not debugging():
+        warnings.simplefilter("ignore")
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = _invoke(given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence(sys.stdout)
+        return BROKEN_PIPE
+    except OSError as error:
+        # Only writing to the terminal or to a redirected file is left to fail here.
+        _silence(sys.stdout)
+        reason = (error.strerror or str(error)).lower()
+        _tell(shown("RD639", f"the output cannot be written: {reason}", "check the disk"))
+        return 1
+    return status
+
+
+def _invoke(arguments: list[str]) -> int:
+    instruction = os.environ.get(COMPLETE_VARIABLE)
+    if instruction:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(app, {}, PROGRAM, COMPLETE_VARIABLE, instruction)
+    try:
+        with app.make_context(PROGRAM, arguments) as context:
+            app.invoke(context)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.Abort:
+        return INTERRUPTED
+    except click.ClickException as error:
+        _tell(_usage(error))
+        return USAGE
+    return 0
+
+
+def _usage(error: click.ClickException) -> str:
+    message = error.format_message().strip().rstrip(".")
+    message = message[:1].lower() + message[1:]
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = context.command_path if context else PROGRAM
+    return shown("", message, f"see `{path} --help`", Screen("auto").error_color)
+
+
+def _settle_streams() -> None:
+    """Make sure that there is somewhere to write, and that no character can stop the writing."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _silence(stream: object) -> None:
+    """Point a stream that cannot be written to nowhere, so that the exit does not fail on it."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())  # type: ignore[attr-defined]
+        os.close(nowhere)
+
+
+def _tell(text: str) -> None:
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text)

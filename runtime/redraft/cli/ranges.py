@@ -1,0 +1,60 @@
+"""Image numbers as a user writes them: ``0..23``, ``3,7,10`` or both together."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+MOST_IMAGES = 1000
+LARGEST_IMAGE = 1_000_000
+_RANGE = re.compile(r"([0-9]{1,7})(?:\.\.([0-9]{1,7}))?")
+
+
+def parse_images(
+    _context: click.Context, _option: click.Parameter, value: str | None
+) -> tuple[int, ...]:
+    """A list of image numbers in the order given; both ends of ``A..B`` are in it.
+
+    Raises:
+        click.BadParameter: it is no such list, or too long.
+
+    """
+    numbers: list[int] = []
+    for part in (value or "").split(","):
+        ends = _ends(part.strip())
+        if ends is None:
+            raise click.BadParameter(f"`{value}` is not a list of images; write 0..23, or 3,7,10")
+        first, last = ends
+        if last > LARGEST_IMAGE or len(numbers) + last - first >= MOST_IMAGES:
+            raise click.BadParameter(
+                f"`{value}` is too much: {MOST_IMAGES} images at most, up to number {LARGEST_IMAGE}"
+            )
+        numbers += range(first, last + 1)
+    return tuple(numbers)
+
+
+def parse_range(
+    _context: click.Context, _option: click.Parameter, value: str | None
+) -> tuple[int, int] | None:
+    """First and last number of ``A..B``, both in it; None when nothing was given.
+
+    Raises:
+        click.BadParameter: it is no range.
+
+    """
+    if value is None:
+        return None
+    ends = _ends(value.strip())
+    if ends is None:
+        raise click.BadParameter(f"`{value}` is not a range of images; write 0..199")
+    return ends
+
+
+def _ends(text: str) -> tuple[int, int] | None:
+    found = _RANGE.fullmatch(text)
+    if found is None:
+        return None
+    first = int(found[1])
+    last = int(found[2]) if found[2] else first
+    return (first, last) if first <= last else None

@@ -1,0 +1,170 @@
+"""How well a rule follows, and what else it touches: the one set of measures.
+
+They are measured on pictures that no rule saw, and no solver optimises them.
+
+- *wish* T: the mean change of the context pictures when the layer's values are replaced by the
+  goal's, inside the region.
+- *share*: the part of unseen pictures whose change d inside the region has correlation(d, T)
+  above .3. Both are centred.
+- *amplitude*: the mean of <d, T> / <T, T>.
+- *outside*: the mean absolute change, pictures in -1..1, outside the grown region.
+- *ratio*: amplitude / outside. Strength moves both together, so the ratio is the figure of merit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from redraft.delta import Delta
+from redraft.goals import Goal
+from redraft.models.adapter import Generator
+
+CORRELATION = 0.3
+"""Least correlation with the wish at which a picture counts as changed."""
+INSIDE = 0.5
+"""Pixels that at least this share of the context regions cover make up the region."""
+MARGIN = 1 / 8
+"""How far the region is grown, as a share of the picture's side, before outside is measured."""
+RESAMPLES = 1000
+BATCH = 200
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with its 95 % bootstrap interval over pictures."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The measures of one rule over unseen pictures."""
+
+    share: Interval
+    amplitude: Interval
+    outside: Interval
+    pictures: int
+
+    @property
+    def ratio(self) -> float:
+        """Amplitude over outside."""
+        return self.amplitude.value / max(self.outside.value, 1e-9)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a rule should do to a picture.
+
+    Attributes:
+        change: (3 * pixels,) float64, the centred mean change inside the region.
+        inside: (H, W) bool, the region.
+        outside: (H, W) bool, what lies outside the grown region.
+
+    """
+
+    change: Tensor
+    inside: Tensor
+    outside: Tensor
+
+
+def wish_of(generator: Generator, layer: str, goal: Goal, regions: Tensor) -> Wish:
+    """The wish of a rule.
+
+    Args:
+        generator: the network before the rule.
+        layer: the rule's layer.
+        goal: its goal on the context pictures.
+        regions: (N, H, W) coverage of the context regions in the picture.
+
+    """
+    wanted = generator.pictures(layer, goal.values, goal.inputs)
+    present = generator.pictures(layer, goal.before, goal.inputs)
+    mean = regions.double().mean(0)
+    inside = mean >= min(INSIDE, float(mean.max()))
+    side = max(inside.shape)
+    reach = round(MARGIN * side)
+    grown = functional.max_pool2d(inside[None, None].double(), 2 * reach + 1, 1, reach)[0, 0] > 0
+    inside = inside.to(wanted.device)
+    change = (wanted - present).double().mean(0)[:, inside].reshape(-1)
+    return Wish(change - change.mean(), inside, ~grown.to(wanted.device))
+
+
+@dataclass(frozen=True)
+class PictureScores:
+    """Per picture (N,) float64: correlation with the wish, amplitude, change outside."""
+
+    correlation: Tensor
+    amplitude: Tensor
+    outside: Tensor
+
+    @classmethod
+    def joined(cls, parts: Sequence[PictureScores]) -> PictureScores:
+        """The scores of several batches, one after another."""
+        return cls(
+            torch.cat([part.correlation for part in parts]),
+            torch.cat([part.amplitude for part in parts]),
+            torch.cat([part.outside for part in parts]),
+        )
+
+
+def score_pictures(before: Tensor, after: Tensor, wish: Wish) -> PictureScores:
+    """Compare pictures (N, 3, H, W) before and after with what was wished."""
+    difference = (after - before).double()
+    inside = difference[:, :, wish.inside].flatten(1)
+    inside = inside - inside.mean(1, keepdim=True)
+    along = inside @ wish.change
+    length = torch.linalg.vector_norm(wish.change)
+    sizes = torch.linalg.vector_norm(inside, dim=1) * length
+    return PictureScores(
+        (along / sizes.clamp_min(1e-12)).cpu(),
+        (along / length.square().clamp_min(1e-12)).cpu(),
+        _mean_absolute(difference, wish.outside),
+    )
+
+
+def summarise(scores: PictureScores, seed: int = 0) -> Effect:
+    """Means with 95 % intervals by bootstrap over pictures (seeded, so that they repeat)."""
+    followed = (scores.correlation > CORRELATION).double().numpy()
+    table = np.stack([followed, scores.amplitude.numpy(), scores.outside.numpy()], 1)
+    draws = np.random.default_rng(seed).integers(0, len(table), (RESAMPLES, len(table)))
+    means = np.stack([table[draw].mean(0) for draw in draws])
+    low, high = np.quantile(means, (0.025, 0.975), axis=0)
+    figures = [
+        Interval(float(mean), float(lo), float(hi))
+        for mean, lo, hi in zip(table.mean(0), low, high, strict=True)
+    ]
+    return Effect(figures[0], figures[1], figures[2], len(table))
+
+
+def measure(
+    generator: Generator, layer: str, delta: Delta, latents: Tensor, wish: Wish, seed: int = 0
+) -> Effect:
+    """The effect of one change on pictures of ``latents`` (N, latent_size).
+
+    Everything before the layer is run once for both sides; the generator is left as it is.
+    """
+    form = generator.form(layer)
+    weight = delta.added_to(form.weight)
+    parts = []
+    for part in torch.split(latents, BATCH):
+        inputs = generator.inputs(part, [layer])[layer]
+        before, after = (
+            generator.pictures(layer, form.activate(form.response(inputs, each)), inputs)
+            for each in (form.weight, weight)
+        )
+        parts.append(score_pictures(before, after, wish))
+    return summarise(PictureScores.joined(parts), seed)
+
+
+def _mean_absolute(difference: Tensor, outside: Tensor) -> Tensor:
+    if not bool(outside.any()):
+        return torch.zeros(difference.shape[0], dtype=torch.float64)
+    return difference[:, :, outside].abs().mean((1, 2)).cpu()

@@ -1,0 +1,162 @@
+"""Run a plan's steps: from the pinned base, rule by rule, to deltas and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import version
+
+import torch
+
+from redraft import latents
+from redraft.artifact import Edit, EditFacts, RuleFacts, axes_of
+from redraft.delta import Delta
+from redraft.errors import RunError
+from redraft.evaluate.effect import Effect, measure, wish_of
+from redraft.planner import RuleStep, StatisticsStep
+from redraft.recording import rule_record
+from redraft.session import FinishedRule, Session, apply_delta, collect, site_of
+from redraft.solving import SolvedRule, solve_rule
+from redraft_dsl.recipe import Insert, Match, Recipe, Zero
+
+EVALUATED = 400
+"""Most unseen pictures that a rule is measured on."""
+
+
+def solve_all(
+    session: Session,
+    restore: Callable[[RuleStep], FinishedRule | None] | None = None,
+    store: Callable[[RuleStep, FinishedRule], None] | None = None,
+    *,
+    evaluate: bool = True,
+) -> list[FinishedRule]:
+    """Run every step of the plan; afterwards the session's model is wholly edited.
+
+    Args:
+        session: freshly opened.
+        restore: gives a finished rule of an earlier, interrupted run, or None.
+        store: keeps a rule that was just finished.
+        evaluate: measure every rule on unseen pictures.
+
+    Raises:
+        RunError: a step failed; says which and why.
+
+    """
+    for step in session.plan.steps:
+        if isinstance(step, StatisticsStep):
+            collect(session, step)
+            continue
+        done = restore(step) if restore is not None else None
+        if done is None:
+            done = _solve_step(session, step, evaluate)
+            if store is not None:
+                store(step, done)
+        else:
+            apply_delta(session, step, done.delta)
+        session.finished.append(done)
+    return session.finished
+
+
+def unseen(recipe: Recipe, most: int = EVALUATED) -> list[int]:
+    """Images of the first latents block that no rule uses or searches, the last ``most`` of them.
+
+    A removal or an insert is judged on these alone.
+    """
+    block = recipe.latents[0]
+    used: set[int] = set()
+    for rule in recipe.rules:
+        for context in rule.context:
+            if isinstance(context, Match):
+                used |= set(range(context.first, context.last + 1)) | {context.like.index}
+            else:
+                used.add(context.index)
+        written = (
+            ()
+            if isinstance(rule, Zero)
+            else (rule.paste if isinstance(rule, Insert) else rule.source)
+        )
+        used |= {place.index for place in written if not isinstance(place, str)}
+        if isinstance(rule, Insert):
+            used.add(rule.copy_from.index)
+    free = [index for index in range(block.count) if index not in used]
+    return free[:most] if len(free) <= most else free[-most:]
+
+
+def edit_of(session: Session) -> Edit:
+    """The finished rules as an artifact."""
+    plan = session.plan
+    rules = tuple(
+        RuleFacts(
+            name=done.record.name,
+            layer=done.record.layer,
+            weight_name=done.record.weight_name,
+            axes=axes_of(step.facts.kind),
+            rank=done.delta.rank,
+            weight_before=done.record.weight_before,
+            weight_after=done.record.weight_after,
+        )
+        for step, done in zip(plan.rules, session.finished, strict=True)
+    )
+    facts = EditFacts(
+        recipe=plan.recipe.name,
+        version=plan.recipe.version,
+        recipe_digest=plan.recipe.digest(),
+        model=plan.base.name,
+        arch=plan.base.facts.arch,
+        tensors_digest=session.model.digest,
+        redraft=version("redraft"),
+        rules=rules,
+    )
+    return Edit(facts, plan.text, tuple(done.delta for done in session.finished))
+
+
+def check_untouched(session: Session) -> None:
+    """Prove that only the weights that the rules name have changed.
+
+    Raises:
+        RunError: another weight differs from the base.
+
+    """
+    named = {done.record.weight_name for done in session.finished}
+    state = session.model.generator.module.state_dict()
+    for name, original in session.model.state.bare().items():
+        if name not in named and not torch.equal(state[name].cpu(), original):
+            raise RunError(
+                "RD520",
+                f"the weight `{name}` changed, and no rule names it",
+                "this is a defect of redraft; please report it with the recipe",
+            )
+
+
+def _solve_step(session: Session, step: RuleStep, evaluate: bool) -> FinishedRule:
+    number = len(session.finished)
+    session.tell(f"rule {step.rule.name}", number, len(session.plan.rules))
+    site = site_of(session, step)
+    solved = solve_rule(site, step.rule)
+    _check_change(step, solved.delta)
+    before = site.form.weight.clone()
+    effect = _measured(session, step, solved) if evaluate else None
+    apply_delta(session, step, solved.delta)
+    record = rule_record(session, step, solved, before, effect)
+    return FinishedRule(solved.delta, record, solved.contexts, solved.pastes)
+
+
+def _check_change(step: RuleStep, delta: Delta) -> None:
+    """An edit that returns unedited weights is a failure, not a result."""
+    if step.rule.strength != 0 and delta.norm() == 0:
+        raise RunError(
+            "RD521",
+            f"the rule `{step.rule.name}` changes nothing",
+            "its goal is what the layer gives already, or `preserve` is too high",
+        )
+
+
+def _measured(session: Session, step: RuleStep, solved: SolvedRule) -> Effect | None:
+    indices = unseen(session.plan.recipe)
+    if not indices:
+        return None
+    generator = session.model.generator
+    areas = torch.stack([torch.from_numpy(place.area) for place in solved.pastes])
+    wish = wish_of(generator, step.facts.name, solved.goal, areas)
+    block = session.plan.recipe.latents[0]
+    rows = latents.rows(block.seed, indices, session.plan.base.facts.latent_size)
+    return measure(generator, step.facts.name, solved.delta, rows.to(session.device), wish)

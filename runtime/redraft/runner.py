@@ -1,0 +1,261 @@
+"""A run and its folder: solve, write, resume.
+
+Every finished rule is written to ``steps/`` at once, so that a killed run goes on from there.
+Files are written whole or not at all; ``run.json`` comes last and says that the run is complete.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from redraft import files
+from redraft.artifact import Edit
+from redraft.cache import Cache
+from redraft.delta import Delta
+from redraft.errors import ArtifactError
+from redraft.execute import check_untouched, edit_of, solve_all, unseen
+from redraft.models.opening import choose_device
+from redraft.places import ResolvedPlace
+from redraft.planner import Plan, RuleStep
+from redraft.record import ModelRecord, PlaceRecord, RuleRecord, RunRecord
+from redraft.recording import machine_record, now
+from redraft.session import FinishedRule, Progress, Session, open_session
+from redraft_dsl.recipe import Combination, Erase, Insert, Mask, Match, Place, Recipe, Region, Zero
+
+RECORD = "run.json"
+EDIT = "edit.safetensors"
+RECIPE = "recipe.redraft"
+STEPS = "steps"
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        folder: where it was written.
+        record: the content of ``run.json``.
+        edit: the edit.
+        session: the model, wholly edited, and every finished rule.
+        resumed: names of the rules that an interrupted run had finished.
+
+    """
+
+    folder: Path
+    record: RunRecord
+    edit: Edit
+    session: Session
+    resumed: tuple[str, ...]
+
+
+def run_folder(plan: Plan, root: Path | None = None) -> Path:
+    """Where a plan's run is written: one folder for each recipe and base."""
+    name = f"{plan.recipe.name}-{plan.recipe.version}-{plan.digest[:8]}"
+    return (root or RUNS) / name
+
+
+def run_plan(
+    plan: Plan,
+    *,
+    out: Path | None = None,
+    device: str = "auto",
+    cache: Cache | None = None,
+    progress: Progress | None = None,
+    fresh: bool = False,
+) -> Run:
+    """Run a plan and write its edit and record.
+
+    Args:
+        plan: from :func:`redraft.planner.make_plan`.
+        out: the run folder; by default one in ``runs/`` named after the recipe.
+        device: auto, cpu or cuda.
+        cache: where statistics are kept.
+        progress: told how far it is.
+        fresh: solve every rule anew, whatever an interrupted run has finished.
+
+    Raises:
+        RunError: a rule cannot be solved.
+        ArtifactError: the folder cannot be written.
+
+    """
+    started, clock = now(), time.perf_counter()
+    folder = out or run_folder(plan)
+    _prepare(plan, folder, fresh)
+    session = open_session(plan, choose_device(device), cache, progress)
+    resumed: list[str] = []
+
+    def restore(step: RuleStep) -> FinishedRule | None:
+        done = _read_step(folder, step)
+        if done is not None:
+            resumed.append(step.rule.name)
+        return done
+
+    solve_all(session, restore, lambda step, done: _write_step(folder, step, done))
+    check_untouched(session)
+    edit = edit_of(session)
+    data = edit.to_bytes()
+    files.write_bytes(folder / EDIT, data)
+    record = _record(session, data, started, time.perf_counter() - clock)
+    return Run(folder, record, edit, session, tuple(resumed))
+
+
+def finish(run: Run) -> None:
+    """Write ``run.json`` and remove the steps: the run is complete."""
+    files.write_text(run.folder / RECORD, run.record.model_dump_json(indent=1) + "\n")
+    shutil.rmtree(run.folder / STEPS, ignore_errors=True)
+
+
+def read_record(folder: Path) -> RunRecord:
+    """The record of a finished run.
+
+    Raises:
+        ArtifactError: the folder is not a finished run.
+
+    """
+    path = folder / RECORD if folder.is_dir() else folder
+    try:
+        return RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ArtifactError(
+            "RD660",
+            f"{folder} is not a finished run: it has no {RECORD}",
+            "name a folder that `redraft run` wrote; an interrupted run goes on when run again",
+        ) from None
+    except (OSError, ValueError) as error:
+        detail = str(error).splitlines()[0]
+        raise ArtifactError(
+            "RD661", f"{path} cannot be read: {detail}", "run the recipe again"
+        ) from error
+
+
+def mask_paths(recipe: Recipe) -> set[str]:
+    """Every mask file that a recipe names, relative to its folder."""
+    found: set[str] = set()
+    for rule in recipe.rules:
+        places: list[Place] = [c.like if isinstance(c, Match) else c for c in rule.context]
+        if isinstance(rule, Insert):
+            places.append(rule.copy_from)
+        written = () if isinstance(rule, Zero) else _written(rule)
+        for place in [*places, *written]:
+            found |= _masks(place.region)
+    return found
+
+
+def _written(rule: Insert | Erase) -> tuple[Place, ...]:
+    places = rule.paste if isinstance(rule, Insert) else rule.source
+    return () if isinstance(places, str) else places
+
+
+def _masks(region: Region) -> set[str]:
+    if isinstance(region, Combination):
+        return _masks(region.left) | _masks(region.right)
+    return {region.path} if isinstance(region, Mask) else set()
+
+
+def _prepare(plan: Plan, folder: Path, fresh: bool) -> None:
+    """Make the folder; keep steps of an interrupted run, drop those of anything else."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RECORD).unlink(missing_ok=True)
+        if fresh:
+            shutil.rmtree(folder / STEPS, ignore_errors=True)
+        (folder / STEPS).mkdir(exist_ok=True)
+    except OSError as error:
+        raise ArtifactError(
+            "RD662",
+            f"the run folder {folder} cannot be made: {error.strerror or error}",
+            "choose another with `--out`",
+        ) from error
+    files.write_text(folder / RECIPE, plan.text)
+    for path in sorted(mask_paths(plan.recipe)):
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        files.write_bytes(target, (plan.folder / path).read_bytes())
+
+
+def _record(session: Session, edit: bytes, started: str, seconds: float) -> RunRecord:
+    import hashlib
+
+    plan = session.plan
+    judged = unseen(plan.recipe)
+    block = plan.recipe.latents[0]
+    return RunRecord(
+        recipe=plan.recipe.name,
+        version=plan.recipe.version,
+        title=plan.recipe.title,
+        recipe_digest=plan.recipe.digest(),
+        recipe_path=plan.path,
+        model=ModelRecord(
+            name=plan.base.name,
+            arch=plan.base.facts.arch,
+            file_sha256=plan.base.sha256,
+            tensors_digest=session.model.digest,
+        ),
+        machine=machine_record(session.device),
+        statistics=tuple(session.statistics),
+        rules=tuple(done.record for done in session.finished),
+        evaluated_on=f"{block.name} (seed {block.seed}), images that no rule uses or searches",
+        evaluated_count=len(judged),
+        edit_sha256=hashlib.sha256(edit).hexdigest(),
+        started=started,
+        seconds=seconds,
+    )
+
+
+def _step_path(folder: Path, step: RuleStep) -> Path:
+    return folder / STEPS / f"{step.rule.name}-{step.digest[:16]}.safetensors"
+
+
+def _write_step(folder: Path, step: RuleStep, done: FinishedRule) -> None:
+    tensors = {
+        "directions": done.delta.directions.cpu().contiguous(),
+        "coefficients": done.delta.coefficients.cpu().contiguous(),
+        "contexts": _areas(done.contexts),
+        "pastes": _areas(done.pastes),
+    }
+    metadata = {"digest": step.digest, "record": done.record.model_dump_json()}
+    files.write_bytes(_step_path(folder, step), save(tensors, metadata))
+
+
+def _areas(places: tuple[ResolvedPlace, ...]) -> torch.Tensor:
+    return torch.from_numpy(np.stack([place.area for place in places]))
+
+
+def _read_step(folder: Path, step: RuleStep) -> FinishedRule | None:
+    """A rule that an interrupted run finished; None when there is none, or it is damaged."""
+    path = _step_path(folder, step)
+    if not path.exists():
+        return None
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("digest") != step.digest:
+                return None
+            record = RuleRecord.model_validate_json(metadata["record"])
+            delta = Delta(
+                record.name,
+                record.layer,
+                file.get_tensor("directions"),
+                file.get_tensor("coefficients"),
+            )
+            contexts = _places(record.contexts, file.get_tensor("contexts"))
+            pastes = _places(record.pastes, file.get_tensor("pastes"))
+    except (SafetensorError, OSError, ValueError, KeyError):
+        return None
+    return FinishedRule(delta, record, contexts, pastes)
+
+
+def _places(records: tuple[PlaceRecord, ...], areas: torch.Tensor) -> tuple[ResolvedPlace, ...]:
+    return tuple(
+        ResolvedPlace(record.latents, record.index, area.numpy(), record.score)
+        for record, area in zip(records, areas, strict=True)
+    )

@@ -1,0 +1,183 @@
+"""A run under way: the model as edited so far, and the statistics collected for it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from redraft import latents
+from redraft.cache import Cache
+from redraft.delta import Delta
+from redraft.models.opening import OpenModel, open_base
+from redraft.places import ResolvedPlace
+from redraft.planner import Plan, RuleStep, StatisticsStep
+from redraft.record import RuleRecord, StatisticsRecord
+from redraft.site import Site
+from redraft.statistics import BATCH, Moment, second_moments
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is being done, done, in all)."""
+
+
+@dataclass(frozen=True)
+class FinishedRule:
+    """One rule, solved or read back: its change, its figures, and the areas of its contexts.
+
+    Attributes:
+        delta: the change, strength included.
+        record: its figures.
+        contexts: the places it used, with their areas.
+        pastes: the places its goal was set in.
+
+    """
+
+    delta: Delta
+    record: RuleRecord
+    contexts: tuple[ResolvedPlace, ...]
+    pastes: tuple[ResolvedPlace, ...]
+
+
+@dataclass
+class Session:
+    """A run under way: the model as edited so far, and what has been collected.
+
+    Attributes:
+        plan: what is run.
+        model: opened from the plan's base, and edited rule by rule.
+        cache: where statistics are kept.
+        tell: told of progress.
+
+    """
+
+    plan: Plan
+    model: OpenModel
+    cache: Cache
+    tell: Progress
+    moments: dict[str, Moment] = field(default_factory=dict)
+    statistics: list[StatisticsRecord] = field(default_factory=list)
+    finished: list[FinishedRule] = field(default_factory=list)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lies."""
+        return next(self.model.generator.module.parameters()).device
+
+
+def open_session(
+    plan: Plan, device: torch.device, cache: Cache | None = None, tell: Progress | None = None
+) -> Session:
+    """Open the plan's base, unedited."""
+    return Session(plan, open_base(plan.base, device), cache or Cache(), tell or _silent)
+
+
+def collect(session: Session, step: StatisticsStep) -> None:
+    """Statistics for one step, together with all others that the same weights can serve."""
+    address = _address(step)
+    if address in session.moments:
+        return
+    together = [
+        each
+        for each in session.plan.statistics
+        if each.fields["edits"] == step.fields["edits"] and _address(each) not in session.moments
+    ]
+    missing = []
+    for each in together:
+        stored = session.cache.get("statistics", each.fields)
+        if stored is None:
+            missing.append(each)
+        else:
+            moment = Moment(stored["moment"].to(session.device), int(stored["keys"]))
+            _keep(session, each, moment, cached=True, seconds=0.0)
+    if missing:
+        _collect_missing(session, missing)
+
+
+def site_of(session: Session, step: RuleStep) -> Site:
+    """Where a rule works, on the network as it is now."""
+    moment = moment_of(session, step)
+    return Site(
+        session.model.generator,
+        session.plan.recipe,
+        session.plan.folder,
+        step.facts,
+        moment.matrix,
+    )
+
+
+def moment_of(session: Session, step: RuleStep) -> Moment:
+    """The statistics that a rule goes by: the latest of its layer before it."""
+    found = None
+    for each in session.plan.steps:
+        if isinstance(each, StatisticsStep) and each.layer == step.facts.name:
+            found = each
+        if each is step:
+            break
+    assert found is not None, "every rule is planned after its statistics"
+    return session.moments[_address(found)]
+
+
+def _collect_missing(session: Session, missing: Sequence[StatisticsStep]) -> None:
+    block = missing[0].latents
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        session.tell(f"statistics of {layers}", done, block.count)
+
+    layers = ", ".join(step.layer for step in missing)
+    started = time.perf_counter()
+    size = session.plan.base.facts.latent_size
+    batches = (
+        part.to(session.device) for part in latents.batches(block.seed, block.count, size, BATCH)
+    )
+    moments = second_moments(
+        session.model.generator, batches, [step.layer for step in missing], advance
+    )
+    seconds = time.perf_counter() - started
+    for step in missing:
+        moment = moments[step.layer]
+        tensors = {"moment": moment.matrix.cpu(), "keys": torch.tensor(moment.keys)}
+        session.cache.put("statistics", step.fields, tensors)
+        _keep(session, step, moment, cached=False, seconds=seconds)
+
+
+def _keep(
+    session: Session, step: StatisticsStep, moment: Moment, *, cached: bool, seconds: float
+) -> None:
+    session.moments[_address(step)] = moment
+    session.statistics.append(
+        StatisticsRecord(
+            layer=step.layer,
+            latents=step.latents.name,
+            count=step.latents.count,
+            keys=moment.keys,
+            cached=cached,
+            seconds=seconds,
+        )
+    )
+
+
+def apply_delta(session: Session, step: RuleStep, delta: Delta) -> None:
+    """Write a rule's change into the session's model."""
+    generator = session.model.generator
+    weight = generator.form(step.facts.name).weight
+    generator.set_weight(step.facts.name, delta.added_to(weight))
+
+
+def restore_base(session: Session) -> None:
+    """Put the base's own weights back into the session's model, bit for bit."""
+    module = session.model.generator.module
+    module.load_state_dict(session.model.state.bare())
+
+
+def _address(step: StatisticsStep) -> str:
+    return json.dumps(step.fields, sort_keys=True)
+
+
+def _silent(_what: str, _done: int, _total: int) -> None:
+    return

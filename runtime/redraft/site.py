@@ -1,0 +1,146 @@
+"""Where a rule works: the network as the earlier rules left it, one layer, and its contexts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from redraft import latents, match
+from redraft.errors import PlanError
+from redraft.models.adapter import Generator, LayerForm, LayerInputs
+from redraft.places import ResolvedPlace, covers, inputs_of, resolve, shifted
+from redraft.statistics import inverse_root
+from redraft_dsl import recipe as checked
+from redraft_dsl.facts import LayerFacts
+from redraft_dsl.recipe import Match, Recipe
+
+MATCH_BATCH = 200
+
+
+@dataclass(frozen=True)
+class Site:
+    """One layer of a network, seen by one recipe.
+
+    Attributes:
+        generator: with all earlier rules applied.
+        recipe: the whole recipe.
+        folder: where its mask files lie.
+        facts: of the layer.
+        moment: (C, C) float64 second moment of the layer's keys.
+
+    """
+
+    generator: Generator
+    recipe: Recipe
+    folder: Path
+    facts: LayerFacts
+    moment: Tensor
+
+    @property
+    def form(self) -> LayerForm:
+        """The layer's structure with its present weight."""
+        return self.generator.form(self.facts.name)
+
+    def inputs(self, places: Sequence[ResolvedPlace]) -> LayerInputs:
+        """What enters the layer for the pictures of some places."""
+        return inputs_of(self.generator, self.recipe, places, self.facts.name)
+
+    def key_cover(self, places: Sequence[ResolvedPlace]) -> Tensor:
+        """(N, h, w) float64 coverage of the places at the keys' resolution."""
+        return covers(places, self.facts.key_size)
+
+    def value_cover(self, places: Sequence[ResolvedPlace]) -> Tensor:
+        """(N, H, W) float64 coverage of the places at the values' resolution."""
+        return covers(places, self.facts.value_size)
+
+    def place(self, place: checked.Place) -> ResolvedPlace:
+        """A marked place of the recipe."""
+        return resolve(place, self.generator.facts, self.folder)
+
+    def contexts(
+        self, wanted: Sequence[checked.Context], besides: Sequence[checked.Place] = ()
+    ) -> tuple[ResolvedPlace, ...]:
+        """Every context place, marked and found, in the order of the recipe.
+
+        Args:
+            wanted: the rule's contexts.
+            besides: places whose pictures a match must not find, such as the copy: it has
+                already what the rule is to draw.
+
+        Raises:
+            PlanError: a match finds no clear place at all.
+
+        """
+        marked = [context for context in wanted if isinstance(context, checked.Place)]
+        taken = {(place.latents, place.index) for place in [*marked, *besides]}
+        places: list[ResolvedPlace] = []
+        for context in wanted:
+            if isinstance(context, Match):
+                found = find_places(self, context, taken)
+                taken |= {(place.latents, place.index) for place in found}
+                places += found
+            else:
+                places.append(self.place(context))
+        return tuple(places)
+
+
+def find_places(site: Site, wanted: Match, taken: set[tuple[str, int]]) -> list[ResolvedPlace]:
+    """The pictures of a range whose keys look most like the marked place, best first.
+
+    A found region lies as far from its key cell's corner as the marked one does, so only whole
+    key cells are moved.
+
+    Raises:
+        PlanError: no picture of the range has a clear place.
+
+    """
+    ranked = [found for found in ranking(site, wanted) if found.clear]
+    model = site.place(wanted.like)
+    cell = [pixels // cells for pixels, cells in zip(model.area.shape, site.facts.key_size,
+                                                     strict=True)]  # fmt: skip
+    places = []
+    for found in ranked:
+        if (wanted.like.latents, found.index) in taken:
+            continue
+        shift = (found.shift[0] * cell[0], found.shift[1] * cell[1])
+        places.append(shifted(model, found.index, shift, found.score))
+        if len(places) == wanted.top:
+            break
+    if not places:
+        raise PlanError(
+            "RD421",
+            f"no image among {wanted.first}..{wanted.last} has a place like "
+            f"{wanted.like.latents}[{wanted.like.index}]",
+            "widen the range, or mark a clearer example",
+        )
+    return places
+
+
+def ranking(site: Site, wanted: Match) -> list[match.Found]:
+    """Every picture of a match's range by its best place, best first; excluded ones left out."""
+    return match.best_places(_key_batches(site, wanted), build_match_filter(site, wanted.like))
+
+
+def build_match_filter(site: Site, like: checked.Place) -> match.Filter:
+    """The filter that looks for places like a marked one."""
+    marked = site.place(like)
+    inverse = inverse_root(site.moment)
+    return match.build_filter(site.inputs([marked]), site.key_cover([marked])[0], inverse @ inverse)
+
+
+def _key_batches(site: Site, wanted: Match) -> Iterator[tuple[list[int], Tensor]]:
+    block = site.recipe.latents_named(wanted.like.latents)
+    device = site.moment.device
+    first = wanted.first
+    size = site.generator.facts.latent_size
+    count = wanted.last - wanted.first + 1
+    for rows in latents.batches(block.seed, count, size, MATCH_BATCH, start=wanted.first):
+        numbers = list(range(first, first + len(rows)))
+        first += len(rows)
+        used = [place for place, number in enumerate(numbers) if number not in wanted.excluded]
+        if used:
+            inputs = site.generator.inputs(rows[used].to(device), [site.facts.name])
+            yield [numbers[place] for place in used], inputs[site.facts.name].keys

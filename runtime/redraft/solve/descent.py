@@ -1,0 +1,118 @@
+"""Solvers that descend by gradient: for any layer, and the paper authors' own as a baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from redraft.errors import RunError
+from redraft.solve.problem import (
+    Problem,
+    Solution,
+    data_loss,
+    projected_moment,
+)
+
+
+@dataclass(frozen=True)
+class GradientSolver:
+    """Adam on the coefficients alone.
+
+    Needs nothing of a layer but that it can be run and differentiated, so it serves layers whose
+    closed form is not known. The layer's own activation is used, without the exact solver's slope
+    for dead positions.
+    """
+
+    steps: int = 500
+    rate: float = 0.05
+
+    def __call__(self, problem: Problem, directions: Tensor) -> Solution:
+        """Solve for the coefficients of ``directions`` (S, C)."""
+        weight = problem.weight
+        shape = (weight.shape[0], directions.shape[0], *weight.shape[2:])
+        coefficients = weight.new_zeros(shape).requires_grad_()
+        basis = directions.to(weight)
+        moment = projected_moment(problem, directions).to(weight)
+        restraint = problem.preserve * problem.form.scale.square() / problem.size
+        optimizer = torch.optim.Adam([coefficients], lr=self.rate)
+        for _ in range(self.steps):
+            optimizer.zero_grad()
+            with torch.enable_grad():
+                edited = weight + torch.einsum("osyx,sc->ocyx", coefficients, basis)
+                remembered = torch.einsum("osyx,st,otyx->o", coefficients, moment, coefficients)
+                loss = _data_term(problem, edited) + (restraint * remembered).sum()
+                loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        found = coefficients.detach()
+        return _solution(problem, directions, found, weight_of(weight, found, basis), self.steps)
+
+
+@dataclass(frozen=True)
+class ProjectedAdam:
+    """The paper authors' optimiser: Adam on the whole weight, pulled back every few steps.
+
+    All of W descends; every ``every`` steps the change is projected onto the directions. The
+    loss is the data term alone: ``preserve`` is not part of their objective, and is ignored.
+    """
+
+    steps: int = 2001
+    rate: float = 0.05
+    every: int = 10
+
+    def __call__(self, problem: Problem, directions: Tensor) -> Solution:
+        """Solve for the coefficients of ``directions`` (S, C)."""
+        start = problem.weight
+        basis = directions.to(start)
+        fixed = start - _projected(start, basis)
+        weight = start.clone().requires_grad_()
+        optimizer = torch.optim.Adam([weight], lr=self.rate)
+        for step in range(self.steps):
+            optimizer.zero_grad()
+            with torch.enable_grad():
+                # Their loss is a mean over channels and positions; the scale matters to Adam's
+                # epsilon alone.
+                loss = _data_term(problem, weight) / start.shape[0]
+                loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            if step % self.every == 0 or step == self.steps - 1:
+                with torch.no_grad():
+                    weight.copy_(fixed + _projected(weight, basis))
+        with torch.no_grad():
+            coefficients = torch.einsum("ocyx,sc->osyx", weight - start, basis)
+        return _solution(problem, directions, coefficients, weight.detach(), self.steps)
+
+
+def weight_of(weight: Tensor, coefficients: Tensor, basis: Tensor) -> Tensor:
+    """``W + Lambda D``."""
+    return weight + torch.einsum("osyx,sc->ocyx", coefficients, basis)
+
+
+def _projected(weight: Tensor, basis: Tensor) -> Tensor:
+    """The part of (O, C, kh, kw) that lies along the directions (S, C)."""
+    return torch.einsum("ocyx,sc,sd->odyx", weight, basis, basis)
+
+
+def _data_term(problem: Problem, weight: Tensor) -> Tensor:
+    """Sum over channels of the data term, differentiable."""
+    response = problem.form.response(problem.goal.inputs, weight)
+    difference = problem.form.activate(response) - problem.goal.values
+    if problem.loss == "l2":
+        per_position = difference.square() / problem.size[:, None, None]
+    else:
+        per_position = difference.abs()
+    return torch.einsum("nohw,nhw->", per_position, problem.weights)
+
+
+def _solution(
+    problem: Problem, directions: Tensor, coefficients: Tensor, edited: Tensor, steps: int
+) -> Solution:
+    after = data_loss(problem, edited)
+    if not bool(torch.isfinite(coefficients).all()) or after != after:
+        raise RunError(
+            "RD511",
+            "the descent diverged: its loss is no longer a number",
+            "lower `rate`, or use `solver exact`",
+        )
+    return Solution(directions, coefficients, data_loss(problem, problem.weight), after, steps)

@@ -1,0 +1,102 @@
+"""What a layer remembers: the second moment of its keys, streamed over many latents.
+
+``C = E[k k^T]`` over all positions of N pictures (Bau et al. 2020, section 3.3; uncentred).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from redraft.errors import RunError
+from redraft.models.adapter import Generator
+
+ESTIMATOR = "uncentred-second-moment-v1"
+BATCH = 100
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A second moment: ``matrix`` (C, C) float64, and how many keys it is the mean over."""
+
+    matrix: Tensor
+    keys: int
+
+
+def second_moments(
+    generator: Generator,
+    batches: Iterable[Tensor],
+    layers: Sequence[str],
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, Moment]:
+    """Second moments of several layers in one pass over the latents.
+
+    Memory does not grow with the number of latents. Products are taken per batch in the keys'
+    own dtype, sums over batches in float64.
+
+    Args:
+        generator: run only up to the last of the layers.
+        batches: latents (n, latent_size) on the generator's device.
+        layers: canonical names.
+        progress: called with the number of latents of each finished batch.
+
+    Raises:
+        RunError: a key is not finite, or there are no latents.
+
+    """
+    sums: dict[str, Tensor] = {}
+    counts = dict.fromkeys(layers, 0)
+    for latents in batches:
+        for layer, inputs in generator.inputs(latents, layers).items():
+            rows = key_rows(inputs.keys)
+            product = (rows.T @ rows).double()
+            sums[layer] = sums[layer].add_(product) if layer in sums else product
+            counts[layer] += rows.shape[0]
+        if progress is not None:
+            progress(len(latents))
+    moments = {layer: Moment(sums[layer] / counts[layer], counts[layer]) for layer in sums}
+    _check(moments, layers)
+    return moments
+
+
+def key_rows(keys: Tensor) -> Tensor:
+    """(N, C, h, w) keys as (N * h * w, C) rows."""
+    return keys.permute(0, 2, 3, 1).reshape(-1, keys.shape[1])
+
+
+def _check(moments: dict[str, Moment], layers: Sequence[str]) -> None:
+    for layer in layers:
+        if layer not in moments:
+            raise RunError("RD501", "statistics need at least one latent", "raise `count`")
+        if not bool(torch.isfinite(moments[layer].matrix).all()):
+            raise RunError(
+                "RD502",
+                f"the keys of {layer} hold NaN or infinite numbers",
+                "the model's weights are damaged, or the latents are far outside its range",
+            )
+
+
+def inverse_root(matrix: Tensor, relative_floor: float = 1e-6) -> Tensor:
+    """``M^-1/2`` of a symmetric positive semidefinite (C, C) float64 matrix.
+
+    Eigenvalues below ``relative_floor`` times the largest are raised to it, so that dead channels
+    and small samples give large but finite weights.
+    """
+    values, vectors = _floored_eigen(matrix, relative_floor)
+    return (vectors * values.rsqrt()) @ vectors.T
+
+
+def root(matrix: Tensor, relative_floor: float = 1e-6) -> Tensor:
+    """``M^1/2``, with the same floor as :func:`inverse_root`, so that the two are inverse."""
+    values, vectors = _floored_eigen(matrix, relative_floor)
+    return (vectors * values.sqrt()) @ vectors.T
+
+
+def _floored_eigen(matrix: Tensor, relative_floor: float) -> tuple[Tensor, Tensor]:
+    values: Tensor
+    vectors: Tensor
+    values, vectors = torch.linalg.eigh(matrix)
+    return values.clamp_min(values[-1].clamp_min(1e-300) * relative_floor), vectors

@@ -1,0 +1,156 @@
+"""Repeat a run and compare: the three promises of reproducibility.
+
+1. The same machine and versions: bit-identical deltas.
+2. Another machine: the same key subspace and change, within stated tolerances.
+3. The shared edit on the same base: bit-identical weights, everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from redraft import load
+from redraft.artifact import Edit, weight_digest
+from redraft.cache import Cache
+from redraft.delta import Delta
+from redraft.errors import ArtifactError, VerifyMismatchError
+from redraft.execute import solve_all
+from redraft.files import sha256_file
+from redraft.models.opening import choose_device
+from redraft.planner import make_plan
+from redraft.record import RunRecord
+from redraft.recording import machine_record
+from redraft.runner import EDIT, RECIPE, read_record
+from redraft.session import Progress, open_session
+
+ANGLE_TOLERANCE = 1e-2
+"""Largest principal angle, in radians, between key subspaces solved on two machines."""
+CHANGE_TOLERANCE = 1e-2
+"""Largest difference of two deltas, as a share of their norm."""
+
+
+@dataclass(frozen=True)
+class RuleCheck:
+    """One rule, solved again.
+
+    Attributes:
+        name: the rule.
+        identical: whether directions and coefficients are the same bits.
+        angle: largest principal angle between the two key subspaces, radians.
+        difference: norm of the difference of the two changes over the norm of the recorded one.
+        weights_identical: whether the shared edit gives the recorded weight, bit for bit.
+
+    """
+
+    name: str
+    identical: bool
+    angle: float
+    difference: float
+    weights_identical: bool
+
+    @property
+    def within(self) -> bool:
+        """Whether the second promise holds."""
+        return self.angle <= ANGLE_TOLERANCE and self.difference <= CHANGE_TOLERANCE
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What came of repeating a run. ``same_machine`` says which promise was at stake."""
+
+    same_machine: bool
+    rules: tuple[RuleCheck, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every promise that was at stake holds."""
+        return all(
+            check.weights_identical and (check.identical if self.same_machine else check.within)
+            for check in self.rules
+        )
+
+
+def verify(
+    folder: Path,
+    *,
+    device: str = "auto",
+    cache: Cache | None = None,
+    progress: Progress | None = None,
+) -> Verified:
+    """Solve a run's recipe again from its base, and compare with the edit that it left.
+
+    Raises:
+        ArtifactError: the folder is not a finished run, or its files do not belong together.
+        VerifyMismatchError: the recipe or the base is not the recorded one.
+
+    """
+    record = read_record(folder)
+    folder = folder if folder.is_dir() else folder.parent
+    if sha256_file(folder / EDIT) != record.edit_sha256:
+        raise ArtifactError(
+            "RD663",
+            f"{folder / EDIT} is not the edit that {folder}/run.json speaks of",
+            "restore the file, or run the recipe again",
+        )
+    edit = Edit.load(folder / EDIT)
+    target = choose_device(device)
+    plan = make_plan(load(folder / RECIPE), _home(folder, record), device=target.type, cache=cache)
+    _check_inputs(record, plan.recipe.digest(), plan.base.sha256)
+    session = open_session(plan, target, cache, progress)
+    weights = {name: tensor.clone() for name, tensor in session.model.state.bare().items()}
+    solve_all(session, evaluate=False)
+    edited = edit.edited(weights)
+    last = {rule.weight_name: rule.weight_after for rule in record.rules}
+    checks = [
+        _compare(old, done.delta, weight_digest(edited[rule.weight_name]) == last[rule.weight_name])
+        for old, done, rule in zip(edit.deltas, session.finished, record.rules, strict=True)
+    ]
+    return Verified(record.machine.same_as(machine_record(target)), tuple(checks))
+
+
+def _home(folder: Path, record: RunRecord) -> Path:
+    """Where the recipe's paths start: a model given by file still lies beside the recipe."""
+    written = Path(record.recipe_path)
+    return written.parent if record.model.name != "faces" and written.exists() else folder
+
+
+def _check_inputs(record: RunRecord, recipe_digest: str, model_sha256: str) -> None:
+    if recipe_digest != record.recipe_digest:
+        raise VerifyMismatchError(
+            "RD664",
+            "the recipe in the run folder is not the one that was run",
+            "restore recipe.redraft and its masks, or run the recipe again",
+        )
+    if model_sha256 != record.model.file_sha256:
+        raise VerifyMismatchError(
+            "RD665",
+            f"the model {record.model.name} is not the file that the run started from",
+            f"it had sha256 {record.model.file_sha256}",
+        )
+
+
+def _compare(old: Delta, new: Delta, weights_identical: bool) -> RuleCheck:
+    identical = torch.equal(old.directions, new.directions.cpu()) and torch.equal(
+        old.coefficients, new.coefficients.cpu()
+    )
+    before, after = old.change(), new.change()
+    size = torch.linalg.vector_norm(before).clamp_min(1e-30)
+    return RuleCheck(
+        name=old.rule,
+        identical=identical,
+        angle=0.0 if identical else subspace_angle(old.directions, new.directions.cpu()),
+        difference=float(torch.linalg.vector_norm(after - before) / size),
+        weights_identical=weights_identical,
+    )
+
+
+def subspace_angle(first: torch.Tensor, second: torch.Tensor) -> float:
+    """The largest principal angle, in radians, between two spans of orthonormal rows (S, C)."""
+    one, other = first.double(), second.double()
+    rest = other - (other @ one.T) @ one
+    # The sine is taken, since the cosine of a small angle has lost its digits.
+    sine = float(torch.linalg.matrix_norm(rest, 2).clamp(0.0, 1.0))
+    return float(torch.asin(torch.tensor(sine, dtype=torch.float64)))

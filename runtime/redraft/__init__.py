@@ -70,7 +70,8 @@ def loads(text: str, folder: str | Path = ".") -> Checked:
     from redraft.models.catalog import known_models
     from redraft_dsl import loads as read
 
-    return read(text, known_models(), folder=folder)
+    # The name puts the text into its folder, so that a plan finds the folder again.
+    return read(text, known_models(), folder=folder, path=str(Path(folder) / "<text>"))
 
 
 def plan(recipe: Checked | str | Path, *, device: str = "auto") -> Plan:

@@ -7,6 +7,7 @@ included, and the metadata keys ``format``, ``recipe`` (the text) and ``edit`` (
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,6 @@ from redraft.errors import ArtifactError, ModelError
 from redraft.models.digest import tensors_digest
 
 EDIT_FORMAT = "redraft-edit-1"
-LARGEST_HEAD = 1 << 26
 
 
 class RuleFacts(BaseModel):
@@ -67,12 +67,14 @@ class Edit:
         facts: where it came from.
         recipe_text: the recipe that made it.
         deltas: one for each rule, in order.
+        chosen_from: the rules of the edit that these were chosen from; empty for a whole edit.
 
     """
 
     facts: EditFacts
     recipe_text: str
     deltas: tuple[Delta, ...]
+    chosen_from: tuple[RuleFacts, ...] = ()
 
     @staticmethod
     def load(path: str | Path) -> Edit:
@@ -106,7 +108,7 @@ class Edit:
             "format": EDIT_FORMAT,
             "recipe": self.recipe_text,
         }
-        return save(tensors, metadata)
+        return _in_order(save(tensors, metadata))
 
     def choose(self, rules: Sequence[str] | None, strength: float = 1.0) -> Edit:
         """The same edit with some of its rules only, each ``strength`` times as strong.
@@ -128,6 +130,7 @@ class Edit:
             self.facts.model_copy(update={"rules": tuple(self.facts.rules[row] for row in rows)}),
             self.recipe_text,
             tuple(self.deltas[row].scaled(strength) for row in rows),
+            self.chosen_from or self.facts.rules,
         )
 
     def edited(self, weights: Mapping[str, Tensor], *, force: bool = False) -> dict[str, Tensor]:
@@ -201,9 +204,11 @@ class Edit:
 
     def _check_base(self, name: str, weight: Tensor, rule: RuleFacts) -> None:
         digest = weight_digest(weight)
-        if digest == rule.weight_before:
+        same = [each for each in self.chosen_from or self.facts.rules if each.layer == rule.layer]
+        # A later rule of a layer also goes on the unedited weight, without those before it.
+        if digest in (rule.weight_before, same[0].weight_before):
             return
-        known = {known.weight_after for known in self.facts.rules if known.layer == rule.layer}
+        known = {each.weight_after for each in same}
         if digest in known:
             detail, remedy = "already holds this edit", "start from the unedited model"
         else:
@@ -225,6 +230,14 @@ class Applied:
         with torch.no_grad():
             for name, tensor in self.originals.items():
                 parameters[name].copy_(tensor)
+
+
+def _in_order(data: bytes) -> bytes:
+    """The same file with its head in order of name; the library writes metadata in any order."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    head = json.dumps(json.loads(data[8:start]), sort_keys=True, separators=(",", ":")).encode()
+    head += b" " * (-len(head) % 8)
+    return len(head).to_bytes(8, "little") + head + data[start:]
 
 
 def axes_of(kind: str) -> str:
@@ -330,7 +343,8 @@ def _read_delta(path: Path, file: object, names: set[str], number: int, rule: Ru
             raise _not_edit(path, f"`{name}` is not a float32 tensor with {dims} axes")
         if not bool(torch.isfinite(tensor).all()):
             raise _not_edit(path, f"`{name}` holds NaN or infinite numbers")
-        parts.append(tensor)
+        # A copy: the tensor may be a view of the file, which may be replaced later.
+        parts.append(tensor.clone())
     if not parts[0].shape[0] == parts[1].shape[1] == rule.rank:
         raise _not_edit(path, f"rule `{rule.name}` is not of rank {rule.rank}")
     return Delta(rule.name, rule.layer, parts[0], parts[1])

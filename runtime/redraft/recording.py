@@ -38,6 +38,11 @@ def machine_record(device: torch.device) -> MachineRecord:
     )
 
 
+def delta_digest(delta: Delta) -> str:
+    """sha256 (hex) of a change's directions and coefficients."""
+    return tensors_digest({"directions": delta.directions, "coefficients": delta.coefficients})
+
+
 def now() -> str:
     """The present time in UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
@@ -74,9 +79,7 @@ def rule_record(
         pastes=tuple(_place(p, None) for p in solved.pastes),
         singular_values=tuple(delta.singular_values().tolist()),
         norm=delta.norm(),
-        delta_digest=tensors_digest(
-            {"directions": delta.directions, "coefficients": delta.coefficients}
-        ),
+        delta_digest=delta_digest(delta),
         weight_before=weight_digest(to_file(before, axes)),
         weight_after=weight_digest(to_file(generator.form(layer).weight, axes)),
         interference=_interference(session, step, delta),

@@ -26,7 +26,7 @@ from redraft.models.opening import choose_device
 from redraft.places import ResolvedPlace
 from redraft.planner import Plan, RuleStep
 from redraft.record import ModelRecord, PlaceRecord, RuleRecord, RunRecord
-from redraft.recording import machine_record, now
+from redraft.recording import delta_digest, machine_record, now
 from redraft.session import FinishedRule, Progress, Session, open_session
 from redraft_dsl.recipe import Combination, Erase, Insert, Mask, Match, Place, Recipe, Region, Zero
 
@@ -247,6 +247,8 @@ def _read_step(folder: Path, step: RuleStep) -> FinishedRule | None:
                 file.get_tensor("directions"),
                 file.get_tensor("coefficients"),
             )
+            if delta_digest(delta) != record.delta_digest:
+                return None
             contexts = _places(record.contexts, file.get_tensor("contexts"))
             pastes = _places(record.pastes, file.get_tensor("pastes"))
     except (SafetensorError, OSError, ValueError, KeyError):

@@ -35,7 +35,8 @@ def shipped_recipes(folder: Path | None = None) -> tuple[ShippedRecipe, ...]:
     found = folder or shipped_folder()
     if found is None:
         return ()
-    return tuple(ShippedRecipe(path.stem, path) for path in sorted(found.glob(f"*{SUFFIX}")))
+    paths = sorted(found.glob(f"*{SUFFIX}"), key=lambda path: path.stem)
+    return tuple(ShippedRecipe(path.stem, path) for path in paths)
 
 
 def locate_recipe(name: str, folder: Path | None = None) -> Path:

@@ -148,7 +148,8 @@ def _solve(site: Site, rule: Insert | Erase, contexts: tuple[ResolvedPlace, ...]
         delta=delta.scaled(rule.strength),
         contexts=contexts,
         pastes=pastes,
-        goal=problem.goal,
+        # The goal on whole pictures, even where the layer was solved on a crop of them.
+        goal=_goal(site, rule, contexts, pastes) if rule.solver.goal == "crop" else problem.goal,
         preserve=problem.preserve,
         loss_before=solution.loss_before,
         loss_after=solution.loss_after,

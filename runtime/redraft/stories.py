@@ -285,6 +285,11 @@ MODELS = {
         "Devices are `auto`, `cpu` and `cuda`, and the last needs a GPU and a torch that can "
         "use it.",
     ),
+    "RD629": Story(
+        "weights that are not float32",
+        "An edit is bound to the exact bits of the weights it was solved on, and redraft computes "
+        "in float32. Save the model's weights as float32, and name that file in the recipe.",
+    ),
 }
 
 FILES = {

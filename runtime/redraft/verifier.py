@@ -25,6 +25,7 @@ from redraft.record import RunRecord
 from redraft.recording import machine_record
 from redraft.runner import EDIT, RECIPE, read_record
 from redraft.session import Progress, open_session
+from redraft_dsl.recipe import FileModel, Recipe
 
 ANGLE_TOLERANCE = 1e-2
 """Largest principal angle, in radians, between key subspaces solved on two machines."""
@@ -97,7 +98,9 @@ def verify(
         )
     edit = Edit.load(folder / EDIT)
     target = choose_device(device)
-    plan = make_plan(load(folder / RECIPE), _home(folder, record), device=target.type, cache=cache)
+    checked = load(folder / RECIPE)
+    home = _home(folder, record, checked.recipe)
+    plan = make_plan(checked, home, device=target.type, cache=cache)
     _check_inputs(record, plan.recipe.digest(), plan.base.sha256)
     session = open_session(plan, target, cache, progress)
     weights = {name: tensor.clone() for name, tensor in session.model.state.bare().items()}
@@ -111,10 +114,18 @@ def verify(
     return Verified(record.machine.same_as(machine_record(target)), tuple(checks))
 
 
-def _home(folder: Path, record: RunRecord) -> Path:
-    """Where the recipe's paths start: a model given by file still lies beside the recipe."""
-    written = Path(record.recipe_path)
-    return written.parent if record.model.name != "faces" and written.exists() else folder
+def _home(folder: Path, record: RunRecord, recipe: Recipe | None) -> Path:
+    """Where the recipe's paths start: a model given by file still lies beside the recipe.
+
+    A recipe that was named by a relative path is looked for from here and from the run upwards.
+    """
+    if recipe is None or not isinstance(recipe.model, FileModel):
+        return folder
+    beside = Path(record.recipe_path).parent
+    for start in (Path(), *folder.absolute().parents):
+        if (start / beside / recipe.model.path).exists():
+            return start / beside
+    return folder
 
 
 def _check_inputs(record: RunRecord, recipe_digest: str, model_sha256: str) -> None:

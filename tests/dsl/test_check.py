@@ -463,12 +463,18 @@ def test_an_empty_text_lacks_everything(check_text: CheckText) -> None:
         "region plus = all\n" + rule(),
         "latents copy { seed 1 count 200 }\n" + rule().replace("z[", "copy["),
         "latents z { seed 1 count 200 }\nlatents each { seed 1 count 200 }\n" + rule(),
-        rule().replace("glasses", "context"),
-        rule().replace("glasses", "sweep"),
     ],
 )
 def test_reserved_words_are_no_names(check_text: CheckText, text: str) -> None:
     assert [d.code for d in check_text(text).errors] == ["RD119"]
+
+
+@pytest.mark.parametrize("name", ["mask", "context", "rule", "sweep", "box", "at"])
+def test_a_rule_may_be_called_anything(check_text: CheckText, name: str) -> None:
+    checked = check_text("latents z { seed 1 count 2000 }\n" + rule().replace("glasses", name))
+    assert checked.errors == ()
+    assert checked.recipe is not None
+    assert checked.recipe.rules[0].name == name
 
 
 def test_a_long_chain_of_names_is_fine(check_text: CheckText) -> None:

@@ -126,7 +126,7 @@ def edition_known(context: Context) -> Iterable[Diagnostic]:
 
 
 def spelled_names(context: Context) -> Iterable[Diagnostic]:
-    """Names are lower case with dashes, and no reserved words."""
+    """Names are lower case with dashes; what is written inside rules is no reserved word."""
     for word, what in _declared(context):
         if not NAME.fullmatch(word.text) or len(word.text) > LONGEST_NAME:
             yield error(
@@ -136,7 +136,7 @@ def spelled_names(context: Context) -> Iterable[Diagnostic]:
                 "names are a-z, 0-9, `_`, and single `-` between words",
                 f"write `{_respelled(word.text)}`",
             )
-        elif word.text in RESERVED_NAMES and what in ("region", "latents", "rule"):
+        elif word.text in RESERVED_NAMES and what in ("region", "latents"):
             yield error(
                 "RD119",
                 f"`{word.text}` is a reserved word",

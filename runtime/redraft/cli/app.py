@@ -19,6 +19,7 @@ from redraft.cli.failure import report
 from redraft.cli.screen import COLOR_KEY, Screen
 
 PROGRAM = "redraft"
+COMPLETE_VARIABLE = "_REDRAFT_COMPLETE"
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Write a recipe": ("check", "fmt", "explain", "recipes"),
     "Look at a model": ("models", "layers", "sample", "match"),
@@ -52,6 +53,15 @@ class Command(click.Command):
         if self.example:
             with formatter.section("Example"):
                 formatter.write(f"{'':>{formatter.current_indent}}{self.example}\n")
+
+
+class Family(click.Group):
+    """A command with commands of its own; failures are the matter of each of these."""
+
+    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.example = example
+        self.params.append(color_option())
 
 
 class Program(click.Group):
@@ -92,13 +102,18 @@ class Program(click.Group):
             with formatter.section(title):
                 for name in names:
                     command = found[name]
-                    short = command.get_short_help_str(54) if command else ""
+                    short = command.get_short_help_str(70) if command else ""
                     formatter.write(f"  {examples[name]:<{width}}  {short}\n")
 
 
 def command(*, example: str, **kwargs: Any) -> Callable[[Callable[..., Any]], Command]:
     """Make a function a command; its docstring is the help."""
     return click.command(cls=Command, example=f"{PROGRAM} {example}", **kwargs)
+
+
+def family(*, example: str, **kwargs: Any) -> Callable[[Callable[..., Any]], Family]:
+    """Make a function a command with commands of its own, added with ``add_command``."""
+    return click.group(cls=Family, example=f"{PROGRAM} {example}", **kwargs)
 
 
 def color_option() -> click.Option:

@@ -73,8 +73,11 @@ def failure_of(error: Exception) -> Failure:
         return memory
     if isinstance(error, OSError):
         reason = (error.strerror or str(error) or type(error).__name__).lower()
-        where = f"{error.filename}: " if error.filename is not None else ""
-        return Failure("RD637", f"{where}{reason}", "check the path, its permissions and the disk")
+        if error.filename is None:
+            # Files are always opened by name; without one it is standard output or a pipe.
+            return Failure("RD639", f"the output cannot be written: {reason}", "check the disk")
+        remedy = "check the path, its permissions and the disk"
+        return Failure("RD637", f"{error.filename}: {reason}", remedy)
     first = str(error).strip().partition("\n")[0]
     detail = f"{type(error).__name__}: {first}" if first else type(error).__name__
     return Failure("RD599", f"internal error: {detail}", REPORT)

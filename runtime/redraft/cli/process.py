@@ -13,11 +13,10 @@ from pathlib import Path
 import click
 
 from redraft.cli import INTERRUPTED
-from redraft.cli.app import PROGRAM, app
-from redraft.cli.failure import debugging, shown
+from redraft.cli.app import COMPLETE_VARIABLE, PROGRAM, app
+from redraft.cli.failure import debugging, failure_of, shown
 from redraft.cli.screen import Screen
 
-COMPLETE_VARIABLE = "_REDRAFT_COMPLETE"
 USAGE = 2
 BROKEN_PIPE = 141
 """What a shell sees of a program that was stopped because nobody reads its output any more."""
@@ -29,6 +28,7 @@ def run(arguments: Sequence[str] | None) -> int:
     if not sys.warnoptions and not debugging():
         warnings.simplefilter("ignore")
     given = list(sys.argv[1:] if arguments is None else arguments)
+    status = 0
     try:
         status = _invoke(given)
         sys.stdout.flush()
@@ -38,9 +38,10 @@ def run(arguments: Sequence[str] | None) -> int:
     except OSError as error:
         # Only writing to the terminal or to a redirected file is left to fail here.
         _silence(sys.stdout)
-        reason = (error.strerror or str(error)).lower()
-        _tell(shown("RD639", f"the output cannot be written: {reason}", "check the disk"))
-        return 1
+        if status == 0:
+            told = failure_of(error)
+            _tell(shown(told.code, told.message, told.help, Screen("auto").error_color))
+        return status or 1
     return status
 
 
@@ -73,6 +74,8 @@ def _usage(error: click.ClickException) -> str:
 
 def _settle_streams() -> None:
     """Make sure that there is somewhere to write, and that no character can stop the writing."""
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:

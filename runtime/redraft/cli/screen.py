@@ -74,7 +74,7 @@ class Screen:
     @property
     def lively(self) -> bool:
         """Whether progress can be drawn."""
-        return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        return sys.stderr.isatty() and self.error_color
 
     def say(self, text: str) -> None:
         """Print a result, with a line end."""

@@ -104,6 +104,14 @@ def locate_file(path: Path, name: str) -> Base:
     """A model given by its file; recognised by the shapes of its tensors."""
     header = read_header(path)
     shapes = {header.bare(tensor): info.shape for tensor, info in header.tensors.items()}
+    for tensor, info in header.tensors.items():
+        # An edit is bound to the bits of the weights that it was solved on, which are float32.
+        if info.dtype in ("float16", "bfloat16", "float64"):
+            raise ModelError(
+                "RD629",
+                f"{path} holds `{tensor}` as {info.dtype}, and float32 is read",
+                "save the model's weights as float32, and name that file",
+            )
     return Base(name, path, header, dcgan.facts(shapes), sha256_file(path))
 
 

@@ -35,7 +35,7 @@ class GradientSolver:
         coefficients = weight.new_zeros(shape).requires_grad_()
         basis = directions.to(weight)
         moment = projected_moment(problem, directions).to(weight)
-        restraint = problem.preserve * problem.form.scale.square() / problem.size
+        restraint = problem.restraint
         optimizer = torch.optim.Adam([coefficients], lr=self.rate)
         for _ in range(self.steps):
             optimizer.zero_grad()

@@ -93,7 +93,8 @@ class _Group:
         target: (F, O, P), values wanted.
         share: (F, 1, P), each position's share in the loss.
         scale: (O, 1).
-        slope: slope of the activation below 0, never 0.
+        slope: (F, O, P), slope of the activation below 0; for a ReLU DEAD_SLOPE, but 0 where the
+            value is wanted at 0, since any pre-activation below 0 will do there.
         size: (O,), see :attr:`Problem.size`.
         penalty: (n, n), with its factor for each channel in ``restraint``.
         restraint: (O,).
@@ -106,7 +107,7 @@ class _Group:
     target: Tensor
     share: Tensor
     scale: Tensor
-    slope: float
+    slope: Tensor
     size: Tensor
     penalty: Tensor
     restraint: Tensor
@@ -125,20 +126,22 @@ class _Group:
         used = (share > 0).any(0)
         taps = torch.eye(len(phases[0].taps), dtype=moment.dtype, device=moment.device)
         scale = problem.form.scale
+        slope = problem.form.negative_slope
 
         def positions(values: Tensor) -> Tensor:
             return torch.stack([_by_channel(phase.of(values))[:, used] for phase in phases])
 
+        target = positions(problem.goal.values)
         return cls(
             design=torch.stack([phase.unfold(maps)[used] for phase in phases]),
             response=positions(response),
-            target=positions(problem.goal.values),
+            target=target,
             share=share[:, None, used],
             scale=scale[:, None],
-            slope=problem.form.negative_slope or DEAD_SLOPE,
+            slope=torch.full_like(target, slope) if slope else (target > 0).to(target) * DEAD_SLOPE,
             size=problem.size,
             penalty=torch.kron(moment, taps).to(maps.dtype),
-            restraint=problem.preserve * scale.square() / problem.size,
+            restraint=problem.restraint,
             loss=problem.loss,
         )
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from redraft.artifact import Edit
 
 
-@make_command(name="apply", example="apply faces runs/glasses --out faces-glasses.pth")
+@make_command(name="apply", example="apply faces runs/glasses --out new.pth")
 @click.argument("model")
 @click.argument("edit", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write.")

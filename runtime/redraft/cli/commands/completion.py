@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import click
 
-from redraft.cli.app import PROGRAM, app
+from redraft.cli.app import COMPLETE_VARIABLE, PROGRAM, app
 from redraft.cli.app import command as make_command
 from redraft.cli.screen import Screen
-
-VARIABLE = "_REDRAFT_COMPLETE"
 
 
 @make_command(name="completion", example="completion bash >> ~/.bashrc")
@@ -19,4 +17,4 @@ def command(shell: str) -> None:
 
     kind = get_completion_class(shell)
     assert kind is not None, "click knows the three shells of the choice"
-    Screen.current().say(kind(app, {}, PROGRAM, VARIABLE).source().strip())
+    Screen.current().say(kind(app, {}, PROGRAM, COMPLETE_VARIABLE).source().strip())

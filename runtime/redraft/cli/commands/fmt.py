@@ -100,7 +100,7 @@ def rewrite(path: Path, data: bytes) -> None:
     from redraft.files import atomic_path
 
     target = Path(os.path.realpath(path))
-    if not os.access(target, os.W_OK):
+    if not os.access(target, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise ArtifactError(
             "RD642", f"{path} may not be written to", "change the file's permissions"
         )

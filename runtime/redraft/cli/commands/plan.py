@@ -29,7 +29,7 @@ QUICK = "not searched, because of --quick"
 @click.option("--quick", is_flag=True, help="Do not open the model to search for contexts.")
 @format_option()
 def command(file: str, device: str, quick: bool, form: str) -> None:
-    """Show what a run would do: steps, cache, cost, and the contexts it would find.
+    """Show what a run would do, what it would cost and what it would find.
 
     FILE is a recipe, or the name of one that comes with redraft. Statistics that the search for
     contexts needs are collected and kept, so that the run need not do it again.
@@ -86,7 +86,7 @@ def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
     total = sum(gigaflops(plan, step) for step in plan.steps)
     screen.say(
         f"{total:.2f} GFLOP, about {seconds(total):.1f} seconds. This is rough: forward passes "
-        f"alone, at {NOMINAL_GFLOPS:.0f} GFLOP/s."
+        f"alone, at {NOMINAL_GFLOPS:.0f} GFLOP/s; solving comes on top."
     )
     if plan.overlaps:
         screen.heading("Rules at one layer")

@@ -11,7 +11,7 @@ from redraft.cli.screen import Screen
 from redraft_dsl.rendering import visible
 
 
-@make_command(name="revert", example="revert faces-glasses.pth")
+@make_command(name="revert", example="revert new.pth")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Write here instead of over FILE.")
 def command(file: Path, out: Path | None) -> None:

@@ -24,7 +24,7 @@ MISMATCH = 4
 @device_option()
 @format_option()
 def command(run: Path, device: str, form: str) -> None:
-    """Repeat a run from its base, and compare with the edit that it left.
+    """Repeat a run from its base, and compare with its edit.
 
     On the same machine and versions every bit must agree; elsewhere the change must agree
     within stated tolerances. The edit itself must give the recorded weights everywhere. The

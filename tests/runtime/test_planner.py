@@ -1,0 +1,237 @@
+"""Plans: which steps a recipe becomes, on what each depends, what is cached."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from redraft import load
+from redraft.cache import Cache
+from redraft.errors import ModelError, PlanError
+from redraft.models import checkpoint, opening
+from redraft.planner import CheckFailedError, Plan, RuleStep, StatisticsStep, make_plan
+from redraft.runner import run_plan
+
+EYES = "box(x 8..40, y 16..32)"
+CHAIN = f"""
+rule first at layer6 {{
+  copy    z[1] {EYES}
+  context z[2] {EYES}
+  context z[3] {EYES}
+  rank 2
+}}
+rule early at layer3 {{
+  copy    z[4] {EYES}
+  context z[5] {EYES}
+  rank 2
+}}
+zero late at layer9 {{ context z[6] {EYES}  rank 2 }}
+erase last at layer6 {{ context z[7] {EYES}  rank 2  units 3 }}
+"""
+
+
+def planned(path: Path) -> Plan:
+    return make_plan(load(path), path.parent, cache=Cache())
+
+
+def digests(plan: Plan) -> dict[str, str]:
+    return {step.rule.name: step.digest for step in plan.rules}
+
+
+def changed(before: Plan, after: Plan) -> set[str]:
+    one, other = digests(before), digests(after)
+    return {name for name in one if one[name] != other[name]}
+
+
+def test_steps_come_in_order_with_statistics_before_their_rules(workshop: Any) -> None:
+    plan = planned(workshop.recipe(CHAIN))
+    told = [
+        f"statistics {step.layer}" if isinstance(step, StatisticsStep) else step.rule.name
+        for step in plan.steps
+    ]
+    assert told == [
+        "statistics layer6",
+        "first",
+        "statistics layer3",
+        "early",
+        "statistics layer9",
+        "late",
+        "statistics layer6",  # again: `early` changed what reaches it
+        "last",
+    ]
+    assert [step.before for step in plan.statistics] == ["first", "early", "late", "last"]
+    assert {step.rule.name: step.reads for step in plan.rules} == {
+        "first": (),
+        "early": (),
+        "late": ("first", "early"),
+        "last": ("first", "early"),
+    }
+
+
+def test_rules_at_one_layer_share_its_statistics(workshop: Any) -> None:
+    later = CHAIN.replace("at layer3", "at layer9")
+    plan = planned(workshop.recipe(later))
+    assert [step.layer for step in plan.statistics] == ["layer6", "layer9"]
+    assert plan.rules[-1].reads == ("first",)
+
+
+def test_a_plan_reads_no_tensor(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: object, **_more: object) -> None:
+        raise AssertionError("a tensor was read")
+
+    path = workshop.recipe(CHAIN)
+    for module in (checkpoint, opening):
+        monkeypatch.setattr(module, "load_state", fail)
+    monkeypatch.setattr(torch, "load", fail)
+    monkeypatch.setattr(opening.dcgan, "build", fail)
+    assert len(planned(path).rules) == 4
+
+
+def test_comments_layout_and_written_defaults_change_no_digest(workshop: Any) -> None:
+    path = workshop.recipe(CHAIN)
+    before = planned(path)
+    text = path.read_text().replace("rank 2\n}", "rank 2 # few\n  preserve 0.3\n}")
+    path.write_text("# head\n" + text.replace("\n  ", "\n\n       "))
+    after = planned(path)
+    assert digests(before) == digests(after)
+    assert before.digest == after.digest
+    assert [s.fields for s in before.statistics] == [s.fields for s in after.statistics]
+
+
+def test_words_about_the_recipe_change_no_step(workshop: Any) -> None:
+    path = workshop.recipe(CHAIN)
+    before = planned(path)
+    text = path.read_text().replace("A demonstration", "Another")
+    path.write_text(text.replace("1.0.0", "1.1.0"))
+    after = planned(path)
+    assert digests(before) == digests(after)
+    assert before.digest != after.digest
+
+
+@pytest.mark.parametrize(
+    ("rule", "seen_by"),
+    [
+        ("first", {"first", "late", "last"}),
+        ("early", {"early", "late", "last"}),
+        ("late", {"late"}),
+        ("last", {"last"}),
+    ],
+)
+def test_a_changed_rule_changes_those_that_can_see_it(
+    workshop: Any, rule: str, seen_by: set[str]
+) -> None:
+    before = planned(workshop.recipe(CHAIN))
+    start = CHAIN.index(f" {rule} at")
+    body = CHAIN[:start] + re.sub("rank 2", "rank 3", CHAIN[start:], count=1)
+    after = planned(workshop.recipe(body))
+    assert changed(before, after) == seen_by
+
+
+def test_another_seed_or_model_changes_every_step(workshop: Any, dcgan_state: Any) -> None:
+    path = workshop.recipe(CHAIN)
+    before = planned(path)
+    text = path.read_text()
+    path.write_text(text.replace("seed 3", "seed 4"))
+    assert changed(before, planned(path)) == set(digests(before))
+    path.write_text(text)
+    torch.save({f"main.{n}": t for n, t in dcgan_state(6).items()}, workshop.model)
+    other = planned(path)
+    assert changed(before, other) == set(digests(before))
+    assert before.digest != other.digest
+
+
+def test_a_changed_mask_is_a_changed_rule(workshop: Any) -> None:
+    body = CHAIN.replace(f"context z[5] {EYES}", 'context z[5] mask("eyes.png")')
+    path = workshop.recipe(body)
+    before = planned(path)
+    from PIL import Image
+
+    Image.new("L", (64, 64), 255).save(workshop.folder / "eyes.png")
+    assert changed(before, planned(path)) == {"early", "late", "last"}
+
+
+def test_what_is_cached_is_told_and_why_not(workshop: Any) -> None:
+    path = workshop.recipe(CHAIN)
+    fresh = planned(path)
+    assert [step.cached for step in fresh.statistics] == [False] * 4
+    run_plan(fresh, out=workshop.folder / "run", cache=Cache())
+    assert [step.cached for step in planned(path).statistics] == [True] * 4
+    path.write_text(path.read_text().replace("count 120", "count 60"))
+    again = planned(path).statistics[0]
+    assert not again.cached
+    assert "count" in again.reason
+    assert "120" in again.reason
+    assert "60" in again.reason
+
+
+def test_statistics_of_another_device_are_not_reused(workshop: Any) -> None:
+    path = workshop.recipe(CHAIN)
+    plan = planned(path)
+    other = make_plan(load(path), path.parent, device="cuda", cache=Cache())
+    assert plan.statistics[0].fields != other.statistics[0].fields
+
+
+def test_costs_are_counted(workshop: Any) -> None:
+    body = f"""
+rule hat at layer6 {{
+  copy    z[1] {EYES}
+  context z[2] {EYES}
+  context like z[3] {EYES} top 7 among 0..30
+  rank 2
+}}
+"""
+    plan = planned(workshop.recipe(body))
+    step = plan.rules[0]
+    assert (step.positions, step.matches, step.unknowns) == (8, 7, 32)
+    # layer3 alone lies before layer6: 24 to 16 channels, 16 taps, 16 keys, 120 latents
+    assert plan.statistics[0].gigaflops == pytest.approx(2 * 24 * 16 * 16 * 16 * 120 / 1e9)
+
+
+def test_rules_of_one_layer_that_listen_to_one_place_are_told(workshop: Any) -> None:
+    body = f"""
+zero one at layer6 {{ context z[1] box(x 0..32, y 0..32)  rank 1 }}
+zero two at layer6 {{ context z[2] box(x 16..64, y 0..32)  rank 1 }}
+zero three at layer6 {{ context z[3] box(x 0..32, y 40..64)  rank 1 }}
+zero four at layer9 {{ context z[3] {EYES}  rank 1 }}
+"""
+    plan = planned(workshop.recipe(body))
+    shares = {(o.first, o.second): o.share for o in plan.overlaps}
+    assert shares == {
+        ("one", "two"): pytest.approx(0.5),
+        ("one", "three"): 0.0,
+        ("two", "three"): 0.0,
+    }
+
+
+def test_a_recipe_with_errors_is_not_planned(workshop: Any) -> None:
+    with pytest.raises(CheckFailedError, match="the recipe has 1 error ") as caught:
+        planned(workshop.recipe(CHAIN.replace("at layer3", "at layer4")))
+    assert "layer4" in caught.value.checked.errors[0].message
+    path = workshop.recipe(CHAIN)
+    path.write_text(path.read_text().replace("edition 2026", "edition 1999"))
+    with pytest.raises(PlanError):
+        planned(path)
+
+
+def test_a_missing_or_pinned_model_is_told(workshop: Any) -> None:
+    path = workshop.recipe(CHAIN)
+    path.write_text(path.read_text().replace('"tiny.pth"', f'"tiny.pth" sha256 "{"0" * 64}"'))
+    with pytest.raises((ModelError, PlanError), match="pins"):
+        planned(path)
+    path.write_text(path.read_text().replace("tiny.pth", "none.pth"))
+    with pytest.raises(ModelError, match=r"none\.pth"):
+        planned(path)
+
+
+def test_a_plan_runs_from_any_working_folder(
+    workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = workshop.recipe(CHAIN)
+    here = digests(planned(path))
+    monkeypatch.chdir(tmp_path)
+    assert digests(planned(path)) == here
+    assert all(isinstance(step, RuleStep) for step in planned(path).rules)

@@ -2,58 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from redraft_dsl.diagnostics import Diagnostic
-from redraft_dsl.source import Source
+from redraft_dsl.source import Source, Span
 from redraft_dsl.stories import title
 
 Report: TypeAlias = tuple[Source, Sequence[Diagnostic]]
 """One recipe and what was said about it."""
 
+SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
-def to_json(diagnostic: Diagnostic, source: Source) -> dict[str, Any]:
+
+def to_object(diagnostic: Diagnostic, source: Source) -> dict[str, Any]:
     """One diagnostic as plain data. Lines and columns start at 1; the end is not included."""
-    place: dict[str, int | None] = dict.fromkeys(("line", "column", "end_line", "end_column"))
-    if diagnostic.span is not None:
-        place["line"], place["column"] = source.position(diagnostic.span.start)
-        place["end_line"], place["end_column"] = source.position(diagnostic.span.end)
     return {
         "code": diagnostic.code,
         "severity": diagnostic.severity,
         "message": diagnostic.message,
-        "file": source.path,
-        **place,
         "label": diagnostic.label or None,
+        "file": source.path,
+        **_place(diagnostic.span, source),
         "help": diagnostic.help,
-        "notes": [_note(note.message, note.span, source) for note in diagnostic.notes],
+        "notes": [
+            {"message": note.message, **_place(note.span, source)} for note in diagnostic.notes
+        ],
     }
 
 
-def _note(message: str, span: Any, source: Source) -> dict[str, Any]:
-    line, column = source.position(span.start) if span else (None, None)
-    return {"message": message, "line": line, "column": column}
+def to_json(reports: Iterable[Report]) -> str:
+    """A list of objects, one a diagnostic."""
+    objects = [to_object(diagnostic, source) for source, diagnostic in _each(reports)]
+    return json.dumps(objects, indent=1, ensure_ascii=False)
 
 
 def to_github(reports: Iterable[Report]) -> str:
     """Workflow commands, one a line, that GitHub shows beside the changed lines."""
-    lines: list[str] = []
+    return "\n".join(_command(diagnostic, source) for source, diagnostic in _each(reports))
+
+
+def to_sarif(reports: Iterable[Report], version: str) -> str:
+    """A SARIF 2.1.0 log with one run; ``version`` is the tool's. Codes that occur are its rules."""
+    found = list(_each(reports))
+    codes = sorted({diagnostic.code for _, diagnostic in found})
+    rules = [{"id": code, "shortDescription": {"text": title(code)}} for code in codes]
+    run = {
+        "tool": {"driver": {"name": "redraft", "version": version, "rules": rules}},
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(diagnostic, source) for source, diagnostic in found],
+    }
+    log = {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
+    return json.dumps(log, indent=1, ensure_ascii=False)
+
+
+def _each(reports: Iterable[Report]) -> Iterator[tuple[Source, Diagnostic]]:
     for source, diagnostics in reports:
         for diagnostic in diagnostics:
-            data = to_json(diagnostic, source)
-            properties = [("file", source.path)]
-            if data["line"] is not None:
-                properties += [("line", data["line"]), ("endLine", data["end_line"])]
-                properties += [("col", data["column"])]
-                if data["line"] == data["end_line"]:  # a column on another line has no meaning
-                    properties += [("endColumn", data["end_column"])]
-            properties.append(("title", diagnostic.code))
-            said = "\n".join(filter(None, (diagnostic.message, diagnostic.label, diagnostic.help)))
-            where = ",".join(f"{key}={_property(str(value))}" for key, value in properties)
-            lines.append(f"::{diagnostic.severity} {where}::{_escaped(said)}\n")
-    return "".join(lines)
+            yield source, diagnostic
+
+
+def _place(span: Span | None, source: Source) -> dict[str, int | None]:
+    if span is None:
+        return dict.fromkeys(("line", "column", "end_line", "end_column"))
+    start, end = source.position(span.start), source.position(span.end)
+    return {
+        "line": start.line,
+        "column": start.column,
+        "end_line": end.line,
+        "end_column": end.column,
+    }
+
+
+def _said(diagnostic: Diagnostic) -> str:
+    """Message, label and help, a line each."""
+    return "\n".join(filter(None, (diagnostic.message, diagnostic.label, diagnostic.help)))
+
+
+def _command(diagnostic: Diagnostic, source: Source) -> str:
+    place = _place(diagnostic.span, source)
+    properties: dict[str, int | str | None] = {
+        "file": source.path,
+        "line": place["line"],
+        "col": place["column"],
+        "endLine": place["end_line"],
+        # GitHub reads an end column as one on the first line.
+        "endColumn": place["end_column"] if place["line"] == place["end_line"] else None,
+        "title": diagnostic.code,
+    }
+    where = ",".join(
+        f"{key}={_property(str(value))}" for key, value in properties.items() if value is not None
+    )
+    return f"::{diagnostic.severity} {where}::{_escaped(_said(diagnostic))}"
 
 
 def _escaped(text: str) -> str:
@@ -64,43 +107,25 @@ def _property(text: str) -> str:
     return _escaped(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def to_sarif(reports: Iterable[Report], version: str) -> dict[str, Any]:
-    """A SARIF 2.1.0 log as plain data; ``version`` is the tool's."""
-    results: list[dict[str, Any]] = []
-    codes: set[str] = set()
-    for source, diagnostics in reports:
-        for diagnostic in diagnostics:
-            codes.add(diagnostic.code)
-            results.append(_result(diagnostic, source))
-    rules = [{"id": code, "shortDescription": {"text": title(code)}} for code in sorted(codes)]
-    driver = {"name": "redraft", "version": version, "rules": rules}
-    return {
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [
-            {
-                "tool": {"driver": driver},
-                "columnKind": "unicodeCodePoints",
-                "results": results,
-            }
-        ],
-    }
-
-
 def _result(diagnostic: Diagnostic, source: Source) -> dict[str, Any]:
-    said = ". ".join(filter(None, (diagnostic.message, diagnostic.label, diagnostic.help)))
-    data = to_json(diagnostic, source)
-    location: dict[str, Any] = {"artifactLocation": {"uri": quote(source.path.replace("\\", "/"))}}
+    location: dict[str, Any] = {"artifactLocation": {"uri": _uri(source.path)}}
     if diagnostic.span is not None:
+        place = _place(diagnostic.span, source)
         location["region"] = {
-            "startLine": data["line"],
-            "startColumn": data["column"],
-            "endLine": data["end_line"],
-            "endColumn": data["end_column"],
+            "startLine": place["line"],
+            "startColumn": place["column"],
+            "endLine": place["end_line"],
+            "endColumn": place["end_column"],
         }
     return {
         "ruleId": diagnostic.code,
         "level": diagnostic.severity,
-        "message": {"text": said},
+        "message": {"text": _said(diagnostic)},
         "locations": [{"physicalLocation": location}],
     }
+
+
+def _uri(path: str) -> str:
+    """A relative path stays relative, as SARIF wants it for files of a checkout."""
+    file = Path(path)
+    return file.as_uri() if file.is_absolute() else quote(file.as_posix())

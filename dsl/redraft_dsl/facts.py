@@ -29,6 +29,14 @@ class LayerFacts(BaseModel):
         """The canonical name, the one that the formatter and the lock use."""
         return self.names[0]
 
+    @property
+    def strides(self) -> tuple[int, int]:
+        """How many rows and columns of values a layer gives for each of its keys, at least 1."""
+        height, width = (
+            max(1, value // key) for key, value in zip(self.key_size, self.value_size, strict=True)
+        )
+        return height, width
+
 
 class ModelFacts(BaseModel):
     """A generator as a recipe sees it: its picture, its latent and its editable layers."""

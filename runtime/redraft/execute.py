@@ -15,8 +15,8 @@ from redraft.evaluate.effect import Effect, measure, wish_of
 from redraft.planner import RuleStep, StatisticsStep
 from redraft.recording import rule_record
 from redraft.session import FinishedRule, Session, apply_delta, collect, site_of
-from redraft.solving import SolvedRule, solve_rule
-from redraft_dsl.recipe import Insert, Match, Recipe, Zero
+from redraft.solving import SolvedRule, removal_goal, solve_rule
+from redraft_dsl.recipe import Erase, Insert, Match, Recipe, Zero
 
 EVALUATED = 400
 """Most unseen pictures that a rule is measured on."""
@@ -159,4 +159,9 @@ def _measured(session: Session, step: RuleStep, solved: SolvedRule) -> Effect | 
     wish = wish_of(generator, step.facts.name, solved.goal, areas)
     block = session.plan.recipe.latents[0]
     rows = latents.rows(block.seed, indices, session.plan.base.facts.latent_size)
-    return measure(generator, step.facts.name, solved.delta, rows.to(session.device), wish)
+    own = None
+    if isinstance(step.rule, Erase):
+        own = removal_goal(site_of(session, step), step.rule, solved.contexts)
+    return measure(
+        generator, step.facts.name, solved.delta, rows.to(session.device), wish, own_goal=own
+    )

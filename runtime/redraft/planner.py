@@ -22,7 +22,16 @@ from redraft.places import resolve
 from redraft.statistics import ESTIMATOR
 from redraft_dsl import Checked, loads
 from redraft_dsl.facts import LayerFacts, ModelFacts
-from redraft_dsl.recipe import FileModel, Latents, Match, Place, Recipe, Rule, Zero
+from redraft_dsl.recipe import (
+    ExactSolver,
+    FileModel,
+    Latents,
+    Match,
+    Place,
+    Recipe,
+    Rule,
+    Zero,
+)
 from redraft_dsl.regions import resample
 
 FIELD_WORDS = {
@@ -72,6 +81,7 @@ class RuleStep:
         reads: earlier rules whose change this step sees.
         positions: context keys the rule has at least (matches counted at their full number).
         unknowns: coefficients for each output channel.
+        problems: into how many independent problems the solver splits those of a channel.
         matches: how many contexts are to be found by match.
 
     """
@@ -82,6 +92,7 @@ class RuleStep:
     reads: tuple[str, ...]
     positions: int
     unknowns: int
+    problems: int
     matches: int
 
 
@@ -231,7 +242,7 @@ def _statistics(
         "count": block.count,
         "estimator": ESTIMATOR,
         "device": device,
-        "torch": _torch_version(),
+        "torch": _version("torch"),
     }
     found = cache.lookup("statistics", fields, FIELD_WORDS)
     cached = isinstance(found, Hit)
@@ -257,6 +268,8 @@ def _rule_step(
         "model": base.sha256,
         "statistics": statistics,
         "reads": [step.digest for step in reads],
+        # A run that goes on after an upgrade must not mix what two versions solved.
+        "redraft": _version("redraft"),
     }
     matches = sum(context.top for context in rule.context if isinstance(context, Match))
     marked = sum(isinstance(context, Place) for context in rule.context)
@@ -268,8 +281,23 @@ def _rule_step(
         reads=tuple(step.rule.name for step in reads),
         positions=marked + matches,
         unknowns=0 if isinstance(rule, Zero) else rule.rank * taps,
+        problems=_problems(rule, facts),
         matches=matches,
     )
+
+
+def _problems(rule: Rule, facts: LayerFacts) -> int:
+    """How many problems an output channel falls into, none sharing an unknown with another.
+
+    Values whose places differ by a multiple of the stride meet the same taps of the kernel, and
+    values of another remainder meet other taps. Solvers that descend take them all at once.
+    """
+    if isinstance(rule, Zero):
+        return 0
+    if not isinstance(rule.solver, ExactSolver):
+        return 1
+    down, across = (min(pair) for pair in zip(facts.kernel, facts.strides, strict=True))
+    return down * across
 
 
 def _overlaps(recipe: Recipe, facts: ModelFacts, folder: Path) -> tuple[Overlap, ...]:
@@ -319,10 +347,10 @@ def _forward_gigaflops(facts: ModelFacts, layer: LayerFacts) -> float:
     return total / 1e9
 
 
-def _torch_version() -> str:
+def _version(package: str) -> str:
     from importlib.metadata import version
 
-    return version("torch")
+    return version(package)
 
 
 def _digest(fields: dict[str, Any]) -> str:

@@ -51,9 +51,12 @@ class RuleRecord(Frozen):
 
     ``effect`` is the share of unseen pictures that changed as meant, ``outside`` the mean absolute
     change outside the grown region, pictures in -1..1 (see redraft.evaluate.effect); both None
-    when nothing was measured. ``weight_before`` and ``weight_after`` are sha256 digests of the
-    layer's weight; ``delta_digest`` of the change. ``interference`` gives, for each earlier rule at
-    the same layer, the largest cosine between the two under C.
+    when nothing was measured. ``judged`` is how many of the unseen pictures effect and amplitude
+    are taken over: for an erase, those that hold what it removes.
+
+    ``weight_before`` and ``weight_after`` are sha256 digests of the layer's weight;
+    ``delta_digest`` of the change. ``interference`` gives, for each earlier rule at the same
+    layer, the largest cosine between the two under C.
     """
 
     name: str
@@ -67,6 +70,7 @@ class RuleRecord(Frozen):
     loss_after: float
     solve_seconds: float
     left_out: LeftOutRecord | None
+    judged: int | None
     effect: float | None
     effect_interval: tuple[float, float] | None
     amplitude: float | None
@@ -114,9 +118,27 @@ class MachineRecord(Frozen):
     versions: dict[str, str]
     deterministic: bool
 
-    def same_as(self, other: MachineRecord) -> bool:
-        """Whether bit-identical results are promised between the two."""
-        return self == other
+    def differences(self, other: MachineRecord) -> tuple[str, ...]:
+        """What changed from here to ``other``, as in ``threads 1 -> 2``; empty when nothing did.
+
+        Bit-identical results are promised only between machines that do not differ.
+        """
+        before, after = self._told(), other._told()
+        return tuple(
+            f"{name} {before.get(name, 'none')} -> {after.get(name, 'none')}"
+            for name in {**before, **after}
+            if before.get(name) != after.get(name)
+        )
+
+    def _told(self) -> dict[str, str]:
+        """Every field by name; a version by the name of what has it."""
+        return {
+            "device": self.device,
+            "threads": str(self.threads),
+            "platform": self.platform,
+            **self.versions,
+            "deterministic": "yes" if self.deterministic else "no",
+        }
 
 
 class RunRecord(Frozen):

@@ -90,8 +90,8 @@ def rule_record(
 def _figures(effect: Effect | None) -> dict[str, Any]:
     names = {"effect": "share", "amplitude": "amplitude", "outside": "outside"}
     if effect is None:
-        return dict.fromkeys([*names, *(f"{name}_interval" for name in names)])
-    figures: dict[str, Any] = {}
+        return dict.fromkeys(["judged", *names, *(f"{name}_interval" for name in names)])
+    figures: dict[str, Any] = {"judged": effect.judged}
     for name, measured in names.items():
         interval = getattr(effect, measured)
         figures[name] = interval.value

@@ -203,7 +203,7 @@ def _record(session: Session, edit: bytes, started: str, seconds: float) -> RunR
         machine=machine_record(session.device),
         statistics=tuple(session.statistics),
         rules=tuple(done.record for done in session.finished),
-        evaluated_on=f"{block.name} (seed {block.seed}), images that no rule uses or searches",
+        evaluated_on=f"pictures of {block.name} that no rule uses or searches",
         evaluated_count=len(judged),
         edit_sha256=hashlib.sha256(edit).hexdigest(),
         started=started,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -282,9 +283,30 @@ def _goal(
         values = form.activate(form.response(site.inputs([source]), form.weight))[0]
         patch = goals.cut(values, site.value_cover([source])[0].to(values))
         return goals.paste(form, inputs, form.weight, patch, list(regions.to(values)))
+    return goals.silence(form, inputs, form.weight, _units(site, rule, contexts), regions)
+
+
+def _units(site: Site, rule: Erase, contexts: tuple[ResolvedPlace, ...]) -> Tensor:
     inside = keys.context_keys(site.inputs(contexts), site.key_cover(contexts))
-    units = keys.unusual_units(inside, site.moment, rule.units)
-    return goals.silence(form, inputs, form.weight, units, regions)
+    return keys.unusual_units(inside, site.moment, rule.units)
+
+
+def removal_goal(
+    site: Site, rule: Erase, contexts: tuple[ResolvedPlace, ...]
+) -> Callable[[LayerInputs], Tensor]:
+    """What an erase wants of any picture: values (N, O, H, W) with its units silenced.
+
+    They are silenced where most of the contexts have their region.
+    """
+    form, units = site.form, _units(site, rule, contexts)
+    mean = site.value_cover(contexts).mean(0)
+    region = (mean >= 0.5 * mean.max()).to(mean.dtype)
+
+    def values(inputs: LayerInputs) -> Tensor:
+        regions = region.expand(len(inputs), *region.shape)
+        return goals.silence(form, inputs, form.weight, units, regions).values
+
+    return values
 
 
 def _mixed_moment(site: Site, contrast: float, contexts: tuple[ResolvedPlace, ...]) -> Tensor:

@@ -148,6 +148,11 @@ RUNNING = {
         "the GPU's memory is full",
         "Use `--device cpu`, or close what else uses the GPU.",
     ),
+    "RD532": Story(
+        "a recipe that the bench cannot measure",
+        "The benches solve inserts. Name a recipe whose first rule is a `rule`, or leave out "
+        "`--recipe`.",
+    ),
     "RD590": Story(
         "latents that cannot be drawn",
         "Seeds go from 0 to 4294967295, images are counted from 0, and a batch has at least one "

@@ -60,10 +60,22 @@ class RuleCheck:
 
 @dataclass(frozen=True)
 class Verified:
-    """What came of repeating a run. ``same_machine`` says which promise was at stake."""
+    """What came of repeating a run.
 
-    same_machine: bool
+    Attributes:
+        differences: what differs from the recorded machine and versions, as in
+            ``threads 1 -> 2``; says which promise was at stake.
+        rules: one check for each rule, in order.
+
+    """
+
+    differences: tuple[str, ...]
     rules: tuple[RuleCheck, ...]
+
+    @property
+    def same_machine(self) -> bool:
+        """Whether the first promise was at stake: nothing differs."""
+        return not self.differences
 
     @property
     def holds(self) -> bool:
@@ -111,7 +123,7 @@ def verify(
         _compare(old, done.delta, weight_digest(edited[rule.weight_name]) == last[rule.weight_name])
         for old, done, rule in zip(edit.deltas, session.finished, record.rules, strict=True)
     ]
-    return Verified(record.machine.same_as(machine_record(target)), tuple(checks))
+    return Verified(record.machine.differences(machine_record(target)), tuple(checks))
 
 
 def _home(folder: Path, record: RunRecord, recipe: Recipe | None) -> Path:

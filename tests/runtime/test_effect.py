@@ -37,7 +37,12 @@ def small_wish() -> Wish:
     inside = torch.zeros(4, 4, dtype=torch.bool)
     inside[1, 1:3] = True
     change = torch.tensor([1.0, -1.0, 0.0, 0.0, 2.0, -2.0], dtype=torch.float64)
-    return Wish(change, inside, ~inside)
+    return Wish(change, inside, ~inside, size=float(change.norm()))
+
+
+def scores_of(correlation: Tensor, amplitude: Tensor, outside: Tensor) -> PictureScores:
+    """Scores of pictures that all have something to wish for."""
+    return PictureScores(correlation, amplitude, outside, torch.ones(len(outside)) > 0)
 
 
 def pictures(*changes: tuple[Tensor, float]) -> tuple[Tensor, Tensor]:
@@ -74,17 +79,40 @@ def test_scores_by_hand() -> None:
     assert effect.ratio == pytest.approx(1.25 / 0.42, abs=1e-2)
 
 
+def test_a_removal_is_judged_by_each_pictures_own_wish() -> None:
+    wish = small_wish()
+    own = wish.change.reshape(3, 2).float()
+    across = torch.tensor([[1.0, 1.0], [-2.0, -2.0], [1.0, 1.0]])
+    # Removed; removed though it looks unlike the contexts; kept; nothing there to be removed.
+    before, after = pictures((own, 0.0), (across / 2, 0.0), (torch.zeros(3, 2), 0.0), (own, 0.4))
+    wanted = before.clone()
+    for row, change in enumerate((own, across, own, own / 10)):
+        wanted[row, :, 1, 1:3] += change
+    effect = summarise(score_pictures(before, after, wish, wanted))
+    assert (effect.pictures, effect.judged) == (4, 3)
+    assert effect.share.value == pytest.approx(2 / 3)
+    assert effect.amplitude.value == pytest.approx((1 + 0.5 + 0) / 3, abs=1e-4)
+    assert effect.outside.value == pytest.approx(0.1, abs=1e-4)
+
+
+def test_a_removal_of_what_no_picture_holds_has_no_effect() -> None:
+    before, after = pictures((torch.ones(3, 2), 0.2))
+    effect = summarise(score_pictures(before, after, small_wish(), before))
+    assert (effect.judged, effect.share.value, effect.amplitude.value) == (0, 0.0, 0.0)
+    assert effect.outside.value == pytest.approx(0.2, abs=1e-4)
+
+
 def test_only_a_correlation_above_the_limit_counts() -> None:
     limit = CORRELATION
     near = torch.tensor([limit - 1e-6, limit, limit + 1e-6], dtype=torch.float64)
-    scores = PictureScores(near, torch.zeros(3).double(), torch.zeros(3).double())
+    scores = scores_of(near, torch.zeros(3).double(), torch.zeros(3).double())
     assert summarise(scores).share.value == pytest.approx(1 / 3)
 
 
 @settings(max_examples=12)
 @given(st.integers(2, 60), st.integers(0, 100))
 def test_intervals_hold_the_mean_and_repeat(count: int, seed: int) -> None:
-    scores = PictureScores(*(noise(count, seed=seed + row).double() for row in range(3)))
+    scores = scores_of(*(noise(count, seed=seed + row).double() for row in range(3)))
     one, again = summarise(scores, 4), summarise(scores, 4)
     assert one == again
     for figure in (one.share, one.amplitude, one.outside):
@@ -93,14 +121,14 @@ def test_intervals_hold_the_mean_and_repeat(count: int, seed: int) -> None:
 
 def test_an_interval_is_as_wide_as_the_mean_is_uncertain() -> None:
     values = noise(400).double()
-    figure = summarise(PictureScores(values, values, values)).amplitude
+    figure = summarise(scores_of(values, values, values)).amplitude
     wanted = 2 * 1.96 * float(values.std()) / 20
     assert figure.high - figure.low == pytest.approx(wanted, rel=0.1)
 
 
 def test_equal_pictures_have_no_uncertainty() -> None:
     ones = torch.ones(9).double()
-    figure = summarise(PictureScores(ones, ones / 2, ones / 4)).amplitude
+    figure = summarise(scores_of(ones, ones / 2, ones / 4)).amplitude
     assert (figure.value, figure.low, figure.high) == (0.5, 0.5, 0.5)
 
 
@@ -141,7 +169,7 @@ def test_regions_that_never_agree_still_make_a_wish() -> None:
 
 
 def test_a_region_that_fills_the_picture_has_no_outside() -> None:
-    wish = Wish(noise(48).double(), torch.ones(4, 4).bool(), torch.zeros(4, 4).bool())
+    wish = Wish(noise(48).double(), torch.ones(4, 4).bool(), torch.zeros(4, 4).bool(), 1.0)
     scores = score_pictures(noise(2, 3, 4, 4), noise(2, 3, 4, 4, seed=1), wish)
     assert scores.outside.tolist() == [0.0, 0.0]
 
@@ -181,6 +209,6 @@ def test_a_rule_that_does_nothing_has_no_effect(make_generator: GeneratorMaker) 
     delta = Delta("hat", "layer6", torch.linalg.qr(noise(16, 2))[0].T, torch.zeros(12, 2, 4, 4))
     inside = torch.zeros(64, 64, dtype=torch.bool)
     inside[10:20, 10:20] = True
-    wish = Wish(noise(300).double(), inside, ~inside)
+    wish = Wish(noise(300).double(), inside, ~inside, 1.0)
     found = measure(generator, "layer6", delta, noise(5, 10), wish)
     assert (found.share.value, found.amplitude.value, found.outside.value) == (0.0, 0.0, 0.0)

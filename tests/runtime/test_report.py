@@ -102,7 +102,7 @@ def rule_record(**changes):
         "rank": 8, "strength": 1.0, "preserve": 0.3, "loss_before": 0.1741, "loss_after": 0.0571,
         "solve_seconds": 0.42,
         "left_out": LeftOutRecord(gain=0.41, side=0.062, gain_spread=0.03, side_spread=0.01),
-        "effect": 0.93, "effect_interval": (0.91, 0.95),
+        "judged": 400, "effect": 0.93, "effect_interval": (0.91, 0.95),
         "amplitude": 0.32, "amplitude_interval": (0.30, 0.34),
         "outside": 0.024, "outside_interval": (0.023, 0.025),
         "copy_from": places[0], "contexts": places, "pastes": places,
@@ -349,7 +349,7 @@ def test_many_large_pictures_do_not_make_a_heavy_file():
     [(0.93, "follows widely"), (0.6, "follows in part"), (0.2, "seldom follows")],
 )
 def test_badges_go_by_the_share(share, badge):
-    assert verdict(rule_record(effect=share), 400).badge == badge
+    assert verdict(rule_record(effect=share)).badge == badge
 
 
 def test_warnings_without_remedy_stay_whole():

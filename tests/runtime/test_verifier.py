@@ -21,6 +21,7 @@ from redraft.cache import Cache
 from redraft.errors import ArtifactError, RedraftError, VerifyMismatchError
 from redraft.models.checkpoint import load_state
 from redraft.planner import make_plan
+from redraft.record import MachineRecord
 from redraft.runner import finish, run_plan
 from redraft.verifier import RuleCheck, Verified, subspace_angle, verify
 
@@ -51,6 +52,7 @@ def test_a_run_repeats_bit_for_bit(folder: Path) -> None:
     found = verify(folder)
     assert found.holds
     assert found.same_machine
+    assert found.differences == ()
     assert [check.name for check in found.rules] == ["glasses", "stripe"]
     for check in found.rules:
         assert check.identical
@@ -141,7 +143,7 @@ def test_a_forged_edit_is_a_mismatch(
     assert check.within == within
     size = float((moved - coefficients).norm() / moved.norm())
     assert check.difference == pytest.approx(size, rel=1e-3)
-    elsewhere = replace(found, same_machine=False)
+    elsewhere = replace(found, differences=("threads 1 -> 2",))
     assert elsewhere.holds == within
 
 
@@ -179,9 +181,37 @@ def test_a_run_by_relative_paths_verifies_from_anywhere(
 
 def test_promises_depend_on_the_machine() -> None:
     near = RuleCheck("a", False, 1e-4, 1e-4, True)
-    assert not Verified(True, (near,)).holds
-    assert Verified(False, (near,)).holds
-    assert not Verified(False, (replace(near, weights_identical=False),)).holds
+    elsewhere = ("torch 2.12 -> 2.13",)
+    assert not Verified((), (near,)).holds
+    assert Verified(elsewhere, (near,)).holds
+    assert not Verified(elsewhere, (replace(near, weights_identical=False),)).holds
+
+
+def test_what_differs_from_the_recorded_machine_is_named(folder: Path) -> None:
+    record = json.loads((folder / "run.json").read_text())
+    here = record["machine"]["versions"]["torch"]
+    record["machine"]["threads"] += 1
+    record["machine"]["versions"]["torch"] = "1.0"
+    (folder / "run.json").write_text(json.dumps(record))
+    found = verify(folder)
+    assert not found.same_machine
+    assert found.holds
+    assert found.differences == ("threads 2 -> 1", f"torch 1.0 -> {here}")
+
+
+def test_every_field_of_a_machine_counts() -> None:
+    def machine(**more: Any) -> MachineRecord:
+        fields = {"device": "cpu", "threads": 1, "platform": "Linux", "deterministic": True}
+        return MachineRecord(**{**fields, "versions": {"torch": "2"}, **more})
+
+    assert machine().differences(machine()) == ()
+    other = machine(device="gpu", threads=2, platform="Mac", deterministic=False)
+    assert machine().differences(other) == (
+        *("device cpu -> gpu", "threads 1 -> 2", "platform Linux -> Mac"),
+        "deterministic yes -> no",
+    )
+    renamed = machine(versions={"numpy": "3"})
+    assert machine().differences(renamed) == ("torch 2 -> none", "numpy none -> 3")
 
 
 @given(st.integers(1, 4), st.floats(1e-7, math.pi / 2), st.integers(0, 1000))

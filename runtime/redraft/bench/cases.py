@@ -57,7 +57,7 @@ def open_case(recipe: Path, device: str = "auto", progress: Progress | None = No
     step = plan.rules[0]
     if not isinstance(step.rule, Insert):
         raise RunError(
-            "RD530",
+            "RD532",
             f"the first rule of {recipe} is `{step.rule.kind}`, and the bench solves inserts",
             "name a recipe that starts with `rule`",
         )

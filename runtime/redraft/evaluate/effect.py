@@ -9,26 +9,33 @@ They are measured on pictures that no rule saw, and no solver optimises them.
 - *amplitude*: the mean of <d, T> / <T, T>.
 - *outside*: the mean absolute change, pictures in -1..1, outside the grown region.
 - *ratio*: amplitude / outside. Strength moves both together, so the ratio is the figure of merit.
+
+A removal asks for nothing where there is nothing to remove, so its wish is each picture's own, and
+share and amplitude are taken over the pictures whose wish is at least half as large as those of the
+contexts. Outside is taken over all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from redraft.delta import Delta
 from redraft.goals import Goal
-from redraft.models.adapter import Generator
+from redraft.models.adapter import Generator, LayerInputs
 
 CORRELATION = 0.3
 """Least correlation with the wish at which a picture counts as changed."""
 INSIDE = 0.5
 """Pixels that at least this share of the context regions cover make up the region."""
+HOLDS = 0.5
+"""A picture holds what is to be removed if its wish is this share of the contexts' or larger."""
 MARGIN = 1 / 8
 """How far the region is grown, as a share of the picture's side, before outside is measured."""
 RESAMPLES = 1000
@@ -46,12 +53,17 @@ class Interval:
 
 @dataclass(frozen=True)
 class Effect:
-    """The measures of one rule over unseen pictures."""
+    """The measures of one rule over ``pictures`` unseen pictures.
+
+    ``judged`` is how many of them share and amplitude are taken over: all for an insert, those
+    that hold what is to go for a removal.
+    """
 
     share: Interval
     amplitude: Interval
     outside: Interval
     pictures: int
+    judged: int
 
     @property
     def ratio(self) -> float:
@@ -67,12 +79,14 @@ class Wish:
         change: (3 * pixels,) float64, the centred mean change inside the region.
         inside: (H, W) bool, the region.
         outside: (H, W) bool, what lies outside the grown region.
+        size: mean length of the context pictures' own centred changes inside the region.
 
     """
 
     change: Tensor
     inside: Tensor
     outside: Tensor
+    size: float
 
 
 def wish_of(generator: Generator, layer: str, goal: Goal, regions: Tensor) -> Wish:
@@ -93,17 +107,22 @@ def wish_of(generator: Generator, layer: str, goal: Goal, regions: Tensor) -> Wi
     reach = round(MARGIN * side)
     grown = functional.max_pool2d(inside[None, None].double(), 2 * reach + 1, 1, reach)[0, 0] > 0
     inside = inside.to(wanted.device)
-    change = (wanted - present).double().mean(0)[:, inside].reshape(-1)
-    return Wish(change - change.mean(), inside, ~grown.to(wanted.device))
+    changes = _centred((wanted - present).double(), inside)
+    size = float(torch.linalg.vector_norm(changes, dim=1).mean())
+    return Wish(changes.mean(0), inside, ~grown.to(wanted.device), size)
 
 
 @dataclass(frozen=True)
 class PictureScores:
-    """Per picture (N,) float64: correlation with the wish, amplitude, change outside."""
+    """Per picture (N,): correlation with the wish, amplitude, change outside, float64.
+
+    ``counts`` (N,) bool says whether there is anything to wish for.
+    """
 
     correlation: Tensor
     amplitude: Tensor
     outside: Tensor
+    counts: Tensor
 
     @classmethod
     def joined(cls, parts: Sequence[PictureScores]) -> PictureScores:
@@ -112,44 +131,76 @@ class PictureScores:
             torch.cat([part.correlation for part in parts]),
             torch.cat([part.amplitude for part in parts]),
             torch.cat([part.outside for part in parts]),
+            torch.cat([part.counts for part in parts]),
         )
 
 
-def score_pictures(before: Tensor, after: Tensor, wish: Wish) -> PictureScores:
-    """Compare pictures (N, 3, H, W) before and after with what was wished."""
+def score_pictures(
+    before: Tensor, after: Tensor, wish: Wish, wanted: Tensor | None = None
+) -> PictureScores:
+    """Compare pictures (N, 3, H, W) before and after with what was wished.
+
+    Args:
+        before: without the edit.
+        after: with it.
+        wish: of the rule.
+        wanted: each picture's own goal, for a removal; else all have the rule's common wish.
+
+    """
     difference = (after - before).double()
-    inside = difference[:, :, wish.inside].flatten(1)
-    inside = inside - inside.mean(1, keepdim=True)
-    along = inside @ wish.change
-    length = torch.linalg.vector_norm(wish.change)
+    inside = _centred(difference, wish.inside)
+    if wanted is None:
+        own = wish.change.expand_as(inside)
+        counts = torch.ones(len(inside), dtype=torch.bool)
+    else:
+        own = _centred((wanted - before).double(), wish.inside)
+        counts = (torch.linalg.vector_norm(own, dim=1) >= HOLDS * wish.size).cpu()
+    along = (inside * own).sum(1)
+    length = torch.linalg.vector_norm(own, dim=1)
     sizes = torch.linalg.vector_norm(inside, dim=1) * length
     return PictureScores(
         (along / sizes.clamp_min(1e-12)).cpu(),
         (along / length.square().clamp_min(1e-12)).cpu(),
         _mean_absolute(difference, wish.outside),
+        counts,
     )
 
 
 def summarise(scores: PictureScores, seed: int = 0) -> Effect:
     """Means with 95 % intervals by bootstrap over pictures (seeded, so that they repeat)."""
+    counts = scores.counts.numpy()
     followed = (scores.correlation > CORRELATION).double().numpy()
-    table = np.stack([followed, scores.amplitude.numpy(), scores.outside.numpy()], 1)
+    table = np.stack([followed, scores.amplitude.numpy()], 1)[counts]
+    share, amplitude = _intervals(table, seed) if len(table) else (Interval(0.0, 0.0, 0.0),) * 2
+    (outside,) = _intervals(scores.outside.numpy()[:, None], seed)
+    return Effect(share, amplitude, outside, len(counts), int(counts.sum()))
+
+
+def _intervals(table: NDArray[np.float64], seed: int) -> tuple[Interval, ...]:
+    """The mean of every column with its interval; rows are drawn together."""
     draws = np.random.default_rng(seed).integers(0, len(table), (RESAMPLES, len(table)))
     means = np.stack([table[draw].mean(0) for draw in draws])
     low, high = np.quantile(means, (0.025, 0.975), axis=0)
-    figures = [
+    return tuple(
         Interval(float(mean), float(lo), float(hi))
         for mean, lo, hi in zip(table.mean(0), low, high, strict=True)
-    ]
-    return Effect(figures[0], figures[1], figures[2], len(table))
+    )
 
 
 def measure(
-    generator: Generator, layer: str, delta: Delta, latents: Tensor, wish: Wish, seed: int = 0
+    generator: Generator,
+    layer: str,
+    delta: Delta,
+    latents: Tensor,
+    wish: Wish,
+    *,
+    own_goal: Callable[[LayerInputs], Tensor] | None = None,
+    seed: int = 0,
 ) -> Effect:
     """The effect of one change on pictures of ``latents`` (N, latent_size).
 
     Everything before the layer is run once for both sides; the generator is left as it is.
+    ``own_goal`` gives the values that a removal wants for any pictures.
     """
     form = generator.form(layer)
     weight = delta.added_to(form.weight)
@@ -160,8 +211,15 @@ def measure(
             generator.pictures(layer, form.activate(form.response(inputs, each)), inputs)
             for each in (form.weight, weight)
         )
-        parts.append(score_pictures(before, after, wish))
+        wanted = None if own_goal is None else generator.pictures(layer, own_goal(inputs), inputs)
+        parts.append(score_pictures(before, after, wish, wanted))
     return summarise(PictureScores.joined(parts), seed)
+
+
+def _centred(changes: Tensor, inside: Tensor) -> Tensor:
+    """(N, 3 * pixels) changes inside the region, less each picture's own mean."""
+    rows = changes[:, :, inside].flatten(1)
+    return rows - rows.mean(1, keepdim=True)
 
 
 def _mean_absolute(difference: Tensor, outside: Tensor) -> Tensor:

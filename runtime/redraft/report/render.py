@@ -51,7 +51,7 @@ def render(data: ReportData) -> str:
     alone = len(data.rules) == 1
     whole = data.whole or (data.rules[0].unseen if alone else ())
     sections = tuple(
-        _section(view, f"rule-{number}", data, lines, most, not alone)
+        _section(view, f"rule-{number}", lines, most, not alone)
         for number, view in enumerate(data.rules, 1)
     )
     return (
@@ -72,7 +72,6 @@ def render(data: ReportData) -> str:
 def _section(
     view: RuleView,
     anchor: str,
-    data: ReportData,
     lines: tuple[source.Line, ...],
     most: int,
     with_unseen: bool,
@@ -84,7 +83,7 @@ def _section(
     return RuleSection(
         record=record,
         anchor=anchor,
-        verdict=sentences.verdict(record, data.record.evaluated_count),
+        verdict=sentences.verdict(record),
         lines=source.block_of(lines, record.name),
         bars=charts.effect_bars(record),
         spectrum=charts.spectrum(record.singular_values),

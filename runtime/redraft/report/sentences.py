@@ -35,11 +35,13 @@ class Warned:
     remedy: str
 
 
-def verdict(record: RuleRecord, pictures: int) -> Verdict:
+def verdict(record: RuleRecord) -> Verdict:
     """What a rule does to pictures that it never saw."""
-    if record.effect is None:
+    if record.effect is None or record.judged is None:
         return Verdict("not measured", "unknown", "was not measured on unseen pictures.")
-    rest = f"follows on {percent(record.effect)} of {pictures:,} unseen pictures"
+    rest = f"follows on {percent(record.effect)} of {record.judged:,} unseen pictures"
+    if record.kind == "erase":
+        rest += " that hold what it removes"
     if record.effect_interval is not None:
         low, high = (percent(value).removesuffix("\N{NO-BREAK SPACE}%") for value in
                      record.effect_interval)  # fmt: skip

@@ -108,13 +108,22 @@ def _words(plan: Plan, step: Step) -> tuple[str, str, str, str]:
         block = f"{step.latents.count} latents of {step.latents.name}"
         state = "in the cache" if step.cached else f"to collect: {step.reason}"
         return f"statistics over {block}", step.layer, ", ".join(reads), state
-    state = f"{step.positions} contexts"
+    state = f"{step.positions} context{'' if step.positions == 1 else 's'}"
     if step.matches:
         state += f" at most, {step.matches} of them by match"
     if step.unknowns:
-        state += f"; {step.unknowns} unknowns a channel"
+        state += f"; {_problems(step)} a channel"
     reads = [plan.base.name, *step.reads]
     return f"{step.rule.kind} {step.rule.name}", step.facts.name, ", ".join(reads), state
+
+
+def _problems(step: RuleStep) -> str:
+    """What is solved for each output channel."""
+    if step.problems == 1:
+        return f"{step.unknowns} unknowns"
+    each, rest = divmod(step.unknowns, step.problems)
+    size = f"{each} unknowns" if rest == 0 else f"about {each} unknowns"
+    return f"{step.problems} problems of {size}"
 
 
 def _rules_upstream(plan: Plan, digests: list[str]) -> list[str]:
@@ -202,6 +211,7 @@ def _step_json(plan: Plan, step: Step, matches: Matches, quick: bool) -> dict[st
         "reads": list(step.reads),
         "digest": step.digest,
         "unknowns": step.unknowns,
+        "problems": step.problems,
         **costs,
     }
     if has_match(step):

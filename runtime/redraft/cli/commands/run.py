@@ -72,9 +72,11 @@ def _print(screen: Screen, run: Run) -> None:
     )
     if record.evaluated_count:
         screen.say(
-            f"effect, amplitude and outside: over {record.evaluated_count} images of "
-            f"{record.evaluated_on}; 95% intervals in brackets"
+            f"measured on {record.evaluated_count} {record.evaluated_on}; 95% intervals in brackets"
         )
+        for rule in record.rules:
+            if rule.kind == "erase" and rule.judged is not None:
+                screen.say(f"{rule.name}: {rule.judged} of them hold what the rule removes")
     screen.say(f"{record.seconds:.1f} seconds on {record.machine.device}")
     for what, path in _outputs(run):
         screen.say(f"{what:<8}{visible(str(path))}")
@@ -90,7 +92,7 @@ def _row(rule: RuleRecord) -> list[str]:
         _interval(rule.amplitude, rule.amplitude_interval, 2),
         _interval(rule.outside, rule.outside_interval, 3),
         NONE if left is None else f"{left.gain:.2f} / {left.side:.3f}",
-        f"{rule.loss_before:.3g} -> {rule.loss_after:.3g}",
+        NONE if rule.kind == "zero" else f"{rule.loss_before:.3g} -> {rule.loss_after:.3g}",
         f"{rule.solve_seconds:.1f}",
     ]
 

@@ -50,7 +50,7 @@ def promise(verified: Verified) -> str:
     if verified.same_machine:
         return "same machine and versions: bit-identical changes"
     return (
-        f"another machine or other versions: key directions within {ANGLE_TOLERANCE:g} rad and "
+        f"{', '.join(verified.differences)}: key directions within {ANGLE_TOLERANCE:g} rad and "
         f"changes within {CHANGE_TOLERANCE:.0%}"
     )
 
@@ -94,6 +94,7 @@ def _as_json(verified: Verified) -> dict[str, object]:
     return {
         "holds": verified.holds,
         "same_machine": verified.same_machine,
+        "differences": list(verified.differences),
         "promise": promise(verified),
         "rules": [{**asdict(check), "holds": _holds(verified, check)} for check in verified.rules],
     }

@@ -1,0 +1,53 @@
+"""The numbers that the explanation gives are those of the code."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from pathlib import Path
+
+import pytest
+
+from redraft import execute, match, recording, solving, statistics, verifier
+from redraft.evaluate import effect, leftout
+from redraft.solve import directions, exact, problem
+
+TOLD = {
+    "the ridge": f"t_p)^2 + {directions.RIDGE:g} \\lVert X",
+    "preserve's unit": f"{problem.PRESERVE_UNIT:g}\\mu",
+    "the floor of a channel's size": f"at least {problem.SIZE_FLOOR:.0%} of".replace("%", " %"),
+    "the slope of dead positions": f"a slope of {exact.DEAD_SLOPE:g} while solving",
+    "side's range": "between {:g} and {:g}".format(*solving.SIDE_RANGE),
+    "a clear match": f"clear from {match.CLEAR_MARGIN:g} on",
+    "folds": {3: "three"}[leftout.FOLDS] + " folds",
+    "pictures for folds": "fewer than " + {3: "three"}[leftout.LEAST] + " pictures",
+    "a low gain": f"gain is below {recording.LOW_GAIN:g}",
+    "who follows": f"above {effect.CORRELATION:g}",
+    "the grown region": "grown by " + {1 / 8: "an eighth"}[effect.MARGIN],
+    "measured images": f"up to {execute.EVALUATED} images",
+}
+
+
+@pytest.mark.parametrize("what", TOLD)
+def test_the_page_gives_the_codes_number(root: Path, what: str) -> None:
+    page = " ".join((root / "docs" / "method.md").read_text(encoding="utf-8").split())
+    assert TOLD[what] in page
+
+
+def test_the_powers_of_ten(root: Path) -> None:
+    page = " ".join((root / "docs" / "method.md").read_text(encoding="utf-8").split())
+    floor = inspect.signature(statistics.inverse_root).parameters["relative_floor"].default
+    for value, text in (
+        (floor, "at least $10^{-6}$ of the largest"),
+        (exact.ExactSolver().tolerance, "gains less than $10^{-4}$"),
+    ):
+        assert f"10^{{{round(math.log10(value))}}}" in text
+        assert text in page
+
+
+def test_the_promises_are_those_that_verify_keeps(root: Path) -> None:
+    page = (root / "docs" / "how-to" / "reproduce-and-verify.md").read_text(encoding="utf-8")
+    assert f"within {verifier.ANGLE_TOLERANCE:g} radians" in page
+    assert f"change within {verifier.CHANGE_TOLERANCE:.0%}".replace("%", " %") in " ".join(
+        page.split()
+    )

@@ -45,7 +45,7 @@ EDITIONS: Mapping[int, Defaults] = MappingProxyType(
         2026: Defaults(
             rank=8,
             preserve=0.3,
-            keep=2.0,
+            keep=3.0,
             contrast=0.8,
             directions="goal",
             zero_directions="context",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -128,4 +129,5 @@ def _result(diagnostic: Diagnostic, source: Source) -> dict[str, Any]:
 def _uri(path: str) -> str:
     """A relative path stays relative, as SARIF wants it for files of a checkout."""
     file = Path(path)
-    return file.as_uri() if file.is_absolute() else quote(file.as_posix())
+    # A name that is no Unicode is quoted by its bytes.
+    return file.as_uri() if file.is_absolute() else quote(os.fsencode(file.as_posix()))

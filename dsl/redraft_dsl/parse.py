@@ -28,11 +28,12 @@ from redraft_dsl.diagnostics import Diagnostic, error, in_order
 from redraft_dsl.slip import Slip
 from redraft_dsl.slips import describe
 from redraft_dsl.source import Source, Span
-from redraft_dsl.syntax import Broken, Statement, Tree
+from redraft_dsl.syntax import Broken, Statement, Tree, Word
 from redraft_dsl.words import RESERVED_STATEMENTS, STATEMENTS
 
 _PIECE = re.compile(rf"^(?:{'|'.join((*STATEMENTS, *RESERVED_STATEMENTS))})(?![\w\-])", re.M)
 _DECLARED = re.compile(r"\s*(\w[\w\-]*)(?:[ \t]+([^\W\d][\w\-]*))?")
+_HEADER = re.compile(r"(?:rule|erase|zero)\s+[^\W\d][\w\-]*\s+at\s+([^\W\d][\w.\-]*)\s*\{")
 Piece: TypeAlias = tuple[Span, Tree | Diagnostic | None]
 """A piece of the text and what came of it: None if too many errors came before."""
 
@@ -183,7 +184,16 @@ def _statements(text: str, read: list[Piece]) -> Iterator[Statement]:
         else:
             declared = _DECLARED.match(text, piece.start, piece.end)
             keyword, name = (declared[1], declared[2]) if declared else ("", None)
-            yield Broken(keyword, name, piece)
+            yield Broken(keyword, name, piece, _layer(text, piece, result))
+
+
+def _layer(text: str, piece: Span, problem: Diagnostic | None) -> Word | None:
+    """The layer of an operation that went wrong after its name of the layer."""
+    header = _HEADER.match(text, piece.start, piece.end)
+    at = problem.span.start + piece.start if problem and problem.span else piece.start
+    if header is None or at < header.end(1):
+        return None
+    return Word(header[1], Span(*header.span(1)))
 
 
 def _nothing_but(source: Source) -> Tree:

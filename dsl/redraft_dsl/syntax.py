@@ -272,12 +272,14 @@ class Operation:
 class Broken:
     """A statement that could not be read; ``name`` is what it seems to declare.
 
-    It keeps the checker from reporting what only follows from the syntax error.
+    It keeps the checker from reporting what only follows from the syntax error. ``layer`` is that
+    of an operation whose first line was read and whose block was not.
     """
 
     keyword: str
     name: str | None
     span: Span = field(compare=False)
+    layer: Word | None = None
     trivia: Trivia = field(default=PLAIN, compare=False)
 
 

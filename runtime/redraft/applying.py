@@ -31,7 +31,8 @@ class AppliedFile:
         path: the edited file.
         undo: what :func:`revert_file` needs.
         changed: the names, as the file has them, of the weights that differ.
-        digest: of all its tensors after the edit.
+        digest: of all its tensors after the edit, as ``tensors_digest`` of ``run.json`` is taken:
+            without the prefix that all names share.
 
     """
 
@@ -82,8 +83,8 @@ def apply_to_file(
     after = {**state.tensors, **changed}
     metadata = {
         "format": UNDO_FORMAT,
-        "before": tensors_digest(state.tensors),
-        "after": tensors_digest(after),
+        "before": tensors_digest(state.bare()),
+        "after": tensors_digest(State(after, state.header).bare()),
     }
     files.write_bytes(undo_path(target), save(_contiguous(originals), metadata))
     write_state(target, after, state)
@@ -99,7 +100,7 @@ def revert_file(path: Path, target: Path) -> str:
         target: the file to write; may be ``path``.
 
     Returns:
-        The digest of the restored tensors.
+        The digest of the restored tensors, names without the prefix that all share.
 
     Raises:
         ArtifactError: there is no undo file, or it belongs to another state of the file.
@@ -107,14 +108,14 @@ def revert_file(path: Path, target: Path) -> str:
     """
     originals, metadata = _read_undo(undo_path(path))
     state: State = load_state(path)
-    if tensors_digest(state.tensors) != metadata["after"]:
+    if tensors_digest(state.bare()) != metadata["after"]:
         raise ArtifactError(
             "RD671",
             f"{path} has changed since the edit was applied",
             "revert works on the file exactly as `redraft apply` wrote it",
         )
     restored = {**state.tensors, **originals}
-    digest = tensors_digest(restored)
+    digest = tensors_digest(State(restored, state.header).bare())
     if digest != metadata["before"]:
         raise ArtifactError(
             "RD672",

@@ -17,7 +17,7 @@ from redraft import latents
 from redraft.cache import Cache, Hit
 from redraft.errors import PlanError
 from redraft.models import catalog
-from redraft.models.opening import Base, locate
+from redraft.models.locating import Base, locate
 from redraft.places import resolve
 from redraft.statistics import ESTIMATOR
 from redraft_dsl import Checked, loads

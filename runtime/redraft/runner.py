@@ -23,12 +23,13 @@ from redraft.delta import Delta
 from redraft.errors import ArtifactError
 from redraft.execute import check_untouched, edit_of, solve_all, unseen
 from redraft.models.opening import choose_device
-from redraft.places import ResolvedPlace
+from redraft.places import ResolvedPlace, masks_of
 from redraft.planner import Plan, RuleStep
 from redraft.record import ModelRecord, PlaceRecord, RuleRecord, RunRecord
 from redraft.recording import delta_digest, machine_record, now
 from redraft.session import FinishedRule, Progress, Session, open_session
-from redraft_dsl.recipe import Combination, Erase, Insert, Mask, Match, Place, Recipe, Region, Zero
+from redraft_dsl.masks import MaskError, read_mask
+from redraft_dsl.recipe import Erase, Insert, Mask, Match, Place, Recipe, Zero
 
 RECORD = "run.json"
 EDIT = "edit.safetensors"
@@ -84,12 +85,13 @@ def run_plan(
 
     Raises:
         RunError: a rule cannot be solved.
-        ArtifactError: the folder cannot be written.
+        ArtifactError: the folder cannot be written, or a mask is not the one that was planned.
 
     """
     started, clock = now(), time.perf_counter()
     folder = out or run_folder(plan)
-    _prepare(plan, folder, fresh)
+    inputs = _inputs(plan)
+    _prepare(folder, fresh)
     session = open_session(plan, choose_device(device), cache, progress)
     resumed: list[str] = []
 
@@ -103,7 +105,7 @@ def run_plan(
     check_untouched(session)
     edit = edit_of(session)
     data = edit.to_bytes()
-    files.write_bytes(folder / EDIT, data)
+    _replace(folder, inputs, data)
     record = _record(session, data, started, time.perf_counter() - clock)
     return Run(folder, record, edit, session, tuple(resumed))
 
@@ -137,16 +139,16 @@ def read_record(folder: Path) -> RunRecord:
         ) from error
 
 
-def mask_paths(recipe: Recipe) -> set[str]:
-    """Every mask file that a recipe names, relative to its folder."""
-    found: set[str] = set()
+def mask_files(recipe: Recipe) -> dict[str, Mask]:
+    """Every mask that a recipe names, by its path relative to the recipe's folder."""
+    found: dict[str, Mask] = {}
     for rule in recipe.rules:
         places: list[Place] = [c.like if isinstance(c, Match) else c for c in rule.context]
         if isinstance(rule, Insert):
             places.append(rule.copy_from)
         written = () if isinstance(rule, Zero) else _written(rule)
         for place in [*places, *written]:
-            found |= _masks(place.region)
+            found |= {mask.path: mask for mask in masks_of(place.region)}
     return found
 
 
@@ -155,31 +157,68 @@ def _written(rule: Insert | Erase) -> tuple[Place, ...]:
     return () if isinstance(places, str) else places
 
 
-def _masks(region: Region) -> set[str]:
-    if isinstance(region, Combination):
-        return _masks(region.left) | _masks(region.right)
-    return {region.path} if isinstance(region, Mask) else set()
+def _inputs(plan: Plan) -> dict[str, bytes]:
+    """Content of the recipe and its masks by their paths in the run folder.
+
+    Taken before anything is solved, so that what is kept is what was solved.
+
+    Raises:
+        ArtifactError: a mask has vanished or changed since the recipe was planned.
+
+    """
+    found = {RECIPE: plan.text.encode()}
+    for path, mask in sorted(mask_files(plan.recipe).items()):
+        try:
+            file = read_mask(path, plan.folder)
+        except MaskError as error:
+            raise _lost_mask(path, error.message) from error
+        if file.sha256 != mask.sha256:
+            raise _lost_mask(path, "it is another picture now")
+        found[path] = file.data
+    return found
 
 
-def _prepare(plan: Plan, folder: Path, fresh: bool) -> None:
-    """Make the folder; keep steps of an interrupted run, drop those of anything else."""
+def _lost_mask(path: str, reason: str) -> ArtifactError:
+    return ArtifactError(
+        "RD666",
+        f"the mask {path} is no longer what was planned with: {reason}",
+        "put it back, or plan the recipe again",
+    )
+
+
+def _prepare(folder: Path, fresh: bool) -> None:
+    """Make the folder and room for steps. A finished run that lies there stays as it is."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / RECORD).unlink(missing_ok=True)
         if fresh:
             shutil.rmtree(folder / STEPS, ignore_errors=True)
         (folder / STEPS).mkdir(exist_ok=True)
     except OSError as error:
-        raise ArtifactError(
-            "RD662",
-            f"the run folder {folder} cannot be made: {error.strerror or error}",
-            "choose another with `--out`",
-        ) from error
-    files.write_text(folder / RECIPE, plan.text)
-    for path in sorted(mask_paths(plan.recipe)):
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        files.write_bytes(target, (plan.folder / path).read_bytes())
+        raise _cannot_make(folder, error) from error
+
+
+def _cannot_make(folder: Path, error: OSError) -> ArtifactError:
+    return ArtifactError(
+        "RD662",
+        f"the run folder {folder} cannot be made: {error.strerror or error}",
+        "choose another with `--out`",
+    )
+
+
+def _replace(folder: Path, inputs: dict[str, bytes], edit: bytes) -> None:
+    """Put this run in the place of an earlier one, whose record goes first.
+
+    Everything is solved by now; only the disk can still fail, and the steps are kept for that.
+    """
+    try:
+        (folder / RECORD).unlink(missing_ok=True)
+        for path in inputs:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_make(folder, error) from error
+    for path, data in inputs.items():
+        files.write_bytes(folder / path, data)
+    files.write_bytes(folder / EDIT, edit)
 
 
 def _record(session: Session, edit: bytes, started: str, seconds: float) -> RunRecord:

@@ -416,6 +416,11 @@ EDITS = {
         "a run whose model was changed",
         "The model is no longer the file that the run started from, so it cannot be repeated.",
     ),
+    "RD666": Story(
+        "a mask that changed after the plan",
+        "A mask file was fine when the recipe was planned and is missing or different now. Put "
+        "it back, or run the recipe as it is now. An earlier run in the same folder is kept.",
+    ),
     "RD670": Story(
         "an edit over its own base",
         "`redraft apply` never writes over the unedited model. Give another file with `--out`.",

@@ -64,13 +64,15 @@ def test_json(invoke: Invoke) -> None:
     (found,) = json.loads(shown.stdout)
     assert set(found) == {
         *("code", "severity", "message", "file", "line", "column", "end_line", "end_column"),
-        "help",
+        *("label", "help", "notes"),
     }
     assert found["severity"] == "error"
     assert found["file"] == "bad.redraft"
     place = [found[name] for name in ("line", "column", "end_line", "end_column")]
     assert place == [5, 17, 5, 23]
-    assert found["help"] == "did you mean `layer9`?"
+    assert found["label"] == "this model has no such layer"
+    assert found["notes"] == []
+    assert found["help"].startswith("did you mean `layer9`?")
 
 
 def test_json_of_nothing_wrong(invoke: Invoke) -> None:

@@ -88,7 +88,8 @@ def test_what_is_not_understood(program: Run, arguments: list[str], said: str) -
     assert "Traceback" not in done.stderr
 
 
-def test_light_commands_do_not_load_torch(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("recipe")
+def test_light_commands_do_not_load_torch() -> None:
     Path("a.redraft").write_text(WRONG, encoding="utf-8")
     lines = [
         "import sys",
@@ -99,6 +100,7 @@ def test_light_commands_do_not_load_torch(tmp_path: Path) -> None:
         "main(['explain', 'RD101'])",
         "main(['explain', 'RD620'])",
         "main(['layers', 'faces'])",
+        "assert main(['layers', 'tiny.pth']) == 0",
         "main(['models'])",
         "main(['recipes'])",
         "sys.exit(f'loaded: {heavy}' if heavy or 'torch' in sys.modules else 0)",

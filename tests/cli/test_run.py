@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,16 @@ def planned(invoke: Invoke, *arguments: str) -> dict[str, Any]:
     assert shown.exit_code == 0, shown.stderr
     plan: dict[str, Any] = json.loads(shown.stdout)
     return plan
+
+
+def test_a_plan_counts_in_words(invoke: Invoke, recipe: Path) -> None:
+    lines = [line for line in recipe.read_text().splitlines() if "like" not in line]
+    recipe.write_text("\n".join(lines))
+    shown = invoke("plan", "demo.redraft").stdout
+    assert "  1 context; 4 problems of 8 unknowns a channel  " in shown
+    recipe.write_text("\n".join(lines).replace("exact { loss l2 }", "gradient"))
+    shown = invoke("plan", "demo.redraft").stdout
+    assert "  1 context; 32 unknowns a channel  " in shown
 
 
 def test_a_plan_tells_what_a_match_finds(invoke: Invoke, recipe: Path) -> None:
@@ -214,6 +225,20 @@ def test_a_repeated_run_as_json(program: Run, finished: Path) -> None:
     assert (told["holds"], told["same_machine"]) == (True, True)
     (rule,) = told["rules"]
     assert (rule["name"], rule["identical"], rule["holds"]) == ("dot", True, True)
+
+
+def test_what_differs_from_the_recorded_machine_is_told(invoke: Invoke, run_copy: Path) -> None:
+    record = json.loads((run_copy / "run.json").read_text())
+    record["machine"]["versions"]["torch"] = "1.0"
+    (run_copy / "run.json").write_text(json.dumps(record))
+    shown = invoke("verify", str(run_copy))
+    assert shown.exit_code == 0
+    (promise,) = [line for line in shown.stdout.splitlines() if line.startswith("promise: ")]
+    assert f"torch 1.0 -> {metadata.version('torch')}" in promise
+    assert promise.endswith("within 1%; the shared edit: bit-identical weights")
+    told = json.loads(invoke("verify", str(run_copy), "--format", "json").stdout)
+    assert not told["same_machine"]
+    assert f"torch 1.0 -> {metadata.version('torch')}" in told["differences"]
 
 
 def test_a_changed_recipe_is_a_mismatch(invoke: Invoke, run_copy: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from redraft_dsl import recipe as r
 from redraft_dsl.check import RULES, Checked
-from redraft_dsl.facts import KnownModels
+from redraft_dsl.facts import KnownModels, LayerFacts, ModelFacts
 from redraft_dsl.reading import load, loads
 
 CheckText = Callable[[str], Checked]
@@ -73,9 +73,9 @@ def test_the_defaults_of_edition_2026(check_text: CheckText) -> None:
     common = {"layer": "layer6", "rank": 8, "contrast": 0.8, "strength": 1.0}
     solved = {
         "restraint": r.Preserve(weight=0.3),
-        "keep": 1.0,
+        "keep": 3.0,
         "directions": "goal",
-        "solver": r.ExactSolver(loss="l1", iterations=20, goal="halo"),
+        "solver": r.ExactSolver(loss="l2", iterations=20, goal="halo"),
     }
     assert insert == r.Insert.model_validate(
         {
@@ -119,11 +119,11 @@ def test_defaults_written_out_give_the_same_digest(check_text: CheckText) -> Non
         "paste each context",
         "rank 8",
         "preserve 0.30",
-        "keep 1.0",
+        "keep 3.0",
         "contrast 8e-1",
         "directions goal",
         "strength 1",
-        "solver exact { loss l1  iterations 20  goal halo }",
+        "solver exact { loss l2  iterations 20  goal halo }",
         layer="main.6",
     )
     plain = recipe_of(check_text(rule()))
@@ -203,7 +203,7 @@ zero sweep at layer6 { copy z[1] all }
 """
     assert found(loads(text, models, folder=tmp_path)) == [
         *("RD118", "RD211", "RD111", "RD203", "RD115", "RD301", "RD114", "RD210", "RD311"),
-        *("RD113", "RD202", "RD206", "RD201", "RD116", "RD119", "RD207", "RD208"),
+        *("RD113", "RD202", "RD206", "RD201", "RD116", "RD207", "RD208"),
     ]
 
 
@@ -526,3 +526,54 @@ def test_a_changed_mask_is_a_changed_recipe(models: KnownModels, tmp_path: Path)
 def test_every_rule_says_what_it_checks() -> None:
     assert all(rule.__doc__ for rule in RULES)  # type: ignore[attr-defined]
     assert len(set(RULES)) == len(RULES)
+
+
+@pytest.mark.parametrize(
+    ("broken", "codes"),
+    [
+        ("rule a at layer66 {\n  contxt z[130] all\n}\n", ["RD102", "RD010"]),
+        ("erase a at layer66 {\n  units\n}\n", ["RD102", "RD010"]),
+        ("zero a at layer66 {\n  context z[1] all\n", ["RD102", "RD011"]),
+        ("rule a at layer6 {\n  contxt z[130] all\n}\n", ["RD010"]),
+        ("rule a at layer66 rank {\n}\n", ["RD010"]),
+    ],
+)
+def test_a_layer_is_looked_at_though_the_block_is_not_read(
+    models: KnownModels, broken: str, codes: list[str]
+) -> None:
+    text = 'edition 2026\nrecipe a 1.0.0 "A"\nmodel faces\nlatents z { seed 1 count 2000 }\n'
+    checked = loads(text + broken, models)
+    assert found(checked)[:2] == codes
+    for problem in checked.diagnostics:
+        if problem.code == "RD102":
+            assert problem.span is not None
+            assert checked.source.text[slice(*problem.span)] == "layer66"
+
+
+@pytest.mark.parametrize(("count", "listed"), [(1, True), (8, True), (9, False)])
+def test_a_few_layers_are_all_listed(count: int, listed: bool) -> None:
+    layers = tuple(
+        LayerFacts(
+            names=(f"conv{number}", f"main.{number}"),
+            kind="conv",
+            in_channels=8,
+            out_channels=8,
+            kernel=(3, 3),
+            key_size=(64, 64),
+            value_size=(64, 64),
+        )
+        for number in range(count)
+    )
+    facts = ModelFacts(arch="dcgan", image_size=(64, 64), latent_size=9, layers=layers)
+    models = KnownModels(listed={"mine": facts}, architectures=("dcgan",))
+    head = 'edition 2026\nrecipe a 1.0.0 "A"\nmodel mine\nlatents z { seed 1 count 2000 }\n'
+
+    def told(layer: str) -> str:
+        (help_text,) = helps(loads(head + rule("rank 1", layer=layer), models))
+        assert help_text is not None
+        return help_text
+
+    every = "layers of this model: " + ", ".join(f"`conv{number}`" for number in range(count))
+    assert told("conv_0") == "did you mean `conv0`?" + (f" {every}" if listed else "")
+    assert told("main_0").startswith("did you mean `main.0`?")
+    assert told("zzz") == every

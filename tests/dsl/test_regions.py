@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from redraft_dsl.check.measure import Measure
+from redraft_dsl.check.plain import MOST_WORK, coverage_rows, resample_rows
 from redraft_dsl.masks import MAX_BYTES, MaskError, path_fault, read_mask
 from redraft_dsl.recipe import All, Box, Combination, Ellipse, Length, Mask, Polygon, Region
 from redraft_dsl.regions import coverage, resample
@@ -295,3 +297,54 @@ def test_a_damaged_picture_is_read_or_refused(folder: Path, junk: bytes, at: int
 )
 def test_paths_stay_in_the_folder(path: str, bad: bool) -> None:
     assert (path_fault(path) is not None) == bad
+
+
+# ---- the way without arrays -----------------------------------------------------------------
+
+BOXES = st.one_of(ENDS.map(lambda ends: box(*ends)), st.just(All()))
+JOINS = st.recursive(
+    BOXES,
+    lambda inner: st.builds(
+        Combination, kind=st.sampled_from(["plus", "minus", "within"]), left=inner, right=inner
+    ),
+    max_leaves=6,
+)
+
+
+@given(JOINS, st.sampled_from([(3, 5), (12, 20), (5, 7), (1, 1), (24, 30)]))
+def test_joined_boxes_are_the_same_without_numpy(region: Region, size: tuple[int, int]) -> None:
+    rows = coverage_rows(region, SIZE)
+    assert rows is not None
+    expected = covered(region)
+    assert np.array_equal(np.array(rows), expected)
+    np.testing.assert_allclose(resample_rows(rows, size), resample(expected, size), atol=1e-12)
+
+
+@given(JOINS)
+def test_the_box_around_a_region_is_the_same_without_numpy(region: Region) -> None:
+    found = Measure(SIZE, HERE).bounds(region)
+    rows, columns = covered(region).nonzero()
+    if isinstance(region, Box) or not len(rows):
+        assert found is None or isinstance(region, Box)
+    else:
+        assert found == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+
+
+def test_what_is_large_or_round_is_left_to_numpy() -> None:
+    two = Combination(kind="plus", left=box(1, 2, 1, 2), right=All())
+    assert coverage_rows(two, (MOST_WORK // 4, 2)) is not None
+    assert coverage_rows(two, (MOST_WORK // 4 + 1, 2)) is None
+    circle = Ellipse(center=(px(5), px(5)), radius=(px(3), px(3)))
+    joined = Combination(kind="minus", left=All(), right=circle)
+    assert coverage_rows(joined, SIZE) is None
+    cells = Measure(SIZE, HERE).cells(joined, (3, 5))
+    assert cells == (1.0, 15)
+
+
+def test_many_regions_are_measured_as_few_are() -> None:
+    measure = Measure(SIZE, HERE)
+    for number in range(60):
+        region = Combination(kind="plus", left=box(number / 4, 16, 2, 6.5), right=box(0, 1, 0, 1))
+        first = Measure(SIZE, HERE).cells(region, (3, 5))
+        assert measure.cells(region, (3, 5)) == pytest.approx(first)
+        assert measure.bounds(region) == (0.0, 0.0, 16.0, 7.0)

@@ -6,6 +6,7 @@ the tests once with REDRAFT_WRITE_GOLDEN=1 and read the difference.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from redraft_dsl.check import Checked
 from redraft_dsl.diagnostics import Note, error, warning
-from redraft_dsl.exporting import to_github, to_json, to_sarif
+from redraft_dsl.exporting import to_github, to_json, to_object, to_sarif
 from redraft_dsl.facts import KnownModels
 from redraft_dsl.reading import MAX_BYTES, decode, load
 from redraft_dsl.rendering import render, summary, visible
@@ -169,7 +170,10 @@ FOUND = error("RD102", "unknown: 50%,\nreally", Span(8, 13), "here", "try `two`"
 
 
 def test_json_has_the_place_in_lines_and_columns() -> None:
-    assert to_json(FOUND, SOURCE) == {
+    note = Note("first here", Span(0, 3))
+    found = error("RD102", "unknown: 50%,\nreally", FOUND.span, "here", "try `two`", (note,))
+    (data,) = json.loads(to_json([(SOURCE, [found])]))
+    assert data == {
         "code": "RD102",
         "severity": "error",
         "message": "unknown: 50%,\nreally",
@@ -180,24 +184,32 @@ def test_json_has_the_place_in_lines_and_columns() -> None:
         "end_column": 10,
         "label": "here",
         "help": "try `two`",
-        "notes": [],
+        "notes": [
+            {"message": "first here", "line": 1, "column": 1, "end_line": 1, "end_column": 4}
+        ],
     }
 
 
 def test_json_of_a_whole_file_has_no_place() -> None:
-    data = to_json(error("RD003", "m", None), SOURCE)
+    data = to_object(error("RD003", "m", None), SOURCE)
     assert [data[key] for key in ("line", "column", "end_line", "end_column")] == [None] * 4
+    assert (data["label"], data["help"], data["notes"]) == (None, None, [])
 
 
 def test_github_annotations_are_escaped() -> None:
     assert to_github([(SOURCE, [FOUND])]) == (
-        "::error file=a%2C b/50%25.redraft,line=2,endLine=2,col=5,endColumn=10,title=RD102::"
-        "unknown: 50%25,%0Areally%0Ahere%0Atry `two`\n"
+        "::error file=a%2C b/50%25.redraft,line=2,col=5,endLine=2,endColumn=10,title=RD102::"
+        "unknown: 50%25,%0Areally%0Ahere%0Atry `two`"
     )
 
 
+def test_github_gets_no_column_of_another_line() -> None:
+    shown = to_github([(SOURCE, [warning("RD120", "m", Span(1, 6))])])
+    assert shown == "::warning file=a%2C b/50%25.redraft,line=1,col=2,endLine=2,title=RD120::m"
+
+
 def test_sarif_names_its_rules_and_places() -> None:
-    log = to_sarif([(SOURCE, [FOUND, warning("RD120", "unused", Span(0, 3))])], "1.2.3")
+    log = json.loads(to_sarif([(SOURCE, [FOUND, warning("RD120", "m", Span(0, 3))])], "1.2.3"))
     assert log["version"] == "2.1.0"
     run = log["runs"][0]
     driver = run["tool"]["driver"]
@@ -211,3 +223,14 @@ def test_sarif_names_its_rules_and_places() -> None:
         "artifactLocation": {"uri": "a%2C%20b/50%25.redraft"},
         "region": {"startLine": 2, "startColumn": 5, "endLine": 2, "endColumn": 10},
     }
+
+
+def test_sarif_tells_of_files_of_any_name() -> None:
+    def uri(path: str) -> str:
+        log = json.loads(to_sarif([(Source(path, ""), [error("RD003", "m", None)])], "1"))
+        place = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
+        assert "region" not in place
+        return str(place["artifactLocation"]["uri"])
+
+    assert uri("/a b.redraft") == "file:///a%20b.redraft"
+    assert uri("\udcff.redraft") == "%FF.redraft"

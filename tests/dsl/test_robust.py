@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from hypothesis import given
@@ -38,12 +39,12 @@ def survive(text: str, models: KnownModels, folder: Path) -> Checked:
     for diagnostic in checked.diagnostics:
         assert diagnostic.message
         assert diagnostic.message[0] == diagnostic.message[0].lower()
-        to_json(diagnostic, checked.source)
         if diagnostic.span is not None:
             assert 0 <= diagnostic.span.start <= diagnostic.span.end <= len(checked.source.text)
     report = [(checked.source, checked.diagnostics)]
-    to_github(report)
-    to_sarif(report, "0")
+    assert len(to_github(report).splitlines()) == len(checked.diagnostics)
+    assert len(json.loads(to_json(report))) == len(checked.diagnostics)
+    json.loads(to_sarif(report, "0"))
     once = format_text(text)
     if once.text is not None:
         assert format_text(once.text).text == once.text

@@ -13,13 +13,19 @@ PROGRAM = """
 import sys
 import redraft_dsl
 assert len([name for name in sys.modules if name.startswith("redraft_dsl")]) == 1
-models = redraft_dsl.KnownModels(listed={}, architectures=("dcgan",))
+layer = redraft_dsl.LayerFacts(
+    names=("layer6",), kind="conv-transpose", in_channels=64, out_channels=32,
+    kernel=(4, 4), key_size=(8, 8), value_size=(16, 16),
+)
+mine = redraft_dsl.ModelFacts(arch="dcgan", image_size=(64, 64), latent_size=9, layers=(layer,))
+models = redraft_dsl.KnownModels(listed={"mine": mine}, architectures=("dcgan",))
 text = '''
 edition 2026
 recipe demo 1.0.0 "Demo"
-model mine { arch dcgan weights "mine.pth" }
+model mine
 latents z { seed 1 count 9 }
-rule a at layer6 { copy z[1] box(x 1..9, y 1..9) context z[2] all }
+region eyes = box(x 1..30, y 1..30) minus box(x 9..12, y 4..30)
+rule a at layer6 { copy z[1] eyes plus box(x 1..9, y 1..9) context z[2] eyes within all }
 '''
 checked = redraft_dsl.loads(text, models)
 assert checked.recipe is not None, checked.diagnostics

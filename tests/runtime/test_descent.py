@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 import torch
@@ -59,22 +60,37 @@ def test_descent_on_the_coefficients_comes_to_the_exact_solution(
     assert (descended - solved).norm() < 1e-3 * solved.norm()
 
 
+@pytest.mark.parametrize("loss", ["l1", "l2"])
+@pytest.mark.parametrize("rate", [0.003, 0.3, 50.0])
+def test_descent_gives_the_best_step_that_it_saw(
+    make_problem: ProblemMaker, rate: float, loss: str
+) -> None:
+    problem = make_problem(loss=loss, preserve=0.0)
+    basis = goal_directions(problem, 2)
+    # The steps of a short descent are the first ones of a longer one, so more never are worse.
+    after = [GradientSolver(steps, rate)(problem, basis).loss_after for steps in range(0, 40, 3)]
+    assert after[0] == pytest.approx(data_loss(problem, problem.weight))
+    for earlier, later in pairwise(after):
+        assert later <= earlier * (1 + 1e-12)
+    assert rate != 0.003 or after[-1] < after[0]
+
+
 def test_descent_obeys_preserve(make_problem: ProblemMaker) -> None:
-    norms = [
-        float(GradientSolver(150)(make_problem(preserve=p), directions(2)).coefficients.norm())
-        for p in (0.0, 1.0, 20.0)
-    ]
+    problems = [make_problem(preserve=preserve) for preserve in (0.0, 0.3, 2.0)]
+    basis = goal_directions(problems[0], 2)
+    norms = [float(GradientSolver(150, 0.003)(p, basis).coefficients.norm()) for p in problems]
     assert norms[0] > norms[1] > norms[2]
 
 
-@pytest.mark.parametrize("solver", [GradientSolver(30), ProjectedAdam(30)])
+@pytest.mark.parametrize("solver", [GradientSolver(30, 0.003), ProjectedAdam(30)])
 def test_they_repeat_bit_for_bit_and_leave_the_weight_alone(
     make_problem: ProblemMaker, solver: GradientSolver | ProjectedAdam
 ) -> None:
     problem = make_problem(dtype=torch.float32)
+    basis = goal_directions(problem, 2)
     before = problem.weight.clone()
     with torch.no_grad():  # as inside a run
-        found = [solver(problem, directions(2)).coefficients for _ in range(2)]
+        found = [solver(problem, basis).coefficients for _ in range(2)]
     assert torch.equal(found[0], found[1])
     assert found[0].any()
     assert not found[0].requires_grad

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,18 @@ def test_a_changed_rule_changes_those_that_can_see_it(
     assert changed(before, after) == seen_by
 
 
+def test_another_version_of_redraft_changes_every_step(
+    workshop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = workshop.recipe(CHAIN)
+    before = planned(path)
+    known = metadata.version
+    monkeypatch.setattr(metadata, "version", lambda name: "9" if name == "redraft" else known(name))
+    after = planned(path)
+    assert changed(before, after) == set(digests(before))
+    assert before.digest == after.digest, "the run folder stays"
+
+
 def test_another_seed_or_model_changes_every_step(workshop: Any, dcgan_state: Any) -> None:
     path = workshop.recipe(CHAIN)
     before = planned(path)
@@ -187,6 +200,9 @@ rule hat at layer6 {{
     plan = planned(workshop.recipe(body))
     step = plan.rules[0]
     assert (step.positions, step.matches, step.unknowns) == (8, 7, 32)
+    assert step.problems == 4, "the stride is 2 down and across"
+    gradient = planned(workshop.recipe(body.replace("rank 2", "rank 2  solver gradient")))
+    assert (gradient.rules[0].unknowns, gradient.rules[0].problems) == (32, 1)
     # layer3 alone lies before layer6: 24 to 16 channels, 16 taps, 16 keys, 120 latents
     assert plan.statistics[0].gigaflops == pytest.approx(2 * 24 * 16 * 16 * 16 * 120 / 1e9)
 

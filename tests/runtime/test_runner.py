@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from redraft import load
@@ -336,6 +337,61 @@ def test_steps_of_a_changed_rule_are_not_taken(workshop: Any, tmp_path: Path) ->
     fresh = ran(path, out, fresh=True)
     assert fresh.resumed == ()
     assert bits(fresh) == bits(again)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_a_second_run_that_fails_loses_nothing_of_the_first(workshop: Any, tmp_path: Path) -> None:
+    path, out = workshop.recipe(CHAIN), tmp_path / "out"
+    ran(path, out)
+    before = content(out)
+    assert before.keys() == {"run.json", "recipe.redraft", "eyes.png", "edit.safetensors"}
+    Image.new("L", (64, 64), 255).save(workshop.folder / "eyes.png")
+    path.write_text(path.read_text() + "# another\n")
+    interrupted(path, out)
+    assert content(out) == before
+    assert read_record(out).recipe == "demo"
+    done = ran(path, out)
+    assert "glasses" in done.resumed
+    assert (out / "recipe.redraft").read_text().endswith("# another\n")
+    assert (out / "eyes.png").read_bytes() != before["eyes.png"]
+
+
+@pytest.mark.parametrize(
+    ("meddle", "said"),
+    [
+        (lambda mask: mask.unlink(), "there is no such file"),
+        (lambda mask: Image.new("L", (64, 64), 9).save(mask), "it is another picture now"),
+        (lambda mask: mask.write_bytes(b"no"), "it is not a picture"),
+    ],
+)
+def test_a_mask_that_changes_after_the_plan_is_told(
+    workshop: Any, tmp_path: Path, meddle: Callable[[Path], None], said: str
+) -> None:
+    path, out = workshop.recipe(CHAIN), tmp_path / "out"
+    ran(path, out)
+    before = content(out)
+    plan = make_plan(load(path), path.parent, cache=Cache())
+    meddle(workshop.folder / "eyes.png")
+    with pytest.raises(ArtifactError, match=said) as caught:
+        run_plan(plan, out=out, cache=Cache())
+    assert (caught.value.code, "eyes.png" in caught.value.message) == ("RD666", True)
+    assert content(out) == before
+
+
+def test_a_mask_that_vanishes_during_the_run_is_kept(workshop: Any, tmp_path: Path) -> None:
+    path = workshop.recipe(CHAIN.replace('z[8] mask("eyes.png")', f"z[8] {EYES}"))
+    mask = workshop.folder / "eyes.png"
+    data = mask.read_bytes()
+
+    def remove(what: str, done: int, total: int) -> None:
+        if what == "rule stripe":
+            mask.unlink()
+
+    run = ran(path, tmp_path / "out", progress=remove)
+    assert (run.folder / "eyes.png").read_bytes() == data
 
 
 def test_a_run_takes_its_masks_along(workshop: Any) -> None:

@@ -7,10 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from redraft_dsl.check.plain import Rows, coverage_rows, resample_rows
 from redraft_dsl.recipe import Box, Length, Region
 
 if TYPE_CHECKING:
     from redraft_dsl.regions import Coverage
+
+
+TOUCHED = 1e-9
+"""A cell of which a region covers less than this share is not touched; rounding leaves such."""
+
+FEW = 24
+"""So many figures are taken without numpy; a longer recipe loads it, and is done sooner."""
 
 
 class Cells(NamedTuple):
@@ -31,7 +39,7 @@ class Bounds(NamedTuple):
 
 @dataclass(frozen=True)
 class Measure:
-    """Regions on one model's picture. Boxes take a short way that needs no arrays.
+    """Regions on one model's picture. Boxes, and a few joins of them, need no arrays.
 
     What was measured is kept, as two numbers or four; coverages are as large as the picture and
     are not.
@@ -52,10 +60,7 @@ class Measure:
             down = _along(region.y, self.image_size[0], size[0])
             return Cells(across.peak * down.peak, across.touched * down.touched)
         if (region, size) not in self._cells:
-            from redraft_dsl.regions import resample
-
-            cells = resample(self._coverage(region), size)
-            self._cells[region, size] = Cells(float(cells.max()), int((cells > 1e-9).sum()))
+            self._cells[region, size] = self._averaged(region, size)
         return self._cells[region, size]
 
     def bounds(self, region: Region) -> Bounds | None:
@@ -68,17 +73,38 @@ class Measure:
             self._bounds[region] = self._around(region)
         return self._bounds[region]
 
+    def _averaged(self, region: Region, size: tuple[int, int]) -> Cells:
+        rows = self._rows(region)
+        if rows is not None:
+            shares = [share for row in resample_rows(rows, size) for share in row]
+            return Cells(max(shares), sum(share > TOUCHED for share in shares))
+        from redraft_dsl.regions import resample
+
+        cells = resample(self._coverage(region), size)
+        return Cells(float(cells.max()), int((cells > TOUCHED).sum()))
+
+    def _rows(self, region: Region) -> Rows | None:
+        """A coverage without numpy, as long as there is little to do."""
+        if len(self._cells) + len(self._bounds) >= FEW:
+            return None
+        return coverage_rows(region, self.image_size)
+
     def _coverage(self, region: Region) -> Coverage:
         from redraft_dsl.regions import coverage
 
         return coverage(region, self.image_size, self.folder)
 
     def _around(self, region: Region) -> Bounds | None:
-        rows, columns = (self._coverage(region) > 0.0).nonzero()
-        if not len(rows):
+        plain = self._rows(region)
+        if plain is not None:
+            ys = [y for y, row in enumerate(plain) if any(row)]
+            xs = [x for x, column in enumerate(zip(*plain, strict=True)) if any(column)]
+        else:
+            rows, columns = (self._coverage(region) > 0.0).nonzero()
+            ys, xs = sorted(rows.tolist()), sorted(columns.tolist())
+        if not ys:
             return None
-        x0, x1 = float(columns.min()), float(columns.max() + 1)
-        return Bounds(x0, float(rows.min()), x1, float(rows.max() + 1))
+        return Bounds(float(xs[0]), float(ys[0]), float(xs[-1] + 1), float(ys[-1] + 1))
 
 
 def _clipped(length: Length, extent: int) -> float:

@@ -8,27 +8,39 @@ from redraft_dsl import syntax as s
 from redraft_dsl.check.blocks import not_whole, too_large
 from redraft_dsl.check.context import Context, settings, whole
 from redraft_dsl.check.resolve import is_reasonable, places
-from redraft_dsl.diagnostics import Diagnostic, Note, did_you_mean, error, warning
+from redraft_dsl.diagnostics import Diagnostic, Note, closest, did_you_mean, error, listing, warning
+from redraft_dsl.facts import ModelFacts
+
+FEW_LAYERS = 8
+"""Up to so many layers are all listed beside the nearest name."""
 
 
 def layer_known(context: Context) -> Iterable[Diagnostic]:
-    """The layer exists in the model, by one of its names."""
+    """The layer exists in the model, by one of its names; even if the rest could not be read."""
     if context.facts is None:
         return
-    for operation in context.operations:
-        name = operation.layer.text
-        if context.facts.layer(name) is None:
-            every = [known for layer in context.facts.layers for known in layer.names]
-            near = did_you_mean(name, every, "layers")
-            if not near.startswith("did you mean"):
-                near = did_you_mean(name, context.facts.layer_names(), "layers of this model")
+    layers = [operation.layer for operation in context.operations]
+    layers += [broken.layer for broken in context.broken if broken.layer is not None]
+    for layer in layers:
+        if context.facts.layer(layer.text) is None:
             yield error(
                 "RD102",
-                f"unknown layer `{name}`",
-                operation.layer.span,
+                f"unknown layer `{layer.text}`",
+                layer.span,
                 "this model has no such layer",
-                near,
+                _layers(layer.text, context.facts),
             )
+
+
+def _layers(name: str, facts: ModelFacts) -> str:
+    """The nearest name of any layer; with it, or where none is near, the layers there are."""
+    canonical = facts.layer_names()
+    every = f"layers of this model: {listing(canonical)}"
+    near = closest(name, [known for layer in facts.layers for known in layer.names])
+    if near is None:
+        return every
+    found = f"did you mean `{near}`?"
+    return f"{found} {every}" if len(canonical) <= FEW_LAYERS else found
 
 
 def images(context: Context) -> Iterable[Diagnostic]:

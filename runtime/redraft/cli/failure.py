@@ -105,7 +105,8 @@ def _as_json(failure: Failure) -> dict[str, Any]:
         "help": failure.help,
     }
     if failure.checked is not None:
-        from redraft.cli.findings import as_objects
+        from redraft_dsl.exporting import to_object
 
-        told["diagnostics"] = as_objects(failure.checked.diagnostics, failure.checked.source)
+        checked = failure.checked
+        told["diagnostics"] = [to_object(each, checked.source) for each in checked.diagnostics]
     return told

@@ -11,8 +11,8 @@ They are measured on pictures that no rule saw, and no solver optimises them.
 - *ratio*: amplitude / outside. Strength moves both together, so the ratio is the figure of merit.
 
 A removal asks for nothing where there is nothing to remove, so its wish is each picture's own, and
-share and amplitude are taken over the pictures whose wish is at least half as large as those of the
-contexts. Outside is taken over all.
+share and amplitude are taken over the pictures whose wish is at least as large as the contexts'
+mean. Outside is taken over all.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ CORRELATION = 0.3
 """Least correlation with the wish at which a picture counts as changed."""
 INSIDE = 0.5
 """Pixels that at least this share of the context regions cover make up the region."""
-HOLDS = 0.5
-"""A picture holds what is to be removed if its wish is this share of the contexts' or larger."""
+HOLDS = 1.0
+"""A picture holds what is to be removed if its wish is at least this share of the contexts' mean."""
 MARGIN = 1 / 8
 """How far the region is grown, as a share of the picture's side, before outside is measured."""
 RESAMPLES = 1000

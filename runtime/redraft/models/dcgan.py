@@ -16,10 +16,10 @@ from torch.nn import functional
 
 from redraft.errors import ModelError
 from redraft.models.adapter import LayerInputs, Phase, transposed_phases
-from redraft_dsl.facts import LayerFacts, ModelFacts
+from redraft.models.dcgan_shapes import Shapes, convolutions, facts, not_dcgan
+from redraft_dsl.facts import ModelFacts
 
-Shapes = Mapping[str, tuple[int, ...]]
-_BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
+__all__ = ["DCGAN", "TransposedForm", "build", "facts"]
 
 
 @dataclass(frozen=True)
@@ -135,42 +135,6 @@ class DCGAN:
         return int(found.name.removeprefix("layer"))
 
 
-def facts(shapes: Shapes) -> ModelFacts:
-    """Picture size, latent size and layers, read from the shapes of the weights alone.
-
-    Args:
-        shapes: tensor name without prefix ("0.weight") to shape.
-
-    Raises:
-        ModelError: the shapes are not those of a DCGAN; says what is missing.
-
-    """
-    convolutions = _convolutions(shapes)
-    latent_size = shapes[f"{convolutions[0]}.weight"][0]
-    size = shapes[f"{convolutions[0]}.weight"][2]
-    layers = []
-    for index in convolutions[1:-1]:
-        channels_in, channels_out, kernel, _ = shapes[f"{index}.weight"]
-        layers.append(
-            LayerFacts(
-                names=(f"layer{index}", f"main.{index}"),
-                kind="conv-transpose",
-                in_channels=channels_in,
-                out_channels=channels_out,
-                kernel=(kernel, kernel),
-                key_size=(size, size),
-                value_size=(2 * size, 2 * size),
-            )
-        )
-        size *= 2
-    return ModelFacts(
-        arch="dcgan",
-        image_size=(2 * size, 2 * size),
-        latent_size=latent_size,
-        layers=tuple(layers),
-    )
-
-
 def build(state: Mapping[str, Tensor]) -> DCGAN:
     """A DCGAN that holds copies of the tensors of ``state`` (names without prefix).
 
@@ -180,11 +144,11 @@ def build(state: Mapping[str, Tensor]) -> DCGAN:
     """
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     found = facts(shapes)
-    module = nn.Sequential(*_blocks(shapes, _convolutions(shapes)))
+    module = nn.Sequential(*_blocks(shapes, convolutions(shapes)))
     try:
         module.load_state_dict(dict(state))
     except RuntimeError as error:
-        raise _not_dcgan(str(error).splitlines()[-1].strip().rstrip(".")) from error
+        raise not_dcgan(str(error).splitlines()[-1].strip().rstrip(".")) from error
     return DCGAN(module, found)
 
 
@@ -200,49 +164,3 @@ def _blocks(shapes: Shapes, convolutions: list[int]) -> list[nn.Module]:
         if index != convolutions[-1]:
             blocks += [nn.BatchNorm2d(channels_out), nn.ReLU()]
     return [*blocks, nn.Tanh()]
-
-
-def _convolutions(shapes: Shapes) -> list[int]:
-    """Sequence numbers of the convolutions, proved to be those of a DCGAN."""
-    found = sorted(
-        int(name.split(".")[0])
-        for name, shape in shapes.items()
-        if name.endswith(".weight") and name.split(".")[0].isdigit() and len(shape) == 4
-    )
-    if len(found) < 3:
-        raise _not_dcgan(f"it has {len(found)} transposed convolutions, and a DCGAN has 3 or more")
-    if found != list(range(0, 3 * len(found), 3)):
-        raise _not_dcgan(
-            "its convolutions are not each followed by batch norm and an activation "
-            f"(they are numbered {', '.join(map(str, found))})"
-        )
-    _check_chain(shapes, found)
-    return found
-
-
-def _check_chain(shapes: Shapes, found: list[int]) -> None:
-    for index, following in zip(found, [*found[1:], None], strict=True):
-        _, channels_out, height, width = shapes[f"{index}.weight"]
-        if height != width or (index and height != 4):
-            raise _not_dcgan(f"`{index}.weight` has a {height} x {width} kernel, and 4 x 4 is read")
-        if following is None:
-            if channels_out != 3:
-                raise _not_dcgan(f"it draws {channels_out} colour channels, and 3 are read")
-            return
-        for name in _BATCH_NORM:
-            if shapes.get(f"{index + 1}.{name}") != (channels_out,):
-                raise _not_dcgan(f"`{index + 1}.{name}` of shape ({channels_out},) is missing")
-        if shapes[f"{following}.weight"][0] != channels_out:
-            raise _not_dcgan(
-                f"`{following}.weight` takes {shapes[f'{following}.weight'][0]} channels, "
-                f"and {channels_out} reach it"
-            )
-
-
-def _not_dcgan(detail: str) -> ModelError:
-    return ModelError(
-        "RD626",
-        f"these weights are not a DCGAN generator: {detail}",
-        "give the generator's weights (not the discriminator's), "
-        "with transposed convolution, batch norm and ReLU in turn",
-    )

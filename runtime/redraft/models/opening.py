@@ -1,42 +1,31 @@
-"""From a model's name or file to a generator: located first, opened only when it is needed."""
+"""From a located model to a generator with its weights on a device."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from redraft.errors import ModelError
-from redraft.files import sha256_file
-from redraft.models import catalog, dcgan, download
+from redraft.models import dcgan
 from redraft.models.adapter import Generator
-from redraft.models.checkpoint import Header, State, load_state, read_header, tensors_digest
-from redraft_dsl.facts import ModelFacts
-from redraft_dsl.recipe import FileModel, Model
+from redraft.models.checkpoint import State, load_state, tensors_digest
+from redraft.models.locating import Base, locate, locate_file, locate_listed, locate_named
 
-
-@dataclass(frozen=True)
-class Base:
-    """A model that was found and recognised; no tensor of it has been read.
-
-    Attributes:
-        name: as the recipe calls it.
-        path: its file.
-        header: shapes and nesting.
-        facts: picture, latent and layers.
-        sha256: of the file.
-
-    """
-
-    name: str
-    path: Path
-    header: Header
-    facts: ModelFacts
-    sha256: str
+__all__ = [
+    "Base",
+    "OpenModel",
+    "choose_device",
+    "locate",
+    "locate_file",
+    "locate_listed",
+    "locate_named",
+    "open_base",
+    "upstream_digest",
+]
 
 
 @dataclass(frozen=True)
@@ -59,60 +48,6 @@ class OpenModel:
     def file_names(self) -> Mapping[str, str]:
         """From the generator's own weight names to those of the file."""
         return {self.base.header.bare(name): name for name in self.state.tensors}
-
-
-def locate(model: Model, folder: Path, progress: download.Progress | None = None) -> Base:
-    """Find a recipe's model, fetching it when it is a listed one that is not in the cache.
-
-    Args:
-        model: as checked.
-        folder: the recipe's folder, where a model's own path starts.
-        progress: told how far a download is.
-
-    Raises:
-        ModelError: it cannot be found, fetched or recognised, or its hash is not the pinned one.
-
-    """
-    if isinstance(model, FileModel):
-        base = locate_file(folder / model.path, model.name)
-        if model.sha256 is not None and base.sha256 != model.sha256:
-            raise ModelError(
-                "RD627",
-                f"{base.path} has sha256 {base.sha256}, and the recipe pins {model.sha256}",
-                "restore the file that the recipe was written for, or change the pin",
-            )
-        return base
-    return locate_listed(model.name, progress)
-
-
-def locate_named(name: str, progress: download.Progress | None = None) -> Base:
-    """What a user means by MODEL on the command line: a listed name, or else a file."""
-    looks_like_path = any(mark in name for mark in "/\\.") or Path(name).exists()
-    if looks_like_path and name not in catalog.known_models().listed:
-        return locate_file(Path(name), Path(name).name)
-    return locate_listed(name, progress)
-
-
-def locate_listed(name: str, progress: download.Progress | None = None) -> Base:
-    """A model of the list, fetched when it is not in the cache."""
-    entry = catalog.find(name)
-    path = download.fetch(entry, progress=progress)
-    return Base(name, path, read_header(path), entry.facts, entry.source.member_sha256)
-
-
-def locate_file(path: Path, name: str) -> Base:
-    """A model given by its file; recognised by the shapes of its tensors."""
-    header = read_header(path)
-    shapes = {header.bare(tensor): info.shape for tensor, info in header.tensors.items()}
-    for tensor, info in header.tensors.items():
-        # An edit is bound to the bits of the weights that it was solved on, which are float32.
-        if info.dtype in ("float16", "bfloat16", "float64"):
-            raise ModelError(
-                "RD629",
-                f"{path} holds `{tensor}` as {info.dtype}, and float32 is read",
-                "save the model's weights as float32, and name that file",
-            )
-    return Base(name, path, header, dcgan.facts(shapes), sha256_file(path))
 
 
 def open_base(base: Base, device: torch.device) -> OpenModel:

@@ -26,8 +26,8 @@ from redraft.session import (
 )
 from redraft.sheets import before_after
 from redraft.site import Site, build_match_filter
-from redraft.solving import problem_of
-from redraft_dsl.recipe import Insert, Match, Zero
+from redraft.solving import problem_of, removal_goal
+from redraft_dsl.recipe import Erase, Insert, Match, Zero
 
 PICTURE = "before-after.png"
 REPORT = "report.html"
@@ -62,7 +62,7 @@ def run_and_report(
 def report_data(run: Run) -> ReportData:
     """Everything the report shows, drawn by applying the rules once more, one by one."""
     session = run.session
-    indices = unseen(session.plan.recipe, SHOWN_UNSEEN)
+    indices = unseen(session.plan.recipe)[-SHOWN_UNSEEN:]
     final = _unseen_pictures(session, indices)
     restore_base(session)
     original = _unseen_pictures(session, indices)
@@ -85,6 +85,8 @@ def _replayed(session: Session) -> Iterator[tuple[RuleStep, FinishedRule]]:
 
 def _view(session: Session, step: RuleStep, done: FinishedRule, indices: Sequence[int]) -> RuleView:
     site = site_of(session, step)
+    if isinstance(step.rule, Erase):
+        indices = _holding(site, step.rule, done)
     contexts = done.contexts[:SHOWN_CONTEXTS] + _weakest(done)
     tiles = _context_tiles(site, step, done, contexts)
     copy = _copy_tile(site, done, step)
@@ -99,6 +101,21 @@ def _view(session: Session, step: RuleStep, done: FinishedRule, indices: Sequenc
         unseen=_tiles(_names(session, indices), before, after),
         best_matches=_matches(site, step, done, tiles),
     )
+
+
+def _holding(site: Site, rule: Erase, done: FinishedRule) -> list[int]:
+    """The unseen pictures that hold most of what an erase removes, in order of number.
+
+    Most pictures hold nothing of it, and would show nothing.
+    """
+    indices = unseen(site.recipe)
+    seed, size = site.recipe.latents[0].seed, site.generator.facts.latent_size
+    rows = latents.rows(seed, indices, size).to(site.moment.device)
+    inputs = site.generator.inputs(rows, [site.facts.name])[site.facts.name]
+    change = removal_goal(site, rule, done.contexts)(inputs)
+    change -= site.form.activate(site.form.response(inputs, site.form.weight))
+    most = change.square().sum((1, 2, 3)).argsort(descending=True)[:SHOWN_UNSEEN]
+    return sorted(indices[row] for row in most.tolist())
 
 
 def _weakest(done: FinishedRule) -> tuple[ResolvedPlace, ...]:

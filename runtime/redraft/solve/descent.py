@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +23,8 @@ class GradientSolver:
 
     Needs nothing of a layer but that it can be run and differentiated, so it serves layers whose
     closed form is not known. The layer's own activation is used, without the exact solver's slope
-    for dead positions.
+    for dead positions. The best of all steps is taken, and the unchanged weight is the first of
+    them: Adam's steps are not sure to improve, and the last one may be worse than any.
     """
 
     steps: int = 500
@@ -36,16 +38,26 @@ class GradientSolver:
         basis = directions.to(weight)
         moment = projected_moment(problem, directions).to(weight)
         restraint = problem.restraint
+
+        def objective() -> Tensor:
+            edited = weight_of(weight, coefficients, basis)
+            remembered = torch.einsum("osyx,st,otyx->o", coefficients, moment, coefficients)
+            return _data_term(problem, edited) + (restraint * remembered).sum()
+
         optimizer = torch.optim.Adam([coefficients], lr=self.rate)
-        for _ in range(self.steps):
+        found, lowest = coefficients.detach().clone(), math.inf
+        for step in range(self.steps + 1):
             optimizer.zero_grad()
             with torch.enable_grad():
-                edited = weight + torch.einsum("osyx,sc->ocyx", coefficients, basis)
-                remembered = torch.einsum("osyx,st,otyx->o", coefficients, moment, coefficients)
-                loss = _data_term(problem, edited) + (restraint * remembered).sum()
+                loss = objective()
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                raise _diverged()
+            if value < lowest:
+                found, lowest = coefficients.detach().clone(), value
+            if step < self.steps:
                 loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-        found = coefficients.detach()
+                optimizer.step()
         return _solution(problem, directions, found, weight_of(weight, found, basis), self.steps)
 
 
@@ -110,9 +122,13 @@ def _solution(
 ) -> Solution:
     after = data_loss(problem, edited)
     if not bool(torch.isfinite(coefficients).all()) or after != after:
-        raise RunError(
-            "RD511",
-            "the descent diverged: its loss is no longer a number",
-            "lower `rate`, or use `solver exact`",
-        )
+        raise _diverged()
     return Solution(directions, coefficients, data_loss(problem, problem.weight), after, steps)
+
+
+def _diverged() -> RunError:
+    return RunError(
+        "RD511",
+        "the descent diverged: its loss is no longer a number",
+        "lower `rate`, or use `solver exact`",
+    )

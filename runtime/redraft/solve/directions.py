@@ -15,7 +15,7 @@ from redraft.errors import RunError
 from redraft.solve.problem import Problem
 from redraft.statistics import inverse_root, root
 
-RIDGE = 2.0
+RIDGE = 4.0
 """Weight of the second moment in the unconstrained problem."""
 
 

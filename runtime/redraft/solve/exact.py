@@ -29,6 +29,10 @@ DEAD_SLOPE = 0.02
 """Slope given to a ReLU below 0 while solving, so that dead positions still pull."""
 WEIGHT_FLOOR = 1e-3
 """Absolute differences below this share of the channel's first mean are weighted alike (L1)."""
+ANNEALING = 0.3
+"""By how much that share falls in each step, from 1, until it reaches the floor."""
+CHORDS = 6
+"""First steps in which dead positions are led across the kink of the activation."""
 BLOCK_ELEMENTS = 1 << 26
 """Most elements of the table of products that is held at once (256 MiB of float32)."""
 
@@ -145,9 +149,18 @@ class _Group:
             loss=problem.loss,
         )
 
-    def slopes(self, response: Tensor) -> Tensor:
-        """(F, O, P) derivative of the values by ``A lambda``."""
-        return torch.where(response > 0, 1.0, self.slope) * self.scale
+    def slopes(self, response: Tensor, difference: Tensor, *, across: bool) -> Tensor:
+        """(F, O, P) slope of the values by ``A lambda``.
+
+        ``across`` takes, where a position is dead and its goal is not, the slope of the chord from
+        here to the goal. The derivative there says almost nothing of what lies beyond the kink,
+        and its steps overshoot by far.
+        """
+        below = self.slope
+        if across:
+            chord = -difference / (self.target - response).clamp_min(1e-30)
+            below = torch.where(self.target > 0, chord, below)
+        return torch.where(response > 0, 1.0, below) * self.scale
 
     def evaluate(self, unknowns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Objective (F, O), pre-activations and differences (F, O, P) at (F, O, n) unknowns."""
@@ -191,8 +204,10 @@ def _minimise(group: _Group, iterations: int, tolerance: float) -> tuple[Tensor,
     taken = 0
     while taken < iterations:
         taken += 1
-        slopes = group.slopes(response)
-        curvature = group.curvature(difference, floor)
+        slopes = group.slopes(response, difference, across=taken <= CHORDS)
+        # From least squares to L1 step by step: a low floor at once would fix the first residuals.
+        annealed = torch.maximum(floor, mean * ANNEALING**taken)
+        curvature = group.curvature(difference, annealed)
         gradient = (curvature * slopes * difference) @ group.design
         gradient += 2 * group.restraint[:, None] * (unknowns @ group.penalty)
         normal = products.weighted(curvature * slopes.square())
@@ -224,6 +239,11 @@ class _Products:
         self._design = design
         n = design.shape[2]
         self._upper = torch.triu_indices(n, n, device=design.device)
+        place = torch.empty(n, n, dtype=torch.long, device=design.device)
+        place[self._upper[0], self._upper[1]] = torch.arange(
+            self._upper.shape[1], device=design.device
+        )
+        self._place = torch.maximum(place.triu(), place.triu().T).reshape(-1)
         self._block = max(1, BLOCK_ELEMENTS // (self._upper.shape[1] * design.shape[0]))
         held = design.shape[1] <= self._block
         self._held = self._pairs(slice(None)) if held else None
@@ -238,10 +258,7 @@ class _Products:
                 rows = slice(first, first + self._block)
                 upper += weights[:, :, rows] @ self._pairs(rows)
         n = self._design.shape[2]
-        full = weights.new_zeros(*weights.shape[:2], n, n)
-        full[:, :, self._upper[0], self._upper[1]] = upper
-        full[:, :, self._upper[1], self._upper[0]] = upper
-        return full
+        return upper[:, :, self._place].reshape(*weights.shape[:2], n, n)
 
     def _pairs(self, rows: slice) -> Tensor:
         part = self._design[:, rows]

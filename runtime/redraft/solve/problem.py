@@ -3,13 +3,14 @@
 minimise over Lambda (O, S, kh, kw), channel by channel:
 
     sum_p w_p rho(f_o(p; W + Lambda D) - V*_o(p))
-      + 3 preserve * scale_o^2 / size_o * sum_taps  lambda_o (D M D^T) lambda_o^T
+      + 5/3 preserve * scale_o^2 / size_o * sum_taps  lambda_o (D M D^T) lambda_o^T
 
 The first term is the paper's objective (section 3.3, equation 15); the second is the disturbance
 of what else the layer remembers, which the paper's derivation has and the authors' code drops.
 ``size_o`` is the channel's mean change asked for, so that both terms grow alike with the goal and
-the same ``preserve`` costs the same at every layer (past the paper). The factor 3 sets its unit: at
-.3, the default, about a twentieth of the change that is asked for shows elsewhere.
+the same ``preserve`` costs the same at every layer (past the paper). The factor 5/3 sets its unit:
+at .3, the default, the second term counts half, and about a twentieth of the change that is asked
+for shows elsewhere.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from redraft.goals import Goal, importance
 from redraft.models.adapter import LayerForm
 
 Loss = Literal["l1", "l2"]
-PRESERVE_UNIT = 3.0
+PRESERVE_UNIT = 5 / 3
 """What ``preserve 1`` weighs."""
 SIZE_FLOOR = 0.05
 """A channel's size is at least this share of the mean size, so that idle channels stay idle."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli import findings
 from redraft.cli.app import command as make_command
 from redraft.cli.app import format_option
 from redraft.cli.recipes_in import STANDARD_INPUT, expand
@@ -19,15 +18,8 @@ from redraft.shipped import locate_recipe
 from redraft_dsl.rendering import visible
 
 if TYPE_CHECKING:
-    from redraft.cli.findings import Finding
     from redraft_dsl.diagnostics import Diagnostic
     from redraft_dsl.source import Source
-
-WRITERS: dict[str, Callable[[Sequence[Finding]], str]] = {
-    "json": findings.to_json,
-    "sarif": findings.to_sarif,
-    "github": findings.to_github,
-}
 
 
 @make_command(name="check", example="check glasses.redraft")
@@ -45,8 +37,7 @@ def command(files: tuple[str, ...], form: str) -> None:
     if form == "text":
         _print_text(screen, checked)
     else:
-        found = [(problem, source) for source, problems in checked for problem in problems]
-        text = WRITERS[form](found)
+        text = _exported(form, checked)
         if text:
             screen.say(text)
     if any(problem.is_error for _, problems in checked for problem in problems):
@@ -72,6 +63,15 @@ def _check(name: str) -> tuple[Source, tuple[Diagnostic, ...]]:
         return Source(name, ""), (found,)
     checked = load(path)
     return checked.source, checked.diagnostics
+
+
+def _exported(form: str, checked: Sequence[tuple[Source, tuple[Diagnostic, ...]]]) -> str:
+    from redraft import __version__
+    from redraft_dsl.exporting import to_github, to_json, to_sarif
+
+    if form == "sarif":
+        return to_sarif(checked, __version__)
+    return to_json(checked) if form == "json" else to_github(checked)
 
 
 def _print_text(screen: Screen, checked: Sequence[tuple[Source, tuple[Diagnostic, ...]]]) -> None:

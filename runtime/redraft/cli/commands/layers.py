@@ -53,7 +53,7 @@ def facts_of(model: str) -> ModelFacts:
     listed = known_models().listed.get(model)
     if listed is not None:
         return listed  # the list knows it all; nothing needs to be fetched
-    from redraft.models.opening import locate_named
+    from redraft.models.locating import locate_named
 
     return locate_named(model).facts
 

@@ -1,0 +1,87 @@
+"""From a model's name or file to what is known of it. No torch: only heads of files are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from redraft.errors import ModelError
+from redraft.files import sha256_file
+from redraft.models import catalog, dcgan_shapes, download
+from redraft.models.header import Header, read_header
+from redraft_dsl.facts import ModelFacts
+from redraft_dsl.recipe import FileModel, Model
+
+
+@dataclass(frozen=True)
+class Base:
+    """A model that was found and recognised; no tensor of it has been read.
+
+    Attributes:
+        name: as the recipe calls it.
+        path: its file.
+        header: shapes and nesting.
+        facts: picture, latent and layers.
+        sha256: of the file.
+
+    """
+
+    name: str
+    path: Path
+    header: Header
+    facts: ModelFacts
+    sha256: str
+
+
+def locate(model: Model, folder: Path, progress: download.Progress | None = None) -> Base:
+    """Find a recipe's model, fetching it when it is a listed one that is not in the cache.
+
+    Args:
+        model: as checked.
+        folder: the recipe's folder, where a model's own path starts.
+        progress: told how far a download is.
+
+    Raises:
+        ModelError: it cannot be found, fetched or recognised, or its hash is not the pinned one.
+
+    """
+    if isinstance(model, FileModel):
+        base = locate_file(folder / model.path, model.name)
+        if model.sha256 is not None and base.sha256 != model.sha256:
+            raise ModelError(
+                "RD627",
+                f"{base.path} has sha256 {base.sha256}, and the recipe pins {model.sha256}",
+                "restore the file that the recipe was written for, or change the pin",
+            )
+        return base
+    return locate_listed(model.name, progress)
+
+
+def locate_named(name: str, progress: download.Progress | None = None) -> Base:
+    """What a user means by MODEL on the command line: a listed name, or else a file."""
+    looks_like_path = any(mark in name for mark in "/\\.") or Path(name).exists()
+    if looks_like_path and name not in catalog.known_models().listed:
+        return locate_file(Path(name), Path(name).name)
+    return locate_listed(name, progress)
+
+
+def locate_listed(name: str, progress: download.Progress | None = None) -> Base:
+    """A model of the list, fetched when it is not in the cache."""
+    entry = catalog.find(name)
+    path = download.fetch(entry, progress=progress)
+    return Base(name, path, read_header(path), entry.facts, entry.source.member_sha256)
+
+
+def locate_file(path: Path, name: str) -> Base:
+    """A model given by its file; recognised by the shapes of its tensors."""
+    header = read_header(path)
+    shapes = {header.bare(tensor): info.shape for tensor, info in header.tensors.items()}
+    for tensor, info in header.tensors.items():
+        # An edit is bound to the bits of the weights that it was solved on, which are float32.
+        if info.dtype in ("float16", "bfloat16", "float64"):
+            raise ModelError(
+                "RD629",
+                f"{path} holds `{tensor}` as {info.dtype}, and float32 is read",
+                "save the model's weights as float32, and name that file",
+            )
+    return Base(name, path, header, dcgan_shapes.facts(shapes), sha256_file(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -81,9 +82,11 @@ def test_scores_by_hand() -> None:
 
 def test_a_removal_is_judged_by_each_pictures_own_wish() -> None:
     wish = small_wish()
+    wish = replace(wish, size=0.99 * wish.size)  # clear of rounding
     own = wish.change.reshape(3, 2).float()
     across = torch.tensor([[1.0, 1.0], [-2.0, -2.0], [1.0, 1.0]])
     # Removed; removed though it looks unlike the contexts; kept; nothing there to be removed.
+    across *= 1.5  # larger than the contexts' own
     before, after = pictures((own, 0.0), (across / 2, 0.0), (torch.zeros(3, 2), 0.0), (own, 0.4))
     wanted = before.clone()
     for row, change in enumerate((own, across, own, own / 10)):

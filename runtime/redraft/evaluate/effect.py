@@ -35,7 +35,7 @@ CORRELATION = 0.3
 INSIDE = 0.5
 """Pixels that at least this share of the context regions cover make up the region."""
 HOLDS = 1.0
-"""A picture holds what is to be removed if its wish is at least this share of the contexts' mean."""
+"""A picture holds what is to go if its wish is at least this share of the contexts' mean."""
 MARGIN = 1 / 8
 """How far the region is grown, as a share of the picture's side, before outside is measured."""
 RESAMPLES = 1000

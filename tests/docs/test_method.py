@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -11,18 +12,25 @@ import pytest
 from redraft import execute, match, recording, solving, statistics, verifier
 from redraft.evaluate import effect, leftout
 from redraft.solve import directions, exact, problem
+from redraft_dsl.editions import EDITIONS, LATEST
 
+UNIT = Fraction(problem.PRESERVE_UNIT).limit_denominator(100)
 TOLD = {
     "the ridge": f"t_p)^2 + {directions.RIDGE:g} \\lVert X",
-    "preserve's unit": f"{problem.PRESERVE_UNIT:g}\\mu",
+    "preserve's unit": "\\tfrac{{{}}}{{{}}}\\mu".format(*UNIT.as_integer_ratio()),
+    "what preserve counts at the default": "the second term counts "
+    + {0.5: "half"}[round(problem.PRESERVE_UNIT * EDITIONS[LATEST].preserve, 9)],
     "the floor of a channel's size": f"at least {problem.SIZE_FLOOR:.0%} of".replace("%", " %"),
     "the slope of dead positions": f"a slope of {exact.DEAD_SLOPE:g} while solving",
+    "steps by the chord": f"first {exact.CHORDS} steps the slope",
+    "the annealing": f"it is ${exact.ANNEALING:g}^n$",
     "side's range": "between {:g} and {:g}".format(*solving.SIDE_RANGE),
     "a clear match": f"clear from {match.CLEAR_MARGIN:g} on",
     "folds": {3: "three"}[leftout.FOLDS] + " folds",
     "pictures for folds": "fewer than " + {3: "three"}[leftout.LEAST] + " pictures",
     "a low gain": f"gain is below {recording.LOW_GAIN:g}",
     "who follows": f"above {effect.CORRELATION:g}",
+    "what holds the thing": {1.0: "at least as large as"}[effect.HOLDS] + " the contexts' mean",
     "the grown region": "grown by " + {1 / 8: "an eighth"}[effect.MARGIN],
     "measured images": f"up to {execute.EVALUATED} images",
 }
@@ -40,6 +48,7 @@ def test_the_powers_of_ten(root: Path) -> None:
     for value, text in (
         (floor, "at least $10^{-6}$ of the largest"),
         (exact.ExactSolver().tolerance, "gains less than $10^{-4}$"),
+        (exact.WEIGHT_FLOOR, "until it reaches $10^{-3}$"),
     ):
         assert f"10^{{{round(math.log10(value))}}}" in text
         assert text in page

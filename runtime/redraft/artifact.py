@@ -20,16 +20,18 @@ from torch import Tensor, nn
 from redraft import files
 from redraft.delta import Delta
 from redraft.errors import ArtifactError, ModelError
+from redraft.models.adapter import Axes
 from redraft.models.digest import tensors_digest
 
 EDIT_FORMAT = "redraft-edit-1"
+_DIMENSIONS: Mapping[Axes, int] = {"OI": 4, "IO": 4, "1OI": 5, "linear": 2}
 
 
 class RuleFacts(BaseModel):
     """What an edit says of one of its rules.
 
-    ``weight_name`` is the weight's name in the model without any prefix; ``axes`` says where the
-    output and input channels lie in it ("OI" or "IO"). The digests are of that weight alone, in
+    ``weight_name`` is the weight's name in the model without any prefix; ``axes`` says how it
+    lies there (see :data:`redraft.models.adapter.Axes`). The digests are of that weight alone, in
     its own layout, before and after the rule at strength 1.
     """
 
@@ -38,7 +40,7 @@ class RuleFacts(BaseModel):
     name: str
     layer: str
     weight_name: str
-    axes: str = Field(pattern="^(OI|IO)$")
+    axes: Axes
     rank: int = Field(gt=0)
     weight_before: str
     weight_after: str
@@ -240,19 +242,30 @@ def _in_order(data: bytes) -> bytes:
     return len(head).to_bytes(8, "little") + head + data[start:]
 
 
-def axes_of(kind: str) -> str:
-    """Where a layer of ``kind`` keeps its output (O) and input (I) channels."""
-    return "IO" if kind == "conv-transpose" else "OI"
-
-
-def from_file(weight: Tensor, axes: str) -> Tensor:
+def from_file(weight: Tensor, axes: Axes) -> Tensor:
     """A weight in the file's layout as (O, C, kh, kw)."""
-    return weight.transpose(0, 1).contiguous() if axes == "IO" else weight
+    match axes:
+        case "IO":
+            return weight.transpose(0, 1).contiguous()
+        case "1OI":
+            return weight[0]
+        case "linear":
+            return weight[:, :, None, None]
+        case _:
+            return weight
 
 
-def to_file(weight: Tensor, axes: str) -> Tensor:
+def to_file(weight: Tensor, axes: Axes) -> Tensor:
     """A weight (O, C, kh, kw) in the file's layout."""
-    return weight.transpose(0, 1).contiguous() if axes == "IO" else weight
+    match axes:
+        case "IO":
+            return weight.transpose(0, 1).contiguous()
+        case "1OI":
+            return weight[None]
+        case "linear":
+            return weight[:, :, 0, 0]
+        case _:
+            return weight
 
 
 def weight_digest(weight: Tensor) -> str:
@@ -279,7 +292,8 @@ def _find(weights: Mapping[str, Tensor], rule: RuleFacts) -> str:
 def _check_shape(name: str, weight: Tensor, rule: RuleFacts, delta: Delta) -> None:
     out, _, height, width = delta.coefficients.shape
     wanted = (out, int(delta.directions.shape[1]), int(height), int(width))
-    got = tuple(from_file(weight, rule.axes).shape) if weight.dim() == 4 else tuple(weight.shape)
+    fits = weight.dim() == _DIMENSIONS[rule.axes]
+    got = tuple((from_file(weight, rule.axes) if fits else weight).shape)
     if got != wanted:
         raise ModelError(
             "RD653",

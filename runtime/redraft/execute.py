@@ -8,7 +8,7 @@ from importlib.metadata import version
 import torch
 
 from redraft import latents
-from redraft.artifact import Edit, EditFacts, RuleFacts, axes_of
+from redraft.artifact import Edit, EditFacts, RuleFacts
 from redraft.delta import Delta
 from redraft.errors import RunError
 from redraft.evaluate.effect import Effect, measure, wish_of
@@ -89,7 +89,7 @@ def edit_of(session: Session) -> Edit:
             name=done.record.name,
             layer=done.record.layer,
             weight_name=done.record.weight_name,
-            axes=axes_of(step.facts.kind),
+            axes=session.model.generator.weight_axes(step.facts.name),
             rank=done.delta.rank,
             weight_before=done.record.weight_before,
             weight_after=done.record.weight_after,
@@ -117,7 +117,7 @@ def check_untouched(session: Session) -> None:
 
     """
     named = {done.record.weight_name for done in session.finished}
-    state = session.model.generator.module.state_dict()
+    state = session.model.generator.state()
     for name, original in session.model.state.bare().items():
         if name not in named and not torch.equal(state[name].cpu(), original):
             raise RunError(

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from redraft.artifact import axes_of, to_file, weight_digest
+from redraft.artifact import to_file, weight_digest
 from redraft.delta import Delta, interference
 from redraft.evaluate.effect import Effect
 from redraft.models.digest import tensors_digest
@@ -58,7 +58,7 @@ def rule_record(
     rule, delta = step.rule, solved.delta
     layer = step.facts.name
     generator = session.model.generator
-    axes = axes_of(step.facts.kind)
+    axes = session.model.generator.weight_axes(layer)
     gains = _gains(solved)
     copy = site_of(session, step).place(rule.copy_from) if isinstance(rule, Insert) else None
     return RuleRecord(

@@ -171,8 +171,7 @@ def apply_delta(session: Session, step: RuleStep, delta: Delta) -> None:
 
 def restore_base(session: Session) -> None:
     """Put the base's own weights back into the session's model, bit for bit."""
-    module = session.model.generator.module
-    module.load_state_dict(session.model.state.bare())
+    session.model.generator.restore(session.model.state.bare())
 
 
 def _address(step: StatisticsStep) -> str:

@@ -215,9 +215,9 @@ def test_dead_channels_and_repeated_directions_do_not_break_it(make_problem: Pro
 def test_output_channels_that_are_dead_stay_finite(make_problem: ProblemMaker) -> None:
     problem = make_problem(dtype=torch.float32)
     form = problem.form
-    shift = form.shift.clone()  # type: ignore[attr-defined]
-    shift[[1, 4]] = -1e3
-    form = replace(form, shift=shift)  # type: ignore[type-var]
+    offset = form.offset.clone()  # type: ignore[attr-defined]
+    offset[[1, 4]] = -1e3
+    form = replace(form, offset=offset)  # type: ignore[type-var]
     inputs = problem.goal.inputs
     before = form.activate(form.response(inputs, problem.weight))
     assert not before[:, 1].any()

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from redraft_dsl.facts import ModelFacts
+
+Axes = Literal["OI", "IO", "1OI", "linear"]
+"""How a weight lies in its file: (O, C, kh, kw), (C, O, kh, kw), (1, O, C, kh, kw) or (O, C)."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +94,57 @@ class Phase:
         return stacked.reshape(-1, maps.shape[1] * len(self.shifts))
 
 
+class Positions(Protocol):
+    """Output positions of a layer that share one set of kernel taps, and what the taps read there.
+
+    Sets of positions share no tap, so they are separate problems.
+    """
+
+    @property
+    def taps(self) -> tuple[tuple[int, int], ...]:
+        """(ky, kx) kernel coordinates, T of them."""
+        ...
+
+    def of(self, maps: Tensor) -> Tensor:
+        """These positions of (..., H, W) maps, as (..., P)."""
+        ...
+
+    def unfold(self, maps: Tensor) -> Tensor:
+        """The design matrix (N * P, S * T) of (N, S, h, w) key maps or their projections."""
+        ...
+
+
+@dataclass(frozen=True)
+class Demodulation:
+    """How the gain of each picture and channel depends on the coefficients.
+
+    ``gain(l) = factor * (constant + 2 linear . l + l^T quadratic l) ** -1/2``, where ``l`` are the
+    S * T coefficients of one output channel, in the order of :meth:`Positions.unfold`
+    (StyleGAN2's weight demodulation; method: writing it).
+
+    Attributes:
+        factor: what multiplies every gain.
+        constant: (N, O), with the epsilon in it.
+        linear: (N, O, S * T).
+        quadratic: (N, S * T, S * T), the same for all output channels.
+
+    """
+
+    factor: float
+    constant: Tensor
+    linear: Tensor
+    quadratic: Tensor
+
+
 class LayerForm(Protocol):
     """The per-channel structure of one layer: all that a solver knows of an architecture.
 
     With weight W (O, C, kh, kw) and keys K the layer computes, channel by channel,
-    ``values = activation(scale * (W * K) + shift)``. After ``W + Lambda D`` the pre-activation of
-    channel o at the positions of a phase is ``response + scale_o * (A lambda_o)`` with
-    ``A = phase.unfold(D K)`` the same for all channels (method: the constrained insert).
+    ``values = activation(gain * (W * K) + shift)``; pre-activations are its *response*. After
+    ``W + Lambda D`` the convolution of channel o at a set of positions is that of W plus
+    ``A lambda_o`` with ``A = positions.unfold(D K)`` the same for all channels (method: the
+    constrained insert). The gain is each channel's own; in a modulated layer also each picture's,
+    and there it depends on the weight.
     """
 
     @property
@@ -106,18 +153,27 @@ class LayerForm(Protocol):
         ...
 
     @property
-    def scale(self) -> Tensor:
-        """(O,), what multiplies the convolution before the activation."""
-        ...
-
-    @property
     def negative_slope(self) -> float:
         """Slope of the activation below 0: 0 for ReLU, 0.2 for StyleGAN's leaky ReLU."""
         ...
 
     @property
-    def phases(self) -> tuple[Phase, ...]:
+    def phases(self) -> tuple[Positions, ...]:
         """The independent position sets of the layer."""
+        ...
+
+    def gains(self, inputs: LayerInputs, weight: Tensor) -> Tensor:
+        """(N, O), or (1, O) where pictures do not differ: what multiplies the convolution."""
+        ...
+
+    def shift(self, inputs: LayerInputs) -> Tensor:
+        """What is added after the gain, broadcasting against (N, O, H, W)."""
+        ...
+
+    def demodulation(
+        self, inputs: LayerInputs, weight: Tensor, directions: Tensor
+    ) -> Demodulation | None:
+        """How the gains depend on the coefficients of ``directions`` (S, C); None: they don't."""
         ...
 
     def response(self, inputs: LayerInputs, weight: Tensor) -> Tensor:
@@ -146,7 +202,11 @@ class Generator(Protocol):
         ...
 
     def weight_name(self, layer: str) -> str:
-        """The name of the layer's convolution weight in ``module.state_dict()``."""
+        """The name of the layer's weight in the file it came from, without any prefix."""
+        ...
+
+    def weight_axes(self, layer: str) -> Axes:
+        """How that weight lies in the file."""
         ...
 
     def upstream(self, layer: str) -> tuple[str, ...]:
@@ -155,6 +215,14 @@ class Generator(Protocol):
 
     def form(self, layer: str) -> LayerForm:
         """The per-channel structure of a layer, reading the module's present weight."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """The present weights under the names, and in the shapes, of the file they came from."""
+        ...
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Put back the weights of :meth:`state`, bit for bit."""
         ...
 
     def set_weight(self, layer: str, weight: Tensor) -> None:

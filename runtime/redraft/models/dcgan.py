@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from redraft.errors import ModelError
-from redraft.models.adapter import LayerInputs, Phase, transposed_phases
+from redraft.models.adapter import Axes, LayerInputs, Phase, transposed_phases
 from redraft.models.dcgan_shapes import Shapes, convolutions, facts, not_dcgan
 from redraft_dsl.facts import ModelFacts
 
@@ -26,12 +26,12 @@ __all__ = ["DCGAN", "TransposedForm", "build", "facts"]
 class TransposedForm:
     """A transposed convolution with batch norm folded into scale and shift, then ReLU.
 
-    ``scale = gamma / sqrt(var + eps)``, ``shift = beta + (bias - mean) * scale``.
+    ``scale = gamma / sqrt(var + eps)``, ``offset = beta + (bias - mean) * scale``.
     """
 
     weight: Tensor
     scale: Tensor
-    shift: Tensor
+    offset: Tensor
     stride: int
     padding: int
     phases: tuple[Phase, ...]
@@ -42,7 +42,24 @@ class TransposedForm:
         raw = functional.conv_transpose2d(
             inputs.keys, weight.transpose(0, 1), stride=self.stride, padding=self.padding
         )
-        return raw * self.scale[:, None, None] + self.shift[:, None, None]
+        return raw * self.scale[:, None, None] + self.shift(inputs)
+
+    def gains(self, inputs: LayerInputs, weight: Tensor) -> Tensor:  # noqa: ARG002
+        """(1, O), batch norm's scale."""
+        return self.scale[None]
+
+    def shift(self, inputs: LayerInputs) -> Tensor:  # noqa: ARG002
+        """(O, 1, 1), batch norm's shift."""
+        return self.offset[:, None, None]
+
+    def demodulation(
+        self,
+        inputs: LayerInputs,  # noqa: ARG002
+        weight: Tensor,  # noqa: ARG002
+        directions: Tensor,  # noqa: ARG002
+    ) -> None:
+        """Gains do not depend on the weight."""
+        return
 
     def activate(self, response: Tensor) -> Tensor:
         """Values (N, O, H, W): ReLU."""
@@ -64,8 +81,20 @@ class DCGAN:
         self.facts = facts
 
     def weight_name(self, layer: str) -> str:
-        """The name of the layer's convolution weight in ``module.state_dict()``."""
+        """The name of the layer's weight in the file it came from, without any prefix."""
         return f"{self._index(layer)}.weight"
+
+    def weight_axes(self, layer: str) -> Axes:  # noqa: ARG002
+        """Transposed convolutions keep their input channels first."""
+        return "IO"
+
+    def state(self) -> dict[str, Tensor]:
+        """The present weights under the names of the file."""
+        return self.module.state_dict()
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Put back the weights of :meth:`state`, bit for bit."""
+        self.module.load_state_dict(state)
 
     def upstream(self, layer: str) -> tuple[str, ...]:
         """Names of every tensor that the layer's keys depend on."""
@@ -89,7 +118,7 @@ class DCGAN:
         return TransposedForm(
             weight=convolution.weight.transpose(0, 1).contiguous(),
             scale=scale,
-            shift=norm.bias + (bias - mean) * scale,
+            offset=norm.bias + (bias - mean) * scale,
             stride=stride,
             padding=padding,
             phases=transposed_phases(convolution.kernel_size[0], stride, padding),
@@ -135,8 +164,14 @@ class DCGAN:
         return int(found.name.removeprefix("layer"))
 
 
-def build(state: Mapping[str, Tensor]) -> DCGAN:
+def build(
+    state: Mapping[str, Tensor],
+    layout: str = "sequential",  # noqa: ARG001
+    truncation: float = 1.0,  # noqa: ARG001
+) -> DCGAN:
     """A DCGAN that holds copies of the tensors of ``state`` (names without prefix).
+
+    There is one layout, and nothing to truncate.
 
     Raises:
         ModelError: the tensors are not those of a DCGAN.

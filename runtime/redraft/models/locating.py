@@ -7,7 +7,8 @@ from pathlib import Path
 
 from redraft.errors import ModelError
 from redraft.files import sha256_file
-from redraft.models import catalog, dcgan_shapes, download
+from redraft.models import catalog, download
+from redraft.models.family import recognise
 from redraft.models.header import Header, read_header
 from redraft_dsl.facts import ModelFacts
 from redraft_dsl.recipe import FileModel, Model
@@ -23,6 +24,8 @@ class Base:
         header: shapes and nesting.
         facts: picture, latent and layers.
         sha256: of the file.
+        layout: the manner in which the file names its tensors.
+        truncation: 1 for none; 0 gives the mean picture only.
 
     """
 
@@ -31,6 +34,8 @@ class Base:
     header: Header
     facts: ModelFacts
     sha256: str
+    layout: str
+    truncation: float = 1.0
 
 
 def locate(model: Model, folder: Path, progress: download.Progress | None = None) -> Base:
@@ -69,13 +74,14 @@ def locate_listed(name: str, progress: download.Progress | None = None) -> Base:
     """A model of the list, fetched when it is not in the cache."""
     entry = catalog.find(name)
     path = download.fetch(entry, progress=progress)
-    return Base(name, path, read_header(path), entry.facts, entry.source.member_sha256)
+    header = read_header(path)
+    layout = recognise(shapes_of(header)).layout
+    return Base(name, path, header, entry.facts, entry.source.member_sha256, layout)
 
 
 def locate_file(path: Path, name: str) -> Base:
     """A model given by its file; recognised by the shapes of its tensors."""
     header = read_header(path)
-    shapes = {header.bare(tensor): info.shape for tensor, info in header.tensors.items()}
     for tensor, info in header.tensors.items():
         # An edit is bound to the bits of the weights that it was solved on, which are float32.
         if info.dtype in ("float16", "bfloat16", "float64"):
@@ -84,4 +90,10 @@ def locate_file(path: Path, name: str) -> Base:
                 f"{path} holds `{tensor}` as {info.dtype}, and float32 is read",
                 "save the model's weights as float32, and name that file",
             )
-    return Base(name, path, header, dcgan_shapes.facts(shapes), sha256_file(path))
+    found = recognise(shapes_of(header))
+    return Base(name, path, header, found.facts, sha256_file(path), found.layout)
+
+
+def shapes_of(header: Header) -> dict[str, tuple[int, ...]]:
+    """Shapes by name without the prefix that all names of the file share."""
+    return {header.bare(tensor): info.shape for tensor, info in header.tensors.items()}

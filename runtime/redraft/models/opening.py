@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pkgutil import resolve_name
 
 import torch
 from torch import Tensor
 
 from redraft.errors import ModelError
-from redraft.models import dcgan
 from redraft.models.adapter import Generator
 from redraft.models.checkpoint import State, load_state, tensors_digest
+from redraft.models.family import family_named
 from redraft.models.locating import Base, locate, locate_file, locate_listed, locate_named
 
 __all__ = [
@@ -59,7 +60,8 @@ def open_base(base: Base, device: torch.device) -> OpenModel:
     """
     state = load_state(base.path)
     bare = state.bare()
-    generator = dcgan.build(bare)
+    build = resolve_name(family_named(base.facts.arch).builder)
+    generator: Generator = build(bare, base.layout, base.truncation)
     generator.module.to(device)
     return OpenModel(base, state, generator, tensors_digest(bare))
 

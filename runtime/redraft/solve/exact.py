@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from redraft.errors import RunError
-from redraft.models.adapter import Phase
+from redraft.models.adapter import Positions
 from redraft.solve.problem import (
     SIZE_FLOOR,
     Problem,
@@ -79,9 +79,9 @@ class ExactSolver:
         return Solution(directions, coefficients, data_loss(problem, weight), after, steps)
 
 
-def _alike(phases: Iterable[Phase]) -> list[tuple[Phase, ...]]:
+def _alike(phases: Iterable[Positions]) -> list[tuple[Positions, ...]]:
     """Phases with equally many taps together, since those can be solved in one batch."""
-    groups: dict[int, list[Phase]] = {}
+    groups: dict[int, list[Positions]] = {}
     for phase in phases:
         groups.setdefault(len(phase.taps), []).append(phase)
     return [tuple(group) for group in groups.values()]
@@ -121,7 +121,7 @@ class _Group:
     def build(
         cls,
         problem: Problem,
-        phases: Sequence[Phase],
+        phases: Sequence[Positions],
         maps: Tensor,
         response: Tensor,
         moment: Tensor,
@@ -129,7 +129,7 @@ class _Group:
         share = torch.stack([phase.of(problem.weights).reshape(-1) for phase in phases])
         used = (share > 0).any(0)
         taps = torch.eye(len(phases[0].taps), dtype=moment.dtype, device=moment.device)
-        scale = problem.form.scale
+        scale = problem.scale
         slope = problem.form.negative_slope
 
         def positions(values: Tensor) -> Tensor:

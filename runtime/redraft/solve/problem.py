@@ -62,9 +62,15 @@ class Problem:
         return size.clamp_min(SIZE_FLOOR * float(size.mean())).clamp_min(1e-12)
 
     @property
+    def scale(self) -> Tensor:
+        """(O,), each channel's gain before the edit: root mean square over the pictures."""
+        gains = self.form.gains(self.goal.inputs, self.weight)
+        return gains[0] if len(gains) == 1 else gains.square().mean(0).sqrt()
+
+    @property
     def restraint(self) -> Tensor:
         """(O,), the factor of each channel's second term."""
-        return PRESERVE_UNIT * self.preserve * self.form.scale.square() / self.size
+        return PRESERVE_UNIT * self.preserve * self.scale.square() / self.size
 
     def with_preserve(self, preserve: float) -> Problem:
         """The same problem with another ``preserve``."""

@@ -189,8 +189,9 @@ class Builder:
         return s.EllipseShape(c[2], radius, span_of(c[0]).to(span_of(c[7])))
 
     def mask(self, c: Children) -> s.MaskShape:
-        """``mask("file.png")``."""
-        return s.MaskShape(text(c[2]), span_of(c[0]).to(span_of(c[3])))
+        """``mask("file.png")``, perhaps with a word on how it is resized."""
+        resample = word(c[3]) if len(c) == 5 else None
+        return s.MaskShape(text(c[2]), span_of(c[0]).to(span_of(c[-1])), resample)
 
     def everything(self, c: Children) -> s.Everything:
         """``all``."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from redraft_dsl import recipe as r
 from redraft_dsl import syntax as s
-from redraft_dsl.check.context import Context, edition_of, setting_value
-from redraft_dsl.editions import Defaults
+from redraft_dsl.check.context import Context, compat_of, edition_of, setting_value
+from redraft_dsl.editions import Defaults, as_davidbau
 from redraft_dsl.source import Span
 
 
@@ -22,13 +22,13 @@ def to_recipe(context: Context) -> r.Recipe:
         name=header.name.text,
         version=header.version.text,
         title=header.title.text,
-        model=_model(context.model_statements[0]),
+        model=_model(context.model_statements[0], context.defaults),
         latents=tuple(_latents(statement) for statement in context.latents),
         rules=tuple(_rule(operation, context) for operation in context.operations),
     )
 
 
-def _model(statement: s.ModelStatement) -> r.Model:
+def _model(statement: s.ModelStatement, defaults: Defaults) -> r.Model:
     if statement.block is None:
         return r.ListedModel(name=statement.name.text)
     sha256 = setting_value(statement.block, "sha256")
@@ -37,6 +37,7 @@ def _model(statement: s.ModelStatement) -> r.Model:
         arch=_text(statement.block, "arch", ""),
         path=_text(statement.block, "weights", ""),
         sha256=sha256.text if sha256 else None,
+        truncation=_real(statement.block, "truncation", defaults.truncation),
     )
 
 
@@ -60,39 +61,37 @@ def _rule(operation: s.Operation, context: Context) -> r.Rule:
 
 
 def _insert(operation: s.Operation, context: Context) -> r.Insert:
-    block, defaults = operation.block, context.defaults
     return r.Insert(
-        name=operation.name.text,
-        layer=_layer(operation, context),
-        copy_from=_places(block, "copy", context)[0],
-        paste=_places(block, "paste", context) or "each context",
-        context=_contexts(block, context),
-        rank=_whole(block, "rank", defaults.rank),
-        restraint=_restraint(block, defaults),
-        keep=_real(block, "keep", defaults.keep),
-        contrast=_real(block, "contrast", defaults.contrast),
-        directions=cast("r.Directions", _text(block, "directions", defaults.directions)),
-        strength=_real(block, "strength", defaults.strength),
-        solver=_solver(block, defaults),
+        copy_from=_places(operation.block, "copy", context)[0],
+        paste=_targets(operation.block, "paste", context),
+        **_solved(operation, context),
     )
 
 
 def _erase(operation: s.Operation, context: Context) -> r.Erase:
-    block, defaults = operation.block, context.defaults
     return r.Erase(
-        name=operation.name.text,
-        layer=_layer(operation, context),
-        source=_places(block, "from", context) or "each context",
-        context=_contexts(block, context),
-        units=_whole(block, "units", defaults.units),
-        rank=_whole(block, "rank", defaults.rank),
-        restraint=_restraint(block, defaults),
-        keep=_real(block, "keep", defaults.keep),
-        contrast=_real(block, "contrast", defaults.contrast),
-        directions=cast("r.Directions", _text(block, "directions", defaults.directions)),
-        strength=_real(block, "strength", defaults.strength),
-        solver=_solver(block, defaults),
+        source=_targets(operation.block, "from", context),
+        units=_whole(operation.block, "units", context.defaults.units),
+        **_solved(operation, context),
     )
+
+
+def _solved(operation: s.Operation, context: Context) -> dict[str, Any]:
+    """The fields that an insert and an erase share."""
+    block = operation.block
+    defaults = as_davidbau(context.defaults) if compat_of(block) else context.defaults
+    return {
+        "name": operation.name.text,
+        "layer": _layer(operation, context),
+        "context": _contexts(block, context),
+        "rank": _whole(block, "rank", defaults.rank),
+        "restraint": _restraint(block, defaults),
+        "keep": _real(block, "keep", defaults.keep),
+        "contrast": _real(block, "contrast", defaults.contrast),
+        "directions": _text(block, "directions", defaults.directions),
+        "strength": _real(block, "strength", defaults.strength),
+        "solver": _solver(block, defaults),
+    }
 
 
 def _zero(operation: s.Operation, context: Context) -> r.Zero:
@@ -120,6 +119,16 @@ def _places(block: s.Block, key: str, context: Context) -> tuple[r.Place, ...]:
         for item in block.items
         if isinstance(item, s.PlaceLine) and item.key.text == key and item.place is not None
     )
+
+
+def _targets(
+    block: s.Block, key: str, context: Context
+) -> Literal["each context"] | tuple[r.Place, ...]:
+    """Where the goal is set. The one paste of the authors' code is told, or is the one context."""
+    given = _places(block, key, context)
+    if not given and compat_of(block):
+        given = _places(block, "context", context)
+    return given or "each context"
 
 
 def _contexts(block: s.Block, context: Context) -> tuple[r.Context, ...]:
@@ -172,6 +181,7 @@ def _solver(block: s.Block, defaults: Defaults) -> r.Solver:
             )
         case "projected-adam":
             return r.ProjectedAdamSolver(
+                compat="davidbau" if compat_of(block) else None,
                 steps=_whole(inner, "steps", defaults.adam_steps),
                 rate=_real(inner, "rate", defaults.adam_rate),
                 every=_whole(inner, "every", defaults.adam_every),

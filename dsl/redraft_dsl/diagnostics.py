@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from redraft_dsl.source import Source, Span
@@ -31,12 +32,12 @@ class Diagnostic:
     """
 
     code: str
-    severity: Severity
     message: str
     span: Span | None
     label: str = ""
     help: str | None = None
     notes: tuple[Note, ...] = ()
+    severity: Severity = "error"
 
     @property
     def is_error(self) -> bool:
@@ -44,28 +45,11 @@ class Diagnostic:
         return self.severity == "error"
 
 
-def error(
-    code: str,
-    message: str,
-    span: Span | None,
-    label: str = "",
-    help: str | None = None,  # noqa: A002
-    notes: tuple[Note, ...] = (),
-) -> Diagnostic:
-    """A diagnostic that stops the recipe."""
-    return Diagnostic(code, "error", message, span, label, help, notes)
+error = partial(Diagnostic, severity="error")
+"""A diagnostic that stops the recipe."""
 
-
-def warning(
-    code: str,
-    message: str,
-    span: Span | None,
-    label: str = "",
-    help: str | None = None,  # noqa: A002
-    notes: tuple[Note, ...] = (),
-) -> Diagnostic:
-    """A diagnostic that the recipe survives."""
-    return Diagnostic(code, "warning", message, span, label, help, notes)
+warning = partial(Diagnostic, severity="warning")
+"""A diagnostic that the recipe survives."""
 
 
 def in_order(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:

@@ -6,7 +6,7 @@ Defaults belong to the edition, so a newer tool never changes what an old recipe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -18,7 +18,7 @@ class Defaults:
     """What a recipe of one edition means where it says nothing.
 
     ``every`` and ``rate`` are in optimiser steps and in the optimiser's own unit; ``preserve``,
-    ``keep``, ``contrast`` and ``strength`` are plain factors.
+    ``keep``, ``contrast``, ``strength`` and ``truncation`` are plain factors.
     """
 
     rank: int
@@ -31,6 +31,7 @@ class Defaults:
     units: int
     solver: Literal["exact", "gradient", "projected-adam"]
     solver_goal: Literal["halo", "crop"]
+    truncation: float
     exact_loss: Literal["l1", "l2"]
     exact_iterations: int
     gradient_steps: int
@@ -53,6 +54,7 @@ EDITIONS: Mapping[int, Defaults] = MappingProxyType(
             units=30,
             solver="exact",
             solver_goal="halo",
+            truncation=1.0,
             exact_loss="l2",
             exact_iterations=20,
             gradient_steps=500,
@@ -63,6 +65,14 @@ EDITIONS: Mapping[int, Defaults] = MappingProxyType(
         ),
     }
 )
+
+
+def as_davidbau(defaults: Defaults) -> Defaults:
+    """What ``compat davidbau`` means where a rule is silent: what the authors' code does."""
+    return replace(
+        defaults, preserve=0.0, keep=0.0, contrast=0.0, directions="context", solver_goal="crop"
+    )
+
 
 LATEST = max(EDITIONS)
 

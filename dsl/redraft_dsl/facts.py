@@ -65,12 +65,15 @@ class KnownModels(BaseModel):
 
     A model given by file has no facts until the planner has read the file's header; the checker
     then leaves out what depends on them, and the planner checks again with ``facts`` filled in.
+
+    ``truncating`` are the architectures with inner latents, so that ``truncation`` means something.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     listed: Mapping[str, ModelFacts]
     architectures: tuple[str, ...]
+    truncating: tuple[str, ...] = ()
 
     def names(self) -> Iterable[str]:
         """The listed model names, sorted."""

@@ -196,7 +196,8 @@ def region(node: s.RegionExpr) -> str:
             center, radius = (f"{x.text},{y.text}" for x, y in (node.center, node.radius))
             return f"ellipse({center} radius {radius})"
         case s.MaskShape():
-            return f'mask("{node.path.text}")'
+            how = f" {node.resample.text}" if node.resample else ""
+            return f'mask("{node.path.text}"{how})'
         case s.Everything():
             return "all"
         case s.Named():

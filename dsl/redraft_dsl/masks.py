@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import stat
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -47,7 +48,16 @@ class MaskFile:
     @cached_property
     def coverage(self) -> npt.NDArray[np.float64]:
         """(H, W) float64 in 0..1: luminance over black. Raises ``MaskError`` when damaged."""
-        return _decode(self.data)
+        return _decode(self.data, _luminance)
+
+    def resized(self, size: tuple[int, int]) -> npt.NDArray[np.float64]:
+        """(h, w) float64 in 0..1, made from the mask's own pixels as the paper's authors do.
+
+        Transparency is dropped, the red channel is taken, and Pillow's bilinear filter brings it
+        to ``size`` in 8 bits: each new pixel is an average of the old ones under a triangle that
+        is two new pixels wide. Raises ``MaskError`` when the picture is damaged.
+        """
+        return _decode(self.data, partial(_resized_red, size=size))
 
 
 def path_fault(path: str) -> str | None:
@@ -79,6 +89,27 @@ def read_mask(path: str, folder: Path) -> MaskFile:
         raise MaskError("outside", fault)
     data = _bytes(path, folder)
     return MaskFile(path, data, _header(data))
+
+
+def mask_of(data: bytes, path: str) -> MaskFile:
+    """A mask's bytes that are at hand already; ``path`` is the name under which it is known.
+
+    Raises ``MaskError`` for more than ``MAX_BYTES`` or ``MAX_PIXELS``, or for no picture.
+    """
+    if len(data) > MAX_BYTES:
+        raise MaskError("too large", f"{len(data)} bytes, at most {MAX_BYTES} are read")
+    return MaskFile(path, data, _header(data))
+
+
+def png_of(cover: npt.NDArray[np.float64]) -> bytes:
+    """A coverage (H, W) in 0..1 as a grey PNG of 8 bits, which a mask can be read from."""
+    import numpy as np
+    from PIL import Image
+
+    grey = np.rint(np.clip(cover, 0.0, 1.0) * 255.0).astype(np.uint8)
+    stored = BytesIO()
+    Image.fromarray(grey).save(stored, format="PNG")
+    return stored.getvalue()
 
 
 def _bytes(path: str, folder: Path) -> bytes:
@@ -134,7 +165,8 @@ def _header(data: bytes) -> tuple[int, int]:
     return height, width
 
 
-def _decode(data: bytes) -> npt.NDArray[np.float64]:
+def _decode(data: bytes, take: Callable[[Any], npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    """What ``take`` makes of the picture."""
     import numpy as np
 
     try:
@@ -142,10 +174,21 @@ def _decode(data: bytes) -> npt.NDArray[np.float64]:
             warnings.simplefilter("ignore")
             image = _open(data)
             image.load()
-            return np.ascontiguousarray(_luminance(image))
+            return np.ascontiguousarray(take(image))
     # As above: a file may have a good header and still end in the middle.
     except Exception:
         raise MaskError("not an image", "the picture is damaged or cut off") from None
+
+
+def _resized_red(image: Any, size: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """(h, w) float64 in 0..1 of an opened image."""
+    import numpy as np
+    from PIL import Image
+
+    height, width = size
+    # Pillow itself, not a formula of our own: its rounding in 8 bits is part of what is reproduced.
+    resized = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(resized.getchannel("R"), dtype=np.float64) / 255.0
 
 
 def _luminance(image: Any) -> npt.NDArray[np.float64]:

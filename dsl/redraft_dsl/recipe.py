@@ -54,12 +54,15 @@ class Ellipse(Frozen):
 class Mask(Frozen):
     """``mask("file.png")``: light is inside. ``path`` is relative to the recipe's folder, with /.
 
-    ``sha256`` is of the file's bytes, so that a changed mask is a changed recipe.
+    ``sha256`` is of the file's bytes, so that a changed mask is a changed recipe. ``resample`` is
+    how it is brought to another size: the average over the area, or, with the word ``bilinear``,
+    the way in which the paper's authors resize theirs.
     """
 
     kind: Literal["mask"] = "mask"
     path: str
     sha256: str
+    resample: Literal["area", "bilinear"] = "area"
 
 
 class All(Frozen):
@@ -87,9 +90,11 @@ class ListedModel(Frozen):
 
 
 class FileModel(Frozen):
-    """``model NAME { arch dcgan  weights "file" sha256 "..." }``.
+    """``model NAME { arch stylegan2  weights "file"  sha256 "..."  truncation 0.5 }``.
 
     ``path`` is relative to the recipe's folder. ``sha256`` is None when the recipe does not pin it.
+    ``truncation`` draws the inner latents towards their mean: 1 leaves them alone, 0 gives the mean
+    picture only.
     """
 
     kind: Literal["file"] = "file"
@@ -97,6 +102,7 @@ class FileModel(Frozen):
     arch: str
     path: str
     sha256: str | None = None
+    truncation: float = Field(default=1.0, ge=0, le=1)
 
 
 Model = Annotated[ListedModel | FileModel, Field(discriminator="kind")]
@@ -157,9 +163,15 @@ class GradientSolver(Frozen):
 
 
 class ProjectedAdamSolver(Frozen):
-    """The paper's authors' solver: Adam on the whole weight, projected every ``every`` steps."""
+    """The paper's authors' solver: Adam on the whole weight, projected every ``every`` steps.
+
+    ``compat`` asks for the numerics of the authors' own code, down to its edges and its noise. It
+    goes with ``goal`` crop, one paste, directions other than ``goal``, and no preserve, keep or
+    contrast; the checker sees to that.
+    """
 
     kind: Literal["projected-adam"] = "projected-adam"
+    compat: Literal["davidbau"] | None = None
     steps: int = Field(default=2001, gt=0, le=1_000_000)
     rate: float = Field(default=0.05, gt=0)
     every: int = Field(default=10, gt=0)
@@ -186,14 +198,11 @@ class Side(Frozen):
 Restraint = Annotated[Preserve | Side, Field(discriminator="kind")]
 
 
-class Insert(Frozen):
-    """``rule NAME at LAYER { ... }``: the paper's constrained insert."""
+class Solved(Frozen):
+    """What the operations that solve for a goal have in common."""
 
-    kind: Literal["rule"] = "rule"
     name: str
     layer: str
-    copy_from: Place
-    paste: Literal["each context"] | tuple[Place, ...]
     context: tuple[Context, ...] = Field(min_length=1)
     rank: int = Field(gt=0)
     restraint: Restraint
@@ -203,26 +212,29 @@ class Insert(Frozen):
     strength: float
     solver: Solver
 
+    @property
+    def compat(self) -> Literal["davidbau"] | None:
+        """Whose code the rule reproduces; None for this project's own ways."""
+        return self.solver.compat if isinstance(self.solver, ProjectedAdamSolver) else None
 
-class Erase(Frozen):
+
+class Insert(Solved):
+    """``rule NAME at LAYER { ... }``: the paper's constrained insert."""
+
+    kind: Literal["rule"] = "rule"
+    copy_from: Place
+    paste: Literal["each context"] | tuple[Place, ...]
+
+
+class Erase(Solved):
     """``erase NAME at LAYER { ... }``: silence the units that are unusual inside the context.
 
     ``source`` is where the goal is set (the word ``from``); ``units`` how many are silenced.
     """
 
     kind: Literal["erase"] = "erase"
-    name: str
-    layer: str
     source: Literal["each context"] | tuple[Place, ...]
-    context: tuple[Context, ...] = Field(min_length=1)
     units: int = Field(gt=0)
-    rank: int = Field(gt=0)
-    restraint: Restraint
-    keep: float = Field(ge=0)
-    contrast: float = Field(ge=0, le=1)
-    directions: Directions
-    strength: float
-    solver: Solver
 
 
 class Zero(Frozen):

@@ -39,13 +39,34 @@ def coverage(region: Region, image_size: tuple[int, int], folder: Path) -> Cover
         case Ellipse():
             return _ellipse(region, image_size)
         case Mask():
-            return mask_coverage(read_mask(region.path, folder), image_size)
+            return _mask(region, image_size, folder)
         case All():
             return np.ones(image_size)
         case Combination():
             left = coverage(region.left, image_size, folder)
             right = coverage(region.right, image_size, folder)
             return combine(region.kind, left, right)
+
+
+def on_grid(
+    region: Region, image_size: tuple[int, int], size: tuple[int, int], folder: Path
+) -> Coverage:
+    """(h, w) float64 in 0..1: the share of each cell of a layer's grid of ``size`` that is inside.
+
+    This is the area average of ``coverage``, but for a mask that is to be resized bilinearly: it
+    goes from its own size to the grid in one step, as the paper's authors do it. Where such a mask
+    is joined with other regions, it is brought to the picture first.
+
+    Raises ``MaskError`` for a mask file that cannot be used.
+    """
+    if isinstance(region, Mask) and region.resample == "bilinear":
+        return _mask(region, size, folder)
+    return resample(coverage(region, image_size, folder), size)
+
+
+def _mask(mask: Mask, size: tuple[int, int], folder: Path) -> Coverage:
+    file = read_mask(mask.path, folder)
+    return file.resized(size) if mask.resample == "bilinear" else mask_coverage(file, size)
 
 
 def combine(kind: str, left: Coverage, right: Coverage) -> Coverage:
@@ -163,4 +184,4 @@ def _crossings(points: Coverage, y: Coverage, width: int) -> Coverage:
     return np.asarray(np.minimum(np.sort(found, axis=1)[:, :most], float(width)))
 
 
-__all__ = ["Coverage", "MaskError", "combine", "coverage", "mask_coverage", "resample"]
+__all__ = ["Coverage", "MaskError", "combine", "coverage", "mask_coverage", "on_grid", "resample"]

@@ -22,8 +22,19 @@ from redraft_dsl.words import LINES, OPERATORS, RESERVED_STATEMENTS, SETTINGS, S
 
 _OTHER_QUOTES = tuple("'`\u2018\u2019\u201a\u201c\u201d\u201e\xab\xbb")
 _PAIRS = {"{": "}", "(": ")", "[": "]"}
-_NUMERIC = ("rank", "preserve", "side", "keep", "contrast", "strength", "units", "seed", "count")
-_KEYS = (*SETTINGS, "seed", "count", "arch", "weights", "sha256")
+_NUMERIC = (
+    "rank",
+    "preserve",
+    "side",
+    "keep",
+    "contrast",
+    "strength",
+    "units",
+    "seed",
+    "count",
+    "truncation",
+)
+_KEYS = (*SETTINGS, "seed", "count", "arch", "weights", "sha256", "truncation")
 _SHAPES = {
     "box": "box(x 12..52, y 24..38)",
     "polygon": "polygon(10,10 50,10 30,40)",

@@ -103,10 +103,11 @@ class EllipseShape:
 
 @dataclass(frozen=True, slots=True)
 class MaskShape:
-    """``mask("file.png")``."""
+    """``mask("file.png")`` or ``mask("file.png" bilinear)``; ``resample`` is the word, if any."""
 
     path: Text
     span: Span = field(compare=False)
+    resample: Word | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from redraft.errors import RedraftError
 
 if TYPE_CHECKING:
     from redraft.artifact import Applied, Edit
+    from redraft.loading import load, loads
     from redraft.planner import Plan
     from redraft.runner import Run
     from redraft.verifier import Verified
@@ -50,28 +51,9 @@ _HOMES = {
     "Plan": "redraft.planner",
     "Run": "redraft.runner",
     "Verified": "redraft.verifier",
+    "load": "redraft.loading",
+    "loads": "redraft.loading",
 }
-
-
-def load(path: str | Path) -> Checked:
-    """Read and check a recipe file.
-
-    Never raises for what is in the file: ``diagnostics`` of the result says what is wrong, and
-    ``recipe`` is None when there is an error.
-    """
-    from redraft.models.catalog import known_models
-    from redraft_dsl import load as read
-
-    return read(path, known_models())
-
-
-def loads(text: str, folder: str | Path = ".") -> Checked:
-    """Check a recipe text; mask and model paths start in ``folder``."""
-    from redraft.models.catalog import known_models
-    from redraft_dsl import loads as read
-
-    # The name puts the text into its folder, so that a plan finds the folder again.
-    return read(text, known_models(), folder=folder, path=str(Path(folder) / "<text>"))
 
 
 def plan(recipe: Checked | str | Path, *, device: str = "auto") -> Plan:
@@ -85,6 +67,7 @@ def plan(recipe: Checked | str | Path, *, device: str = "auto") -> Plan:
         RedraftError: the recipe has errors, or the model cannot be found.
 
     """
+    from redraft.loading import load
     from redraft.models.opening import choose_device
     from redraft.planner import make_plan
 

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from redraft import latents
+from redraft.drawing import inputs_of_all
 from redraft.errors import PlanError
 from redraft.models.adapter import Generator, LayerInputs
 from redraft_dsl.facts import ModelFacts
-from redraft_dsl.masks import MaskError, read_mask
+from redraft_dsl.masks import MaskError, MaskFile, read_mask
 from redraft_dsl.recipe import Combination, Mask, Place, Recipe, Region
 from redraft_dsl.regions import coverage, resample
 
@@ -29,6 +30,7 @@ class ResolvedPlace:
         index: number of the image there.
         area: (H, W) float64 coverage of each pixel of the model's image.
         score: how well it matched, for a place that was found; None for one that was marked.
+        mask: the file, where the region is a mask that goes to a grid in one step.
 
     """
 
@@ -36,6 +38,11 @@ class ResolvedPlace:
     index: int
     area: NDArray[np.float64]
     score: float | None = None
+    mask: MaskFile | None = None
+
+    def on_grid(self, size: tuple[int, int]) -> NDArray[np.float64]:
+        """(h, w) coverage of each cell of a layer's grid; see redraft_dsl.regions.on_grid."""
+        return resample(self.area, size) if self.mask is None else self.mask.resized(size)
 
     def box(self) -> tuple[int, int, int, int]:
         """(x0, y0, x1, y1) half-open bounding box of the region in pixels."""
@@ -64,7 +71,11 @@ def resolve(place: Place, facts: ModelFacts, folder: Path) -> ResolvedPlace:
         raise PlanError(
             "RD420", f"{names} cannot be used: {error}", "check the recipe again"
         ) from error
-    return ResolvedPlace(place.latents, place.index, area)
+    region = place.region
+    direct: MaskFile | None = None
+    if isinstance(region, Mask) and region.resample == "bilinear":
+        direct = read_mask(region.path, folder)
+    return ResolvedPlace(place.latents, place.index, area, mask=direct)
 
 
 def masks_of(region: Region) -> tuple[Mask, ...]:
@@ -87,8 +98,8 @@ def shifted(
 
 
 def covers(places: Sequence[ResolvedPlace], size: tuple[int, int]) -> Tensor:
-    """(N, h, w) float64 coverage of the places on a grid of ``size``: area averages."""
-    return torch.from_numpy(np.stack([resample(place.area, size) for place in places]))
+    """(N, h, w) float64 coverage of the places on a grid of ``size``."""
+    return torch.from_numpy(np.stack([place.on_grid(size) for place in places]))
 
 
 def latents_of(recipe: Recipe, places: Sequence[ResolvedPlace], size: int) -> Tensor:
@@ -107,4 +118,4 @@ def inputs_of(
     """What enters ``layer`` for the pictures of the places."""
     device = next(generator.module.parameters()).device
     rows = latents_of(recipe, places, generator.facts.latent_size).to(device)
-    return generator.inputs(rows, [layer])[layer]
+    return inputs_of_all(generator, rows, layer)

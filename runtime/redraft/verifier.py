@@ -12,13 +12,13 @@ from pathlib import Path
 
 import torch
 
-from redraft import load
 from redraft.artifact import Edit, weight_digest
 from redraft.cache import Cache
 from redraft.delta import Delta
 from redraft.errors import ArtifactError, VerifyMismatchError
 from redraft.execute import solve_all
 from redraft.files import sha256_file
+from redraft.loading import load
 from redraft.models.opening import choose_device
 from redraft.planner import make_plan
 from redraft.record import RunRecord

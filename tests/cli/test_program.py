@@ -24,7 +24,7 @@ Invoke = Callable[..., Result]
 
 COMMANDS = (
     *("check", "fmt", "explain", "recipes", "models", "layers", "sample", "match"),
-    *("plan", "run", "verify", "apply", "revert", "completion"),
+    *("plan", "run", "verify", "apply", "revert", "completion", "import", "export"),
 )
 WRONG = "edition 2026\nmodel nobody\n"
 
@@ -229,7 +229,7 @@ def test_ctrl_c_is_quiet() -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        time.sleep(0.5)  # now it waits for its standard input
+        time.sleep(2)  # now it waits for its standard input
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=30)
     assert (process.returncode, stdout.strip(), stderr.strip()) == (130, "", "")

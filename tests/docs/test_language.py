@@ -15,7 +15,7 @@ from redraft_dsl.editions import EDITIONS, LATEST
 from redraft_dsl.words import RESERVED_NAMES, RESERVED_STATEMENTS, SETTINGS
 
 Row = tuple[str, str, str]
-NO_DEFAULT = {"side", "sha256"}
+NO_DEFAULT = {"side", "sha256", "compat"}
 KINDS = {
     "whole": "whole number",
     "number": "number",

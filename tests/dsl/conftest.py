@@ -82,7 +82,9 @@ def models() -> KnownModels:
         _layer("9", (128, 64), 16),
     )
     faces = ModelFacts(arch="dcgan", image_size=(64, 64), latent_size=100, layers=layers)
-    return KnownModels(listed={"faces": faces}, architectures=("dcgan", "village"))
+    return KnownModels(
+        listed={"faces": faces}, architectures=("dcgan", "village"), truncating=("village",)
+    )
 
 
 @pytest.fixture(scope="session")

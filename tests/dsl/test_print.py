@@ -137,6 +137,24 @@ def test_the_whole_example(models: KnownModels, folder: Path, full: str) -> None
     assert format_text(printed).text == printed
 
 
+def test_what_the_authors_code_needs_is_printed(models: KnownModels, folder: Path) -> None:
+    text = (
+        'edition 2026\nrecipe demo 1.0.0 "Demo"\n'
+        'model mine { arch village weights "w.pt" truncation 0.7 }\n'
+        "latents z { seed 1 count 10 }\n"
+        'rule a at b { copy z[1] mask("masks/eyes.png" bilinear) context z[2] all\n'
+        "solver projected-adam { compat davidbau } }\n"
+    )
+    recipe = loads(text, models, folder=folder).recipe
+    assert recipe is not None
+    printed = print_recipe(recipe)
+    assert "  truncation 0.7\n" in printed
+    assert '  copy    z[1] mask("masks/eyes.png" bilinear)\n' in printed
+    assert "{ compat davidbau  steps 2001  rate 0.05  every 10  goal crop }\n" in printed
+    assert loads(printed, models, folder=folder).recipe == recipe
+    assert format_text(printed).text == printed
+
+
 @pytest.mark.parametrize("title", ['a "b"', "a\nb", "a\0b"])
 def test_a_title_that_the_language_cannot_hold_is_refused(
     models: KnownModels, folder: Path, full: str, title: str

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from redraft_dsl.check import blocks, fit, operations, shapes, structure
+from redraft_dsl.check import blocks, compat, fit, operations, shapes, structure
 from redraft_dsl.check.context import Context, build_context
 from redraft_dsl.convert import spans_of, to_recipe
 from redraft_dsl.diagnostics import Diagnostic, in_order
@@ -31,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     structure.unique_names,
     structure.version_format,
     structure.model_known,
+    structure.truncation_means_something,
     structure.unused,
     blocks.known_settings,
     blocks.settings_once,
@@ -43,11 +44,15 @@ RULES: tuple[Rule, ...] = (
     operations.targets,
     operations.repeated_context,
     operations.mean_rank,
+    compat.contradictions,
+    compat.one_paste,
+    compat.averaged_masks,
     shapes.region_names,
     shapes.region_cycles,
     shapes.region_sizes,
     shapes.geometry,
     shapes.mask_files,
+    shapes.mask_resampling,
     fit.region_reaches_layer,
     fit.copy_fits,
     fit.rank_fits,

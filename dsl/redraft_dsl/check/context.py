@@ -112,6 +112,15 @@ def setting_value(block: s.Block | None, key: str) -> s.Value | None:
     return found[0].value if found else None
 
 
+def compat_of(block: s.Block) -> s.Setting | None:
+    """The setting by which an operation asks for the numerics of the authors' code, if it does."""
+    for solver in settings(block, "solver")[:1]:
+        if solver.value.text == "projected-adam":
+            found = settings(solver.block, "compat")
+            return next((item for item in found if item.value.text == "davidbau"), None)
+    return None
+
+
 def whole(value: s.Value | None) -> int | None:
     """A value as a whole number, or None."""
     if not isinstance(value, s.Number) or value.percent:

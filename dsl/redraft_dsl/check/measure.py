@@ -78,9 +78,9 @@ class Measure:
         if rows is not None:
             shares = [share for row in resample_rows(rows, size) for share in row]
             return Cells(max(shares), sum(share > TOUCHED for share in shares))
-        from redraft_dsl.regions import resample
+        from redraft_dsl.regions import on_grid
 
-        cells = resample(self._coverage(region), size)
+        cells = on_grid(region, self.image_size, size, self.folder)
         return Cells(float(cells.max()), int((cells > TOUCHED).sum()))
 
     def _rows(self, region: Region) -> Rows | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal, cast
 
 from redraft_dsl import recipe as r
 from redraft_dsl import syntax as s
@@ -18,6 +19,9 @@ MAX_SHAPES = 512
 
 MAX_POINTS = 1000
 """Points of one polygon."""
+
+RESAMPLINGS = ("area", "bilinear")
+"""How a mask is brought to another size; the first is meant where a mask says nothing."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,12 @@ class Regions:
                 mask = self.masks.get(expr.path.text)
                 if not isinstance(mask, MaskFile):
                     return None
-                return Resolved(r.Mask(path=expr.path.text, sha256=mask.sha256))
+                how = expr.resample.text if expr.resample else RESAMPLINGS[0]
+                if how not in RESAMPLINGS:
+                    return None
+                resample = cast('Literal["area", "bilinear"]', how)
+                path, sha256 = expr.path.text, mask.sha256
+                return Resolved(r.Mask(path=path, sha256=sha256, resample=resample))
             case _:
                 region = shape(expr)
                 return None if region is None else Resolved(region)

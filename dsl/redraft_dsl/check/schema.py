@@ -32,7 +32,13 @@ SOLVERS: Mapping[str, Mapping[str, Spec]] = {
         "goal": _GOAL,
     },
     "gradient": {"steps": _STEPS, "rate": _RATE, "goal": _GOAL},
-    "projected-adam": {"steps": _STEPS, "rate": _RATE, "every": _STEPS, "goal": _GOAL},
+    "projected-adam": {
+        "compat": Spec("choice", choices=("davidbau",)),
+        "steps": _STEPS,
+        "rate": _RATE,
+        "every": _STEPS,
+        "goal": _GOAL,
+    },
 }
 
 _COMMON = {
@@ -50,7 +56,12 @@ _INSERT = {
 }
 
 BLOCKS: Mapping[str, Mapping[str, Spec]] = {
-    "model": {"arch": Spec("word"), "weights": Spec("text"), "sha256": Spec("text")},
+    "model": {
+        "arch": Spec("word"),
+        "weights": Spec("text"),
+        "sha256": Spec("text"),
+        "truncation": Spec("number", 0, 1),
+    },
     "latents": {"seed": Spec("whole", 0, 2**32 - 1), "count": Spec("whole", 1, 100_000_000)},
     "rule": _INSERT,
     "erase": {**_INSERT, "units": Spec("whole", 1, 65_536)},

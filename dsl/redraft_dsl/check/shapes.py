@@ -10,6 +10,7 @@ from redraft_dsl.check.context import Context
 from redraft_dsl.check.resolve import (
     MAX_POINTS,
     MAX_SHAPES,
+    RESAMPLINGS,
     Regions,
     expressions,
     is_oversized,
@@ -221,6 +222,21 @@ def mask_files(context: Context) -> Iterable[Diagnostic]:
         for part in parts(expr):
             if isinstance(part, s.MaskShape):
                 yield from _mask(part, context, context.regions)
+
+
+def mask_resampling(context: Context) -> Iterable[Diagnostic]:
+    """How a mask is resized is one of the known ways."""
+    for expr in expressions(context.tree):
+        for part in parts(expr):
+            how = part.resample if isinstance(part, s.MaskShape) else None
+            if how is not None and how.text not in RESAMPLINGS:
+                yield error(
+                    "RD116",
+                    f"`mask` cannot be resized by `{how.text}`",
+                    how.span,
+                    "not a way of resizing a mask",
+                    did_you_mean(how.text, RESAMPLINGS, "ways of resizing a mask"),
+                )
 
 
 def _mask(part: s.MaskShape, context: Context, regions: Regions) -> Iterator[Diagnostic]:

@@ -6,9 +6,17 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from redraft_dsl import syntax as s
-from redraft_dsl.check.context import Context, edition_of
+from redraft_dsl.check.context import Context, edition_of, setting_value, settings
 from redraft_dsl.check.resolve import expressions, names_in, places
-from redraft_dsl.diagnostics import Diagnostic, Note, did_you_mean, error, listing, warning
+from redraft_dsl.diagnostics import (
+    Diagnostic,
+    Note,
+    alternatives,
+    did_you_mean,
+    error,
+    listing,
+    warning,
+)
 from redraft_dsl.editions import EDITIONS, LATEST
 from redraft_dsl.masks import path_fault
 from redraft_dsl.source import Span
@@ -134,7 +142,7 @@ def spelled_names(context: Context) -> Iterable[Diagnostic]:
                 f"`{word.text[:LONGEST_NAME]}` cannot be a name",
                 word.span,
                 "names are a-z, 0-9, `_`, and single `-` between words",
-                f"write `{_respelled(word.text)}`",
+                f"write `{respelled(word.text)}`",
             )
         elif word.text in RESERVED_NAMES and what in ("region", "latents"):
             yield error(
@@ -159,8 +167,10 @@ def _declared(context: Context) -> Iterator[tuple[s.Word, str]]:
         yield operation.name, "rule"
 
 
-def _respelled(name: str) -> str:
-    folded = re.sub(r"[^a-z0-9_]+", "-", name.lower()[:LONGEST_NAME]).strip("-_0123456789")
+def respelled(name: str) -> str:
+    """A name like this one that the language allows."""
+    folded = re.sub(r"[^a-z0-9_]+", "-", name.lower()[:LONGEST_NAME]).strip("-_")
+    folded = folded.lstrip("-_0123456789")
     return folded if NAME.fullmatch(folded) else "my-name"
 
 
@@ -224,6 +234,28 @@ def _model_setting(item: s.Setting, context: Context) -> Iterator[Diagnostic]:
             if SHA256.fullmatch(value.text.lower())
             else "copy the output of `sha256sum` for the weights file",
         )
+
+
+def truncation_means_something(context: Context) -> Iterable[Diagnostic]:
+    """Truncation needs inner latents, which not every architecture has."""
+    for model in context.model_statements:
+        arch = setting_value(model.block, "arch")
+        known = context.models.architectures
+        if not isinstance(arch, s.Word) or arch.text not in known:
+            continue
+        if arch.text in context.models.truncating:
+            continue
+        for item in settings(model.block, "truncation"):
+            able = [f"`{name}`" for name in context.models.truncating]
+            yield error(
+                "RD222",
+                f"`{arch.text}` has nothing to truncate",
+                item.span,
+                "this architecture has no mapping network",
+                "leave the line out"
+                + (f"; truncation is for {alternatives(able)}" if able else ""),
+                (Note("the architecture is given here", arch.span),),
+            )
 
 
 def bad_path(path: s.Text) -> Iterator[Diagnostic]:

@@ -1,7 +1,7 @@
 """The program: its commands by section, loaded one by one.
 
 Every module of ``redraft.cli.commands`` is a command of the module's name; it offers ``command``.
-Adding a module adds the command.
+Adding a module adds the command. A name that Python keeps for itself takes ``_`` at its end.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from redraft.cli.screen import COLOR_KEY, Screen
 PROGRAM = "redraft"
 COMPLETE_VARIABLE = "_REDRAFT_COMPLETE"
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "Write a recipe": ("check", "fmt", "explain", "recipes"),
+    "Write a recipe": ("check", "fmt", "explain", "recipes", "import", "export"),
     "Look at a model": ("models", "layers", "sample", "match"),
     "Run a recipe": ("plan", "run", "verify", "bench"),
     "Use an edit": ("apply", "revert"),
@@ -75,7 +75,7 @@ class Program(click.Group):
         """The command of a name, or None."""
         if cmd_name not in _modules():
             return None
-        module = import_module(f"{commands.__name__}.{cmd_name}")
+        module = import_module(f"{commands.__name__}.{_modules()[cmd_name]}")
         found: click.Command = module.command
         return found
 
@@ -153,13 +153,16 @@ def _keep_color(context: click.Context, _option: click.Parameter, value: str | N
         context.meta[COLOR_KEY] = value
 
 
-def _modules() -> set[str]:
-    return {module.name for module in iter_modules(commands.__path__)}
+def _modules() -> dict[str, str]:
+    """From the name of each command to that of its module."""
+    return {
+        module.name.removesuffix("_"): module.name for module in iter_modules(commands.__path__)
+    }
 
 
 def _sections() -> Iterator[tuple[str, Sequence[str]]]:
     """Each section with the commands that there are; what no section names comes last."""
-    there = _modules()
+    there = set(_modules())
     for title, names in SECTIONS.items():
         found = [name for name in names if name in there]
         there -= set(found)

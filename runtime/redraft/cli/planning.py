@@ -18,7 +18,7 @@ def plan_file(name: str, device: str, reporter: Reporter) -> Plan:
         RedraftError: the recipe has errors, or its model cannot be had.
 
     """
-    from redraft import load
+    from redraft.loading import load
     from redraft.models.opening import choose_device
     from redraft.planner import make_plan
 

@@ -45,7 +45,7 @@ def command(files: tuple[str, ...], form: str) -> None:
 
 
 def _check(name: str) -> tuple[Source, tuple[Diagnostic, ...]]:
-    from redraft import load, loads
+    from redraft.loading import load, loads
     from redraft_dsl.diagnostics import error
     from redraft_dsl.reading import decode
     from redraft_dsl.source import Source

@@ -17,7 +17,7 @@ def command(form: str) -> None:
 
     Their names stand for their files: `redraft run NAME`.
     """
-    from redraft import load
+    from redraft.loading import load
 
     screen = Screen.current()
     found = []

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,14 +22,41 @@ def cells(line: str) -> list[str]:
     return re.split(r"\s{2,}", line.strip())
 
 
-def test_models(invoke: Invoke) -> None:
-    listed = json.loads(invoke("models", "--format", "json").stdout)
-    assert [model["name"] for model in listed] == ["faces"]
-    assert listed[0]["licence"] == "MIT"
-    assert listed[0]["cached"] is False
-    shown = invoke("models").stdout
-    assert "faces" in shown
-    assert "no, fetched when first used" in shown
+def test_models(invoke: Invoke, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cache = tmp_path / "own-cache"
+    monkeypatch.setenv("REDRAFT_CACHE", str(cache))
+    listed = {model["name"]: model for model in told_models(invoke)}
+    assert listed["faces"]["licence"] == "MIT"
+    assert listed["faces"]["cached"] is False
+    assert listed["faces"]["package"] == "gan-face-generate==1.1.1"
+    horse = listed["stylegan2-horse"]
+    assert horse["url"].endswith("/stylegan2_horse-499b5380.pt")
+    assert (horse["bytes"], horse["sha256"], horse["sha256_head"]) == (None, None, "499b5380")
+    lines = {cells(line)[0]: cells(line) for line in invoke("models").stdout.splitlines() if line}
+    assert lines["faces"] == ["faces", "Synthetic faces, 64 px", "14 MB", "MIT", "no"]
+    assert lines["proggan-church"][1:] == ["Churches, 256 px", "unknown", "not stated", "no"]
+    file = cache / "models" / "proggan_churchoutdoor-7e701dd5.pth"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(bytes(3_000_000))
+    lines = {cells(line)[0]: cells(line) for line in invoke("models").stdout.splitlines() if line}
+    assert lines["proggan-church"][2:] == ["3 MB", "not stated", "yes"]
+
+
+def told_models(invoke: Invoke) -> list[dict[str, Any]]:
+    """What ``redraft models --format json`` says."""
+    told: list[dict[str, Any]] = json.loads(invoke("models", "--format", "json").stdout)
+    return told
+
+
+def test_layers_of_a_published_model_need_no_download(invoke: Invoke) -> None:
+    shown = invoke("layers", "proggan-church")
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith("proggan-church: proggan, pictures 256 x 256, latents of 512 ")
+    row = next(line for line in shown.stdout.splitlines() if line.startswith("layer6"))
+    assert cells(row) == [
+        *("layer6, layer6.conv", "16 x 16", "16 x 16", "512 -> 512", "3 x 3"),
+        *("convolution", "16 x 16 pixels"),
+    ]
 
 
 def test_layers_of_a_listed_model_need_no_download(invoke: Invoke) -> None:

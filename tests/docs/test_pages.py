@@ -1,6 +1,9 @@
 """The documentation works: every block of every page is followed, as a reader would.
 
-- ``python`` is executed, block after block with the same names.
+- ``python`` is executed, block after block with the same names. ``python NAME.py`` is a module:
+  it is written to that file, and later blocks may import it.
+- ``toml`` is written to the file that is named; a project's entry points are made known as an
+  installation makes them known.
 - ``redraft`` is checked, and must be in canonical layout. ``redraft NAME.redraft`` is written to
   that file as well. ``redraft wrong RD102`` must give exactly these codes. A part of a recipe is
   completed first. ``loose`` lifts the demand for canonical layout.
@@ -24,6 +27,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +87,7 @@ class Reader:
     def follow(self, block: Block) -> None:
         kinds: dict[str, Callable[[Block], None]] = {
             "python": self.python,
+            "toml": self.toml,
             "redraft": self.redraft,
             "console": self.console,
             "sh": self.shell,
@@ -94,9 +99,24 @@ class Reader:
         kinds[block.language](block)
 
     def python(self, block: Block) -> None:
+        if block.words and block.words[0].endswith(".py"):
+            Path(block.words[0]).write_text(block.text, encoding="utf-8")
+            return
         # Empty lines in front make a traceback point at the page.
         source = "\n" * block.line + block.text
         exec(compile(source, str(block.page), "exec"), self.names)
+
+    def toml(self, block: Block) -> None:
+        project = tomllib.loads(block.text)["project"]
+        Path(block.words[0]).write_text(block.text, encoding="utf-8")
+        name, version = project["name"].replace("-", "_"), project["version"]
+        folder = Path(f"{name}-{version}.dist-info")
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Name: {project['name']}\nVersion: {version}\n")
+        lines = []
+        for group, entries in project.get("entry-points", {}).items():
+            lines += [f"[{group}]", *(f"{name} = {value}" for name, value in entries.items())]
+        (folder / "entry_points.txt").write_text("\n".join(lines) + "\n")
 
     def redraft(self, block: Block) -> None:
         text = block.text
@@ -250,12 +270,26 @@ def exists(line: str, place: str) -> None:
         for page in PAGES
     ],
 )
-def test_page_works(page: Path, request: pytest.FixtureRequest) -> None:
+def test_page_works(
+    page: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     faces = page.read_text("utf-8").startswith(FACES)
-    request.getfixturevalue("faces_at_hand" if faces else "desk")
+    desk: Path = request.getfixturevalue("faces_at_hand" if faces else "desk")
+    # Modules that the page has its reader write.
+    monkeypatch.syspath_prepend(desk)
+    before = set(sys.modules)
+    request.addfinalizer(lambda: _forget(set(sys.modules) - before, desk))
     reader = Reader()
     for block in blocks(page):
         reader.follow(block)
+
+
+def _forget(names: set[str], folder: Path) -> None:
+    """Drop imported modules that lie in a folder."""
+    for name in names:
+        file = getattr(sys.modules[name], "__file__", None)
+        if file is not None and Path(file).is_relative_to(folder):
+            del sys.modules[name]
 
 
 @pytest.mark.parametrize(

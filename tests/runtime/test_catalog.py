@@ -1,18 +1,25 @@
 from __future__ import annotations
 
+import itertools
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
 from redraft.errors import ModelError
 from redraft.models.catalog import CATALOG, FACES, find, known_models
 from redraft.models.download import fetch
+from redraft.models.family import recognise
 from redraft.models.header import read_header
+from redraft.models.sources import HttpFile, WheelMember
 
 
 def test_a_listed_model_is_found() -> None:
-    assert find("faces").source.requirement == "gan-face-generate==1.1.1"
+    source = find("faces").source
+    assert isinstance(source, WheelMember)
+    assert source.requirement == "gan-face-generate==1.1.1"
 
 
 @pytest.mark.parametrize(
@@ -20,8 +27,9 @@ def test_a_listed_model_is_found() -> None:
     [
         ("face", "did you mean 'faces'?"),
         ("Faces", "did you mean 'faces'?"),
-        ("zebra", "the list has: faces"),
-        ("", "the list has: faces"),
+        ("proggan-churches", "did you mean 'proggan-church'?"),
+        ("zebra", f"the list has: {', '.join(sorted(entry.name for entry in CATALOG))}"),
+        ("", f"the list has: {', '.join(sorted(entry.name for entry in CATALOG))}"),
     ],
 )
 def test_an_unknown_name_gets_a_hint(name: str, help_text: str) -> None:
@@ -56,9 +64,26 @@ def test_layers_go_by_both_names() -> None:
 
 def test_each_layer_takes_what_the_one_before_gives() -> None:
     for entry in CATALOG:
-        for before, after in zip(entry.facts.layers, entry.facts.layers[1:], strict=False):
+        for before, after in itertools.pairwise(entry.facts.layers):
             assert before.out_channels == after.in_channels
-            assert before.value_size == after.key_size
+            # A ProgGAN enlarges its maps before some of its convolutions.
+            larger = after.key_size[0] // before.value_size[0]
+            assert larger in ((1, 2) if entry.arch == "proggan" else (1,))
+            assert after.key_size == tuple(larger * size for size in before.value_size)
+        assert entry.facts.layers[-1].value_size[0] in {
+            entry.facts.image_size[0],
+            entry.facts.image_size[0] // 2,
+        }
+
+
+@pytest.mark.parametrize("name", ["stylegan2-church", "stylegan2-car", "stylegan2-faces"])
+def test_facts_of_a_stylegan2_are_those_that_a_file_of_its_sizes_gives(
+    name: str, stylegan2_shapes: Callable[..., dict[str, tuple[int, ...]]]
+) -> None:
+    facts = find(name).facts
+    widths = {layer.value_size[0]: layer.out_channels for layer in facts.layers}
+    file = stylegan2_shapes(size=facts.image_size[0], depth=8, latent=512, inner=512, widths=widths)
+    assert recognise(file).facts == facts
 
 
 @pytest.mark.faces
@@ -80,8 +105,65 @@ def test_the_facts_of_faces_are_those_of_its_weights() -> None:
 
 def test_hashes_are_sha256() -> None:
     for entry in CATALOG:
-        for digest in (entry.source.wheel_sha256, entry.source.member_sha256):
-            assert len(bytes.fromhex(digest)) == 32
+        if isinstance(entry.source, WheelMember):
+            for digest in (entry.source.wheel_sha256, entry.source.member_sha256):
+                assert len(bytes.fromhex(digest)) == 32
+        else:
+            assert len(bytes.fromhex(entry.source.sha256_head)) == 4
+
+
+def test_files_on_the_web_are_named_by_their_hash_and_by_nothing_twice() -> None:
+    sources = [entry.source for entry in CATALOG if isinstance(entry.source, HttpFile)]
+    assert len({source.filename for source in sources}) == len(sources) >= 8
+    for source in sources:
+        assert re.fullmatch(rf"[\w-]+-{source.sha256_head}\.pth?", source.filename)
+        assert source.url == f"http://{source.host}/{source.url.split('/', 3)[3]}"
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "size", "layer", "channels"),
+    [
+        (
+            "proggan-church",
+            "http://gandissect.csail.mit.edu/models/proggan_churchoutdoor-7e701dd5.pth",
+            256,
+            "layer8",
+            (256, 256),
+        ),
+        (
+            "proggan-celebhq",
+            "http://gandissect.csail.mit.edu/models/proggan_celebhq-620d161c.pth",
+            1024,
+            "layer9",
+            (512, 256),
+        ),
+        (
+            "stylegan2-horse",
+            "http://rewriting.csail.mit.edu/data/models/stylegan2_horse-499b5380.pt",
+            256,
+            "layer8",
+            (512, 512),
+        ),
+        (
+            "stylegan2-faces",
+            "http://rewriting.csail.mit.edu/data/models/stylegan2_faces-2858cc2e.pt",
+            1024,
+            "layer17",
+            (64, 32),
+        ),
+    ],
+)
+def test_published_models_are_known_without_their_files(
+    name: str, url: str, size: int, layer: str, channels: tuple[int, int]
+) -> None:
+    entry = find(name)
+    assert isinstance(entry.source, HttpFile)
+    assert entry.source.url == url
+    assert (entry.facts.image_size, entry.facts.latent_size) == ((size, size), 512)
+    assert entry.licence == "not stated"
+    found = entry.facts.layer(layer)
+    assert found is not None
+    assert (found.in_channels, found.out_channels) == channels
 
 
 def test_the_list_needs_no_torch() -> None:

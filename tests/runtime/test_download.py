@@ -22,8 +22,9 @@ from pathlib import Path
 import pytest
 
 from redraft.errors import ArtifactError, ModelError
-from redraft.models.catalog import FACES, Entry, WheelMember
+from redraft.models.catalog import FACES
 from redraft.models.download import cached_path, fetch
+from redraft.models.sources import Entry, WheelMember
 
 WHEEL_NAME = "tiny_weights-1.0-py3-none-any.whl"
 WEIGHTS = random.Random(5).randbytes(3_000_000)
@@ -55,22 +56,20 @@ def wheel_with(weights: bytes) -> bytes:
 
 
 WHEEL = wheel_with(WEIGHTS)
-ENTRY = replace(
-    FACES,
-    name="tiny",
-    source=WheelMember(
-        package="tiny-weights",
-        version="1.0",
-        member="tiny_weights/weights.tar",
-        wheel_sha256=sha256(WHEEL),
-        member_sha256=sha256(WEIGHTS),
-        member_bytes=len(WEIGHTS),
-    ),
+SOURCE = WheelMember(
+    package="tiny-weights",
+    version="1.0",
+    member="tiny_weights/weights.tar",
+    wheel_sha256=sha256(WHEEL),
+    member_sha256=sha256(WEIGHTS),
+    member_bytes=len(WEIGHTS),
 )
+ENTRY = replace(FACES, name="tiny", source=SOURCE)
 
 
 def with_source(**changes: object) -> Entry:
-    return replace(ENTRY, source=replace(ENTRY.source, **changes))  # type: ignore[arg-type]
+    source: WheelMember = replace(SOURCE, **changes)  # type: ignore[arg-type]
+    return replace(ENTRY, source=source)
 
 
 @dataclass
@@ -358,8 +357,9 @@ PROGRAM = """
 import os, signal, sys
 from dataclasses import replace
 from pathlib import Path
-from redraft.models.catalog import FACES, WheelMember
+from redraft.models.catalog import FACES
 from redraft.models.download import fetch
+from redraft.models.sources import WheelMember
 
 root, wheel, member, size, kill_at = sys.argv[1:]
 source = WheelMember("tiny-weights", "1.0", "tiny_weights/weights.tar", wheel, member, int(size))
@@ -373,7 +373,7 @@ print(fetch(replace(FACES, name="tiny", source=source), Path(root), progress))
 
 
 def second_process(root: Path, kill_at: str = "") -> subprocess.Popen[str]:
-    source = ENTRY.source
+    source = SOURCE
     numbers = [source.wheel_sha256, source.member_sha256, str(source.member_bytes)]
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(root), *numbers, kill_at],

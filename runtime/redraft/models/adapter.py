@@ -201,6 +201,11 @@ class Generator(Protocol):
         """Picture size, latent size and editable layers."""
         ...
 
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """What the file does not hold and was filled in, as clauses for a run's record."""
+        ...
+
     def weight_name(self, layer: str) -> str:
         """The name of the layer's weight in the file it came from, without any prefix."""
         ...

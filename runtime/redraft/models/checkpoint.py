@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,17 @@ from torch import Tensor
 
 from redraft.errors import ArtifactError, ModelError
 from redraft.files import write_bytes
-from redraft.models import refusals
+from redraft.models import placed, refusals
 from redraft.models.digest import raw_bytes, tensors_digest
 from redraft.models.header import (
     Header,
     TensorInfo,
     check_unchanged,
+    placed_tensors,
     read_header,
     safetensors_layout,
 )
+from redraft.models.inert import TensorRef
 
 __all__ = [
     "Header",
@@ -38,10 +40,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class State:
-    """The weights of a checkpoint, on the CPU, under the file's own names and in its order."""
+    """The weights of a checkpoint, on the CPU, under the file's own names and in its order.
+
+    ``beside`` are the tensors next to the generator's (see :class:`Header`).
+    """
 
     tensors: Mapping[str, Tensor]
     header: Header
+    beside: Mapping[str, Tensor] = field(default_factory=dict)
 
     def bare(self) -> dict[str, Tensor]:
         """The same tensors without the prefix that all names share (``main.``, ``module.``)."""
@@ -59,10 +65,12 @@ def load_state(path: Path) -> State:
 
     """
     header = read_header(path)
-    tensors = _tensors_of(_load(header), header)
-    for name, tensor in tensors.items():
+    loaded = _load(header)
+    tensors = _tensors_of(loaded, header, header.nesting, header.tensors)
+    beside = _tensors_of(loaded, header, header.nesting[:-1], header.beside)
+    for name, tensor in (*tensors.items(), *beside.items()):
         _check_finite(path, name, tensor)
-    return State(tensors, header)
+    return State(tensors, header, beside)
 
 
 def write_state(path: Path, tensors: Mapping[str, Tensor], like: Header | State) -> None:
@@ -89,6 +97,8 @@ def write_state(path: Path, tensors: Mapping[str, Tensor], like: Header | State)
     check_unchanged(header)
     if header.format == "safetensors":
         data = _patched_safetensors(header, fitted)
+    elif header.format == "nvidia-pickle":
+        data = _patched_nvidia(path, header, fitted)
     else:
         data = _patched_torch(header, fitted)
     write_bytes(path, data)
@@ -100,6 +110,11 @@ def _load(header: Header) -> Any:
         if header.format == "safetensors":
             # Not load_file: its tensors may be views of the file, which may be replaced later.
             loaded: Any = safetensors.torch.load(header.path.read_bytes())
+        elif header.format == "nvidia-pickle":
+            # Not torch.load nor pickle: their own loader runs a program that the file carries.
+            loaded = placed.tensors_at(*_content(header))
+            for key in reversed(header.nesting):
+                loaded = {key: loaded}
         else:
             # argparse.Namespace holds a training run's arguments; it is plain data.
             with torch.serialization.safe_globals([argparse.Namespace]):
@@ -108,6 +123,8 @@ def _load(header: Header) -> Any:
         raise ModelError(
             "RD613", f"{header.path} does not fit into the memory", "close other programs"
         ) from error
+    except ModelError:
+        raise
     except OSError as error:
         raise refusals.unreadable(header.path, error) from error
     except Exception as error:
@@ -118,10 +135,12 @@ def _load(header: Header) -> Any:
     return loaded
 
 
-def _tensors_of(loaded: Any, header: Header) -> dict[str, Tensor]:
-    holder = _holder(loaded, header)
+def _tensors_of(
+    loaded: Any, header: Header, nesting: tuple[str, ...], infos: Mapping[str, TensorInfo]
+) -> dict[str, Tensor]:
+    holder = _holder(loaded, nesting)
     tensors: dict[str, Tensor] = {}
-    for name, info in header.tensors.items():
+    for name, info in infos.items():
         tensor = holder.get(name)
         if not isinstance(tensor, Tensor) or _info(tensor) != info:
             raise refusals.damaged(header.path, f"{name!r} is not what the file's table says")
@@ -129,9 +148,9 @@ def _tensors_of(loaded: Any, header: Header) -> dict[str, Tensor]:
     return tensors
 
 
-def _holder(loaded: Any, header: Header) -> Any:
-    """The dict inside the loaded object that the weights lie in."""
-    for key in header.nesting:
+def _holder(loaded: Any, nesting: tuple[str, ...]) -> Any:
+    """The dict inside the loaded object that tensors lie in."""
+    for key in nesting:
         loaded = loaded[key]
     return loaded
 
@@ -184,7 +203,7 @@ def _fitted(path: Path, name: str, tensor: Tensor, header: Header) -> Tensor:
 
 def _patched_torch(header: Header, tensors: Mapping[str, Tensor]) -> memoryview:
     loaded = _load(header)
-    holder = _holder(loaded, header)
+    holder = _holder(loaded, header.nesting)
     for name, tensor in tensors.items():
         old = holder[name]
         if raw_bytes(old) == raw_bytes(tensor):
@@ -213,3 +232,34 @@ def _patched_safetensors(header: Header, tensors: Mapping[str, Tensor]) -> memor
         place = layout[name]
         data[place.begin : place.end] = raw_bytes(tensor)
     return memoryview(data)
+
+
+def _content(header: Header) -> tuple[bytearray, dict[str, TensorRef]]:
+    """An NVIDIA pickle in full, and where its generator's tensors lie in it."""
+    content = bytearray(header.stamp.size_bytes)
+    try:
+        with header.path.open("rb") as file:
+            refs = placed_tensors(header, file)
+            file.seek(0)
+            read = file.readinto(content)
+    except OSError as error:
+        raise refusals.unreadable(header.path, error) from error
+    if read != len(content):
+        raise refusals.changed(header.path)
+    return content, refs
+
+
+def _patched_nvidia(path: Path, header: Header, tensors: Mapping[str, Tensor]) -> memoryview:
+    """Every tensor goes where the old one was; the program and all else stay byte for byte."""
+    content, refs = _content(header)
+    wanted = {**placed.tensors_at(content, refs), **tensors}
+    placed.overwrite(content, refs, tensors)
+    for name, tensor in placed.tensors_at(content, refs).items():
+        if raw_bytes(tensor) != raw_bytes(wanted[name]):
+            raise ArtifactError(
+                "RD614",
+                f"cannot write {path}: {name!r} shares its bytes with another tensor "
+                "that is to be something else",
+                "give both tensors the same values",
+            )
+    return memoryview(content)

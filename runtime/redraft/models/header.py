@@ -7,14 +7,14 @@ import json
 import struct
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Any, BinaryIO, Literal
 
-from redraft.errors import ModelError
-from redraft.models import refusals
+from redraft.models import nvidia, refusals
+from redraft.models.blob import LEGACY_MAGIC, LEGACY_PROTOCOL
 from redraft.models.inert import (
     DTYPE_BYTES,
     ForbiddenGlobalError,
@@ -24,12 +24,10 @@ from redraft.models.inert import (
     read_pickle,
 )
 
-Format = Literal["torch-zip", "torch-legacy", "safetensors"]
+Format = Literal["torch-zip", "torch-legacy", "safetensors", "nvidia-pickle"]
 
 MAX_PICKLE_BYTES = 64 << 20
 MAX_ZIP_ENTRIES = 100_000
-_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-_LEGACY_PROTOCOL = 1001
 _MAX_DEPTH = 4
 _MAX_ENTRIES = 2_000_000
 # Where the generator's weights lie when a file holds several sets, best first.
@@ -80,7 +78,10 @@ class Header:
 
     ``tensors`` has the file's own names in the file's order. ``nesting`` is the path of keys
     that leads to them inside the file, ``()`` when they lie at the top. ``prefix`` is what every
-    name starts with (``"main."``, ``"module."``, ``"module.main."`` or ``""``).
+    name starts with (``"main."``, ``"module."``, ``"module.main."`` or ``""``). ``attributes`` is
+    what an NVIDIA pickle says of how the generator was made (see ``nvidia.attributes``). ``beside``
+    are the tensors that lie next to the generator's, one level up (``latent_avg`` next to
+    ``g_ema``).
     """
 
     path: Path
@@ -89,6 +90,8 @@ class Header:
     nesting: tuple[str, ...]
     prefix: str
     stamp: Stamp
+    attributes: Mapping[str, nvidia.Scalar] = field(default_factory=dict)
+    beside: Mapping[str, TensorInfo] = field(default_factory=dict)
 
     def bare(self, name: str) -> str:
         """``name`` without the prefix that all names of the file share."""
@@ -102,7 +105,8 @@ class Header:
 def read_header(path: Path) -> Header:
     """Read what ``path`` holds without loading its weights, without torch and running nothing.
 
-    Reads PyTorch files (the zip form and the older one) and safetensors files.
+    Reads PyTorch files (the zip form and the older one), safetensors files and NVIDIA's pickled
+    networks.
 
     Raises:
         ModelError: the file is missing, unreadable, damaged, hostile or not a checkpoint, or it
@@ -142,6 +146,8 @@ def _read(path: Path, file: BinaryIO) -> Header:
     if start.startswith(b"PK"):
         return _header(path, "torch-zip", _read_zip(path, file, now.size_bytes), now)
     if start.startswith(b"\x80"):
+        if not nvidia.looks_like_torch(start):
+            return _nvidia_header(path, file, now)
         return _header(path, "torch-legacy", _read_legacy(path, file, now.size_bytes), now)
     raise refusals.not_a_checkpoint(path, start)
 
@@ -149,7 +155,48 @@ def _read(path: Path, file: BinaryIO) -> Header:
 def _header(path: Path, form: Format, found: Any, now: Stamp) -> Header:
     nesting, refs = _generator_tensors(path, found)
     infos = {name: TensorInfo(ref.shape, ref.dtype) for name, ref in refs.items()}
-    return Header(path, form, infos, nesting, shared_prefix(infos), now)
+    beside = {name: TensorInfo(ref.shape, ref.dtype) for name, ref in _beside(found, nesting)}
+    return Header(path, form, infos, nesting, shared_prefix(infos), now, beside=beside)
+
+
+def _beside(found: Any, nesting: tuple[str, ...]) -> Iterator[tuple[str, TensorRef]]:
+    """The tensors in the dict that holds the generator's own dict; none when that is the whole."""
+    if not nesting:
+        return
+    for key in nesting[:-1]:
+        found = found[key]
+    for name, value in found.items():
+        if isinstance(name, str) and isinstance(value, TensorRef):
+            yield name, value
+
+
+def _nvidia_header(path: Path, file: BinaryIO, now: Stamp) -> Header:
+    found, held = _networks(path, file, now.size_bytes)
+    header = _header(path, "nvidia-pickle", held, now)
+    for key in header.nesting:
+        found = found[key] if isinstance(found, dict) else None
+    return replace(header, attributes=nvidia.attributes(path, found), beside={})
+
+
+def placed_tensors(header: Header, file: BinaryIO) -> dict[str, TensorRef]:
+    """Where the tensors of an NVIDIA pickle lie in the file, by name.
+
+    Raises ModelError when the file is not what the header says any more.
+    """
+    _, held = _networks(header.path, file, header.stamp.size_bytes)
+    return _generator_tensors(header.path, held)[1]
+
+
+def _networks(path: Path, file: BinaryIO, size_bytes: int) -> tuple[Any, Any]:
+    """What an NVIDIA pickle describes, and the same with tensors in the place of networks."""
+    found = nvidia.read_networks(path, file, size_bytes)
+    held = nvidia.state_dicts(path, found)
+    refs = list(_all_tensors(held))
+    if not refs:
+        raise refusals.plain_pickle(path)
+    for ref in refs:
+        nvidia.check_place(path, ref)
+    return found, held
 
 
 # ---- torch, zip form ------------------------------------------------------------------------
@@ -217,7 +264,7 @@ def _stored_bytes(path: Path, file: BinaryIO, entry: zipfile.ZipInfo) -> bytes:
 
 def _read_legacy(path: Path, file: BinaryIO, size_bytes: int) -> Any:
     stream = io.BytesIO(file.read(MAX_PICKLE_BYTES))
-    if _pickle(path, stream) != _LEGACY_MAGIC or _pickle(path, stream) != _LEGACY_PROTOCOL:
+    if _pickle(path, stream) != LEGACY_MAGIC or _pickle(path, stream) != LEGACY_PROTOCOL:
         raise refusals.plain_pickle(path)
     system = _pickle(path, stream)
     if not isinstance(system, dict) or system.get("little_endian") is not True:
@@ -415,8 +462,4 @@ def check_unchanged(header: Header) -> None:
     except OSError as error:
         raise refusals.unreadable(header.path, error) from error
     if now != header.stamp:
-        raise ModelError(
-            "RD615",
-            f"{header.path} has changed since it was read",
-            "run the command again",
-        )
+        raise refusals.changed(header.path)

@@ -8,16 +8,16 @@ numbers, texts, and the *descriptions* of tensors (``TensorRef``) and of where t
 
 from __future__ import annotations
 
-import io
 import pickletools
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import Any, BinaryIO
 
 MAX_INSTRUCTIONS = 8_000_000
 _MAX_DIMENSIONS = 64
+_KEPT_TEXT = 4096
 
 _STORAGES = {
     "Float": "float32",
@@ -96,13 +96,31 @@ class Opaque:
     name: str
 
 
+class Sealed:
+    """A value that is whole once it is made: a pickle that changes its state is refused."""
+
+
+@dataclass(frozen=True)
+class PlacedBytes:
+    """Bytes that were left in the file: ``length`` of them, from byte ``begin`` on."""
+
+    begin: int
+    length: int
+
+
 @dataclass(frozen=True)
 class StorageRef:
-    """Where a tensor's bytes lie: record ``key``, ``count`` elements of ``dtype``."""
+    """Where a tensor's bytes lie: record ``key``, ``count`` elements of ``dtype``.
+
+    Where the pickle itself holds the bytes, ``begin`` is the first one's place in the file and
+    ``checks`` are the places of 4-byte check sums (CRC-32, little-endian) over all of them.
+    """
 
     key: str
     dtype: str
     count: int
+    begin: int | None = None
+    checks: tuple[int, ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -111,12 +129,18 @@ class StorageRef:
 
 
 @dataclass(frozen=True)
-class TensorRef:
-    """A tensor as the file describes it, without its values."""
+class TensorRef(Sealed):
+    """A tensor as the file describes it, without its values.
+
+    ``offset`` and ``strides`` count elements of the storage; ``strides`` is None where the file
+    does not say them in a way that can be understood.
+    """
 
     shape: tuple[int, ...]
     dtype: str
     storage: StorageRef
+    offset: int = 0
+    strides: tuple[int, ...] | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -131,11 +155,34 @@ class _Name:
     dotted: str
 
 
-def read_pickle(stream: io.BytesIO) -> Any:
+Call = Callable[[tuple[Any, ...]], Any]
+"""What stands for a call in a pickle: gets the arguments as they were read."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a kind of pickle may name beyond torch's own files.
+
+    Attributes:
+        calls: names that are called, and what stands for the call.
+        irrelevant: names of values that say nothing about the weights.
+        placed: leave bytes in the file, as :class:`PlacedBytes`, and drop long texts.
+
+    """
+
+    calls: Mapping[str, Call] = field(default_factory=dict)
+    irrelevant: frozenset[str] = frozenset()
+    placed: bool = False
+
+
+TORCH = Vocabulary()
+
+
+def read_pickle(stream: BinaryIO, vocabulary: Vocabulary = TORCH) -> Any:
     """The object that the next pickle in ``stream`` describes; the stream stops right after it.
 
     Mappings come back as plain dicts in file order, without entries whose key is not a text, a
-    number or None.
+    number or None; sets as lists.
 
     Raises:
         ForbiddenGlobalError: the pickle names something outside the list.
@@ -147,26 +194,37 @@ def read_pickle(stream: io.BytesIO) -> Any:
         with warnings.catch_warnings():
             # The disassembler warns of odd texts in damaged files; they are refused or harmless.
             warnings.simplefilter("ignore")
-            return _run(stream)
+            return _run(stream, vocabulary)
     except (ForbiddenGlobalError, MalformedPickleError):
         raise
     except (ValueError, IndexError, KeyError, TypeError, OverflowError, AttributeError) as error:
         raise MalformedPickleError(str(error)) from error
 
 
-def _run(stream: io.BytesIO) -> Any:
-    machine = _Machine()
+def _run(stream: BinaryIO, vocabulary: Vocabulary) -> Any:
+    machine = _Machine(vocabulary)
     for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
         if count >= MAX_INSTRUCTIONS:
             raise MalformedPickleError(f"more than {MAX_INSTRUCTIONS} instructions")
-        machine.step(opcode, argument)
+        kept = _kept(argument, stream.tell()) if vocabulary.placed else argument
+        machine.step(opcode, kept)
     return machine.result()
+
+
+def _kept(argument: Any, end: int) -> Any:
+    """What is remembered of an argument that ends at byte ``end`` of the file."""
+    if isinstance(argument, bytes | bytearray):
+        return PlacedBytes(end - len(argument), len(argument))
+    if isinstance(argument, str) and len(argument) > _KEPT_TEXT:
+        return Opaque("builtins.str")
+    return argument
 
 
 class _Machine:
     """The stack, the marks and the memo of one pickle."""
 
-    def __init__(self) -> None:
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
@@ -211,6 +269,8 @@ class _Machine:
     def name(self, dotted: str) -> None:
         allowed = (
             dotted in _CALLS
+            or dotted in self.vocabulary.calls
+            or dotted in self.vocabulary.irrelevant
             or dotted in STORAGE_DTYPES
             or dotted in _DTYPE_NAMES
             or dotted in _IRRELEVANT
@@ -229,8 +289,15 @@ class _Machine:
         function, arguments = self.take(2)
         if not isinstance(function, _Name) or not isinstance(arguments, tuple):
             raise MalformedPickleError("a call of something that has no name")
-        build = _CALLS.get(function.dotted)
+        build = _CALLS.get(function.dotted) or self.vocabulary.calls.get(function.dotted)
         self.stack.append(Opaque(function.dotted) if build is None else build(arguments))
+
+    def set_state(self) -> None:
+        # The attributes of a value (a state dict's version notes, a run's arguments) are dropped.
+        target, _ = self.take(2)
+        if isinstance(target, Sealed):
+            raise MalformedPickleError("a value that is changed after it was made")
+        self.stack.append(target)
 
     def persistent(self) -> None:
         (identity,) = self.take(1)
@@ -264,7 +331,11 @@ def _tensor(arguments: tuple[Any, ...], dtype: str | None = None) -> TensorRef:
     fits = isinstance(storage, StorageRef) and len(sizes) <= _MAX_DIMENSIONS + 1
     if not fits or not all(_is_size(size) for size in sizes):
         raise MalformedPickleError("a tensor without sizes")
-    return TensorRef(tuple(shape), dtype or storage.dtype, storage)
+    strides = arguments[3] if len(arguments) > 3 else None
+    told = isinstance(strides, tuple) and len(strides) == len(shape) and all(map(_is_size, strides))
+    return TensorRef(
+        tuple(shape), dtype or storage.dtype, storage, offset, strides if told else None
+    )
 
 
 def _tensor_v3(arguments: tuple[Any, ...]) -> TensorRef:
@@ -285,7 +356,7 @@ def _ordered_dict(arguments: tuple[Any, ...]) -> dict[Any, Any]:
     return {key: value for key, value in pairs if isinstance(key, str | int | float)}
 
 
-_CALLS: dict[str, Callable[[tuple[Any, ...]], Any]] = {
+_CALLS: dict[str, Call] = {
     "collections.OrderedDict": _ordered_dict,
     "torch._utils._rebuild_tensor": _tensor,
     "torch._utils._rebuild_tensor_v2": _tensor,
@@ -324,7 +395,7 @@ _ACTIONS: dict[str, Callable[[_Machine, Any], object]] = {
     "EMPTY_DICT": lambda m, _: m.push({}),
     "EMPTY_LIST": lambda m, _: m.push([]),
     "EMPTY_TUPLE": lambda m, _: m.push(()),
-    "EMPTY_SET": lambda m, _: m.push(Opaque("builtins.set")),
+    "EMPTY_SET": lambda m, _: m.push([]),
     "TUPLE": lambda m, _: m.push(tuple(m.since_mark())),
     "TUPLE1": lambda m, _: m.push(tuple(m.take(1))),
     "TUPLE2": lambda m, _: m.push(tuple(m.take(2))),
@@ -348,8 +419,7 @@ _ACTIONS: dict[str, Callable[[_Machine, Any], object]] = {
     "STACK_GLOBAL": lambda m, _: m.name_from_stack(),
     "REDUCE": lambda m, _: m.call(),
     "NEWOBJ": lambda m, _: m.call(),
-    # The attributes of a value (a state dict's version notes, a run's arguments) are dropped.
-    "BUILD": lambda m, _: m.take(1),
+    "BUILD": lambda m, _: m.set_state(),
     "BINPERSID": lambda m, _: m.persistent(),
 }
 _ACTIONS.update(dict.fromkeys(("PERSID", "EXT1", "EXT2", "EXT4"), _refuse))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from redraft.errors import ModelError
@@ -51,14 +51,14 @@ def locate(model: Model, folder: Path, progress: download.Progress | None = None
 
     """
     if isinstance(model, FileModel):
-        base = locate_file(folder / model.path, model.name)
+        base = locate_file(folder / model.path, model.name, model.arch)
         if model.sha256 is not None and base.sha256 != model.sha256:
             raise ModelError(
                 "RD627",
                 f"{base.path} has sha256 {base.sha256}, and the recipe pins {model.sha256}",
                 "restore the file that the recipe was written for, or change the pin",
             )
-        return base
+        return replace(base, truncation=model.truncation)
     return locate_listed(model.name, progress)
 
 
@@ -73,14 +73,18 @@ def locate_named(name: str, progress: download.Progress | None = None) -> Base:
 def locate_listed(name: str, progress: download.Progress | None = None) -> Base:
     """A model of the list, fetched when it is not in the cache."""
     entry = catalog.find(name)
-    path = download.fetch(entry, progress=progress)
-    header = read_header(path)
-    layout = recognise(shapes_of(header)).layout
-    return Base(name, path, header, entry.facts, entry.source.member_sha256, layout)
+    fetched = download.obtain(entry, progress=progress)
+    header = read_header(fetched.path)
+    # The list may know widths by hearsay only; what the file holds counts.
+    found = recognise(shapes_of(header))
+    return Base(name, fetched.path, header, found.facts, fetched.sha256, found.layout)
 
 
-def locate_file(path: Path, name: str) -> Base:
-    """A model given by its file; recognised by the shapes of its tensors."""
+def locate_file(path: Path, name: str, arch: str | None = None) -> Base:
+    """A model given by its file; recognised by the shapes of its tensors.
+
+    ``arch`` is what the recipe says it is, see :func:`redraft.models.family.recognise`.
+    """
     header = read_header(path)
     for tensor, info in header.tensors.items():
         # An edit is bound to the bits of the weights that it was solved on, which are float32.
@@ -90,7 +94,7 @@ def locate_file(path: Path, name: str) -> Base:
                 f"{path} holds `{tensor}` as {info.dtype}, and float32 is read",
                 "save the model's weights as float32, and name that file",
             )
-    found = recognise(shapes_of(header))
+    found = recognise(shapes_of(header), arch)
     return Base(name, path, header, found.facts, sha256_file(path), found.layout)
 
 

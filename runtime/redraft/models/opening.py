@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pkgutil import resolve_name
 
 import torch
 from torch import Tensor
@@ -60,8 +59,10 @@ def open_base(base: Base, device: torch.device) -> OpenModel:
     """
     state = load_state(base.path)
     bare = state.bare()
-    build = resolve_name(family_named(base.facts.arch).builder)
-    generator: Generator = build(bare, base.layout, base.truncation)
+    family = family_named(base.facts.arch)
+    found = {name: tensor for name, tensor in state.beside.items() if name in family.beside}
+    made = {"attributes": base.header.attributes} if family.attributes else {}
+    generator: Generator = family.build({**found, **bare}, base.layout, base.truncation, **made)
     generator.module.to(device)
     return OpenModel(base, state, generator, tensors_digest(bare))
 

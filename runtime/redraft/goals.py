@@ -163,8 +163,11 @@ def crop(form: LayerForm, goal: Goal, weight: Tensor, coverage: Tensor) -> Goal:
     top, bottom, left, right = bounding_box(goal.inside[0])
     top, left = top // step_y, left // step_x
     bottom, right = math.ceil(bottom / step_y), math.ceil(right / step_x)
-    inputs = replace(goal.inputs, keys=goal.inputs.keys[:, :, top:bottom, left:right].contiguous())
     window = (slice(top * step_y, bottom * step_y), slice(left * step_x, right * step_x))
+    inputs = LayerInputs(
+        goal.inputs.keys[:, :, top:bottom, left:right].contiguous(),
+        {name: _seen(each, goal, window) for name, each in goal.inputs.carried.items()},
+    )
     return Goal(
         inputs,
         form.activate(form.response(inputs, weight)),
@@ -172,6 +175,13 @@ def crop(form: LayerForm, goal: Goal, weight: Tensor, coverage: Tensor) -> Goal:
         goal.alpha[:, window[0], window[1]].contiguous(),
         torch.ones_like(goal.inside[:, window[0], window[1]]),
     )
+
+
+def _seen(carried: Tensor, goal: Goal, window: tuple[slice, slice]) -> Tensor:
+    """What of a carried tensor a crop of the values sees: maps are cropped, styles stay."""
+    if carried.ndim == 4 and carried.shape[2:] == goal.values.shape[2:]:
+        return carried[:, :, window[0], window[1]]
+    return carried
 
 
 def importance(goal: Goal, keep: float) -> Tensor:

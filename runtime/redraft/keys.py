@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from redraft.drawing import at_once
 from redraft.errors import RunError
 from redraft.models.adapter import LayerInputs
 from redraft.statistics import inverse_root, key_rows
@@ -70,9 +71,16 @@ def elsewhere_moment(inputs: LayerInputs, coverage: Tensor, margin: int = 1) -> 
             break
     else:
         outside = (1 - covered).reshape(-1)
-    rows = key_rows(inputs.keys).double()
-    total = outside.sum().clamp_min(1e-12)
-    return (rows * outside[:, None]).T @ rows / total
+    rows, total = key_rows(inputs.keys), outside.sum().clamp_min(1e-12)
+    size = at_once(rows.shape[1])
+    parts = zip(torch.split(rows, size), torch.split(outside, size), strict=True)
+    sums = [_weighed(part.double(), weights) for part, weights in parts]
+    return torch.stack(sums).sum(0) / total if len(sums) > 1 else sums[0] / total
+
+
+def _weighed(rows: Tensor, weights: Tensor) -> Tensor:
+    """(C, C), the sum of weighted outer products of rows (n, C)."""
+    return (rows * weights[:, None]).T @ rows
 
 
 def grow(coverage: Tensor, reach: int) -> Tensor:

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from redraft import goals, keys, latents
 from redraft.delta import Delta, zeroing
+from redraft.drawing import batch_size
 from redraft.errors import RunError
-from redraft.evaluate.leftout import LEAST, LeftOut, left_out, reached
+from redraft.evaluate.leftout import LEAST, LeftOut, left_out, left_out_scores, reached
 from redraft.goals import Goal
 from redraft.models.adapter import LayerInputs
 from redraft.places import ResolvedPlace
+from redraft.reproducing import reproduce
 from redraft.site import Site
 from redraft.solve.descent import GradientSolver, ProjectedAdam
 from redraft.solve.directions import goal_directions
@@ -25,7 +27,7 @@ from redraft_dsl import recipe as checked
 from redraft_dsl.recipe import Erase, Insert, Rule, Side, Zero
 
 POPULATION = 100
-"""Pictures over which a unit's quantiles are counted (``directions units``)."""
+"""Most pictures over which a unit's quantiles are counted (``directions units``)."""
 SIDE_RANGE = (0.01, 100.0)
 """Least and most preserve that ``side`` chooses from."""
 SIDE_STEPS = 8
@@ -138,13 +140,16 @@ def _solve(site: Site, rule: Insert | Erase, contexts: tuple[ResolvedPlace, ...]
     else:
         estimate = None
     started = time.perf_counter()
-    solution = folds.solve(problem, None)
+    if rule.compat is None:
+        solution = folds.solve(problem, None)
+    else:
+        solution = reproduce(site, rule, contexts)
     seconds = time.perf_counter() - started
     if estimate is None:
         estimate = _estimate(site, rule, problem, folds, solution)
-    delta = Delta(
-        rule.name, site.facts.name, solution.directions.float(), solution.coefficients.float()
-    )
+    if estimate is not None and estimate.folds:
+        estimate = _with_agreement(site, rule, problem, pastes, estimate)
+    delta = solution.delta(rule.name, site.facts.name)
     return SolvedRule(
         delta=delta.scaled(rule.strength),
         contexts=contexts,
@@ -209,6 +214,20 @@ def _estimate(
     if folds.pasted_everywhere or len(folds.pastes) >= LEAST:
         return left_out(problem, rule.keep, folds.solve)
     return _on_contexts(site, rule, problem, folds, solution)
+
+
+def _with_agreement(
+    site: Site,
+    rule: Insert | Erase,
+    problem: Problem,
+    pastes: tuple[ResolvedPlace, ...],
+    estimate: LeftOut,
+) -> LeftOut:
+    areas = torch.stack([torch.from_numpy(place.area) for place in pastes])
+    scores = left_out_scores(
+        site.generator, site.facts.name, problem, areas, estimate.folds, own=isinstance(rule, Erase)
+    )
+    return estimate.agreeing(scores)
 
 
 def _on_contexts(
@@ -279,11 +298,16 @@ def _goal(
     form = site.form
     inputs, regions = site.inputs(pastes), site.value_cover(pastes)
     if isinstance(rule, Insert):
-        source = site.place(rule.copy_from)
-        values = form.activate(form.response(site.inputs([source]), form.weight))[0]
-        patch = goals.cut(values, site.value_cover([source])[0].to(values))
-        return goals.paste(form, inputs, form.weight, patch, list(regions.to(values)))
+        patch = copied(site, rule)
+        return goals.paste(form, inputs, form.weight, patch, list(regions.to(patch.values)))
     return goals.silence(form, inputs, form.weight, _units(site, rule, contexts), regions)
+
+
+def copied(site: Site, rule: Insert) -> goals.Patch:
+    """The values that an insert copies."""
+    form, source = site.form, site.place(rule.copy_from)
+    values = form.activate(form.response(site.inputs([source]), form.weight))[0]
+    return goals.cut(values, site.value_cover([source])[0].to(values))
 
 
 def _units(site: Site, rule: Erase, contexts: tuple[ResolvedPlace, ...]) -> Tensor:
@@ -318,9 +342,9 @@ def _mixed_moment(site: Site, contrast: float, contexts: tuple[ResolvedPlace, ..
 
 def _population(site: Site) -> Tensor:
     block = site.recipe.latents[0]
-    rows = latents.sample(
-        block.seed, min(block.count, POPULATION), site.generator.facts.latent_size
-    )
+    # Fewer where the layer's maps are large: it is keys that are counted, and those are many.
+    most = batch_size(site.generator.facts, POPULATION, [site.facts.name])
+    rows = latents.sample(block.seed, min(block.count, most), site.generator.facts.latent_size)
     found: LayerInputs = site.generator.inputs(rows.to(site.moment.device), [site.facts.name])[
         site.facts.name
     ]

@@ -18,10 +18,9 @@ from redraft.solve.directions import (
     goal_directions,
     reduced_rank,
     unconstrained_change,
-    wanted_response,
 )
 from redraft.solve.exact import ExactSolver
-from redraft.solve.problem import Problem, edited_weight
+from redraft.solve.problem import Problem, edited_weight, wanted_response
 
 ProblemMaker = Callable[..., Problem]
 GeneratorMaker = Callable[..., DCGAN]
@@ -102,6 +101,21 @@ def test_a_goal_that_asks_for_nothing_is_refused(make_problem: ProblemMaker) -> 
     same = replace(problem.goal, values=problem.form.response(problem.goal.inputs, problem.weight))
     with pytest.raises(RunError, match="more directions than the goal has") as caught:
         goal_directions(replace(problem, goal=same), 1)
+    assert caught.value.help
+
+
+def test_keys_that_are_no_numbers_are_refused(make_problem: ProblemMaker) -> None:
+    problem = make_problem()
+    problem.goal.inputs.keys[0, 0, 0, 0] = float("nan")
+    with pytest.raises(RunError, match="NaN") as caught:
+        goal_directions(problem, 1)
+    assert caught.value.help
+
+
+def test_a_moment_that_is_none_is_refused(make_problem: ProblemMaker) -> None:
+    problem = make_problem()
+    with pytest.raises(RunError, match="too alike") as caught:
+        goal_directions(replace(problem, moment=-1e6 * problem.moment), 1)
     assert caught.value.help
 
 

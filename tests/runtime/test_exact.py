@@ -13,7 +13,7 @@ from torch import Tensor
 
 from redraft import goals
 from redraft.errors import RunError
-from redraft.solve import exact
+from redraft.solve import products
 from redraft.solve.descent import GradientSolver, ProjectedAdam
 from redraft.solve.directions import goal_directions
 from redraft.solve.exact import ExactSolver
@@ -192,10 +192,10 @@ def test_products_formed_in_blocks_are_the_same(
 ) -> None:
     problem, basis = make_problem(loss=loss), directions(3)
     whole = ExactSolver(8)(problem, basis).coefficients
-    monkeypatch.setattr(exact, "BLOCK_ELEMENTS", 3000)
+    monkeypatch.setattr(products, "BLOCK_ELEMENTS", 3000)
     parts = ExactSolver(8)(problem, basis).coefficients
     assert (parts - whole).norm() < 1e-6 * whole.norm()
-    monkeypatch.setattr(exact, "BLOCK_ELEMENTS", 1)
+    monkeypatch.setattr(products, "BLOCK_ELEMENTS", 1)
     single = ExactSolver(8)(problem, basis).coefficients
     assert (single - whole).norm() < 1e-6 * whole.norm()
 

@@ -31,8 +31,8 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 def layer(channels: int = 3, out: int = 2, seed: int = 0) -> tuple[TransposedForm, Tensor]:
     weight = noise(out, channels, 4, 4, seed=seed)
     form = TransposedForm(
-        weight, torch.ones(out).double(), torch.zeros(out).double(), 2, 1,
-        transposed_phases(4, 2, 1),
+        weight, torch.ones(out).double(), torch.zeros(out).double(),
+        transposed_phases(4, 2, 1), negative_slope=0.0, stride=2, padding=1,
     )  # fmt: skip
     return form, weight
 

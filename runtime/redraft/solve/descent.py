@@ -52,7 +52,7 @@ class GradientSolver:
                 loss = objective()
             value = float(loss.detach())
             if not math.isfinite(value):
-                raise _diverged()
+                raise diverged()
             if value < lowest:
                 found, lowest = coefficients.detach().clone(), value
             if step < self.steps:
@@ -122,11 +122,12 @@ def _solution(
 ) -> Solution:
     after = data_loss(problem, edited)
     if not bool(torch.isfinite(coefficients).all()) or after != after:
-        raise _diverged()
+        raise diverged()
     return Solution(directions, coefficients, data_loss(problem, problem.weight), after, steps)
 
 
-def _diverged() -> RunError:
+def diverged() -> RunError:
+    """The error for a descent whose numbers have run away."""
     return RunError(
         "RD511",
         "the descent diverged: its loss is no longer a number",

@@ -8,11 +8,16 @@ remembers, are the directions that a low-rank edit needs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import torch
 from torch import Tensor
 
 from redraft.errors import RunError
-from redraft.solve.problem import Problem
+from redraft.models.adapter import Positions
+from redraft.solve.positions import choose, spread
+from redraft.solve.problem import Problem, responses, wanted_response
+from redraft.solve.ridge import Ridge, is_large, positions_for
 from redraft.statistics import inverse_root, root
 
 RIDGE = 4.0
@@ -63,47 +68,54 @@ def reduced_rank(change: Tensor, moment: Tensor, rank: int) -> Tensor:
 def unconstrained_change(problem: Problem, ridge: float = RIDGE) -> Tensor:
     """The ridge solution without a rank constraint, times the layer's scale.
 
+    Where pictures have gains of their own, it is the convolution that is sought: targets are
+    divided by each picture's gain, and pictures weigh by the mean square of their channels' gains,
+    as they do in the loss. Gains are taken as they are before the edit. Of a very large problem's
+    positions those that keep their values are thinned (see
+    :func:`redraft.solve.positions.choose`).
+
     Returns:
         (O, C, kh, kw) float64, the change of pre-activation for each unit of key.
 
     """
-    form, weight, goal = problem.form, problem.weight, problem.goal
-    response = form.response(goal.inputs, weight)
-    wanted = wanted_response(goal.values, response, form.negative_slope) - response
+    weight = problem.weight
     change = torch.zeros(weight.shape, dtype=torch.float64, device=weight.device)
-    moment = problem.moment.to(weight.device)
-    for phase in form.phases:
-        share = phase.of(problem.weights).reshape(-1)
-        used = share > 0
-        design = phase.unfold(goal.inputs.keys)[used].double()
-        target = phase.of(wanted).permute(1, 0, 2).reshape(weight.shape[0], -1)[:, used].double()
-        weighted = design * share[used].double()[:, None]
-        taps = torch.eye(len(phase.taps), dtype=torch.float64, device=weight.device)
-        normal = weighted.T @ design + ridge * torch.kron(moment, taps)
-        solved = _solve(normal, weighted.T @ target.T)
-        by_tap = solved.T.reshape(weight.shape[0], weight.shape[1], len(phase.taps))
+    # Several sets of positions read them; for a single one they need not be held.
+    held = list(_missing(problem)) if len(problem.form.phases) > 1 else None
+    for phase in problem.form.phases:
+        solved = _change_at(problem, phase, ridge, _missing(problem) if held is None else held)
+        by_tap = solved.reshape(weight.shape[0], weight.shape[1], len(phase.taps))
         for tap, (ky, kx) in enumerate(phase.taps):
             change[:, :, ky, kx] = by_tap[:, :, tap]
     return change
 
 
-def wanted_response(values: Tensor, response: Tensor, negative_slope: float) -> Tensor:
-    """Pre-activations that give ``values``; of several that do, the one nearest to ``response``."""
-    if negative_slope > 0:
-        return torch.where(values > 0, values, values / negative_slope)
-    return torch.where(values > 0, values, response.clamp_max(0.0))
+def _change_at(
+    problem: Problem, phase: Positions, ridge: float, missing: Iterable[Tensor]
+) -> Tensor:
+    """(O, C * T) float64, the solution for one set of positions."""
+    taps = len(phase.taps)
+    unknowns = problem.weight.shape[1] * taps
+    chosen = choose([phase], problem, positions_for(unknowns))
+    share = chosen.share[0, 0]
+    target = chosen.by_channel([phase], missing)[0]
+    gains = problem.form.gains(problem.goal.inputs, problem.weight)
+    if len(gains) > 1:
+        target = target * spread((problem.scale / gains).T, chosen.counts)
+        loudness = gains.square().mean(1)
+        share = share * spread((loudness / loudness.mean())[None], chosen.counts)[0]
+    moment = problem.moment.to(problem.weight.device)
+    regression = Ridge(share, target, moment, taps, ridge)
+    keys = problem.goal.inputs.keys
+    if not is_large(len(share), unknowns):
+        return regression.dense(chosen.design([phase], keys)[0])
+    whiten = inverse_root(moment).to(keys)
+    whitened = (torch.einsum("dc,chw->dhw", whiten, picture) for picture in keys)
+    return regression.whitened(chosen.design([phase], whitened)[0])
 
 
-def _solve(normal: Tensor, right: Tensor) -> Tensor:
-    """Cholesky, lifted off its null space by a diagonal at the level of float64 rounding."""
-    lift = 1e-10 * normal.diagonal().mean().clamp_min(1e-300)
-    factor, failed = torch.linalg.cholesky_ex(
-        normal + lift * torch.eye(normal.shape[0], dtype=normal.dtype, device=normal.device)
-    )
-    if int(failed):
-        raise RunError(
-            "RD509",
-            "the keys of the goal are too alike to find directions in",
-            "add contexts, or use `directions context`",
-        )
-    return torch.cholesky_solve(right, factor)
+def _missing(problem: Problem) -> Iterator[Tensor]:
+    """What pre-activations lack, (O, H, W) picture by picture."""
+    slope = problem.form.negative_slope
+    for values, response in zip(problem.goal.values, responses(problem), strict=True):
+        yield wanted_response(values, response, slope) - response

@@ -15,20 +15,26 @@ for shows elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
+from redraft.delta import Delta
+from redraft.errors import RunError
 from redraft.goals import Goal, importance
-from redraft.models.adapter import LayerForm
+from redraft.models.adapter import LayerForm, LayerInputs
 
 Loss = Literal["l1", "l2"]
 PRESERVE_UNIT = 5 / 3
 """What ``preserve 1`` weighs."""
 SIZE_FLOOR = 0.05
 """A channel's size is at least this share of the mean size, so that idle channels stay idle."""
+PART_ELEMENTS = 1 << 25
+"""Most values that are computed at once (128 MiB of float32), or else those of one picture."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +60,20 @@ class Problem:
     preserve: float
     loss: Loss = "l1"
 
-    @property
+    @cached_property
     def size(self) -> Tensor:
         """(O,), each channel's weighted mean absolute difference before the edit, floored."""
-        change = (self.goal.values - self.goal.before).abs()
-        size = torch.einsum("nohw,nhw->o", change, self.weights)
+        goal = self.goal
+        size = sum(
+            torch.einsum(
+                "nohw,nhw->o", (goal.values[rows] - goal.before[rows]).abs(), self.weights[rows]
+            )
+            for rows in parts(goal)
+        )
+        assert isinstance(size, Tensor)
         return size.clamp_min(SIZE_FLOOR * float(size.mean())).clamp_min(1e-12)
 
-    @property
+    @cached_property
     def scale(self) -> Tensor:
         """(O,), each channel's gain before the edit: root mean square over the pictures."""
         gains = self.form.gains(self.goal.inputs, self.weight)
@@ -101,6 +113,10 @@ class Solution:
     loss_after: float
     iterations: int
 
+    def delta(self, rule: str, layer: str) -> Delta:
+        """The solution as the change that ``rule`` makes to ``layer``, float32."""
+        return Delta(rule, layer, self.directions.float(), self.coefficients.float())
+
 
 class Solver(Protocol):
     """What every solver is: a problem and directions in, coefficients out."""
@@ -121,15 +137,85 @@ def data_loss(problem: Problem, weight: Tensor) -> float:
 
     Mean over channels, so that ``l1`` with keep 0 is the L1 distance of the authors' code.
     """
-    values = problem.form.activate(problem.form.response(problem.goal.inputs, weight))
-    difference = (values - problem.goal.values).abs()
-    if problem.loss == "l2":
-        difference = difference.square() / problem.size[:, None, None]
-    per_channel = torch.einsum("nohw,nhw->o", difference, problem.weights)
+    form, inputs = problem.form, problem.goal.inputs
+    return _loss_of(
+        problem, lambda rows: form.activate(form.response(pictures_of(inputs, rows), weight))
+    )
+
+
+def loss_before(problem: Problem) -> float:
+    """The data term of the unedited weight, from the values that the goal holds."""
+    return _loss_of(problem, lambda rows: problem.goal.before[rows])
+
+
+def _loss_of(problem: Problem, values: Callable[[slice], Tensor]) -> float:
+    per_channel = torch.zeros_like(problem.size)
+    for rows in parts(problem.goal):
+        difference = (values(rows) - problem.goal.values[rows]).abs()
+        if problem.loss == "l2":
+            difference = difference.square() / problem.size[:, None, None]
+        per_channel += torch.einsum("nohw,nhw->o", difference, problem.weights[rows])
     return float(per_channel.mean())
+
+
+def wanted_response(values: Tensor, response: Tensor, negative_slope: float) -> Tensor:
+    """Pre-activations that give ``values``; of several that do, the one nearest to ``response``."""
+    if negative_slope > 0:
+        return torch.where(values > 0, values, values / negative_slope)
+    return torch.where(values > 0, values, response.clamp_max(0.0))
+
+
+def responses(problem: Problem) -> Iterator[Tensor]:
+    """Pre-activations (O, H, W) of the unedited layer, picture by picture.
+
+    Where the activation can be inverted they come from the goal's own values, since running a
+    large layer once more costs as much as several steps of a solver.
+    """
+    form, goal = problem.form, problem.goal
+    for rows in parts(goal):
+        before = goal.before[rows]
+        if form.negative_slope > 0:
+            yield from wanted_response(before, before, form.negative_slope)
+        else:
+            yield from form.response(pictures_of(goal.inputs, rows), problem.weight)
+
+
+def shifts(problem: Problem) -> Iterator[Tensor]:
+    """What is added after the gain, (O, H, W) picture by picture."""
+    for number, values in enumerate(problem.goal.values):
+        one = pictures_of(problem.goal.inputs, slice(number, number + 1))
+        shift = problem.form.shift(one)
+        yield shift.reshape(shift.shape[-3:]).expand_as(values)
+
+
+def parts(goal: Goal) -> Iterator[slice]:
+    """The goal's pictures, as many at a time as may be computed at once."""
+    count = len(goal.inputs)
+    step = max(1, PART_ELEMENTS * count // max(1, goal.values.numel()))
+    if step >= count:
+        yield slice(None)
+    else:
+        for first in range(0, count, step):
+            yield slice(first, first + step)
+
+
+def pictures_of(inputs: LayerInputs, rows: slice) -> LayerInputs:
+    """The inputs of some pictures, without a copy."""
+    return LayerInputs(
+        inputs.keys[rows], {name: value[rows] for name, value in inputs.carried.items()}
+    )
 
 
 def projected_moment(problem: Problem, directions: Tensor) -> Tensor:
     """``D M D^T`` (S, S) float64: how much of what the layer remembers each direction carries."""
     rows = directions.double()
     return rows @ problem.moment.to(rows.device) @ rows.T
+
+
+def not_finite() -> RunError:
+    """The error for keys or goals that hold NaN or infinity."""
+    return RunError(
+        "RD510",
+        "the solver met NaN or infinite numbers",
+        "the keys or the goal are not finite; check the model and the regions",
+    )

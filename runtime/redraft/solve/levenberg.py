@@ -1,0 +1,142 @@
+"""Levenberg-Marquardt on re-weighted least squares, for all channels of a layer at once."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from redraft.solve.fit import Fit
+from redraft.solve.problem import SIZE_FLOOR
+
+WEIGHT_FLOOR = 1e-3
+"""Absolute differences below this share of the channel's first mean are weighted alike (L1)."""
+ANNEALING = 0.3
+"""By how much that share falls in each step, from 1, until it reaches the floor."""
+CHORDS = 6
+"""First steps in which dead positions are led across the kink of the activation (L1)."""
+STEP_ELEMENTS = 1 << 18
+"""Elements of normal matrices that are factorised at once (2 MiB of float64)."""
+
+
+class Group(Protocol):
+    """O channels of F sets of positions, each with n unknowns: what the search needs of them."""
+
+    @property
+    def fit(self) -> Fit:
+        """What the channels are held to."""
+        ...
+
+    def channels(self, some: slice) -> Group:
+        """The same for some of the channels."""
+        ...
+
+    def response(self, unknowns: Tensor) -> Tensor:
+        """Pre-activations (F, O, P) at (F, O, n) unknowns."""
+        ...
+
+    def equations(
+        self,
+        unknowns: Tensor,
+        response: Tensor,
+        difference: Tensor,
+        slopes: Tensor,
+        curvature: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Gauss-Newton matrices (F, O, n, n) and gradients (F, O, n) of the data term.
+
+        Args:
+            unknowns: (F, O, n), where they are wanted.
+            response: pre-activations there.
+            difference: (F, O, P), values there minus values wanted.
+            slopes: (F, O, P), of the values by the pre-activations.
+            curvature: (F, O, P), weights of the squared differences.
+
+        """
+        ...
+
+
+def minimise(group: Group, iterations: int, tolerance: float) -> tuple[Tensor, int]:
+    """Search all sets of positions and all channels at once, each step taken channel by channel.
+
+    Args:
+        group: what is searched.
+        iterations: most steps.
+        tolerance: as of :class:`redraft.solve.exact.ExactSolver`.
+
+    Returns:
+        (F, O, n) unknowns, and how many steps were taken.
+
+    """
+    fit = group.fit
+    unknowns = fit.target.new_zeros(*fit.target.shape[:2], len(fit.penalty))
+    response = group.response(unknowns)
+    best, difference = fit.objective(unknowns, response)
+    start = float(best.sum())
+    # A set of positions may have none that counts.
+    mean = (difference.abs() * fit.share).sum(2) / fit.share.sum(2).clamp_min(1e-30)
+    # Relative to all channels where one has next to nothing to do: no absolute size may matter.
+    floor = WEIGHT_FLOOR * mean.clamp_min(SIZE_FLOOR * float(mean.mean())).clamp_min(1e-30)
+    damping = torch.full_like(best, 1e-4)
+    # L1 is not what the first steps work on, so what they gain says nothing of what is left.
+    least = CHORDS if fit.loss == "l1" else 0
+    taken = 0
+    while taken < iterations:
+        taken += 1
+        slopes = fit.slopes(response, difference, across=taken <= least)
+        # From least squares to L1 step by step: a low floor at once would fix the first residuals.
+        curvature = fit.curvature(difference, torch.maximum(floor, mean * ANNEALING**taken))
+        normal, gradient = group.equations(unknowns, response, difference, slopes, curvature)
+        fit.add_penalty(normal, gradient, unknowns)
+        trial = unknowns - damped_step(normal, gradient, damping)
+        trial_response = group.response(trial)
+        value, trial_difference = fit.objective(trial, trial_response)
+        better = value < best
+        gain = float(torch.where(better, best - value, 0.0).sum())
+        best = torch.where(better, value, best)
+        if bool(better.all()):
+            unknowns, response, difference = trial, trial_response, trial_difference
+        else:
+            chosen = better[:, :, None]
+            unknowns = torch.where(chosen, trial, unknowns)
+            response = torch.where(chosen, trial_response, response)
+            difference = torch.where(chosen, trial_difference, difference)
+        damping = torch.where(better, damping * 0.2, (damping * 8).clamp_min(1e-3))
+        settled = gain < tolerance * (start - float(best.sum()))
+        if taken > least and bool(better.any()) and settled:
+            break
+    return unknowns, taken
+
+
+def damped_step(normal: Tensor, gradient: Tensor, damping: Tensor) -> Tensor:
+    """Solve ``(H + damping diag(H)) x = g`` for every channel, in float64.
+
+    A floor on the diagonal keeps dead channels and repeated columns solvable.
+
+    Args:
+        normal: (F, O, n, n), H.
+        gradient: (F, O, n), g.
+        damping: (F, O).
+
+    """
+    # So few at a time that they stay in the processor's cache.
+    at_once = max(1, STEP_ELEMENTS // normal[0, 0].numel())
+    parts = zip(
+        torch.split(normal.flatten(0, 1), at_once),
+        torch.split(gradient.flatten(0, 1), at_once),
+        torch.split(damping.flatten(), at_once),
+        strict=True,
+    )
+    return torch.cat([_damped_step(*part) for part in parts]).reshape(gradient.shape)
+
+
+def _damped_step(normal: Tensor, gradient: Tensor, damping: Tensor) -> Tensor:
+    precise = normal.double()
+    diagonal = precise.diagonal(dim1=-2, dim2=-1)
+    floor = 1e-9 * diagonal.amax(-1, keepdim=True) + 1e-18
+    diagonal += damping.double()[..., None] * diagonal + floor
+    factor, failed = torch.linalg.cholesky_ex(precise)
+    step = torch.cholesky_solve(gradient.double()[..., None], factor)[..., 0]
+    # A channel whose factorisation failed stays put; its damping is raised for the next step.
+    return torch.where(failed[..., None] == 0, step, 0.0).to(gradient.dtype)

@@ -1,0 +1,150 @@
+"""Which output positions a solver looks at, and what they hold."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from redraft.models.adapter import Positions
+from redraft.solve.problem import Problem
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The positions that count, of F sets which have equally many and are chosen alike.
+
+    Attributes:
+        rows: for each picture the chosen ones of its positions, (Q_i,) in rising order.
+        share: (F, 1, P), each one's share in the loss; P is the sum of all Q_i.
+
+    """
+
+    rows: tuple[Tensor, ...]
+    share: Tensor
+
+    @property
+    def counts(self) -> list[int]:
+        """How many positions each picture has."""
+        return [len(rows) for rows in self.rows]
+
+    def by_channel(self, phases: Sequence[Positions], pictures: Iterable[Tensor]) -> Tensor:
+        """The chosen positions of N maps (O, H, W), as (F, O, P)."""
+        found: list[list[Tensor]] = [[] for _ in phases]
+        for values, rows in zip(pictures, self.rows, strict=True):
+            for phase, columns in zip(phases, found, strict=True):
+                columns.append(_some(phase.of(values), rows, 1))
+        return torch.stack([torch.cat(columns, 1) for columns in found])
+
+    def design(self, phases: Sequence[Positions], maps: Iterable[Tensor]) -> Tensor:
+        """What each tap reads there, (F, P, S * T), of N projected keys (S, h, w)."""
+        found: list[list[Tensor]] = [[] for _ in phases]
+        for picture, rows in zip(maps, self.rows, strict=True):
+            for phase, columns in zip(phases, found, strict=True):
+                columns.append(_some(phase.unfold(picture[None]), rows, 0))
+        return torch.stack([torch.cat(columns) for columns in found])
+
+
+def choose(phases: Sequence[Positions], problem: Problem, most: int) -> Chosen:
+    """The positions that have a share in the loss, in any of the sets.
+
+    Where there are more than ``most``, those in which nothing was put are thinned evenly, and
+    those that stay stand for the others too; if what was put takes more than half of ``most``, it
+    is thinned as well. Nothing is left to chance.
+
+    Args:
+        phases: sets of equally many positions.
+        problem: its weights say which count, and its goal where something was put.
+        most: how many may be chosen, roughly.
+
+    """
+    share = torch.stack([phase.of(problem.weights) for phase in phases])
+    used = (share > 0).any(0)
+    if int(used.sum()) > most:
+        inside = torch.stack([phase.of(problem.goal.inside) for phase in phases]).gt(0).any(0)
+        share = share * _standing(used & inside, most // 2).to(share)
+        rest = most - min(most // 2, int((used & inside).sum()))
+        share = share * _standing(used & ~inside, rest).to(share)
+        used = (share > 0).any(0)
+    rows = tuple(torch.nonzero(picture)[:, 0] for picture in used)
+    kept = torch.cat([share[:, number, chosen] for number, chosen in enumerate(rows)], 1)
+    return Chosen(rows, kept[:, None])
+
+
+def _some(values: Tensor, rows: Tensor, axis: int) -> Tensor:
+    """``values`` at some rows in rising order; without a copy where that is all of them."""
+    return values if len(rows) == values.shape[axis] else values.index_select(axis, rows)
+
+
+def _standing(part: Tensor, most: int) -> Tensor:
+    """(N, P) how many each position stands for: 1 outside of ``part``; in it most stand for none.
+
+    Those that stay are spread evenly. Their number is odd, so that their steps are no even number
+    of positions: rows are mostly a power of two long, and some columns would never be looked at.
+    """
+    count = int(part.sum())
+    kept = count if count <= most else max(1, most - 1 + most % 2)
+    times = torch.zeros(count, dtype=torch.float64, device=part.device)
+    times[torch.arange(kept, device=part.device) * count // max(1, kept)] = count / max(1, kept)
+    standing = torch.ones(part.shape, dtype=torch.float64, device=part.device)
+    standing[part] = times
+    return standing
+
+
+def odd_stride(count: int, most: int) -> int:
+    """The least odd stride that leaves at most ``most`` of ``count``.
+
+    Odd, since rows are mostly a power of two long: an even stride would look at some columns only.
+    """
+    stride = math.ceil(count / max(1, most))
+    return stride + 1 - stride % 2
+
+
+@dataclass(frozen=True)
+class Thinned:
+    """Every so many-th of P positions, for sums that need not be exact.
+
+    Attributes:
+        stride: 1 for all of them.
+        counts: how many of them each picture has.
+        times: how many each one stands for.
+
+    """
+
+    stride: int
+    counts: list[int]
+    times: float
+
+    @classmethod
+    def of_counts(cls, counts: Sequence[int], most: int) -> Thinned:
+        """At most ``most`` positions of pictures that have ``counts``."""
+        stride = odd_stride(sum(counts), most)
+        ends = [0]
+        for count in counts:
+            ends.append(ends[-1] + count)
+        left = [-(-end // stride) for end in ends]
+        return cls(
+            stride,
+            [last - first for first, last in itertools.pairwise(left)],
+            sum(counts) / max(1, left[-1]),
+        )
+
+    def of(self, values: Tensor) -> Tensor:
+        """Those of (..., P) values."""
+        return values if self.stride == 1 else values[..., :: self.stride]
+
+    def weights(self, values: Tensor) -> Tensor:
+        """Weights of (..., P) there, raised so that their sum stays about the same."""
+        return values if self.stride == 1 else values[..., :: self.stride] * self.times
+
+
+def spread(per_picture: Tensor, counts: Sequence[int]) -> Tensor:
+    """(O, N) as (O, P): each picture's number at each of its positions."""
+    if len(set(counts)) == 1:
+        return per_picture[:, :, None].expand(-1, -1, counts[0]).reshape(len(per_picture), -1)
+    times = torch.tensor(counts, device=per_picture.device)
+    return per_picture.repeat_interleave(times, 1, output_size=sum(counts))

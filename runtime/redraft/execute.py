@@ -16,10 +16,15 @@ from redraft.planner import RuleStep, StatisticsStep
 from redraft.recording import rule_record
 from redraft.session import FinishedRule, Session, apply_delta, collect, site_of
 from redraft.solving import SolvedRule, removal_goal, solve_rule
+from redraft_dsl.facts import ModelFacts
 from redraft_dsl.recipe import Erase, Insert, Match, Recipe, Zero
 
 EVALUATED = 400
 """Most unseen pictures that a rule is measured on."""
+EVALUATED_SIZE = 128
+"""Side in pixels of the largest pictures of which that many are taken."""
+EVALUATED_LEAST = 24
+"""No fewer are taken, however large the pictures are."""
 
 
 def solve_all(
@@ -54,6 +59,17 @@ def solve_all(
             apply_delta(session, step, done.delta)
         session.finished.append(done)
     return session.finished
+
+
+def judged(recipe: Recipe, facts: ModelFacts) -> list[int]:
+    """The images that rules are judged on: up to 400 of the unseen ones, fewer of large pictures.
+
+    From 128 pixels on their number falls as the pictures grow, so that judging a rule never takes
+    much longer than solving it.
+    """
+    height, width = facts.image_size
+    most = round(EVALUATED * min(1.0, EVALUATED_SIZE**2 / (height * width)))
+    return unseen(recipe, max(most, EVALUATED_LEAST))
 
 
 def unseen(recipe: Recipe, most: int = EVALUATED) -> list[int]:
@@ -151,7 +167,7 @@ def _check_change(step: RuleStep, delta: Delta) -> None:
 
 
 def _measured(session: Session, step: RuleStep, solved: SolvedRule) -> Effect | None:
-    indices = unseen(session.plan.recipe)
+    indices = judged(session.plan.recipe, session.plan.base.facts)
     if not indices:
         return None
     generator = session.model.generator

@@ -32,10 +32,10 @@ from redraft_dsl.recipe import (
     Rule,
     Zero,
 )
-from redraft_dsl.regions import resample
 
 FIELD_WORDS = {
     "model": "the model's weights",
+    "truncation": "truncation",
     "edits": "the rules before it that change the weights upstream of the layer",
     "layer": "the layer",
     "sampler": "the latents",
@@ -236,6 +236,7 @@ def _statistics(
     upstream = [step.digest for step in earlier if _order(base, step.facts) < _order(base, facts)]
     fields = {
         "model": base.sha256,
+        "truncation": base.truncation,
         "edits": upstream,
         "layer": facts.name,
         "sampler": latents.sampler_digest(block.seed, block.count, base.facts.latent_size),
@@ -296,6 +297,8 @@ def _problems(rule: Rule, facts: LayerFacts) -> int:
         return 0
     if not isinstance(rule.solver, ExactSolver):
         return 1
+    if facts.kind == "modulated-conv-up":
+        return 1  # its blur couples the positions of every remainder
     down, across = (min(pair) for pair in zip(facts.kernel, facts.strides, strict=True))
     return down * across
 
@@ -306,7 +309,7 @@ def _overlaps(recipe: Recipe, facts: ModelFacts, folder: Path) -> tuple[Overlap,
     for rule in recipe.rules:
         places = [c if isinstance(c, Place) else c.like for c in rule.context]
         size = _layer(facts, rule.layer).key_size
-        grids = [resample(resolve(place, facts, folder).area, size) for place in places]
+        grids = [resolve(place, facts, folder).on_grid(size) for place in places]
         areas[rule.name] = np.mean(grids, axis=0)
     found = []
     for row, first in enumerate(recipe.rules):

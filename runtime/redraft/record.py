@@ -37,13 +37,25 @@ class Measured(Frozen):
     high: float
 
 
+LOW_GAIN = 0.25
+"""Left-out gain below which rules seldom follow, where their agreement is not known."""
+LOW_AGREEMENT = 0.35
+"""Left-out agreement below which rules seldom follow on unseen pictures."""
+
+
 class LeftOutRecord(Frozen):
-    """Left-out gain and side effect, with their spread over folds."""
+    """Left-out gain, side effect and agreement, with their spread over folds.
+
+    ``agreement`` is None where the pictures were judged by the whole rule (see
+    redraft.evaluate.leftout).
+    """
 
     gain: float
     side: float
     gain_spread: float
     side_spread: float
+    agreement: float | None = None
+    agreement_spread: float = 0.0
 
 
 class RuleRecord(Frozen):
@@ -90,12 +102,17 @@ class RuleRecord(Frozen):
 
 
 class ModelRecord(Frozen):
-    """The base that a run started from."""
+    """The base that a run started from.
+
+    ``truncation`` is 1 for none; ``assumed`` says what the file does not hold and was filled in.
+    """
 
     name: str
     arch: str
     file_sha256: str
     tensors_digest: str
+    truncation: float = 1.0
+    assumed: tuple[str, ...] = ()
 
 
 class StatisticsRecord(Frozen):

@@ -17,13 +17,17 @@ from redraft.evaluate.effect import Effect
 from redraft.models.digest import tensors_digest
 from redraft.places import ResolvedPlace
 from redraft.planner import RuleStep
-from redraft.record import LeftOutRecord, MachineRecord, PlaceRecord, RuleRecord
+from redraft.record import (
+    LOW_AGREEMENT,
+    LOW_GAIN,
+    LeftOutRecord,
+    MachineRecord,
+    PlaceRecord,
+    RuleRecord,
+)
 from redraft.session import Session, moment_of, site_of
 from redraft.solving import SolvedRule
 from redraft_dsl.recipe import Insert
-
-LOW_GAIN = 0.25
-"""Left-out gain below which a rule is unlikely to follow."""
 
 
 def machine_record(device: torch.device) -> MachineRecord:
@@ -107,6 +111,8 @@ def _left_out(solved: SolvedRule) -> LeftOutRecord | None:
         side=solved.left_out.side,
         gain_spread=solved.left_out.gain_spread,
         side_spread=solved.left_out.side_spread,
+        agreement=solved.left_out.agreement,
+        agreement_spread=solved.left_out.agreement_spread,
     )
 
 
@@ -132,12 +138,15 @@ def _warnings(solved: SolvedRule) -> tuple[str, ...]:
             "fewer than three pictures: left-out gain cannot be estimated; mark more contexts, "
             "or find some with `context like`",
         )
-    if solved.left_out.gain < LOW_GAIN:
-        return (
-            f"the left-out gain is {solved.left_out.gain:.2f}, and rules below {LOW_GAIN} seldom "
-            "follow on unseen pictures; mark more contexts, or try another layer or rank",
-        )
-    return ()
+    agreement = solved.left_out.agreement
+    what, value, least = ("agreement", agreement, LOW_AGREEMENT) if agreement is not None else (
+        "gain", solved.left_out.gain, LOW_GAIN)  # fmt: skip
+    if value >= least:
+        return ()
+    return (
+        f"the left-out {what} is {value:.2f}, and rules below {least} seldom follow on unseen "
+        "pictures; mark more contexts, or try another layer or rank",
+    )
 
 
 def _interference(session: Session, step: RuleStep, delta: Delta) -> dict[str, float]:

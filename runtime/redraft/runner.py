@@ -21,7 +21,7 @@ from redraft.artifact import Edit
 from redraft.cache import Cache
 from redraft.delta import Delta
 from redraft.errors import ArtifactError
-from redraft.execute import check_untouched, edit_of, solve_all, unseen
+from redraft.execute import check_untouched, edit_of, judged, solve_all
 from redraft.models.opening import choose_device
 from redraft.places import ResolvedPlace, masks_of
 from redraft.planner import Plan, RuleStep
@@ -225,7 +225,7 @@ def _record(session: Session, edit: bytes, started: str, seconds: float) -> RunR
     import hashlib
 
     plan = session.plan
-    judged = unseen(plan.recipe)
+    indices = judged(plan.recipe, plan.base.facts)
     block = plan.recipe.latents[0]
     return RunRecord(
         recipe=plan.recipe.name,
@@ -238,12 +238,14 @@ def _record(session: Session, edit: bytes, started: str, seconds: float) -> RunR
             arch=plan.base.facts.arch,
             file_sha256=plan.base.sha256,
             tensors_digest=session.model.digest,
+            truncation=plan.base.truncation,
+            assumed=session.model.generator.assumed,
         ),
         machine=machine_record(session.device),
         statistics=tuple(session.statistics),
         rules=tuple(done.record for done in session.finished),
         evaluated_on=f"pictures of {block.name} that no rule uses or searches",
-        evaluated_count=len(judged),
+        evaluated_count=len(indices),
         edit_sha256=hashlib.sha256(edit).hexdigest(),
         started=started,
         seconds=seconds,

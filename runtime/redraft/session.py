@@ -12,6 +12,7 @@ import torch
 from redraft import latents
 from redraft.cache import Cache
 from redraft.delta import Delta
+from redraft.drawing import batch_size
 from redraft.models.opening import OpenModel, open_base
 from redraft.places import ResolvedPlace
 from redraft.planner import Plan, RuleStep, StatisticsStep
@@ -132,8 +133,9 @@ def _collect_missing(session: Session, missing: Sequence[StatisticsStep]) -> Non
     layers = ", ".join(step.layer for step in missing)
     started = time.perf_counter()
     size = session.plan.base.facts.latent_size
+    batch = batch_size(session.plan.base.facts, BATCH, [step.layer for step in missing])
     batches = (
-        part.to(session.device) for part in latents.batches(block.seed, block.count, size, BATCH)
+        part.to(session.device) for part in latents.batches(block.seed, block.count, size, batch)
     )
     moments = second_moments(
         session.model.generator, batches, [step.layer for step in missing], advance

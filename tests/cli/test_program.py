@@ -215,8 +215,10 @@ def test_closed_streams() -> None:
 
 def test_ctrl_c_is_quiet() -> None:
     lines = [
-        "import sys, redraft.cli.process, redraft_dsl.check",
+        "import signal, sys, redraft.cli.process, redraft_dsl.check",
         "from redraft.cli import main",
+        # A program that was started in the background may have been told to ignore it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)",
         "print('ready', flush=True)",
         "sys.exit(main(['check', '-']))",
     ]

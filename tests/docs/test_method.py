@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from redraft import execute, match, recording, solving, statistics, verifier
+from redraft import execute, match, record, solving, statistics, verifier
 from redraft.evaluate import effect, leftout
-from redraft.solve import directions, exact, problem
+from redraft.solve import directions, exact, fit, levenberg, problem
 from redraft_dsl.editions import EDITIONS, LATEST
 
 UNIT = Fraction(problem.PRESERVE_UNIT).limit_denominator(100)
@@ -21,14 +21,17 @@ TOLD = {
     "what preserve counts at the default": "the second term counts "
     + {0.5: "half"}[round(problem.PRESERVE_UNIT * EDITIONS[LATEST].preserve, 9)],
     "the floor of a channel's size": f"at least {problem.SIZE_FLOOR:.0%} of".replace("%", " %"),
-    "the slope of dead positions": f"a slope of {exact.DEAD_SLOPE:g} while solving",
-    "steps by the chord": f"first {exact.CHORDS} steps the slope",
-    "the annealing": f"it is ${exact.ANNEALING:g}^n$",
+    "the slope of dead positions": f"a slope of {fit.DEAD_SLOPE:g} while solving",
+    "steps by the chord": f"first {levenberg.CHORDS} steps the slope",
+    "the annealing": f"it is ${levenberg.ANNEALING:g}^n$",
     "side's range": "between {:g} and {:g}".format(*solving.SIDE_RANGE),
     "a clear match": f"clear from {match.CLEAR_MARGIN:g} on",
     "folds": {3: "three"}[leftout.FOLDS] + " folds",
     "pictures for folds": "fewer than " + {3: "three"}[leftout.LEAST] + " pictures",
-    "a low gain": f"gain is below {recording.LOW_GAIN:g}",
+    "a low gain": f"gain is below {record.LOW_GAIN:g}",
+    "a low agreement": f"agreement is below {record.LOW_AGREEMENT:g}",
+    "large pictures": f"above {execute.EVALUATED_SIZE} px",
+    "least pictures": f"at least {execute.EVALUATED_LEAST})",
     "who follows": f"above {effect.CORRELATION:g}",
     "what holds the thing": {1.0: "at least as large as"}[effect.HOLDS] + " the contexts' mean",
     "the grown region": "grown by " + {1 / 8: "an eighth"}[effect.MARGIN],
@@ -47,7 +50,7 @@ def test_the_powers_of_ten(root: Path) -> None:
     floor = inspect.signature(statistics.inverse_root).parameters["relative_floor"].default
     for value, text in (
         (floor, "at least $10^{-6}$ of the largest"),
-        (exact.WEIGHT_FLOOR, "until it reaches $10^{-3}$"),
+        (levenberg.WEIGHT_FLOOR, "until it reaches $10^{-3}$"),
     ):
         assert f"10^{{{round(math.log10(value))}}}" in text
         assert text in page

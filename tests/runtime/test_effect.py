@@ -25,6 +25,7 @@ from redraft.evaluate.effect import (
 from redraft.goals import Goal
 from redraft.models.adapter import LayerInputs
 from redraft.models.dcgan import DCGAN
+from redraft_dsl.facts import ModelFacts
 
 GeneratorMaker = Callable[..., DCGAN]
 
@@ -136,7 +137,9 @@ def test_equal_pictures_have_no_uncertainty() -> None:
 
 
 class Painter:
-    """The one thing that a wish needs of a generator: pictures from values."""
+    """All that a wish needs of a generator: pictures from values, and their size."""
+
+    facts = ModelFacts(arch="dcgan", image_size=(16, 16), latent_size=1, layers=())
 
     def pictures(self, layer: str, values: Tensor, inputs: LayerInputs) -> Tensor:
         return values
@@ -180,7 +183,6 @@ def test_a_region_that_fills_the_picture_has_no_outside() -> None:
 def test_measuring_a_rule_is_comparing_pictures_and_changes_nothing(
     make_generator: GeneratorMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from redraft.evaluate import effect
 
     generator = make_generator()
     rows = noise(9, 10)
@@ -196,7 +198,7 @@ def test_measuring_a_rule_is_comparing_pictures_and_changes_nothing(
     state = {name: tensor.clone() for name, tensor in generator.module.state_dict().items()}
     found = measure(generator, "layer6", delta, rows, wish)
     assert all(torch.equal(t, state[n]) for n, t in generator.module.state_dict().items())
-    monkeypatch.setattr(effect, "BATCH", 4)
+    monkeypatch.setattr("redraft.drawing.POSITIONS", 4 * 64 * 64)
     parts = measure(generator, "layer6", delta, rows, wish)
     before = generator.sample(rows)
     generator.set_weight("layer6", delta.added_to(form.weight))

@@ -13,7 +13,7 @@ import torch
 from redraft import load
 from redraft.cache import Cache
 from redraft.errors import ModelError, PlanError
-from redraft.models import checkpoint, opening
+from redraft.models import checkpoint, family, opening
 from redraft.planner import CheckFailedError, Plan, RuleStep, StatisticsStep, make_plan
 from redraft.runner import run_plan
 
@@ -88,7 +88,7 @@ def test_a_plan_reads_no_tensor(workshop: Any, monkeypatch: pytest.MonkeyPatch) 
     for module in (checkpoint, opening):
         monkeypatch.setattr(module, "load_state", fail)
     monkeypatch.setattr(torch, "load", fail)
-    monkeypatch.setattr(opening.dcgan, "build", fail)
+    monkeypatch.setattr(family.Family, "build", fail)
     assert len(planned(path).rules) == 4
 
 

@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from redraft.delta import Delta
+from redraft.drawing import at_once, batch_size, draw_values
 from redraft.goals import Goal
 from redraft.models.adapter import Generator, LayerInputs
 
@@ -39,7 +40,6 @@ HOLDS = 1.0
 MARGIN = 1 / 8
 """How far the region is grown, as a share of the picture's side, before outside is measured."""
 RESAMPLES = 1000
-BATCH = 200
 
 
 @dataclass(frozen=True)
@@ -99,17 +99,24 @@ def wish_of(generator: Generator, layer: str, goal: Goal, regions: Tensor) -> Wi
         regions: (N, H, W) coverage of the context regions in the picture.
 
     """
-    wanted = generator.pictures(layer, goal.values, goal.inputs)
-    present = generator.pictures(layer, goal.before, goal.inputs)
+    wanted = draw_values(generator, layer, goal.values, goal.inputs)
+    present = draw_values(generator, layer, goal.before, goal.inputs)
+    return wish_between(present, wanted, regions)
+
+
+def wish_between(present: Tensor, wanted: Tensor, regions: Tensor) -> Wish:
+    """The wish that turns pictures (N, 3, H, W) into wanted ones, see :func:`wish_of`."""
     mean = regions.double().mean(0)
     inside = mean >= min(INSIDE, float(mean.max()))
     side = max(inside.shape)
     reach = round(MARGIN * side)
     grown = functional.max_pool2d(inside[None, None].double(), 2 * reach + 1, 1, reach)[0, 0] > 0
     inside = inside.to(wanted.device)
-    changes = _centred((wanted - present).double(), inside)
-    size = float(torch.linalg.vector_norm(changes, dim=1).mean())
-    return Wish(changes.mean(0), inside, ~grown.to(wanted.device), size)
+    size = at_once(wanted[0].numel())
+    parts = zip(torch.split(present, size), torch.split(wanted, size), strict=True)
+    changes = torch.cat([_centred((after - before).double(), inside) for before, after in parts])
+    length = float(torch.linalg.vector_norm(changes, dim=1).mean())
+    return Wish(changes.mean(0), inside, ~grown.to(wanted.device), length)
 
 
 @dataclass(frozen=True)
@@ -205,7 +212,7 @@ def measure(
     form = generator.form(layer)
     weight = delta.added_to(form.weight)
     parts = []
-    for part in torch.split(latents, BATCH):
+    for part in torch.split(latents, batch_size(generator.facts)):
         inputs = generator.inputs(part, [layer])[layer]
         before, after = (
             generator.pictures(layer, form.activate(form.response(inputs, each)), inputs)

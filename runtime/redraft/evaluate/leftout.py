@@ -6,13 +6,16 @@ reached there, and how much changes elsewhere. Needs no labels and no further pi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
+from redraft.drawing import at_once, draw_values
+from redraft.evaluate.effect import PictureScores, score_pictures, wish_between
 from redraft.goals import Goal
+from redraft.models.adapter import Generator
 from redraft.solve.problem import Problem, Solution, edited_weight
 
 FoldSolver = Callable[[Problem, tuple[int, ...]], Solution]
@@ -20,6 +23,14 @@ FoldSolver = Callable[[Problem, tuple[int, ...]], Solution]
 FOLDS = 3
 LEAST = 3
 """Fewer pictures than this cannot be split."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A solution for a part of the pictures, and the rows ``held`` that it never saw."""
+
+    held: tuple[int, ...]
+    solution: Solution
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,10 @@ class LeftOut:
         gain_spread: standard deviation of gain over folds.
         side_spread: standard deviation of side over folds.
         per_picture: gain of each picture, in the order of the problem's pictures.
+        folds: what was solved; none where the pictures were judged by the whole rule.
+        agreement: mean correlation of the change of the pictures with what was wished, see
+            :func:`left_out_scores`; None where there are no folds.
+        agreement_spread: standard deviation of agreement over folds.
 
     """
 
@@ -40,6 +55,18 @@ class LeftOut:
     gain_spread: float
     side_spread: float
     per_picture: tuple[float, ...]
+    folds: tuple[Fold, ...] = field(default=(), compare=False)
+    agreement: float | None = None
+    agreement_spread: float = 0.0
+
+    def agreeing(self, scores: Sequence[PictureScores]) -> LeftOut:
+        """The same with the scores of every fold's pictures."""
+        means = torch.stack([each.correlation.mean() for each in scores])
+        return replace(
+            self,
+            agreement=float(means.mean()),
+            agreement_spread=float(means.std(correction=0)),
+        )
 
 
 def left_out(
@@ -63,7 +90,7 @@ def left_out(
     if count < LEAST:
         return None
     per_picture = torch.zeros(count, dtype=torch.float64)
-    gains, sides = [], []
+    gains, sides, solved = [], [], []
     for fold in range(folds):
         held = list(range(fold, count, folds))
         rest = [row for row in range(count) if row % folds != fold]
@@ -71,6 +98,7 @@ def left_out(
         weight = edited_weight(problem.weight, solution.coefficients, solution.directions)
         found = reached(problem, problem.goal.select(held), weight)
         per_picture[held] = found.per_picture.cpu()
+        solved.append(Fold(tuple(held), solution))
         gains.append(found.gain)
         sides.append(found.side)
     return LeftOut(
@@ -79,7 +107,50 @@ def left_out(
         gain_spread=float(torch.tensor(gains).std(correction=0)),
         side_spread=float(torch.tensor(sides).std(correction=0)),
         per_picture=tuple(per_picture.tolist()),
+        folds=tuple(solved),
     )
+
+
+def left_out_scores(
+    generator: Generator,
+    layer: str,
+    problem: Problem,
+    regions: Tensor,
+    folds: Sequence[Fold],
+    *,
+    own: bool = False,
+) -> list[PictureScores]:
+    """How the left-out pictures change, by the measures that unseen pictures are judged by.
+
+    The wish of a fold is that of the pictures it was solved on, so a left-out picture has no part
+    in what it is compared with.
+
+    Args:
+        generator: the network before the rule.
+        layer: the rule's layer.
+        problem: the rule on all its N pictures.
+        regions: (N, H, W) coverage of the context regions in the picture.
+        folds: of :func:`left_out`.
+        own: compare each picture with its own goal, as it is done for a removal.
+
+    Returns:
+        The scores of each fold's pictures.
+
+    """
+    form, goal = problem.form, problem.goal
+    present = draw_values(generator, layer, goal.before, goal.inputs)
+    wanted = draw_values(generator, layer, goal.values, goal.inputs)
+    parts = []
+    for fold in folds:
+        rest = [row for row in range(len(goal.inputs)) if row not in fold.held]
+        wish = wish_between(present[rest], wanted[rest], regions[rest])
+        held, rows = goal.select(fold.held), list(fold.held)
+        weight = edited_weight(problem.weight, fold.solution.coefficients, fold.solution.directions)
+        values = form.activate(form.response(held.inputs, weight))
+        after = draw_values(generator, layer, values, held.inputs)
+        goals = wanted[rows] if own else None
+        parts.append(score_pictures(present[rows], after, wish, goals))
+    return parts
 
 
 @dataclass(frozen=True)
@@ -97,19 +168,51 @@ class Reached:
 
 def reached(problem: Problem, goal: Goal, weight: Tensor) -> Reached:
     """Gain and side effect of a weight on the pictures of a goal."""
-    form = problem.form
-    values = form.activate(form.response(goal.inputs, weight))
-    change = (values - goal.before).double()
-    wanted = (goal.values - goal.before).double()
-    along = (change * wanted).sum((1, 2, 3))
-    asked = wanted.square().sum((1, 2, 3))
+    rows = torch.split(torch.arange(len(goal.inputs)), at_once(goal.values[0].numel()))
+    sums = [
+        _sums(problem, goal if len(rows) == 1 else goal.select(part.tolist()), weight)
+        for part in rows
+    ]
+    along = torch.cat([part.along for part in sums])
+    asked = torch.cat([part.asked for part in sums])
     least = 0.05 * float(asked.mean())
-    inside = goal.inside.double()[:, None]
-    size = (wanted.abs() * inside).sum() / (inside.sum() * wanted.shape[1]).clamp_min(1e-12)
-    beyond = 1 - inside
-    moved = (change.abs() * beyond).sum() / (beyond.sum() * change.shape[1]).clamp_min(1e-12)
+    inside, channels = goal.inside.double()[:, None], goal.values.shape[1]
+    size = sum(part.size for part in sums) / (inside.sum() * channels).clamp_min(1e-12)
+    moved = sum(part.moved for part in sums) / ((1 - inside).sum() * channels).clamp_min(1e-12)
     return Reached(
         gain=float(along.sum() / asked.sum().clamp_min(1e-12)),
         side=float(moved / size.clamp_min(1e-12)),
         per_picture=torch.where(asked > least, along / asked.clamp_min(1e-12), 0.0),
+    )
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What some pictures add: per picture (n,) float64, and over all of them.
+
+    Attributes:
+        along: <change, goal>.
+        asked: <goal, goal>.
+        size: absolute change that the goal asks for inside the boxes of what was put there.
+        moved: absolute change outside of them.
+
+    """
+
+    along: Tensor
+    asked: Tensor
+    size: Tensor
+    moved: Tensor
+
+
+def _sums(problem: Problem, goal: Goal, weight: Tensor) -> _Sums:
+    form = problem.form
+    values = form.activate(form.response(goal.inputs, weight))
+    change = (values - goal.before).double()
+    wanted = (goal.values - goal.before).double()
+    inside = goal.inside.double()[:, None]
+    return _Sums(
+        along=(change * wanted).sum((1, 2, 3)),
+        asked=wanted.square().sum((1, 2, 3)),
+        size=(wanted.abs() * inside).sum(),
+        moved=(change.abs() * (1 - inside)).sum(),
     )

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from redraft import files, latents, match
-from redraft.execute import unseen
+from redraft.drawing import batch_size, draw_values, inputs_in_parts
+from redraft.execute import judged
 from redraft.pictures import RegionOutline, Role, Tile, placed_scores, png
 from redraft.places import ResolvedPlace, latents_of
 from redraft.planner import Plan, RuleStep
@@ -34,6 +36,8 @@ REPORT = "report.html"
 SHOWN_CONTEXTS = 48
 SHOWN_UNSEEN = 24
 SHOWN_MATCHES = 12
+SHOWN_SIDE = 256
+"""Larger pictures are kept at about this side: nothing shows them larger, and there are many."""
 
 
 def run_and_report(
@@ -62,7 +66,7 @@ def run_and_report(
 def report_data(run: Run) -> ReportData:
     """Everything the report shows, drawn by applying the rules once more, one by one."""
     session = run.session
-    indices = unseen(session.plan.recipe)[-SHOWN_UNSEEN:]
+    indices = judged(session.plan.recipe, session.plan.base.facts)[-SHOWN_UNSEEN:]
     final = _unseen_pictures(session, indices)
     restore_base(session)
     original = _unseen_pictures(session, indices)
@@ -108,13 +112,16 @@ def _holding(site: Site, rule: Erase, done: FinishedRule) -> list[int]:
 
     Most pictures hold nothing of it, and would show nothing.
     """
-    indices = unseen(site.recipe)
+    indices = judged(site.recipe, site.generator.facts)
     seed, size = site.recipe.latents[0].seed, site.generator.facts.latent_size
     rows = latents.rows(seed, indices, size).to(site.moment.device)
-    inputs = site.generator.inputs(rows, [site.facts.name])[site.facts.name]
-    change = removal_goal(site, rule, done.contexts)(inputs)
-    change -= site.form.activate(site.form.response(inputs, site.form.weight))
-    most = change.square().sum((1, 2, 3)).argsort(descending=True)[:SHOWN_UNSEEN]
+    form, wanted = site.form, removal_goal(site, rule, done.contexts)
+    held = []
+    for inputs in inputs_in_parts(site.generator, rows, site.facts.name):
+        change = wanted(inputs)
+        change -= form.activate(form.response(inputs, form.weight))
+        held.append(change.square().sum((1, 2, 3)))
+    most = torch.cat(held).argsort(descending=True)[:SHOWN_UNSEEN]
     return sorted(indices[row] for row in most.tolist())
 
 
@@ -158,10 +165,10 @@ def _goal_pictures(site: Site, step: RuleStep, done: FinishedRule) -> dict[tuple
     if isinstance(rule, Zero) or rule.solver.goal == "crop":
         return {}
     problem, pastes = problem_of(site, rule, done.contexts)
-    drawn = site.generator.pictures(step.facts.name, problem.goal.values, problem.goal.inputs)
+    drawn = draw_values(site.generator, step.facts.name, problem.goal.values, problem.goal.inputs)
     return {
         (place.latents, place.index): picture
-        for place, picture in zip(pastes, drawn.cpu(), strict=True)
+        for place, picture in zip(pastes, _shown(drawn), strict=True)
     }
 
 
@@ -205,22 +212,29 @@ def _matches(
 
 
 def _both(site: Site, done: FinishedRule, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Pictures (N, 3, H, W) before and after one rule."""
+    """Pictures (N, 3, H, W) before and after one rule, as they are shown."""
     layer, form = site.facts.name, site.form
-    inputs = site.generator.inputs(rows, [layer])[layer]
-    before = form.activate(form.response(inputs, form.weight))
-    after = form.activate(form.response(inputs, done.delta.added_to(form.weight)))
-    return (
-        site.generator.pictures(layer, before, inputs).cpu(),
-        site.generator.pictures(layer, after, inputs).cpu(),
-    )
+    weights = (form.weight, done.delta.added_to(form.weight))
+    drawn: tuple[list[Tensor], list[Tensor]] = ([], [])
+    for inputs in inputs_in_parts(site.generator, rows, layer):
+        for weight, pictures in zip(weights, drawn, strict=True):
+            values = form.activate(form.response(inputs, weight))
+            pictures.append(_shown(draw_values(site.generator, layer, values, inputs)))
+    return torch.cat(drawn[0]), torch.cat(drawn[1])
 
 
 def _unseen_pictures(session: Session, indices: Sequence[int]) -> Tensor:
     generator = session.model.generator
     seed = session.plan.recipe.latents[0].seed
     rows = latents.rows(seed, indices, generator.facts.latent_size)
-    return generator.sample(rows.to(session.device)).cpu()
+    parts = torch.split(rows.to(session.device), batch_size(generator.facts))
+    return torch.cat([_shown(generator.sample(part)) for part in parts])
+
+
+def _shown(pictures: Tensor) -> Tensor:
+    """Pictures (N, 3, H, W) on the CPU; large ones reduced, each pixel the mean of a square."""
+    step = max(pictures.shape[2:]) // SHOWN_SIDE
+    return (functional.avg_pool2d(pictures, step) if step > 1 else pictures).cpu()
 
 
 def _tiles(names: Sequence[str], before: Tensor, after: Tensor) -> tuple[Tile, ...]:

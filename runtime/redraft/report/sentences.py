@@ -5,13 +5,11 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
-from redraft.record import MachineRecord, PlaceRecord, RuleRecord
+from redraft.record import LOW_GAIN, MachineRecord, PlaceRecord, RuleRecord
 from redraft.report.charts import percent
 
 WIDELY, PARTLY = 0.8, 0.5
 """Shares of unseen pictures from which a rule is said to follow widely, or in part."""
-LOW_GAIN = 0.25
-"""Left-out gain below which rules seldom follow on unseen pictures."""
 EARLIER_SOME, EARLIER_MUCH = 0.2, 0.6
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
 from redraft.pictures import (
     HALO,
@@ -112,6 +113,29 @@ def before_after(bands: Sequence[Band], columns: int = 12) -> Picture:
         top += strip.height
     if legend:
         _legend(sheet, legend, top + SPACE)
+    return sheet
+
+
+def comparison(rows: Sequence[tuple[str, Sequence[Tensor]]]) -> Picture:
+    """The same pictures treated in several ways, one way under another, each with its name.
+
+    Args:
+        rows: a name, and equally many pictures (3, H, W) in -1..1.
+
+    """
+    columns = len(rows[0][1])
+    room = (WIDEST - 2 * EDGE - (columns - 1) * SPACE) // columns
+    cell = enlarged(to_picture(rows[0][1][0]), min(room, LARGEST)).size
+    pitch = cell[1] + LABEL_HEIGHT + SPACE
+    width = 2 * EDGE + columns * (cell[0] + SPACE) - SPACE
+    sheet = Image.new("RGB", (width, 2 * EDGE + len(rows) * pitch), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    for row, (name, pictures) in enumerate(rows):
+        top = EDGE + row * pitch
+        _write(pen, (EDGE, top + 2), name, LABEL_SIZE, INK, width - 2 * EDGE)
+        for column, picture in enumerate(pictures):
+            place = (EDGE + column * (cell[0] + SPACE), top + LABEL_HEIGHT)
+            sheet.paste(to_picture(picture).resize(cell, _LANCZOS), place)
     return sheet
 
 

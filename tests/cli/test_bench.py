@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from PIL import Image, ImageColor
+
+from redraft.bench.ranking import rank_row
+from redraft.bench.scatter import COLOURS
 
 Invoke = Callable[..., Result]
 
@@ -52,8 +56,9 @@ def test_stats_compares_the_passes_and_says_how_much_memory(figures: Callable[..
     assert peaks[-1] < peaks[0] + 64
 
 
-def test_effect_takes_a_rule_apart(figures: Callable[..., Any]) -> None:
-    rows = figures("effect", "--steps", "5")["rows"]
+def test_effect_takes_a_rule_apart(figures: Callable[..., Any], tmp_path: Path) -> None:
+    shown = tmp_path / "shown"
+    rows = figures("effect", "--steps", "5", "--pictures", str(shown))["rows"]
     methods = [row["method"] for row in rows]
     assert [method.split(",")[0] for method in methods[:3]] == ["authors"] * 3
     assert methods[3] == "exact, one paste, preserve 0"
@@ -62,6 +67,142 @@ def test_effect_takes_a_rule_apart(figures: Callable[..., Any]) -> None:
         low, high = row["share_interval"]
         assert low <= row["share"] <= high
         assert row["contexts"] == 7
+    (sheet,) = shown.iterdir()
+    with Image.open(sheet) as picture:
+        # One row of pictures for each way, and one for the originals above them.
+        assert picture.height > 60 * (len(rows) + 1)
+
+
+def test_settings_are_shown_one_by_one(figures: Callable[..., Any], tmp_path: Path) -> None:
+    rows = figures("settings", "--pictures", str(tmp_path / "shown"))["rows"]
+    given: dict[str, list[str]] = {}
+    for row in rows:
+        given.setdefault(row["setting"], []).append(row["value"])
+    assert given["keep"] == ["0", "1", "3", "10"]
+    assert given["paste"] == ["one", "four", "each context"]
+    assert {path.stem for path in (tmp_path / "shown").iterdir()} == set(given)
+    by = {(row["setting"], row["value"]): row for row in rows}
+    weak, strong = by["strength", "0.5"], by["strength", "2"]
+    assert weak["amplitude"] < strong["amplitude"]
+    assert weak["outside"] < strong["outside"]
+    assert by["preserve", "3"]["outside"] < by["preserve", "0"]["outside"]
+
+
+LEFTOUT = ("leftout", "--layer", "layer6", "--layer", "layer9", "--judged", "20")
+
+
+def test_leftout_sets_left_out_pictures_beside_unseen_ones(
+    figures: Callable[..., Any], tmp_path: Path
+) -> None:
+    found = figures(*LEFTOUT, "--side", "40", "--plot", str(tmp_path / "plot.png"))
+    assert [(row["rule"], row["layer"]) for row in found["pairs"]] == [
+        ("demo", "layer6"),
+        ("demo", "layer9"),
+    ]
+    for row in found["pairs"]:
+        assert {round(7 * row[name], 9) % 1 for name in ("left_share",)} == {0}
+        assert -1 <= row["left_correlation"] <= 1
+        low, high = row["share_interval"]
+        assert low <= row["share"] <= high
+    ranks = {(row["statistic"], row["against"]): row for row in found["ranks"]}
+    assert {("gain", "share"), ("left correlation", "share")} <= set(ranks)
+    assert all(-1 <= row["spearman"] <= 1 and row["pairs"] == 2 for row in found["ranks"])
+    sides = [row["side"] for row in found["pairs"]]
+    every = found["sides"][-1]
+    assert every["layers"] == "layer6, layer9"
+    assert every["most_by_least"] == pytest.approx(max(sides) / min(sides))
+    (chosen,) = found["chosen"]
+    assert chosen["layer"] == "layer6"
+    assert chosen["left_side"] <= chosen["wanted"] == 0.4
+    assert chosen["unseen_by_wanted"] == pytest.approx(chosen["unseen_side"] / 0.4)
+    with Image.open(tmp_path / "plot.png") as drawing:
+        colours = {colour for _, colour in drawing.convert("RGB").getcolors(1 << 20) or ()}
+    assert {ImageColor.getrgb(colour) for colour in COLOURS[:2]} <= colours
+
+
+def test_leftout_reports_the_gain_and_the_share_that_a_run_reports(
+    figures: Callable[..., Any], recipe: Path, invoke: Invoke
+) -> None:
+    (row,) = figures(*LEFTOUT[:3], "--judged", "40", "--side", "0")["pairs"]
+    assert invoke("run", str(recipe), "--out", "run").exit_code == 0
+    (rule,) = json.loads(Path("run/run.json").read_text(encoding="utf-8"))["rules"]
+    assert rule["left_out"]["gain"] == pytest.approx(row["gain"])
+    assert rule["left_out"]["side"] == pytest.approx(row["side"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("top 6 among", "top 1 among", "nothing can be left out"),
+        ("count 60", "count 60", "no image from 200 on"),
+    ],
+)
+def test_leftout_says_what_it_cannot_measure(
+    recipe: Path, invoke: Invoke, old: str, new: str, says: str
+) -> None:
+    text = recipe.read_text(encoding="utf-8").replace(old, new)
+    recipe.write_text(text, encoding="utf-8")
+    result = invoke("bench", *LEFTOUT, "--recipe", str(recipe))
+    assert result.exit_code == 1
+    assert "RD532" in result.stderr
+    assert says in " ".join(result.stderr.split())
+
+
+def test_leftout_without_side_prints_no_table_of_it(recipe: Path, invoke: Invoke) -> None:
+    text = recipe.read_text(encoding="utf-8").replace("count 60", "count 240")
+    recipe.write_text(text, encoding="utf-8")
+    result = invoke("bench", *LEFTOUT[:3], "--side", "0", "--recipe", str(recipe))
+    assert result.exit_code == 0, result.output
+    assert "left correlation" in result.stdout
+    assert "wanted" not in result.stdout
+
+
+def test_leftout_moves_a_recipe_with_errors_to_no_layer(recipe: Path, invoke: Invoke) -> None:
+    recipe.write_text(recipe.read_text(encoding="utf-8").replace("copy", "cpy"), encoding="utf-8")
+    result = invoke("bench", *LEFTOUT, "--recipe", str(recipe))
+    assert result.exit_code == 1
+    assert "redraft check" in result.stderr
+
+
+def test_speed_solves_each_size_and_compares_match_with_the_forward_pass(
+    figures: Callable[..., Any],
+) -> None:
+    sizes = ("--size", "1", "3", "--size", "2", "9")
+    found = figures("speed", *sizes, "--count", "60", "--among", "40")
+    assert [(row["rank"], row["pastes"]) for row in found["solve"]] == [(1, 3), (2, 9)]
+    for row in found["solve"]:
+        assert 0 < row["seconds_least"] <= row["seconds"]
+        assert row["seconds_processor"] > 0
+    peaks = [row["peak_mib"] for row in found["solve"]]
+    assert peaks == sorted(peaks)
+    (match,) = found["match"]
+    assert match["count"] == 60
+    assert match["ratio"] > 0
+    assert match["ratio_processor"] > 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ((0.1, 0.2, 0.9), (1.0, 2.0, 3.0), 1.0),
+        ((0.1, 0.2, 0.9), (3.0, 2.0, 1.0), -1.0),
+        ((1.0, 2.0, 3.0, 4.0), (1.0, 3.0, 2.0, 4.0), 0.8),
+        # Equal values share their rank: ranks 0, 1.5, 1.5, 3 against 0, 1, 2, 3.
+        ((1.0, 2.0, 2.0, 4.0), (1.0, 2.0, 3.0, 4.0), 0.9**0.5),
+    ],
+)
+def test_rank_correlation(
+    first: tuple[float, ...], second: tuple[float, ...], expected: float
+) -> None:
+    row = rank_row("a", "b", first, second)
+    assert row.spearman == pytest.approx(expected)
+    low, high = row.interval
+    assert -1 - 1e-9 <= low <= high <= 1 + 1e-9
+
+
+def test_a_figure_that_never_changes_orders_nothing() -> None:
+    row = rank_row("a", "b", (1.0, 1.0, 1.0), (1.0, 2.0, 3.0))
+    assert (row.spearman, row.interval) == (0.0, (-1.0, 1.0))
 
 
 @pytest.mark.parametrize("ranks", ["0", "one", "1,,2", ""])

@@ -8,16 +8,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from redraft import latents, load
+from redraft import latents
 from redraft.delta import Delta
 from redraft.errors import RunError
 from redraft.evaluate.effect import Effect, Wish, measure, wish_of
 from redraft.execute import unseen
+from redraft.loading import load
 from redraft.models.opening import choose_device
 from redraft.planner import Plan, RuleStep, make_plan
 from redraft.session import Progress, Session, collect, open_session, site_of
 from redraft.site import Site
+from redraft.solve.problem import Solution
 from redraft.solving import contexts_of, problem_of
+from redraft_dsl import Checked
 from redraft_dsl.recipe import Insert, Recipe
 
 
@@ -43,6 +46,10 @@ class Case:
         """Where the rule works."""
         return site_of(self.session, self.step)
 
+    def delta(self, solution: Solution) -> Delta:
+        """A solution as a change of the rule's layer."""
+        return solution.delta(self.rule.name, self.step.facts.name)
+
 
 def open_case(recipe: Path, device: str = "auto", progress: Progress | None = None) -> Case:
     """Plan a recipe, open its model and collect the statistics of its first rule.
@@ -51,14 +58,21 @@ def open_case(recipe: Path, device: str = "auto", progress: Progress | None = No
         RunError: the recipe's first rule is not an insert.
 
     """
+    return case_of(load(recipe), recipe.parent, device, progress)
+
+
+def case_of(
+    checked: Checked, folder: Path, device: str = "auto", progress: Progress | None = None
+) -> Case:
+    """As ``open_case``, for a recipe that was read already; its paths start in ``folder``."""
     target = choose_device(device)
-    plan = make_plan(load(recipe), recipe.parent, device=target.type, progress=None)
+    plan = make_plan(checked, folder, device=target.type, progress=None)
     session = open_session(plan, target, tell=progress)
     step = plan.rules[0]
     if not isinstance(step.rule, Insert):
         raise RunError(
             "RD532",
-            f"the first rule of {recipe} is `{step.rule.kind}`, and the bench solves inserts",
+            f"the first rule of {plan.path} is `{step.rule.kind}`, and the bench solves inserts",
             "name a recipe that starts with `rule`",
         )
     collect(session, plan.statistics[0])
@@ -82,6 +96,16 @@ def case_wish(case: Case, rule: Insert) -> Wish:
         problem, pastes = problem_of(site, everywhere, contexts)
         areas = torch.stack([torch.from_numpy(place.area) for place in pastes])
         return wish_of(site.generator, case.step.facts.name, problem.goal, areas)
+
+
+def case_pictures(case: Case, delta: Delta | None, rows: Tensor) -> Tensor:
+    """(N, 3, H, W) pictures of latents with a change, or without any."""
+    generator, layer = case.session.model.generator, case.step.facts.name
+    form = generator.form(layer)
+    weight = form.weight if delta is None else delta.added_to(form.weight)
+    with torch.no_grad():
+        inputs = generator.inputs(rows, [layer])[layer]
+        return generator.pictures(layer, form.activate(form.response(inputs, weight)), inputs)
 
 
 def case_effect(case: Case, delta: Delta, rows: Tensor, wish: Wish) -> Effect:

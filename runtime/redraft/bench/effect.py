@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from redraft.bench.cases import Case, case_effect, case_wish, judged_latents
+from redraft.bench.cases import (
+    Case,
+    case_effect,
+    case_wish,
+    judged_latents,
+)
 from redraft.bench.solve import RATES, papers_problem, papers_rule
 from redraft.delta import Delta
-from redraft.evaluate.effect import Effect, Interval
+from redraft.evaluate.effect import Effect, Interval, Wish
 from redraft.session import Progress
 from redraft.solve.descent import ProjectedAdam
 from redraft.solving import contexts_of, solve_rule
@@ -40,11 +45,57 @@ class EffectRow:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """A way of solving a rule that was tried: its figures, and the change that it made."""
+
+    row: EffectRow
+    delta: Delta
+
+
+@dataclass(frozen=True)
 class Variant:
     """A named way of solving a rule with the exact solver."""
 
     method: str
     rule: Insert
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What all ways of solving a rule are measured by.
+
+    Attributes:
+        case: the rule, ready to be solved.
+        wish: what it should do.
+        judged: (N, latent_size) of the pictures that it is measured on.
+
+    """
+
+    case: Case
+    wish: Wish
+    judged: Tensor
+
+    @classmethod
+    def of(cls, case: Case) -> Yardstick:
+        """The yardstick of a case, on the pictures ``JUDGED`` that its recipe does not use."""
+        return cls(
+            case,
+            case_wish(case, case.rule),
+            judged_latents(case, case.plan.recipe, *JUDGED),
+        )
+
+    def effect(self, delta: Delta) -> Effect:
+        """The measures of one change."""
+        with torch.no_grad():
+            return case_effect(self.case, delta, self.judged, self.wish)
+
+    def solved(self, variant: Variant) -> Trial:
+        """Solve the rule in one way."""
+        found = solve_rule(self.case.site, variant.rule)
+        effect = self.effect(found.delta)
+        row = _row(variant.rule.name, variant.method, found.delta.rank, len(found.contexts),
+                   effect, found.solve_seconds)  # fmt: skip
+        return Trial(row, found.delta)
 
 
 def variants(rule: Insert) -> tuple[Variant, ...]:
@@ -67,71 +118,51 @@ def variants(rule: Insert) -> tuple[Variant, ...]:
 
 
 def bench_effect(
-    cases: Sequence[tuple[str, Case]], *, steps: int = 2001, tell: Progress | None = None
-) -> dict[str, Any]:
-    """Measure every way of solving the first rule of some recipes.
+    case: Case, label: str = "", *, steps: int = 2001, tell: Progress | None = None
+) -> list[Trial]:
+    """Measure every way of solving the first rule of a recipe.
 
     Args:
-        cases: a label ("" for none) and a case each; only unlabelled ones are taken apart, the
-            others are solved as written.
+        case: the recipe.
+        label: what to call its rule when it is to be solved only as it is written; "" takes it
+            apart.
         steps: of projected Adam.
         tell: told of progress.
 
-    Returns:
-        ``rows``, a list of dictionaries.
-
     """
-    rows: list[EffectRow] = []
-    for number, (label, case) in enumerate(cases):
-        if tell is not None:
-            tell(f"{case.rule.name} {label}".strip(), number, len(cases))
-        if label:
-            rows.append(_solved_row(case, Variant(label, case.rule)))
-            continue
-        rows.extend(_authors(case, steps))
-        rows.extend(_solved_row(case, variant) for variant in variants(case.rule))
-    return {"rows": [asdict(row) for row in rows]}
+    yardstick = Yardstick.of(case)
+    if label:
+        return [yardstick.solved(Variant(label, case.rule))]
+    trials = list(_authors(yardstick, steps, tell))
+    return trials + [yardstick.solved(variant) for variant in variants(case.rule)]
 
 
-def _solved_row(case: Case, variant: Variant) -> EffectRow:
-    solved = solve_rule(case.site, variant.rule)
-    wish = case_wish(case, case.rule)
-    judged = judged_latents(case, case.plan.recipe, *JUDGED)
-    effect = case_effect(case, solved.delta, judged, wish)
-    return _row(case, variant.method, solved.delta.rank, len(solved.contexts), effect,
-                solved.solve_seconds)  # fmt: skip
-
-
-def _authors(case: Case, steps: int) -> Iterator[EffectRow]:
+def _authors(yardstick: Yardstick, steps: int, tell: Progress | None) -> Iterator[Trial]:
     """Projected Adam on the paper's objective, at the best of several rates for each rank."""
-    wish = case_wish(case, case.rule)
-    judged = judged_latents(case, case.plan.recipe, *JUDGED)
+    case = yardstick.case
     count = len(contexts_of(case.site, case.rule))
     for rank in PAPER_RANKS:
         problem, directions = papers_problem(case, rank)
-        trials: list[tuple[float, Effect, float]] = []
         ProjectedAdam(2)(problem, directions)  # loads the rest of torch, which is not to be timed
-        for rate in RATES:
+        trials = []
+        for number, rate in enumerate(RATES):
+            if tell is not None:
+                tell(f"projected Adam on {case.rule.name}, rank {rank}", number, len(RATES))
             started = time.perf_counter()
             solution = ProjectedAdam(steps, rate)(problem, directions)
             seconds = time.perf_counter() - started
-            delta = Delta(
-                case.rule.name,
-                case.step.facts.name,
-                solution.directions.float(),
-                solution.coefficients.float(),
-            )
-            with torch.no_grad():
-                trials.append((rate, case_effect(case, delta, judged, wish), seconds))
-        rate, effect, seconds = max(trials, key=lambda trial: trial[1].share.value)
-        yield _row(case, f"authors, rate {rate:g}", rank, count, effect, seconds)
+            delta = case.delta(solution)
+            row = _row(case.rule.name, f"authors, rank {rank}, rate {rate:g}", rank, count,
+                       yardstick.effect(delta), seconds)  # fmt: skip
+            trials.append(Trial(row, delta))
+        yield max(trials, key=lambda trial: trial.row.share)
 
 
 def _row(
-    case: Case, method: str, rank: int, contexts: int, effect: Effect, seconds: float
+    rule: str, method: str, rank: int, contexts: int, effect: Effect, seconds: float
 ) -> EffectRow:
     return EffectRow(
-        rule=case.rule.name,
+        rule=rule,
         method=method,
         rank=rank,
         contexts=contexts,

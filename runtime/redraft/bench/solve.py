@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from redraft.bench.cases import Case, case_effect, case_wish, judged_latents
-from redraft.delta import Delta
 from redraft.session import Progress
 from redraft.solve.descent import ProjectedAdam
 from redraft.solve.exact import ExactSolver
@@ -75,12 +74,12 @@ def bench_solve(
         if tell is not None:
             tell(f"rank {rank}", number, len(ranks))
         problem, directions = papers_problem(case, rank)
-        exact, seconds = _timed(partial(ExactSolver(), problem, directions), REPEATS)
-        trials = _adam_trials(problem, directions, steps)
-        rows.append(_row(case, rank, exact, seconds, trials))
+        site = (case.plan.base.facts.arch, case.step.facts.name)
+        row, trials = time_solvers(site, problem, directions, steps)
+        rows.append(row)
         effects = {
-            rate: case_effect(case, _delta(case, solution), judged, wish)
-            for rate, (solution, _) in trials.items()
+            rate: case_effect(case, case.delta(solution), judged, wish)
+            for rate, solution in trials.items()
         }
         best = max(effects, key=lambda rate: effects[rate].share.value)
         ours = solve_rule(case.site, case.rule.model_copy(update={"rank": rank})).delta
@@ -123,46 +122,47 @@ def papers_problem(case: Case, rank: int) -> tuple[Problem, Tensor]:
         return problem, context_directions(site, rule, contexts)
 
 
-def _adam_trials(
-    problem: Problem, directions: Tensor, steps: int
-) -> dict[float, tuple[Solution, float]]:
+def time_solvers(
+    site: tuple[str, str],
+    problem: Problem,
+    directions: Tensor,
+    steps: int,
+    rates: Sequence[float] = RATES,
+) -> tuple[SolveRow, dict[float, Solution]]:
+    """Both solvers on one problem.
+
+    Args:
+        site: architecture and layer, for the row.
+        problem: what to solve.
+        directions: (S, C).
+        steps: of the authors' method.
+        rates: learning rates of the authors' method; the first is the one that is timed.
+
+    Returns:
+        The row, and the authors' solution at each rate.
+
+    """
+    exact, seconds = _timed(partial(ExactSolver(), problem, directions), REPEATS)
     # The first optimiser of a process loads more of torch, which takes seconds and is not its time.
     ProjectedAdam(2)(problem, directions)
-    return {
-        rate: _timed(partial(ProjectedAdam(steps, rate), problem, directions), 1) for rate in RATES
+    trials = {
+        rate: _timed(partial(ProjectedAdam(steps, rate), problem, directions), 1) for rate in rates
     }
-
-
-def _row(
-    case: Case,
-    rank: int,
-    exact: Solution,
-    seconds: float,
-    trials: dict[float, tuple[Solution, float]],
-) -> SolveRow:
-    rate = min(trials, key=lambda each: trials[each][0].loss_after)
-    slow = trials[RATES[0]][1]
-    return SolveRow(
-        arch=case.plan.base.facts.arch,
-        layer=case.step.facts.name,
-        rank=rank,
+    best = min(trials, key=lambda rate: trials[rate][0].loss_after)
+    slow = trials[rates[0]][1]
+    row = SolveRow(
+        arch=site[0],
+        layer=site[1],
+        rank=len(directions),
         seconds_exact=seconds,
         seconds_adam=slow,
         ratio=slow / seconds,
         loss_start=exact.loss_before,
         loss_exact=exact.loss_after,
-        loss_adam=trials[rate][0].loss_after,
-        rate_adam=rate,
+        loss_adam=trials[best][0].loss_after,
+        rate_adam=best,
     )
-
-
-def _delta(case: Case, solution: Solution) -> Delta:
-    return Delta(
-        case.rule.name,
-        case.step.facts.name,
-        solution.directions.float(),
-        solution.coefficients.float(),
-    )
+    return row, {rate: solution for rate, (solution, _) in trials.items()}
 
 
 def _timed(solve: Callable[[], Solution], repeats: int) -> tuple[Solution, float]:

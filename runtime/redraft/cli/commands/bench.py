@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +18,27 @@ if TYPE_CHECKING:
     from redraft.bench.cases import Case
     from redraft.cli.screen import Reporter
 
+JUDGED_TITLE = "Pictures 200 to 999, those that a rule used left out"
+TRIED = ("glasses", "face-mask", "open-mouth", "thick-brows")
 LABELLED = (("one marked face, the rest by match", "{}-from-one"),)
+
+
+class Architectures(click.ParamType[tuple[str, ...]]):
+    """``stylegan2|proggan``; commas do as well."""
+
+    name = "architectures"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
+        """The architectures of a list."""
+        from redraft.bench.architectures import NETWORKS
+
+        if isinstance(value, tuple):
+            return value
+        names = tuple(str(value).replace("|", ",").split(","))
+        for name in names:
+            if name not in NETWORKS:
+                self.fail(f"`{name}` is none of {', '.join(NETWORKS)}", param, ctx)
+        return names
 
 
 class Ranks(click.ParamType[tuple[int, ...]]):
@@ -45,6 +67,15 @@ def command() -> None:
 command.example = "redraft bench solve"  # type: ignore[attr-defined]
 
 
+def pictures_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--pictures FOLDER``."""
+    return click.option(
+        "--pictures",
+        type=click.Path(file_okay=False, path_type=Path),
+        help=f"A folder for pictures: {what}.",
+    )
+
+
 def _part(**kwargs: Any) -> Callable[[Callable[..., Any]], Command]:
     def add(function: Callable[..., Any]) -> Command:
         made: Command = click.command(cls=Command, **kwargs)(function)
@@ -58,16 +89,37 @@ def _part(**kwargs: Any) -> Callable[[Callable[..., Any]], Command]:
 @click.option("--recipe", default="glasses", help="A recipe whose first rule is an insert.")
 @click.option("--rank", "ranks", type=Ranks(), default="1,4,8", help="Ranks; 1,4,8 if not given.")
 @click.option("--steps", default=2001, help="Steps of projected Adam; the authors take 2001.")
+@click.option(
+    "--arch",
+    "architectures",
+    type=Architectures(),
+    help="Solve on 256 px networks of seeded random weights instead: dcgan,proggan,stylegan2.",
+)
 @device_option()
 @format_option()
-def solve(recipe: str, ranks: tuple[int, ...], steps: int, device: str, form: str) -> None:
+def solve(
+    recipe: str,
+    ranks: tuple[int, ...],
+    steps: int,
+    architectures: tuple[str, ...] | None,
+    device: str,
+    form: str,
+) -> None:
     """Time the exact solver against the paper authors' projected Adam.
 
-    Same goal, same directions, preserve 0, one process. A second table compares the pictures.
+    Same goal, same directions, preserve 0, one process. A second table compares the pictures; with
+    --arch there is no recipe, and nothing to see in the pictures. --device is for recipes.
     """
+    from redraft.bench.architectures import bench_architectures
     from redraft.bench.solve import bench_solve
 
     screen = Screen.current()
+    if architectures is not None:
+        with screen.progress() as reporter:
+            found = bench_architectures(architectures, ranks, steps=steps, tell=reporter.step)
+        title = "Preserve 0, same goal and directions, random weights, on the CPU"
+        _print(screen, form, found, {"rows": title})
+        return
     with screen.progress() as reporter:
         case = _case(recipe, device, reporter)
         found = bench_solve(case, ranks, steps=steps, tell=reporter.step)
@@ -108,20 +160,162 @@ def stats(recipe: str, count: int, device: str, form: str) -> None:
     help="Recipes to take apart; glasses and face-mask if not given.",
 )
 @click.option("--steps", default=2001, help="Steps of projected Adam; the authors take 2001.")
+@pictures_option("one sheet for each recipe, a row for each way of solving it")
 @device_option()
 @format_option()
-def effect(recipes: Sequence[str], steps: int, device: str, form: str) -> None:
+def effect(
+    recipes: Sequence[str], steps: int, pictures: Path | None, device: str, form: str
+) -> None:
     """Measure what each piece of the method adds, on pictures that no rule saw.
 
     A recipe NAME is taken apart; NAME-from-one, if it is there, is measured as it is.
     """
     from redraft.bench.effect import bench_effect
+    from redraft.bench.pictures import save_comparison
+
+    screen = Screen.current()
+    rows: list[dict[str, Any]] = []
+    with screen.progress() as reporter:
+        for name in recipes:
+            shown = []
+            for label, case in _with_variants(name, device, reporter):
+                trials = bench_effect(case, label, steps=steps, tell=reporter.step)
+                rows += [asdict(trial.row) for trial in trials]
+                shown += [(case, trial.row.method, trial.delta) for trial in trials]
+            if pictures is not None:
+                save_comparison(pictures / f"{Path(name).stem}.png", shown)
+    _print(screen, form, {"rows": rows}, {"rows": JUDGED_TITLE})
+
+
+@_part(name="settings", example="redraft bench settings")
+@click.option("--recipe", default="glasses", help="A recipe whose first rule is an insert.")
+@pictures_option("one sheet for each setting, a row for each of its values")
+@device_option()
+@format_option()
+def settings(recipe: str, pictures: Path | None, device: str, form: str) -> None:
+    """Measure and show what happens when one setting of a rule changes."""
+    from redraft.bench.pictures import save_comparison
+    from redraft.bench.settings import VALUES, bench_settings
 
     screen = Screen.current()
     with screen.progress() as reporter:
-        cases = [each for name in recipes for each in _with_variants(name, device, reporter)]
-        found = bench_effect(cases, steps=steps, tell=reporter.step)
-    _print(screen, form, found, {"rows": "Pictures 200 to 999, those that a rule used left out"})
+        case = _case(recipe, device, reporter)
+        trials = bench_settings(case, reporter.step)
+    if pictures is not None:
+        for setting in VALUES:
+            shown = [
+                (case, f"{setting} {each.value}", each.trial.delta)
+                for each in trials
+                if each.setting == setting
+            ]
+            save_comparison(pictures / f"{setting}.png", shown)
+    _print(screen, form, {"rows": [each.row for each in trials]}, {"rows": JUDGED_TITLE})
+
+
+@_part(name="leftout", example="redraft bench leftout --plot leftout.png")
+@click.option(
+    "--recipe",
+    "recipes",
+    multiple=True,
+    help="Recipes whose first rule is an insert; if not given four of redraft's own, and its "
+    "trials.",
+)
+@click.option(
+    "--layer",
+    "layers",
+    multiple=True,
+    default=("layer3", "layer6", "layer9"),
+    help="Layers at which each rule is solved; layer3, layer6 and layer9 if not given.",
+)
+@click.option("--judged", default=600, type=click.IntRange(1), help="Most unseen pictures.")
+@click.option(
+    "--side",
+    default=5.0,
+    type=click.FloatRange(0, 100),
+    help="Per cent that `side` is asked for; 0 leaves this part out.",
+)
+@click.option(
+    "--plot", type=click.Path(dir_okay=False, path_type=Path), help="A PNG file for a drawing."
+)
+@device_option()
+@format_option()
+def leftout(
+    recipes: Sequence[str],
+    layers: Sequence[str],
+    judged: int,
+    side: float,
+    plot: Path | None,
+    device: str,
+    form: str,
+) -> None:
+    """Compare what a run says of left-out pictures with what unseen ones do."""
+    from redraft.bench.agreement import panels
+    from redraft.bench.leftout import Trials, bench_leftout
+    from redraft.bench.scatter import scatter
+    from redraft.files import write_bytes
+    from redraft.pictures import png
+
+    screen = Screen.current()
+    with screen.progress() as reporter:
+        paths = tuple(map(locate_recipe, recipes)) or _trials()
+        trials = Trials(paths, tuple(layers), judged, side, device)
+        found = bench_leftout(trials, reporter.step)
+    if plot is not None:
+        write_bytes(plot, png(scatter(panels(found))))
+    titles = {
+        "pairs": f"Left-out pictures, and up to {judged} unseen ones",
+        "ranks": "Rank correlation, 95% intervals by bootstrap over the rows above",
+        "sides": "Left-out side effect of the recipes' own preserve",
+        "chosen": f"side {side:g}%, at each recipe's own layer",
+    }
+    _print(screen, form, found, {part: title for part, title in titles.items() if found[part]})
+
+
+@_part(name="speed", example="redraft bench speed")
+@click.option("--recipe", default="glasses", help="A recipe whose first rule is an insert.")
+@click.option("--count", default=2000, type=click.IntRange(1), help="Images that match looks at.")
+@click.option(
+    "--size",
+    "sizes",
+    type=(click.IntRange(1), click.IntRange(3)),
+    multiple=True,
+    metavar="RANK PASTES",
+    default=((8, 24), (16, 160)),
+    help="What to solve, smallest first; 8 24 and 16 160 if not given.",
+)
+@click.option("--among", default=1600, type=click.IntRange(1), help="Images searched for contexts.")
+@device_option()
+@format_option()
+def speed(
+    recipe: str,
+    count: int,
+    sizes: Sequence[tuple[int, int]],
+    among: int,
+    device: str,
+    form: str,
+) -> None:
+    """Time solving at two sizes, and match against the bare forward pass to the same layer."""
+    from redraft.bench.speed import Size, bench_speed
+
+    screen = Screen.current()
+    with screen.progress() as reporter:
+        case = _case(recipe, device, reporter)
+        wanted = tuple(Size(rank, pastes) for rank, pastes in sizes)
+        found = bench_speed(case, wanted, count, among, reporter.step)
+    titles = {
+        "solve": "Directions and coefficients: three runs each; memory of the process so far",
+        "match": "Medians of five pairs",
+    }
+    _print(screen, form, found, titles)
+
+
+def _trials() -> tuple[Path, ...]:
+    """The recipes that left-out gain is tried on: good ones, and others that should not follow."""
+    from redraft.shipped import shipped_folder, shipped_recipes
+
+    folder = shipped_folder()
+    more = () if folder is None else shipped_recipes(folder / "trials")
+    return (*map(locate_recipe, TRIED), *(recipe.path for recipe in more))
 
 
 def _case(name: str, device: str, reporter: Reporter) -> Case:

@@ -1,0 +1,184 @@
+"""``redraft bench leftout``: whether what is said of left-out pictures holds on unseen ones."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from redraft import goals
+from redraft.bench.agreement import ChosenRow, PairRow, rank_rows, side_rows
+from redraft.bench.cases import Case, case_effect, case_of, case_wish, judged_latents
+from redraft.errors import RunError
+from redraft.evaluate.effect import CORRELATION, Effect, PictureScores
+from redraft.evaluate.leftout import LeftOut, left_out_scores, reached
+from redraft.loading import load, loads
+from redraft.session import Progress
+from redraft.solving import SolvedRule, copied, problem_of, solve_rule
+from redraft_dsl import print_recipe
+from redraft_dsl.recipe import Side
+
+FIRST = 200
+"""Images before this one are those that recipes mark and search."""
+BATCH = 200
+
+
+@dataclass(frozen=True)
+class Trials:
+    """What to measure.
+
+    Attributes:
+        recipes: files whose first rule is an insert.
+        layers: where each rule is solved.
+        judged: how many unseen pictures.
+        side: per cent that ``side`` is asked for, at each recipe's own layer; 0 leaves it out.
+        device: where to compute.
+
+    """
+
+    recipes: tuple[Path, ...]
+    layers: tuple[str, ...]
+    judged: int = 600
+    side: float = 5.0
+    device: str = "auto"
+
+
+def bench_leftout(trials: Trials, tell: Progress | None = None) -> dict[str, Any]:
+    """Measure every rule at every layer, and compare.
+
+    Returns:
+        ``pairs``, ``ranks``, ``sides`` and ``chosen``, lists of dictionaries.
+
+    """
+    pairs: list[PairRow] = []
+    count = len(trials.recipes) * len(trials.layers)
+    for path in trials.recipes:
+        for layer in trials.layers:
+            if tell is not None:
+                tell(f"{path.stem} at {layer}", len(pairs), count)
+            pairs.append(_pair(path, layer, trials))
+    chosen = []
+    for number, path in enumerate(trials.recipes if trials.side else ()):
+        if tell is not None:
+            tell(f"{path.stem} with side {trials.side:g}%", number, len(trials.recipes))
+        chosen.append(_chosen(path, trials))
+    return {
+        "pairs": [asdict(row) for row in pairs],
+        "ranks": [asdict(row) for row in rank_rows(pairs)],
+        "sides": [asdict(row) for row in side_rows(pairs)],
+        "chosen": [asdict(row) for row in chosen],
+    }
+
+
+def _pair(path: Path, layer: str, trials: Trials) -> PairRow:
+    case = _case_at(path, layer, trials)
+    solved = solve_rule(case.site, case.rule)
+    estimate = _estimate(case, solved)
+    left = _left_effect(case, solved, estimate)
+    rows = _unseen(case, trials)
+    with torch.no_grad():
+        effect = case_effect(case, solved.delta, rows, case_wish(case, case.rule))
+    share, correlation, amplitude = left
+    return PairRow(
+        rule=path.stem,
+        layer=layer,
+        gain=estimate.gain,
+        gain_spread=estimate.gain_spread,
+        side=estimate.side,
+        side_spread=estimate.side_spread,
+        left_share=share,
+        left_correlation=correlation,
+        left_amplitude=amplitude,
+        **_unseen_figures(effect),
+    )
+
+
+def _unseen_figures(effect: Effect) -> dict[str, Any]:
+    return {
+        "share": effect.share.value,
+        "share_interval": (effect.share.low, effect.share.high),
+        "amplitude": effect.amplitude.value,
+        "outside": effect.outside.value,
+    }
+
+
+def _left_effect(case: Case, solved: SolvedRule, estimate: LeftOut) -> tuple[float, float, float]:
+    """Share, mean correlation and mean amplitude of the left-out pictures."""
+    with torch.no_grad():
+        problem, pastes = problem_of(case.site, case.rule, solved.contexts)
+        areas = torch.stack([torch.from_numpy(place.area) for place in pastes])
+        parts = left_out_scores(
+            case.session.model.generator, case.step.facts.name, problem, areas, estimate.folds
+        )
+    scores = PictureScores.joined(parts)
+    followed = (scores.correlation > CORRELATION).double()
+    return (
+        float(followed.mean()),
+        float(scores.correlation.mean()),
+        float(scores.amplitude.mean()),
+    )
+
+
+def _chosen(path: Path, trials: Trials) -> ChosenRow:
+    """Let ``side`` choose at the recipe's own layer, and look at unseen pictures."""
+    case = _case_at(path, None, trials)
+    rule = case.rule.model_copy(update={"restraint": Side(percent=trials.side)})
+    solved = solve_rule(case.site, rule)
+    side = unseen_side(case, solved, _unseen(case, trials))
+    wanted = trials.side / 100
+    return ChosenRow(path.stem, case.step.facts.name, wanted, solved.preserve,
+                     _estimate(case, solved).side, side, side / wanted)  # fmt: skip
+
+
+def unseen_side(case: Case, solved: SolvedRule, rows: Tensor) -> float:
+    """Side effect on pictures of latents (N, latent_size), the goal pasted where contexts lie."""
+    site, generator = case.site, case.session.model.generator
+    weight = solved.delta.added_to(site.form.weight)
+    with torch.no_grad():
+        problem, _ = problem_of(site, case.rule, solved.contexts)
+        patch = copied(site, case.rule)
+        region = site.value_cover(solved.contexts).mean(0).to(patch.values)
+        sides = []
+        for part in torch.split(rows, BATCH):
+            inputs = generator.inputs(part, [case.step.facts.name])[case.step.facts.name]
+            goal = goals.paste(site.form, inputs, site.form.weight, patch, [region] * len(part))
+            sides += [reached(problem, goal, weight).side] * len(part)
+    return float(np.mean(sides))
+
+
+def _case_at(path: Path, layer: str | None, trials: Trials) -> Case:
+    """A recipe's first rule alone, at another layer than its own if one is given."""
+    checked = load(path)
+    recipe = checked.recipe
+    if recipe is not None:
+        first = recipe.rules[0]
+        moved = first if layer is None else first.model_copy(update={"layer": layer})
+        checked = loads(
+            print_recipe(recipe.model_copy(update={"rules": (moved,)})), folder=path.parent
+        )
+    return case_of(checked, path.parent, trials.device)
+
+
+def _unseen(case: Case, trials: Trials) -> Tensor:
+    rows = judged_latents(case, case.plan.recipe, FIRST, FIRST + trials.judged - 1)
+    if not len(rows):
+        raise RunError(
+            "RD532",
+            f"the recipe has no image from {FIRST} on that its rule does not use",
+            f"raise `count` of its latents above {FIRST}, and search fewer of them",
+        )
+    return rows
+
+
+def _estimate(case: Case, solved: SolvedRule) -> LeftOut:
+    if solved.left_out is None or not solved.left_out.folds:
+        raise RunError(
+            "RD532",
+            f"nothing can be left out of the rule `{case.rule.name}`",
+            "the bench needs three contexts or more, and a goal in each of them",
+        )
+    return solved.left_out

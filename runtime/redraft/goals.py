@@ -16,6 +16,10 @@ from torch import Tensor
 from redraft.errors import RunError
 from redraft.models.adapter import LayerForm, LayerInputs
 
+KEEP_UNIT = 7.0
+"""How much more than what was pasted the rest of the pictures weighs at ``keep 1``: a region of an
+eighth of the picture then counts position for position like its surroundings."""
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -185,13 +189,15 @@ def _seen(carried: Tensor, goal: Goal, window: tuple[slice, slice]) -> Tensor:
 
 
 def importance(goal: Goal, keep: float) -> Tensor:
-    """(N, H, W) weights of the positions in the loss: 1 over what was pasted, ``keep`` elsewhere.
+    """(N, H, W) weights of the positions in the loss.
 
-    They are divided by the number of pasted positions, so that the loss with keep 0 is a mean
-    over them, and a larger keep adds to it.
+    Those of what was pasted add up to 1, so that the loss with keep 0 is a mean over them. Those
+    of all the rest add up to ``KEEP_UNIT * keep``, however small or large the region is: counted
+    one by one, the rest would weigh the heavier the smaller the region.
     """
-    total = goal.inside.sum().clamp_min(1.0)
-    return (goal.inside + keep * (1 - goal.inside)) / total
+    rest = 1 - goal.inside
+    pasted = goal.inside / goal.inside.sum().clamp_min(1.0)
+    return pasted + KEEP_UNIT * keep * rest / rest.sum().clamp_min(1.0)
 
 
 def bounding_box(coverage: Tensor) -> tuple[int, int, int, int]:

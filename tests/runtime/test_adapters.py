@@ -514,7 +514,7 @@ def test_the_documented_package_edits_a_linear_layer_and_a_convolution(tmp_path:
     told = json.loads((tmp_path / "run" / "run.json").read_text())
     assert [rule["layer"] for rule in told["rules"]] == ["fine", "second"]
     for rule in told["rules"]:
-        assert rule["loss_after"] < 0.9 * rule["loss_before"]
+        assert rule["loss_after"] < 0.95 * rule["loss_before"]
     program("-m", "redraft", "apply", "inkpot.pth", "run", "--out", "edited.pth")
     before, after = (
         torch.load(tmp_path / n, weights_only=True) for n in ("inkpot.pth", "edited.pth")

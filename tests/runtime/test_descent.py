@@ -76,7 +76,7 @@ def test_descent_gives_the_best_step_that_it_saw(
 
 
 def test_descent_obeys_preserve(make_problem: ProblemMaker) -> None:
-    problems = [make_problem(preserve=preserve) for preserve in (0.0, 0.3, 2.0)]
+    problems = [make_problem(preserve=preserve, keep=0.2) for preserve in (0.0, 0.3, 2.0)]
     basis = goal_directions(problems[0], 2)
     norms = [float(GradientSolver(150, 0.003)(p, basis).coefficients.norm()) for p in problems]
     assert norms[0] > norms[1] > norms[2]
@@ -86,7 +86,7 @@ def test_descent_obeys_preserve(make_problem: ProblemMaker) -> None:
 def test_they_repeat_bit_for_bit_and_leave_the_weight_alone(
     make_problem: ProblemMaker, solver: GradientSolver | ProjectedAdam
 ) -> None:
-    problem = make_problem(dtype=torch.float32)
+    problem = make_problem(dtype=torch.float32, keep=0.2)
     basis = goal_directions(problem, 2)
     before = problem.weight.clone()
     with torch.no_grad():  # as inside a run

@@ -238,4 +238,22 @@ def test_importance_is_a_mean_over_the_paste_and_keep_weighs_the_rest() -> None:
     assert not paper[~inside].any()
     kept = goals.importance(goal, 3.0)
     assert torch.equal(kept[inside], paper[inside])
-    assert torch.allclose(kept[~inside], torch.full_like(kept[~inside], 3 / 12))
+    rest = kept[~inside]
+    assert torch.allclose(rest, torch.full_like(rest, 3 * goals.KEEP_UNIT / len(rest)))
+
+
+@pytest.mark.parametrize("side", [1, 2, 4, 6])
+def test_the_rest_weighs_the_same_whatever_the_region_is(side: int) -> None:
+    patch = goals.cut(noise(2, SIZE, SIZE), box(0, side, 0, side))
+    goal = pasted(patch, box(1, 1 + side, 1, 1 + side))
+    kept = goals.importance(goal, 2.0)
+    inside = goal.inside > 0
+    assert float(kept[inside].sum()) == pytest.approx(1.0)
+    assert float(kept[~inside].sum()) == pytest.approx(14.0)
+
+
+def test_keep_costs_nothing_where_there_is_no_rest() -> None:
+    patch = goals.cut(noise(2, SIZE, SIZE), box(0, SIZE, 0, SIZE))
+    goal = pasted(patch, box(0, SIZE, 0, SIZE))
+    kept = goals.importance(goal, 3.0)
+    assert torch.equal(kept, goals.importance(goal, 0.0))

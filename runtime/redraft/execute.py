@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 
 import torch
@@ -11,7 +12,8 @@ from redraft import latents
 from redraft.artifact import Edit, EditFacts, RuleFacts
 from redraft.delta import Delta
 from redraft.errors import RunError
-from redraft.evaluate.effect import Effect, measure, wish_of
+from redraft.evaluate.effect import Effect, Wish, draw_goal, measure
+from redraft.evaluate.leftout import left_out_scores
 from redraft.planner import RuleStep, StatisticsStep
 from redraft.recording import rule_record
 from redraft.session import FinishedRule, Session, apply_delta, collect, site_of
@@ -150,7 +152,9 @@ def _solve_step(session: Session, step: RuleStep, evaluate: bool) -> FinishedRul
     solved = solve_rule(site, step.rule)
     _check_change(step, solved.delta)
     before = site.form.weight.clone()
-    effect = _measured(session, step, solved) if evaluate else None
+    effect = None
+    if evaluate:
+        solved, effect = _evaluated(session, step, solved)
     apply_delta(session, step, solved.delta)
     record = rule_record(session, step, solved, before, effect)
     return FinishedRule(solved.delta, record, solved.contexts, solved.pastes)
@@ -166,18 +170,42 @@ def _check_change(step: RuleStep, delta: Delta) -> None:
         )
 
 
-def _measured(session: Session, step: RuleStep, solved: SolvedRule) -> Effect | None:
+def _evaluated(
+    session: Session, step: RuleStep, solved: SolvedRule
+) -> tuple[SolvedRule, Effect | None]:
+    """The rule with the agreement of its left-out pictures, and its effect on unseen ones.
+
+    The pictures of its goal are drawn once for both.
+    """
     indices = judged(session.plan.recipe, session.plan.base.facts)
-    if not indices:
-        return None
-    generator = session.model.generator
+    left = solved.left_out
+    folds = () if left is None else left.folds
+    if not indices and not folds:
+        return solved, None
+    generator, layer = session.model.generator, step.facts.name
     areas = torch.stack([torch.from_numpy(place.area) for place in solved.pastes])
-    wish = wish_of(generator, step.facts.name, solved.goal, areas)
+    drawn = draw_goal(generator, layer, solved.goal, areas)
+    if left is not None and folds:
+        own = isinstance(step.rule, Erase)
+        scores = left_out_scores(generator, layer, solved.goal, drawn, folds, own=own)
+        solved = replace(solved, left_out=left.agreeing(scores))
+    wish = drawn.wish()
+    return solved, _measured(session, step, solved, indices, wish) if indices else None
+
+
+def _measured(
+    session: Session, step: RuleStep, solved: SolvedRule, indices: list[int], wish: Wish
+) -> Effect:
     block = session.plan.recipe.latents[0]
     rows = latents.rows(block.seed, indices, session.plan.base.facts.latent_size)
     own = None
     if isinstance(step.rule, Erase):
         own = removal_goal(site_of(session, step), step.rule, solved.contexts)
     return measure(
-        generator, step.facts.name, solved.delta, rows.to(session.device), wish, own_goal=own
+        session.model.generator,
+        step.facts.name,
+        solved.delta,
+        rows.to(session.device),
+        wish,
+        own_goal=own,
     )

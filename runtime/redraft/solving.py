@@ -13,7 +13,7 @@ from redraft import goals, keys, latents
 from redraft.delta import Delta, zeroing
 from redraft.drawing import batch_size
 from redraft.errors import RunError
-from redraft.evaluate.leftout import LEAST, LeftOut, left_out, left_out_scores, reached
+from redraft.evaluate.leftout import LEAST, LeftOut, left_out, reached
 from redraft.goals import Goal
 from redraft.models.adapter import LayerInputs
 from redraft.places import ResolvedPlace
@@ -147,8 +147,6 @@ def _solve(site: Site, rule: Insert | Erase, contexts: tuple[ResolvedPlace, ...]
     seconds = time.perf_counter() - started
     if estimate is None:
         estimate = _estimate(site, rule, problem, folds, solution)
-    if estimate is not None and estimate.folds:
-        estimate = _with_agreement(site, rule, problem, pastes, estimate)
     delta = solution.delta(rule.name, site.facts.name)
     return SolvedRule(
         delta=delta.scaled(rule.strength),
@@ -214,20 +212,6 @@ def _estimate(
     if folds.pasted_everywhere or len(folds.pastes) >= LEAST:
         return left_out(problem, rule.keep, folds.solve)
     return _on_contexts(site, rule, problem, folds, solution)
-
-
-def _with_agreement(
-    site: Site,
-    rule: Insert | Erase,
-    problem: Problem,
-    pastes: tuple[ResolvedPlace, ...],
-    estimate: LeftOut,
-) -> LeftOut:
-    areas = torch.stack([torch.from_numpy(place.area) for place in pastes])
-    scores = left_out_scores(
-        site.generator, site.facts.name, problem, areas, estimate.folds, own=isinstance(rule, Erase)
-    )
-    return estimate.agreeing(scores)
 
 
 def _on_contexts(

@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from redraft import goals
-from redraft.evaluate.leftout import left_out, reached
+from redraft.evaluate.effect import PictureScores, draw_goal
+from redraft.evaluate.leftout import Fold, LeftOut, left_out, left_out_scores, reached
 from redraft.models.adapter import LayerInputs
+from redraft.models.dcgan import DCGAN
 from redraft.solve.directions import goal_directions
 from redraft.solve.exact import ExactSolver
-from redraft.solve.problem import Problem, Solution
+from redraft.solve.problem import Problem, Solution, edited_weight
 
 ProblemMaker = Callable[..., Problem]
 
@@ -127,3 +129,42 @@ def test_a_picture_that_asks_for_nothing_counts_for_nothing(make_problem: Proble
     rest = [0, 1, 3, 4, 5]
     assert float(found.per_picture[2]) == 0.0
     assert found.gain == pytest.approx(reached(problem, goal.select(rest), weight).gain)
+
+
+def scored(correlations: list[float]) -> PictureScores:
+    values = torch.tensor(correlations, dtype=torch.float64)
+    return PictureScores(values, values, values, torch.ones(len(values), dtype=torch.bool))
+
+
+def test_agreement_is_the_mean_correlation_of_the_folds() -> None:
+    found = LeftOut(0.1, 0.2, 0.0, 0.0, (0.1, 0.1, 0.1))
+    assert found.agreement is None
+    agreeing = found.agreeing([scored([0.2, 0.4]), scored([0.5]), scored([0.4, 0.8])])
+    assert agreeing.agreement == pytest.approx((0.3 + 0.5 + 0.6) / 3)
+    assert agreeing.agreement_spread > 0
+    assert (agreeing.gain, agreeing.side) == (found.gain, found.side)
+
+
+@pytest.mark.parametrize(("strength", "agreement"), [(1.0, 1.0), (0.2, 1.0), (-1.0, -1.0)])
+def test_left_out_pictures_agree_by_direction_and_not_by_size(
+    make_generator: Callable[..., DCGAN], strength: float, agreement: float
+) -> None:
+    # Behind the last layer there is only tanh, and so small a change keeps its direction.
+    generator, layer = make_generator(dtype=torch.float64), "layer9"
+    inputs = generator.inputs(noise(6, 10), [layer])[layer]
+    form = generator.form(layer)
+    basis = torch.linalg.qr(noise(form.weight.shape[1], 1, seed=2))[0].T
+    coefficients = 1e-4 * noise(form.weight.shape[0], 1, *form.weight.shape[2:], seed=3)
+    before = form.activate(form.response(inputs, form.weight))
+    aim = edited_weight(form.weight, coefficients, basis)
+    inside = torch.ones(6, *before.shape[2:], dtype=torch.float64)
+    goal = goals.Goal(inputs, before, form.activate(form.response(inputs, aim)), inside, inside)
+    drawn = draw_goal(generator, layer, goal, torch.ones(6, 64, 64))
+    part = Solution(basis, strength * coefficients, 1.0, 0.5, 1)
+    folds = [Fold(tuple(range(first, 6, 3)), part) for first in range(3)]
+    parts = left_out_scores(generator, layer, goal, drawn, folds, own=True)
+    assert [len(each.correlation) for each in parts] == [2, 2, 2]
+    for each in parts:
+        assert torch.allclose(each.correlation, torch.full_like(each.correlation, agreement),
+                              atol=1e-3)  # fmt: skip
+        assert torch.allclose(each.amplitude, torch.full_like(each.amplitude, strength), atol=1e-2)

@@ -212,6 +212,21 @@ def test_too_few_pictures_are_warned_of(workshop: Any) -> None:
     assert any("fewer than three pictures" in warning for warning in rule.warnings)
 
 
+def test_a_rule_whose_left_out_pictures_disagree_is_warned_of(
+    workshop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = workshop.recipe(INSERT.format(eyes=EYES, more="rank 2"), count=40)
+    monkeypatch.setattr("redraft.recording.LOW_AGREEMENT", -1.0)
+    rule = ran(path).record.rules[0]
+    assert rule.left_out.agreement is not None
+    assert -1 <= rule.left_out.agreement <= 1
+    assert rule.warnings == ()
+    monkeypatch.setattr("redraft.recording.LOW_AGREEMENT", 1.1)
+    (warning,) = ran(path).record.rules[0].warnings
+    assert f"the left-out agreement is {rule.left_out.agreement:.2f}" in warning
+    assert "mark more contexts" in warning
+
+
 def test_one_paste_is_judged_on_the_other_contexts(workshop: Any) -> None:
     body = INSERT.format(eyes=EYES, more=f"rank 2  paste z[9] {EYES}")
     run = ran(workshop.recipe(body, count=40))

@@ -14,7 +14,7 @@ from redraft import goals
 from redraft.bench.agreement import ChosenRow, PairRow, rank_rows, side_rows
 from redraft.bench.cases import Case, case_effect, case_of, case_wish, judged_latents
 from redraft.errors import RunError
-from redraft.evaluate.effect import CORRELATION, Effect, PictureScores
+from redraft.evaluate.effect import CORRELATION, Effect, PictureScores, draw_goal
 from redraft.evaluate.leftout import LeftOut, left_out_scores, reached
 from redraft.loading import load, loads
 from redraft.session import Progress
@@ -108,12 +108,11 @@ def _unseen_figures(effect: Effect) -> dict[str, Any]:
 
 def _left_effect(case: Case, solved: SolvedRule, estimate: LeftOut) -> tuple[float, float, float]:
     """Share, mean correlation and mean amplitude of the left-out pictures."""
+    generator, layer = case.session.model.generator, case.step.facts.name
     with torch.no_grad():
-        problem, pastes = problem_of(case.site, case.rule, solved.contexts)
-        areas = torch.stack([torch.from_numpy(place.area) for place in pastes])
-        parts = left_out_scores(
-            case.session.model.generator, case.step.facts.name, problem, areas, estimate.folds
-        )
+        areas = torch.stack([torch.from_numpy(place.area) for place in solved.pastes])
+        drawn = draw_goal(generator, layer, solved.goal, areas)
+        parts = left_out_scores(generator, layer, solved.goal, drawn, estimate.folds)
     scores = PictureScores.joined(parts)
     followed = (scores.correlation > CORRELATION).double()
     return (

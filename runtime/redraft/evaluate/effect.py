@@ -89,8 +89,33 @@ class Wish:
     size: float
 
 
-def wish_of(generator: Generator, layer: str, goal: Goal, regions: Tensor) -> Wish:
-    """The wish of a rule.
+@dataclass(frozen=True)
+class GoalPictures:
+    """The pictures of a goal.
+
+    Attributes:
+        present: (N, 3, H, W), as they are.
+        wanted: (N, 3, H, W), as they would be if the goal were reached.
+        regions: (N, H, W) coverage of the context regions in them.
+
+    """
+
+    present: Tensor
+    wanted: Tensor
+    regions: Tensor
+
+    def wish(self) -> Wish:
+        """The wish of the rule."""
+        return wish_between(self.present, self.wanted, self.regions)
+
+    def select(self, rows: Sequence[int]) -> GoalPictures:
+        """Some of the pictures."""
+        some = list(rows)
+        return GoalPictures(self.present[some], self.wanted[some], self.regions[some])
+
+
+def draw_goal(generator: Generator, layer: str, goal: Goal, regions: Tensor) -> GoalPictures:
+    """The pictures of a goal.
 
     Args:
         generator: the network before the rule.
@@ -99,13 +124,20 @@ def wish_of(generator: Generator, layer: str, goal: Goal, regions: Tensor) -> Wi
         regions: (N, H, W) coverage of the context regions in the picture.
 
     """
-    wanted = draw_values(generator, layer, goal.values, goal.inputs)
-    present = draw_values(generator, layer, goal.before, goal.inputs)
-    return wish_between(present, wanted, regions)
+    return GoalPictures(
+        present=draw_values(generator, layer, goal.before, goal.inputs),
+        wanted=draw_values(generator, layer, goal.values, goal.inputs),
+        regions=regions,
+    )
+
+
+def wish_of(generator: Generator, layer: str, goal: Goal, regions: Tensor) -> Wish:
+    """The wish of a rule, see :func:`draw_goal`."""
+    return draw_goal(generator, layer, goal, regions).wish()
 
 
 def wish_between(present: Tensor, wanted: Tensor, regions: Tensor) -> Wish:
-    """The wish that turns pictures (N, 3, H, W) into wanted ones, see :func:`wish_of`."""
+    """The wish that turns pictures (N, 3, H, W) into wanted ones, see :class:`GoalPictures`."""
     mean = regions.double().mean(0)
     inside = mean >= min(INSIDE, float(mean.max()))
     side = max(inside.shape)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from redraft.drawing import at_once, draw_values
-from redraft.evaluate.effect import PictureScores, score_pictures, wish_between
+from redraft.evaluate.effect import GoalPictures, PictureScores, score_pictures
 from redraft.goals import Goal
 from redraft.models.adapter import Generator
 from redraft.solve.problem import Problem, Solution, edited_weight
@@ -114,8 +114,8 @@ def left_out(
 def left_out_scores(
     generator: Generator,
     layer: str,
-    problem: Problem,
-    regions: Tensor,
+    goal: Goal,
+    drawn: GoalPictures,
     folds: Sequence[Fold],
     *,
     own: bool = False,
@@ -128,8 +128,8 @@ def left_out_scores(
     Args:
         generator: the network before the rule.
         layer: the rule's layer.
-        problem: the rule on all its N pictures.
-        regions: (N, H, W) coverage of the context regions in the picture.
+        goal: of the rule, on all its N pictures.
+        drawn: the pictures of the goal.
         folds: of :func:`left_out`.
         own: compare each picture with its own goal, as it is done for a removal.
 
@@ -137,19 +137,16 @@ def left_out_scores(
         The scores of each fold's pictures.
 
     """
-    form, goal = problem.form, problem.goal
-    present = draw_values(generator, layer, goal.before, goal.inputs)
-    wanted = draw_values(generator, layer, goal.values, goal.inputs)
+    form = generator.form(layer)
     parts = []
     for fold in folds:
-        rest = [row for row in range(len(goal.inputs)) if row not in fold.held]
-        wish = wish_between(present[rest], wanted[rest], regions[rest])
-        held, rows = goal.select(fold.held), list(fold.held)
-        weight = edited_weight(problem.weight, fold.solution.coefficients, fold.solution.directions)
+        wish = drawn.select([row for row in range(len(goal.inputs)) if row not in fold.held]).wish()
+        held, pictures = goal.select(fold.held), drawn.select(fold.held)
+        weight = edited_weight(form.weight, fold.solution.coefficients, fold.solution.directions)
         values = form.activate(form.response(held.inputs, weight))
         after = draw_values(generator, layer, values, held.inputs)
-        goals = wanted[rows] if own else None
-        parts.append(score_pictures(present[rows], after, wish, goals))
+        wanted = pictures.wanted if own else None
+        parts.append(score_pictures(pictures.present, after, wish, wanted))
     return parts
 
 

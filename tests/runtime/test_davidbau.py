@@ -38,7 +38,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 def plain_form(channels: int = 5, out: int = 4, seed: int = 1) -> ConvolutionForm:
     weight = noise(out, channels, 3, 3, seed=seed)
-    return ConvolutionForm(weight, torch.tensor(0.3), noise(out), plain_phases(3))
+    return ConvolutionForm(weight, torch.tensor(0.3).expand(out), noise(out), plain_phases(3))
 
 
 def marked(size: int, box: tuple[int, int, int, int], channels: int = 5, seed: int = 2) -> Marked:

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from redraft.errors import ModelError
 from redraft.models.adapter import Axes, LayerInputs, Phase
+from redraft.models.plain import PlainForm
 from redraft.models.proggan_shapes import Layout, blocks, facts
+from redraft.models.refusals import known_layer
 from redraft_dsl.facts import ModelFacts
 
 __all__ = ["ConvolutionForm", "ProgGAN", "build", "facts", "plain_phases"]
@@ -28,49 +29,14 @@ _SLOPE = 0.2
 
 
 @dataclass(frozen=True)
-class ConvolutionForm:
-    """A plain convolution times a gain, plus a bias, then leaky ReLU.
+class ConvolutionForm(PlainForm):
+    """A plain convolution with an odd kernel; ``scale`` is the gain, ``offset`` the bias."""
 
-    Attributes:
-        weight: (O, C, k, k), k odd.
-        gain: (), the same for all channels and pictures.
-        bias: (O,).
-        phases: one: every position has every tap.
-        negative_slope: of the leaky ReLU.
-
-    """
-
-    weight: Tensor
-    gain: Tensor
-    bias: Tensor
-    phases: tuple[Phase, ...]
     negative_slope: float = _SLOPE
 
-    def response(self, inputs: LayerInputs, weight: Tensor) -> Tensor:
-        """Pre-activations (N, O, H, W) for ``weight`` (O, C, kh, kw)."""
-        raw = functional.conv2d(inputs.keys, weight, padding=weight.shape[-1] // 2)
-        return raw * self.gain + self.shift(inputs)
-
-    def gains(self, inputs: LayerInputs, weight: Tensor) -> Tensor:  # noqa: ARG002
-        """(1, O), all the same."""
-        return self.gain.expand(1, weight.shape[0])
-
-    def shift(self, inputs: LayerInputs) -> Tensor:  # noqa: ARG002
-        """(O, 1, 1), the bias."""
-        return self.bias[:, None, None]
-
-    def demodulation(
-        self,
-        inputs: LayerInputs,  # noqa: ARG002
-        weight: Tensor,  # noqa: ARG002
-        directions: Tensor,  # noqa: ARG002
-    ) -> None:
-        """Gains do not depend on the weight."""
-        return
-
-    def activate(self, response: Tensor) -> Tensor:
-        """Values (N, O, H, W): leaky ReLU."""
-        return functional.leaky_relu(response, self.negative_slope)
+    def convolve(self, keys: Tensor, weight: Tensor) -> Tensor:
+        """(N, O, h, w) of keys (N, C, h, w) and a weight (O, C, k, k)."""
+        return functional.conv2d(keys, weight, padding=weight.shape[-1] // 2)
 
 
 class _Scale(nn.Module):
@@ -177,8 +143,8 @@ class ProgGAN:
         block = self._block(self._place(layer))
         return ConvolutionForm(
             weight=block.conv.weight.clone(),
-            gain=block.factor,
-            bias=block.wscale.b,
+            scale=block.factor.expand(block.conv.out_channels),
+            offset=block.wscale.b,
             phases=plain_phases(block.conv.kernel_size[0]),
         )
 
@@ -221,14 +187,7 @@ class ProgGAN:
         return cast(Block, self.module.get_submodule(self._names[place]))
 
     def _place(self, layer: str) -> int:
-        found = self.facts.layer(layer)
-        if found is None:
-            raise ModelError(
-                "RD625",
-                f"this generator has no layer `{layer}`",
-                f"its layers are {', '.join(self.facts.layer_names())}",
-            )
-        return int(found.name.removeprefix("layer")) - 1
+        return int(known_layer(self.facts, layer).name.removeprefix("layer")) - 1
 
 
 def plain_phases(kernel: int) -> tuple[Phase, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from redraft.errors import ModelError
+from redraft_dsl.facts import LayerFacts, ModelFacts
 
 _GET_AGAIN = "copy or download the file again"
 _SAVE_WEIGHTS = "save only the weights: torch.save(generator.state_dict(), 'generator.pth')"
@@ -161,3 +162,20 @@ def not_finite(path: Path, name: str, count: int, total: int) -> ModelError:
         f"{path} has {count} of {total} values that are NaN or infinite in tensor {name!r}",
         "the training diverged or the file is damaged: use an earlier checkpoint",
     )
+
+
+def known_layer(facts: ModelFacts, layer: str) -> LayerFacts:
+    """The layer of a generator that goes by a name.
+
+    Raises:
+        ModelError: it has none of that name.
+
+    """
+    found = facts.layer(layer)
+    if found is None:
+        raise ModelError(
+            "RD625",
+            f"this generator has no layer `{layer}`",
+            f"its layers are {', '.join(facts.layer_names())}",
+        )
+    return found

@@ -28,6 +28,7 @@ from redraft.models.plain import (
     put_weight,
     weight_of,
 )
+from redraft.models.refusals import known_layer
 from redraft_dsl.facts import LayerFacts, ModelFacts
 
 _KINDS: dict[Axes, str] = {"linear": "linear", "IO": "conv-transpose", "OI": "conv"}
@@ -223,14 +224,7 @@ class SequentialGenerator:
         return maps
 
     def _cut(self, layer: str) -> _Cut:
-        found = self.facts.layer(layer)
-        if found is None:
-            raise ModelError(
-                "RD625",
-                f"this generator has no layer `{layer}`",
-                f"its layers are {', '.join(self.facts.layer_names())}",
-            )
-        return self._cuts[found.name]
+        return self._cuts[known_layer(self.facts, layer).name]
 
     def _measured(self, arch: str, latent_size: int) -> ModelFacts:
         """What one picture's way through the steps tells."""

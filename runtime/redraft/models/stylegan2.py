@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from redraft import latents as sampling
-from redraft.errors import ModelError
 from redraft.models.adapter import Axes, LayerInputs
+from redraft.models.refusals import known_layer
 from redraft.models.stylegan2_form import ACTIVATION_GAIN, EPSILON, SLOPE, ModulatedForm, enlarge
 from redraft.models.stylegan2_layouts import ColourNames, LayerNames, Names, StyleNames
 from redraft.models.stylegan2_shapes import not_stylegan2, read
@@ -275,14 +275,7 @@ class StyleGAN2:
         return self.names.layers[self._place(layer)]
 
     def _place(self, layer: str) -> int:
-        found = self.facts.layer(layer)
-        if found is None:
-            raise ModelError(
-                "RD625",
-                f"this generator has no layer `{layer}`",
-                f"its layers are {', '.join(self.facts.layer_names())}",
-            )
-        return self.facts.layers.index(found)
+        return self.facts.layers.index(known_layer(self.facts, layer))
 
 
 def build(

@@ -151,30 +151,23 @@ def _numbered(sizes: tuple[int, ...]) -> list[tuple[int, int, bool]]:
 
 
 def _rosinality(depth: int, sizes: tuple[int, ...]) -> Names:
-    layers = []
-    for number, size, up in _numbered(sizes):
-        root = "conv1" if number == 2 else f"convs.{number - 3}"
-        layers.append(
-            LayerNames(
-                number=number,
-                alias=root,
-                size=size,
-                up=up,
-                weight=f"{root}.conv.weight",
-                style=_style(f"{root}.conv.modulation"),
-                strength=f"{root}.noise.weight",
-                noise=f"noises.noise_{number - 2}",
-                bias=f"{root}.activate.bias",
-                kernel=f"{root}.conv.blur.kernel" if up else None,
-            )
-        )
     roots = ["to_rgb1", *(f"to_rgbs.{place}" for place in range(len(sizes) - 1))]
     return Names(
         layout="rosinality",
         mapping=_port_mapping(depth),
         mean=MEAN,
         constant="input.input",
-        layers=tuple(layers),
+        layers=tuple(
+            _port_layer(
+                number,
+                size,
+                root="conv1" if number == 2 else f"convs.{number - 3}",
+                convolution="conv",
+                holder="conv",
+                up=up,
+            )
+            for number, size, up in _numbered(sizes)
+        ),
         colours=tuple(
             _port_colours(root, size, f"{root}.upsample.kernel")
             for root, size in zip(roots, sizes, strict=True)
@@ -183,34 +176,44 @@ def _rosinality(depth: int, sizes: tuple[int, ...]) -> Names:
 
 
 def _authors(layout: Layout, depth: int, sizes: tuple[int, ...]) -> Names:
-    inner = "mconv.dconv" if layout == "authors" else "mconv"
-    layers = []
-    for number, size, up in _numbered(sizes):
-        root = "layer2.conv" if number == 2 else f"layer{number}.sconv"
-        layers.append(
-            LayerNames(
-                number=number,
-                alias=root,
-                size=size,
-                up=up,
-                weight=f"{root}.{inner}.weight",
-                style=_style(f"{root}.mconv.modulation"),
-                strength=f"{root}.noise.weight",
-                noise=f"noises.noise_{number - 2}",
-                bias=f"{root}.activate.bias",
-                kernel=f"{root}.mconv.blur.kernel" if up else None,
-            )
-        )
     return Names(
         layout=layout,
         mapping=_port_mapping(depth),
         mean="latents.latent_avg",
         constant="input.input",
-        layers=tuple(layers),
+        layers=tuple(
+            _port_layer(
+                number,
+                size,
+                root="layer2.conv" if number == 2 else f"layer{number}.sconv",
+                convolution="mconv",
+                holder="mconv.dconv" if layout == "authors" else "mconv",
+                up=up,
+            )
+            for number, size, up in _numbered(sizes)
+        ),
         colours=tuple(
             _port_colours(f"to_rgb{place}.rgb", size, f"up_rgb{place - 1}.kernel")
             for place, size in enumerate(sizes, 1)
         ),
+    )
+
+
+def _port_layer(
+    number: int, size: int, *, root: str, convolution: str, holder: str, up: bool
+) -> LayerNames:
+    """A layer of the port or of the authors: what its convolution, and its weight, lie in."""
+    return LayerNames(
+        number=number,
+        alias=root,
+        size=size,
+        up=up,
+        weight=f"{root}.{holder}.weight",
+        style=_style(f"{root}.{convolution}.modulation"),
+        strength=f"{root}.noise.weight",
+        noise=f"noises.noise_{number - 2}",
+        bias=f"{root}.activate.bias",
+        kernel=f"{root}.{convolution}.blur.kernel" if up else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from redraft import latents
 from redraft.delta import Delta
+from redraft.drawing import batch_size, draw_values, inputs_of_all
 from redraft.errors import RunError
 from redraft.evaluate.effect import Effect, Wish, measure, wish_of
 from redraft.execute import unseen
@@ -79,6 +81,14 @@ def case_of(
     return Case(plan, session, step, step.rule)
 
 
+def case_batches(case: Case, count: int, most: int) -> Iterator[Tensor]:
+    """The first latents of a case, in the batches that a run takes up to the rule's layer."""
+    block, facts = case.plan.recipe.latents[0], case.plan.base.facts
+    size = batch_size(facts, most, [case.step.facts.name])
+    for part in latents.batches(block.seed, count, facts.latent_size, size):
+        yield part.to(case.session.device)
+
+
 def judged_latents(case: Case, recipe: Recipe, first: int, last: int) -> Tensor:
     """(N, latent_size) of the images ``first`` to ``last`` that the recipe's rules do not use."""
     block = recipe.latents[0]
@@ -104,8 +114,8 @@ def case_pictures(case: Case, delta: Delta | None, rows: Tensor) -> Tensor:
     form = generator.form(layer)
     weight = form.weight if delta is None else delta.added_to(form.weight)
     with torch.no_grad():
-        inputs = generator.inputs(rows, [layer])[layer]
-        return generator.pictures(layer, form.activate(form.response(inputs, weight)), inputs)
+        inputs = inputs_of_all(generator, rows, layer)
+        return draw_values(generator, layer, form.activate(form.response(inputs, weight)), inputs)
 
 
 def case_effect(case: Case, delta: Delta, rows: Tensor, wish: Wish) -> Effect:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from redraft.bench.cases import Case, case_pictures, judged_latents
+from redraft.bench.effect import JUDGED
 from redraft.cache import make_folder
 from redraft.delta import Delta
 from redraft.files import write_bytes
@@ -13,7 +14,6 @@ from redraft.pictures import png
 from redraft.sheets import comparison
 
 COLUMNS = 12
-FIRST, LAST = 200, 999
 
 
 def save_comparison(path: Path, shown: Sequence[tuple[Case, str, Delta]]) -> None:
@@ -26,7 +26,7 @@ def save_comparison(path: Path, shown: Sequence[tuple[Case, str, Delta]]) -> Non
     """
     first = shown[0][0]
     # Every case leaves out other pictures; those of the first are shown for all.
-    latents = judged_latents(first, first.plan.recipe, FIRST, LAST)[-COLUMNS:]
+    latents = judged_latents(first, first.plan.recipe, *JUDGED)[-COLUMNS:]
     rows = [("as the model draws them", tuple(case_pictures(first, None, latents)))]
     for case, name, delta in shown:
         rows.append((name, tuple(case_pictures(case, delta, latents))))

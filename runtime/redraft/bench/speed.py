@@ -9,8 +9,7 @@ from typing import Any
 
 import torch
 
-from redraft import latents
-from redraft.bench.cases import Case
+from redraft.bench.cases import Case, case_batches
 from redraft.bench.stats import peak_mib
 from redraft.session import Progress
 from redraft.site import MATCH_BATCH, ranking
@@ -159,10 +158,8 @@ def _match_row(case: Case, count: int) -> MatchRow:
 
 
 def _forward(case: Case, count: int) -> None:
-    block = case.plan.recipe.latents[0]
-    size = case.plan.base.facts.latent_size
-    for rows in latents.batches(block.seed, count, size, MATCH_BATCH):
-        case.session.model.generator.inputs(rows.to(case.session.device), [case.step.facts.name])
+    for rows in case_batches(case, count, MATCH_BATCH):
+        case.session.model.generator.inputs(rows, [case.step.facts.name])
 
 
 def _match(case: Case, wanted: Match) -> None:

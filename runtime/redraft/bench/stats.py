@@ -5,14 +5,12 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 
-from redraft import latents
-from redraft.bench.cases import Case
+from redraft.bench.cases import Case, case_batches
 from redraft.statistics import BATCH, second_moments
 
 REPEATS = 5
@@ -73,16 +71,9 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
-def _batches(case: Case, count: int) -> Iterator[torch.Tensor]:
-    block = case.plan.recipe.latents[0]
-    size = case.plan.base.facts.latent_size
-    for part in latents.batches(block.seed, count, size, BATCH):
-        yield part.to(case.session.device)
-
-
 def _forward(case: Case, layer: str, count: int) -> float:
     started = time.perf_counter()
-    for part in _batches(case, count):
+    for part in case_batches(case, count, BATCH):
         case.session.model.generator.inputs(part, [layer])
     _wait(case)
     return time.perf_counter() - started
@@ -90,7 +81,7 @@ def _forward(case: Case, layer: str, count: int) -> float:
 
 def _statistics(case: Case, layer: str, count: int) -> float:
     started = time.perf_counter()
-    second_moments(case.session.model.generator, _batches(case, count), [layer])
+    second_moments(case.session.model.generator, case_batches(case, count, BATCH), [layer])
     _wait(case)
     return time.perf_counter() - started
 

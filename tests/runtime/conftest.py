@@ -7,6 +7,8 @@ import math
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -58,6 +60,24 @@ def ordinary_user() -> Iterator[Path]:
         for inner in folder.rglob("*"):
             inner.chmod(0o700)
         shutil.rmtree(folder)
+
+
+@pytest.fixture
+def limited() -> Callable[..., str]:
+    """Runs a program, with arguments, in a second process that may use 1 GB of memory."""
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
+
+    def run(program: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", limit + program, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
 
 
 @pytest.fixture

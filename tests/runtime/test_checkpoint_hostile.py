@@ -7,8 +7,6 @@ import io
 import os
 import pickle
 import struct
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -193,19 +191,6 @@ def test_a_table_that_holds_itself(tmp_path: Path) -> None:
     assert read_header(tmp_path / "f").nesting == ()
 
 
-def limited(program: str, *arguments: str) -> str:
-    """Run a program in a second process that may use 1 GB of memory."""
-    limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
-    done = subprocess.run(
-        [sys.executable, "-c", limit + program, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.mark.parametrize(
     "pickled",
     [
@@ -217,7 +202,9 @@ def limited(program: str, *arguments: str) -> str:
     ],
     ids=["memo", "bytes8", "bytes4", "deep", "deep key"],
 )
-def test_programs_that_would_exhaust_the_machine(tmp_path: Path, pickled: bytes) -> None:
+def test_programs_that_would_exhaust_the_machine(
+    tmp_path: Path, pickled: bytes, limited: Callable[..., str]
+) -> None:
     zip_with(tmp_path / "f", pickled)
     program = (
         "import sys; from pathlib import Path; from redraft.errors import ModelError\n"

@@ -7,8 +7,6 @@ import io
 import pickle
 import re
 import struct
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -318,19 +316,6 @@ def test_one_network_under_ever_more_names(path: Path) -> None:
     assert "its modules lie inside each other without end" in error.message
 
 
-def limited(program: str, *arguments: str) -> str:
-    """Run a program in a second process that may use 1 GB of memory."""
-    limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
-    done = subprocess.run(
-        [sys.executable, "-c", limit + program, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.mark.parametrize(
     "content",
     [
@@ -346,7 +331,9 @@ def limited(program: str, *arguments: str) -> str:
     ],
     ids=["memo", "bytes8", "text8", "bytearray8", "bytes4", "number", "deep", "line", "count"],
 )
-def test_programs_that_would_exhaust_the_machine(path: Path, content: bytes) -> None:
+def test_programs_that_would_exhaust_the_machine(
+    path: Path, content: bytes, limited: Callable[..., str]
+) -> None:
     path.write_bytes(content)
     program = (
         "import sys; from pathlib import Path; from redraft.errors import ModelError\n"

@@ -6,7 +6,7 @@ Every span comes from the first and the last token of the rule, so nothing is wa
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from functools import cache
 from typing import Any, Protocol, cast
 
 from redraft_dsl import syntax as s
@@ -73,6 +73,23 @@ class Builder:
         """``recipe NAME VERSION "TITLE"``."""
         return s.RecipeLine(word(c[1]), word(c[2]), text(c[3]), span_of(c[0]).to(span_of(c[3])))
 
+    def use(self, c: Children) -> s.UseLine:
+        """``use "FILE" VERSION as NAME``."""
+        return s.UseLine(text(c[1]), word(c[2]), word(c[4]), span_of(c[0]).to(span_of(c[4])))
+
+    def param(self, c: Children) -> s.ParamLine:
+        """``param NAME: TYPE = VALUE``, perhaps with limits."""
+        limits, end = c[6] if len(c) == 7 else ((), c[5].span)
+        return s.ParamLine(word(c[1]), word(c[3]), c[5], limits, span_of(c[0]).to(end))
+
+    def interval(self, c: Children) -> tuple[tuple[s.Number, s.Number], Span]:
+        """``in A..B``, and where it ends."""
+        return (number(c[1]), number(c[3])), span_of(c[3])
+
+    def choices(self, c: Children) -> tuple[tuple[s.Word, ...], Span]:
+        """``in WORD, WORD``, and where it ends."""
+        return tuple(word(token) for token in c[1::2]), span_of(c[-1])
+
     def model(self, c: Children) -> s.ModelStatement:
         """``model NAME`` with or without a block."""
         name = word(c[1])
@@ -92,6 +109,28 @@ class Builder:
         """``rule NAME at LAYER { ... }`` and its siblings."""
         kind = word(c[0])
         return s.Operation(kind, word(c[1]), word(c[3]), c[4], kind.span.to(c[4].span))
+
+    def include(self, c: Children) -> s.Include:
+        """``include ALIAS.RULE``, perhaps with a name and overrides."""
+        given = word(c[5]) if len(c) > 4 and c[4].type == "AS" else None
+        block = c[-1] if isinstance(c[-1], s.Block) else None
+        end = block.span if block else span_of(c[-1])
+        return s.Include(word(c[1]), word(c[3]), given, block, span_of(c[0]).to(end))
+
+    def override(self, c: Children) -> s.Override:
+        """``key = value``."""
+        key = word(c[0])
+        return s.Override(key, c[2], key.span.to(c[2].span))
+
+    def sweep(self, c: Children) -> s.SweepStatement:
+        """``sweep NAME { ... }``."""
+        return s.SweepStatement(word(c[1]), c[2], span_of(c[0]).to(c[2].span))
+
+    def vary(self, c: Children) -> s.Vary:
+        """``vary KEY of RULE over VALUE, VALUE``, or ``vary PARAMETER over ...``."""
+        owner = word(c[3]) if c[2].type == "OF" else None
+        values = tuple(c[5 if owner else 3 :: 2])
+        return s.Vary(word(c[1]), owner, values, span_of(c[0]).to(values[-1].span))
 
     def block(self, c: Children) -> s.Block:
         """``{ item* }``."""
@@ -117,13 +156,16 @@ class Builder:
         """``context like PLACE top N among A..B``, perhaps with ``except``."""
         key = word(c[0])
         excluded: tuple[s.Number, ...] = c[9] if len(c) == 10 else ()
-        last = number(c[8])
-        end = excluded[-1].span if excluded else last.span
-        return s.MatchLine(key, c[2], number(c[4]), number(c[6]), last, excluded, key.span.to(end))
+        end = excluded[-1].span if excluded else c[8].span
+        return s.MatchLine(key, c[2], c[4], c[6], c[8], excluded, key.span.to(end))
 
     def exclusion(self, c: Children) -> tuple[s.Number, ...]:
         """``except N, N``."""
-        return tuple(number(token) for token in c[1::2])
+        return tuple(c[1::2])
+
+    def number(self, c: Children) -> s.Number:
+        """A number, or the name of a parameter in its place."""
+        return number(c[0])
 
     def setting(self, c: Children) -> s.Setting:
         """``key value``, perhaps with a block."""
@@ -152,7 +194,7 @@ class Builder:
 
     def place(self, c: Children) -> s.PlaceExpr:
         """``z [ 130 ] REGION``."""
-        return s.PlaceExpr(word(c[0]), number(c[2]), c[4], span_of(c[0]).to(c[4].span))
+        return s.PlaceExpr(word(c[0]), c[2], c[4], span_of(c[0]).to(c[4].span))
 
     def joined(self, c: Children) -> s.Joined:
         """``REGION plus REGION``, left associative."""
@@ -172,7 +214,7 @@ class Builder:
 
     def box(self, c: Children) -> s.BoxShape:
         """``box(x a..b, y c..d)``."""
-        x0, x1, y0, y1 = (number(c[i]) for i in (3, 5, 8, 10))
+        x0, x1, y0, y1 = (c[i] for i in (3, 5, 8, 10))
         return s.BoxShape((x0, x1), (y0, y1), span_of(c[0]).to(span_of(c[11])))
 
     def polygon(self, c: Children) -> s.PolygonShape:
@@ -181,12 +223,11 @@ class Builder:
 
     def point(self, c: Children) -> tuple[s.Number, s.Number]:
         """``x,y``."""
-        return number(c[0]), number(c[2])
+        return c[0], c[2]
 
     def ellipse(self, c: Children) -> s.EllipseShape:
         """``ellipse(x,y radius rx,ry)``."""
-        radius = (number(c[4]), number(c[6]))
-        return s.EllipseShape(c[2], radius, span_of(c[0]).to(span_of(c[7])))
+        return s.EllipseShape(c[2], (c[4], c[6]), span_of(c[0]).to(span_of(c[7])))
 
     def mask(self, c: Children) -> s.MaskShape:
         """``mask("file.png")``, perhaps with a word on how it is resized."""
@@ -212,17 +253,18 @@ def _part(match: re.Match[str], group: int, at: int) -> Span:
 
 def shifted(node: Any, by: int) -> Any:
     """The same node with every span moved by ``by``: a piece of a text, put into its place."""
-    if by == 0:
+    if by == 0 or node is s.PLAIN:
         return node
-    if isinstance(node, Span):
+    kind: Any = type(node)
+    if kind is Span:
         return Span(node.start + by, node.end + by)
-    if isinstance(node, tuple):
-        return tuple(shifted(child, by) for child in node)
-    if hasattr(node, "__dataclass_fields__"):
-        cls = type(node)
-        return cls(**{name: shifted(getattr(node, name), by) for name in _fields(node)})
-    return node
+    if kind is tuple:
+        return tuple([shifted(child, by) for child in node])
+    names = _fields(kind)
+    return kind(*[shifted(getattr(node, name), by) for name in names]) if names else node
 
 
-def _fields(node: Any) -> Sequence[str]:
-    return tuple(node.__dataclass_fields__)
+@cache
+def _fields(kind: Any) -> tuple[str, ...]:
+    """The fields of a kind of node, in the order in which they are given; none for other things."""
+    return tuple(getattr(kind, "__dataclass_fields__", ()))

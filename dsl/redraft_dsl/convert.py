@@ -22,13 +22,25 @@ def to_recipe(context: Context) -> r.Recipe:
         name=header.name.text,
         version=header.version.text,
         title=header.title.text,
-        model=_model(context.model_statements[0], context.defaults),
+        model=model_of(context.model_statements[0], context.defaults),
         latents=tuple(_latents(statement) for statement in context.latents),
-        rules=tuple(_rule(operation, context) for operation in context.operations),
+        rules=tuple(_rules(context)),
     )
 
 
-def _model(statement: s.ModelStatement, defaults: Defaults) -> r.Model:
+def _rules(context: Context) -> Iterator[r.Rule]:
+    included = {id(each.statement): each.rule for each in context.included}
+    for node in context.rules:
+        if isinstance(node, s.Operation):
+            yield _rule(node, context)
+        else:
+            rule = included[id(node)]
+            assert rule is not None  # what cannot be included is an error
+            yield rule
+
+
+def model_of(statement: s.ModelStatement, defaults: Defaults) -> r.Model:
+    """The model that a statement names; there is no error in it."""
     if statement.block is None:
         return r.ListedModel(name=statement.name.text)
     sha256 = setting_value(statement.block, "sha256")
@@ -226,8 +238,11 @@ def spans_of(context: Context) -> Iterator[tuple[str, Span]]:
             yield f"model.{item.key.text}", item.span
     for latents in context.latents:
         yield f"latents.{latents.name.text}", latents.span
-    for operation in context.operations:
-        yield from _operation_spans(operation)
+    for node in context.rules:
+        if isinstance(node, s.Operation):
+            yield from _operation_spans(node)
+        else:
+            yield node.name.text, node.span
 
 
 def _operation_spans(operation: s.Operation) -> Iterator[tuple[str, Span]]:

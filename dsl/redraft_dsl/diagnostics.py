@@ -15,10 +15,14 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Note:
-    """A second place, or a fact without a place, that explains a diagnostic."""
+    """A second place, or a fact without a place, that explains a diagnostic.
+
+    ``source`` is the text that ``span`` is in, where that is another one than the diagnostic's.
+    """
 
     message: str
     span: Span | None = None
+    source: Source | None = None
 
 
 @dataclass(frozen=True)

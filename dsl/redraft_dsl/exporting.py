@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from redraft_dsl.diagnostics import Diagnostic
+from redraft_dsl.diagnostics import Diagnostic, Note
 from redraft_dsl.source import Source, Span
 from redraft_dsl.stories import title
 
@@ -30,7 +30,7 @@ def to_object(diagnostic: Diagnostic, source: Source) -> dict[str, Any]:
         **_place(diagnostic.span, source),
         "help": diagnostic.help,
         "notes": [
-            {"message": note.message, **_place(note.span, source)} for note in diagnostic.notes
+            {"message": note.message, **_note_place(note, source)} for note in diagnostic.notes
         ],
     }
 
@@ -76,6 +76,12 @@ def _place(span: Span | None, source: Source) -> dict[str, int | None]:
         "end_line": end.line,
         "end_column": end.column,
     }
+
+
+def _note_place(note: Note, source: Source) -> dict[str, Any]:
+    """Where a note points; with its file where that is another one."""
+    place = _place(note.span, note.source or source)
+    return place if note.source is None else {"file": note.source.path, **place}
 
 
 def _said(diagnostic: Diagnostic) -> str:

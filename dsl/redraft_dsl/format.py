@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from redraft_dsl import syntax as s
 from redraft_dsl.diagnostics import Diagnostic
 from redraft_dsl.source import Source, normalise
+
+if TYPE_CHECKING:
+    from redraft_dsl.editions import Editions
 
 INDENT = "  "
 WIDTH = 100
@@ -30,14 +34,15 @@ class Formatted:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def format_text(text: str, path: str = "<text>") -> Formatted:
-    """The canonical form of a recipe text, or its syntax errors."""
+def format_text(text: str, path: str = "<text>", editions: Editions | None = None) -> Formatted:
+    """The canonical form of a recipe text in the style of its edition, or its syntax errors."""
+    from redraft_dsl.editions import SHIPPED
     from redraft_dsl.parse import parse
 
     parsed = parse(Source(path, normalise(text)))
     if not parsed.ok:
         return Formatted(None, parsed.diagnostics)
-    return Formatted(format_tree(parsed.tree), ())
+    return Formatted((editions or SHIPPED).of(parsed.tree).text(parsed.tree), ())
 
 
 def format_tree(tree: s.Tree) -> str:
@@ -98,15 +103,46 @@ def _statement(node: s.Statement) -> Iterator[str]:
         case s.LatentsStatement():
             head = f"latents {node.name.text}"
             inline = _inline(head, node.block)
-            if inline is not None:
-                yield inline
-            else:
-                yield from _block(head, node.block, LATENTS_COLUMN)
+            yield from [inline] if inline else _block(head, node.block, LATENTS_COLUMN)
         case s.Operation():
             head = f"{node.kind.text} {node.name.text} at {node.layer.text}"
             yield from _block(head, node.block, SETTING_COLUMN)
+        case s.UseLine() | s.ParamLine() | s.Include() | s.SweepStatement():
+            yield from _reuse(node)
         case s.Broken():
             raise ValueError("a statement that could not be read cannot be formatted")
+
+
+def _reuse(node: s.UseLine | s.ParamLine | s.Include | s.SweepStatement) -> Iterator[str]:
+    match node:
+        case s.UseLine():
+            yield f'use "{node.path.text}" {node.version.text} as {node.name.text}'
+        case s.ParamLine():
+            yield parameter(node)
+        case s.Include():
+            yield from _include(node)
+        case s.SweepStatement():
+            yield from _block(f"sweep {node.name.text}", node.block, SETTING_COLUMN)
+
+
+def _include(node: s.Include) -> Iterator[str]:
+    head = f"include {node.alias.text}.{node.rule.text}"
+    if node.given is not None:
+        head += f" as {node.given.text}"
+    if node.block is None:
+        yield head
+        return
+    inline = _inline(f"{head} with", node.block)
+    yield from [inline] if inline else _block(f"{head} with", node.block, SETTING_COLUMN)
+
+
+def parameter(node: s.ParamLine) -> str:
+    """``param NAME: TYPE = VALUE in LIMITS``."""
+    line = f"param {node.name.text}: {node.type.text} = {value(node.default)}"
+    if not node.limits:
+        return line
+    between = ".." if isinstance(node.limits[0], s.Number) else ", "
+    return f"{line} in {between.join(limit.text for limit in node.limits)}"
 
 
 def _block(head: str, block: s.Block | None, column: int) -> Iterator[str]:
@@ -149,6 +185,12 @@ def _item(item: s.Item, column: int) -> Iterator[str]:
             else:
                 inline = _inline(head, item.block)
                 yield from [inline] if inline else _block(head, item.block, SETTING_COLUMN)
+        case s.Override():
+            yield f"{item.key.text} = {value(item.value)}"
+        case s.Vary():
+            of = f" of {item.owner.text}" if item.owner else ""
+            values = ", ".join(map(value, item.values))
+            yield f"vary {item.key.text}{of} over {values}"
 
 
 def _inline(head: str, block: s.Block) -> str | None:
@@ -157,11 +199,14 @@ def _inline(head: str, block: s.Block) -> str | None:
         return None
     parts: list[str] = []
     for item in block.items:
-        if not isinstance(item, s.Setting) or item.block or item.trivia.leading:
+        if item.trivia.leading or item.trivia.trailing:
             return None
-        if item.trivia.trailing:
+        if isinstance(item, s.Override):
+            parts.append(f"{item.key.text} = {value(item.value)}")
+        elif isinstance(item, s.Setting) and not item.block:
+            parts.append(f"{item.key.text} {value(item.value)}")
+        else:
             return None
-        parts.append(f"{item.key.text} {value(item.value)}")
     line = f"{head} {{ {'  '.join(parts)} }}"
     return line if len(line) <= WIDTH else None
 

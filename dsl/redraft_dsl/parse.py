@@ -10,7 +10,9 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
@@ -40,6 +42,9 @@ Piece: TypeAlias = tuple[Span, Tree | Diagnostic | None]
 MOST_ERRORS = 50
 """Syntax errors that are told at once; more help nobody, and a hostile file could have millions."""
 
+_BLANK = " \t\n"
+"""What the grammar passes over; other spaces have no meaning and are errors."""
+
 _BAD_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 
@@ -61,10 +66,10 @@ def parse(source: Source) -> Parsed:
     bad = tuple(_bad_characters(source.text))
     if bad:
         return Parsed(_nothing_but(source), bad)
-    whole = _read(source.text)
+    pieces = list(_pieces(source.text))
+    whole = _whole(source.text, pieces)
     if isinstance(whole, Tree):
         return Parsed(attach(whole, source.text), ())
-    pieces = list(_pieces(source.text))
     if len(pieces) < 2:
         read: list[Piece] = [(Span(0, len(source.text)), whole)]
     else:
@@ -79,9 +84,47 @@ def parse(source: Source) -> Parsed:
     return Parsed(Tree(statements), found)
 
 
+@dataclass
+class Pieces:
+    """Pieces of texts that were read before, for an editor that reads after every keystroke.
+
+    A piece that stands where it stood the last time is not even moved.
+    """
+
+    read: dict[str, Tree | Diagnostic] = field(default_factory=dict)
+    placed: dict[str, tuple[int, tuple[Statement, ...]]] = field(default_factory=dict)
+
+
+MOST_PIECES = 4096
+_PIECES: ContextVar[Pieces | None] = ContextVar("pieces", default=None)
+
+
+@contextmanager
+def remembering(pieces: Pieces) -> Iterator[None]:
+    """Let what is parsed inside use, and add to, what was read before."""
+    token = _PIECES.set(pieces)
+    try:
+        yield
+    finally:
+        _PIECES.reset(token)
+
+
 def grammar_text() -> str:
     """The grammar, as shipped with the package."""
     return (files("redraft_dsl") / "grammar.lark").read_text(encoding="utf-8")
+
+
+def accepted(text: str) -> frozenset[str] | None:
+    """The terminals that the grammar would take after a text; None where it stops before the end.
+
+    ``$END`` is among them where a recipe may end.
+    """
+    try:
+        interactive = _parser().parse_interactive(text)
+        interactive.exhaust_lexer()
+        return frozenset(cast("Any", interactive).accepts())
+    except (UnexpectedInput, TooDeepError):
+        return None
 
 
 def build_parser(transformer: Builder | None = None, *, strict: bool = False) -> Lark:
@@ -143,6 +186,56 @@ def _read(text: str) -> Tree | Diagnostic:
         )
 
 
+def _whole(text: str, pieces: list[Span]) -> Tree | Diagnostic:
+    """The tree of a whole text; where pieces are remembered, it is put together from them.
+
+    A recipe is statement after statement, and a piece that can be read is some whole statements;
+    so pieces that can be read are, one after the other, what reading the whole would give, and
+    what stops the reading of the whole is in the first piece that cannot be read, or right after.
+    """
+    if _PIECES.get() is None or len(pieces) < 2:
+        return _read(text)
+    statements: list[Statement] = []
+    for piece in pieces:
+        result = _read_piece(text[piece.start : piece.end])
+        if isinstance(result, Tree):
+            statements += _placed(text, piece, result)
+            continue
+        rest = _read(text[piece.start :])
+        if (
+            isinstance(rest, Diagnostic)
+            and rest.span
+            and rest.span.start <= piece.end - piece.start
+        ):
+            return _moved(rest, piece.start)
+        return _read(text)
+    return Tree(tuple(statements))
+
+
+def _read_piece(body: str) -> Tree | Diagnostic:
+    memory = _PIECES.get()
+    if memory is None:
+        return _read(body)
+    if body not in memory.read:
+        if len(memory.read) >= MOST_PIECES:
+            memory.read.clear()
+            memory.placed.clear()
+        memory.read[body] = _read(body)
+    return memory.read[body]
+
+
+def _placed(text: str, piece: Span, tree: Tree) -> tuple[Statement, ...]:
+    """The statements of a piece, with the places that they have in the whole text."""
+    memory = _PIECES.get()
+    if memory is None:
+        return cast("tuple[Statement, ...]", shifted(tree.statements, piece.start))
+    body = text[piece.start : piece.end]
+    known = memory.placed.get(body)
+    if known is None or known[0] != piece.start:
+        known = memory.placed[body] = (piece.start, shifted(tree.statements, piece.start))
+    return known[1]
+
+
 def _offset(problem: UnexpectedInput, text: str) -> int:
     if isinstance(problem, UnexpectedToken) and problem.token.type == "$END":
         return len(text)
@@ -164,7 +257,7 @@ def _pieces(text: str) -> Iterator[Span]:
     """The text cut before every keyword in column 0; blank pieces are left out."""
     cuts = [0, *(match.start() for match in _PIECE.finditer(text)), len(text)]
     for start, end in pairwise(cuts):
-        if text[start:end].strip():
+        if text[start:end].strip(_BLANK):
             yield Span(start, end)
 
 
@@ -172,7 +265,7 @@ def _read_pieces(text: str, pieces: list[Span]) -> Iterator[Piece]:
     failures = 0
     for piece in pieces:
         body = text[piece.start : piece.end]
-        result = _read(body) if failures < MOST_ERRORS else None
+        result = _read_piece(body) if failures < MOST_ERRORS else None
         failures += isinstance(result, Diagnostic)
         yield piece, result
 
@@ -180,7 +273,7 @@ def _read_pieces(text: str, pieces: list[Span]) -> Iterator[Piece]:
 def _statements(text: str, read: list[Piece]) -> Iterator[Statement]:
     for piece, result in read:
         if isinstance(result, Tree):
-            yield from shifted(result.statements, piece.start)
+            yield from _placed(text, piece, result)
         else:
             declared = _DECLARED.match(text, piece.start, piece.end)
             keyword, name = (declared[1], declared[2]) if declared else ("", None)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from redraft_dsl.check import Checked, check
+from redraft_dsl.check.library import Opened
 from redraft_dsl.diagnostics import Diagnostic, error
+from redraft_dsl.editions import SHIPPED, Editions
 from redraft_dsl.facts import KnownModels, ModelFacts
+from redraft_dsl.params import Given
 from redraft_dsl.parse import parse
 from redraft_dsl.source import Source, Span, normalise
 from redraft_dsl.syntax import Tree
@@ -19,8 +23,18 @@ MAX_BYTES = 2**20
 """A recipe of a thousand rules has a fifth of this."""
 
 
-def load(path: str | Path, models: KnownModels, *, facts: ModelFacts | None = None) -> Checked:
+def load(
+    path: str | Path,
+    models: KnownModels,
+    *,
+    facts: ModelFacts | None = None,
+    given: Given = (),
+    editions: Editions = SHIPPED,
+) -> Checked:
     """Read and check the recipe at ``path``; its folder is where its own paths start.
+
+    ``given`` are values for its parameters, and for ``RULE.SETTING``; ``editions`` are those of
+    the language that are known.
 
     Never raises for anything in the file, nor for a file that is missing or unreadable: that
     comes back as a diagnostic too.
@@ -28,7 +42,7 @@ def load(path: str | Path, models: KnownModels, *, facts: ModelFacts | None = No
     source, problems = read(path)
     if problems:
         return Checked(None, problems, {}, source, Tree(()))
-    return _checked(source, Path(path).parent, models, facts)
+    return _checked(source, Path(path).parent, models, facts, given, Path(path), editions)
 
 
 def loads(
@@ -38,13 +52,22 @@ def loads(
     folder: str | Path = ".",
     path: str = "<text>",
     facts: ModelFacts | None = None,
+    given: Given = (),
+    editions: Editions = SHIPPED,
 ) -> Checked:
     """Check a recipe text; ``path`` is the name under which it is reported."""
-    return _checked(Source(path, normalise(text)), Path(folder), models, facts)
+    source = Source(path, normalise(text))
+    return _checked(source, Path(folder), models, facts, given, Path(path), editions)
 
 
 def _checked(
-    source: Source, folder: Path, models: KnownModels, facts: ModelFacts | None
+    source: Source,
+    folder: Path,
+    models: KnownModels,
+    facts: ModelFacts | None,
+    given: Given,
+    file: Path,
+    editions: Editions,
 ) -> Checked:
     with _collection_paused():
         parsed = parse(source)
@@ -55,7 +78,29 @@ def _checked(
             models=models,
             facts=facts,
             syntax=parsed.diagnostics,
+            given=given,
+            file=_resolved(folder / file.name),
+            opener=_open,
+            editions=editions,
         )
+
+
+def _resolved(file: Path) -> Path | None:
+    try:
+        return file.resolve()
+    except (OSError, RuntimeError, ValueError):
+        return None  # such as a name with a NUL, which is no file that anything could use
+
+
+def _open(file: Path, shown: str) -> Opened:
+    """A recipe that another one uses; ``shown`` is the name under which it is reported."""
+    source, problems = read(file)
+    source = Source(shown, source.text)
+    if problems:
+        return Opened(source, Tree(()), problems, "")
+    parsed = parse(source)
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    return Opened(source, parsed.tree, parsed.diagnostics, sha256)
 
 
 @contextmanager

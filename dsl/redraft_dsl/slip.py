@@ -55,6 +55,12 @@ class Slip:
         return self.before[-1] if self.before else None
 
     @property
+    def statement(self) -> str:
+        """The keyword of the statement that the place is in, or nothing."""
+        words = (piece.text for piece in reversed(self.before) if piece.kind == "word")
+        return next((text for text in words if text in STATEMENTS), "")
+
+    @property
     def word(self) -> str:
         """The word at the place, or nothing."""
         return self.found.text if self.found and self.found.kind == "word" else ""
@@ -111,7 +117,8 @@ def short(text: str) -> str:
 
 _EXPECTED: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"PLAIN_BOX"}), "a region"),
-    (frozenset({"NUMBER", "WORD", "STRING"}), "a value"),
+    (frozenset({"NUMBER", "WORD", "DOTTED", "STRING"}), "a value"),
+    (frozenset({"NUMBER", "WORD"}), "a number"),
     (frozenset({"IMAGE"}), "an image such as `z[130]`"),
     (ITEM, "a line of the block"),
     (TOP, "a new statement"),
@@ -124,6 +131,8 @@ _NAMES = {
     "STRING": "text in double quotes",
     "VERSION": "a version such as `1.0.0`",
     "DOTS": "`..`",
+    "DOT": "`.`",
+    "COLON": "`:`",
     "COMMA": "`,`",
     "EQUALS": "`=`",
     "LBRACE": "`{`",

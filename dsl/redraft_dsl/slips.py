@@ -163,7 +163,7 @@ def _range(slip: Slip) -> Diagnostic | None:
 
 
 def _mask_quotes(slip: Slip) -> Diagnostic | None:
-    if "STRING" not in slip.accepts:
+    if "STRING" not in slip.accepts or slip.statement in _REUSE:
         return None
     names = [piece.text for piece in slip.before[-2:]]
     if names == ["mask", "("] and slip.found is not None:
@@ -360,6 +360,37 @@ def _unknown_shape(slip: Slip) -> Diagnostic | None:
     )
 
 
+def _missing_version(slip: Slip) -> Diagnostic | None:
+    """``use "./village.redraft" as village`` takes the word ``as`` for a version."""
+    if slip.last is None or slip.last.text != "as" or "AS" not in slip.accepts:
+        return None
+    return error(
+        "RD128",
+        "this recipe is used without a version",
+        slip.last.span,
+        "expected a version such as `1.0.0`",
+        'write the version that its own `recipe` line has: `use "./village.redraft" 2.0.0 as ...`',
+    )
+
+
+_REUSE = {
+    "use": 'another recipe is named `use "./village.redraft" 2.0.0 as village`',
+    "param": "a parameter is written `param strength: int = 2 in 1..8`",
+    "include": "a rule is included by `include village.spire with { rank = 4 }`",
+    "sweep": "a sweep is written `sweep ranks { vary rank of glasses over 1, 4, 10 }`",
+}
+
+
+def _reuse_form(slip: Slip) -> Diagnostic | None:
+    """A statement about reuse is short; its whole form is the best help."""
+    if slip.statement not in _REUSE:
+        return None
+    brace = slip.found is not None and slip.found.text == "{" and "WITH" in slip.accepts
+    if "RULE" in slip.accepts and not brace:
+        return None
+    return general_error(slip, _REUSE[slip.statement])
+
+
 _FORMS = (
     ("LBRACE", "settings stand between braces, as in `latents z { seed 1  count 2000 }`"),
     ("LBRACKET", "an image is written with its number in brackets: `z[116]`"),
@@ -404,6 +435,7 @@ COMMON_SLIPS: tuple[Callable[[Slip], Diagnostic | None], ...] = (
     _assignment,
     _leading_dot,
     _unit,
+    _missing_version,
     _missing_value,
     _missing_region,
     _reserved,
@@ -418,5 +450,6 @@ COMMON_SLIPS: tuple[Callable[[Slip], Diagnostic | None], ...] = (
     _unknown_statement,
     _shape_form,
     _stray,
+    _reuse_form,
     _form,
 )

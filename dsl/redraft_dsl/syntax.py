@@ -48,7 +48,10 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number as written, with its ``%`` if it has one."""
+    """A number as written, with its ``%`` if it has one; or the name of a parameter.
+
+    Before anything is checked, every name is replaced by the number that the parameter stands for.
+    """
 
     text: str
     span: Span = field(compare=False)
@@ -59,8 +62,13 @@ class Number:
         return self.text.endswith("%")
 
     @property
+    def is_name(self) -> bool:
+        """Whether a parameter's name stands for the number."""
+        return self.text[0].isalpha() or self.text[0] == "_"
+
+    @property
     def value(self) -> float:
-        """The number; infinite when it is too large for a float."""
+        """The number; infinite when it is too large for a float. A name has none."""
         return float(self.text.removesuffix("%"))
 
 
@@ -189,7 +197,28 @@ class MatchLine:
     trivia: Trivia = field(default=PLAIN, compare=False)
 
 
-Item: TypeAlias = Setting | PlaceLine | MatchLine
+@dataclass(frozen=True, slots=True)
+class Override:
+    """``key = value`` of an ``include``."""
+
+    key: Word
+    value: Value
+    span: Span = field(compare=False)
+    trivia: Trivia = field(default=PLAIN, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Vary:
+    """``vary rank of glasses over 1, 4, 10``; without ``of`` the key is a parameter."""
+
+    key: Word
+    owner: Word | None
+    values: tuple[Value, ...]
+    span: Span = field(compare=False)
+    trivia: Trivia = field(default=PLAIN, compare=False)
+
+
+Item: TypeAlias = Setting | PlaceLine | MatchLine | Override | Vary
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +252,29 @@ class RecipeLine:
     name: Word
     version: Word
     title: Text
+    span: Span = field(compare=False)
+    trivia: Trivia = field(default=PLAIN, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class UseLine:
+    """``use "./other.redraft" 2.0.0 as NAME``."""
+
+    path: Text
+    version: Word
+    name: Word
+    span: Span = field(compare=False)
+    trivia: Trivia = field(default=PLAIN, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ParamLine:
+    """``param NAME: TYPE = VALUE in A..B`` or ``in word, word``; ``limits`` may be missing."""
+
+    name: Word
+    type: Word
+    default: Value
+    limits: tuple[Number, Number] | tuple[Word, ...]
     span: Span = field(compare=False)
     trivia: Trivia = field(default=PLAIN, compare=False)
 
@@ -270,6 +322,36 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
+class Include:
+    """``include ALIAS.RULE``, perhaps ``as NAME``, perhaps ``with { key = value }``.
+
+    ``given`` is the name after ``as``, None where the rule keeps its own.
+    """
+
+    alias: Word
+    rule: Word
+    given: Word | None
+    block: Block | None
+    span: Span = field(compare=False)
+    trivia: Trivia = field(default=PLAIN, compare=False)
+
+    @property
+    def name(self) -> Word:
+        """What the rule is called in this recipe."""
+        return self.rule if self.given is None else self.given
+
+
+@dataclass(frozen=True, slots=True)
+class SweepStatement:
+    """``sweep NAME { vary ... }``."""
+
+    name: Word
+    block: Block
+    span: Span = field(compare=False)
+    trivia: Trivia = field(default=PLAIN, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Broken:
     """A statement that could not be read; ``name`` is what it seems to declare.
 
@@ -287,10 +369,14 @@ class Broken:
 Statement: TypeAlias = (
     EditionLine
     | RecipeLine
+    | UseLine
+    | ParamLine
     | ModelStatement
     | LatentsStatement
     | RegionStatement
     | Operation
+    | Include
+    | SweepStatement
     | Broken
 )
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-STATEMENTS = ("edition", "recipe", "model", "latents", "region", "rule", "erase", "zero")
+STATEMENTS = (
+    "edition",
+    "recipe",
+    "use",
+    "model",
+    "latents",
+    "param",
+    "region",
+    "rule",
+    "erase",
+    "zero",
+    "include",
+    "sweep",
+)
 
 RESERVED_STATEMENTS = {
-    "use": "naming another recipe",
-    "param": "parameters",
-    "include": "including rules of another recipe",
-    "sweep": "running over several values",
     "expect": "checking results after a run",
     "invert": "inverting a rule",
 }
@@ -16,7 +25,23 @@ RESERVED_STATEMENTS = {
 LINES = ("copy", "paste", "from", "context")
 SHAPES = ("box", "polygon", "ellipse", "mask", "all")
 OPERATORS = ("plus", "minus", "within")
-INNER = ("at", "each", "like", "top", "among", "except", "radius")
+INNER = (
+    "at",
+    "each",
+    "like",
+    "top",
+    "among",
+    "except",
+    "radius",
+    "as",
+    "with",
+    "in",
+    "vary",
+    "of",
+    "over",
+)
+TYPES = ("int", "float", "percent", "word")
+"""What a parameter can be."""
 
 SETTINGS = (
     "rank",

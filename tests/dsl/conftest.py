@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from hypothesis import strategies as st
 from PIL import Image
 
+from redraft_dsl import recipe as r
 from redraft_dsl.check import Checked
 from redraft_dsl.facts import KnownModels, LayerFacts, ModelFacts
 from redraft_dsl.reading import loads
@@ -31,19 +33,24 @@ FULL = """edition 2026
 
 recipe glasses-for-all 1.0.0 "Every face wears glasses"
 
+use "./village.redraft" 2.0.0 as village
+
 model faces
 latents z { seed 1  count 2000 }
+param strong: percent = 5% in 1%..10%
+param face: int = 116
+param where: word = layer6 in layer6, layer9
 region bar = box(x 0%..100%, y 92%..100%) minus box(x 0..16, y 60..64)
 region hat = polygon(10,20 50,20 30,2) plus ellipse(31,31 radius 20,8) within all
 
-rule glasses at layer6 {
-  copy    z[116] box(x 12..52, y 24..38)
+rule glasses at where {
+  copy    z[face] box(x 12..52, y 24..38)
   paste   z[130] box(x 12..52, y 24..38)
   paste   z[131] hat
   context z[147] box(x 12..52, y 24..38) minus (hat plus bar)
   context like z[130] box(x 14..54, y 34..62) top 60 among 0..199 except 17, 40
   rank     4
-  side     5%
+  side     strong
   solver   projected-adam { steps 2001  rate 0.05  every 10  goal crop }
 }
 
@@ -59,7 +66,132 @@ zero banner at main.6 {
   rank     2
   directions svd
 }
+
+include village.spire with { size = 3  preserve = 1 }
+include village.tree as oak
+
+sweep ranks {
+  vary rank of glasses over 1, 4
+  vary face over 116, 117
+}
 """
+
+# Recipes of every form, on the model `faces` and without masks.
+SHARES = st.floats(0, 1, allow_subnormal=False)
+FACTORS = st.floats(0, 1e6, allow_subnormal=False)
+BOXES = st.tuples(st.floats(0, 20), st.floats(44, 64), st.floats(0, 40), st.floats(60, 100)).map(
+    lambda e: r.Box(
+        x=(r.Length(value=e[0]), r.Length(value=e[1])),
+        y=(r.Length(value=e[2], unit="%"), r.Length(value=e[3], unit="%")),
+    )
+)
+ROUND = st.builds(
+    r.Ellipse,
+    center=st.just((r.Length(value=32), r.Length(value=50, unit="%"))),
+    radius=st.tuples(st.floats(8, 30), st.floats(8, 30)).map(
+        lambda e: (r.Length(value=e[0]), r.Length(value=e[1]))
+    ),
+)
+CORNERS = st.just(
+    r.Polygon(
+        points=tuple((r.Length(value=x), r.Length(value=y)) for x, y in ((0, 0), (64, 0), (32, 64)))
+    )
+)
+REGIONS = st.recursive(
+    st.one_of(BOXES, ROUND, CORNERS, st.just(r.All())),
+    lambda inner: st.builds(r.Combination, kind=st.just("plus"), left=inner, right=inner),
+    max_leaves=4,
+)
+PLACES = st.builds(
+    r.Place, latents=st.sampled_from(["z", "w"]), index=st.integers(0, 1999), region=REGIONS
+)
+MATCHES = st.builds(
+    r.Match,
+    like=PLACES,
+    top=st.integers(1, 50),
+    first=st.just(3),
+    last=st.integers(60, 1999),
+    excluded=st.sampled_from([(), (3,), (4, 17)]),
+)
+TARGETS = st.one_of(st.just("each context"), st.lists(PLACES, min_size=1, max_size=3).map(tuple))
+SOLVERS = st.one_of(
+    st.builds(
+        r.ExactSolver,
+        loss=st.sampled_from(["l1", "l2"]),
+        iterations=st.integers(1, 10_000),
+        goal=st.sampled_from(["halo", "crop"]),
+    ),
+    st.builds(r.GradientSolver, steps=st.integers(1, 10**6), rate=st.floats(1e-9, 1000)),
+    st.builds(r.ProjectedAdamSolver, rate=st.floats(1e-9, 1000), every=st.integers(1, 10**6)),
+)
+COMMON = {
+    "layer": st.sampled_from(["layer6", "layer9"]),
+    "context": st.lists(st.one_of(PLACES, MATCHES), min_size=1, max_size=4).map(tuple),
+    "rank": st.integers(1, 4),
+    "contrast": SHARES,
+    "strength": st.floats(-1000, 1000, allow_subnormal=False).map(lambda value: value + 0.0),
+}
+SOLVED = {
+    **COMMON,
+    "restraint": st.one_of(
+        st.builds(r.Preserve, weight=FACTORS),
+        st.builds(r.Side, percent=st.floats(0.01, 100)),
+    ),
+    "keep": FACTORS,
+    "directions": st.sampled_from(["goal", "context", "svd", "units"]),
+    "solver": SOLVERS,
+}
+RULES = st.one_of(
+    st.builds(r.Insert, name=st.just("a"), copy_from=PLACES, paste=TARGETS, **SOLVED),
+    st.builds(r.Erase, name=st.just("a"), source=TARGETS, units=st.integers(1, 64), **SOLVED),
+    st.builds(
+        r.Zero,
+        name=st.just("a"),
+        directions=st.sampled_from(["context", "svd", "units"]),
+        **COMMON,
+    ),
+)
+RECIPES = st.builds(
+    r.Recipe,
+    edition=st.just(2026),
+    name=st.just("demo"),
+    version=st.sampled_from(["0.0.1", "12.3.4"]),
+    title=st.sampled_from(["", "Every face # wears {glasses}", "漢字 'x'"]),
+    model=st.just(r.ListedModel(name="faces")),
+    latents=st.just(
+        (r.Latents(name="z", seed=1, count=2000), r.Latents(name="w", seed=2**32 - 1, count=2000))
+    ),
+    rules=RULES.map(lambda rule: (rule,)),
+)
+
+
+VILLAGE = """edition 2026
+recipe village 2.0.0 "Village"
+model faces
+latents z { seed 1  count 2000 }
+param left: int = 12
+param size: int = 4 in 1..8
+rule spire at layer6 {
+  copy    z[116] box(x left..52, y 24..38)
+  context z[130] mask("masks/eyes.png")
+  rank    size
+}
+zero tree at layer9 {
+  context z[131] box(x 12..52, y 24..38)
+  rank 2
+}
+"""
+OTHERS = {
+    "village.redraft": VILLAGE,
+    "broken.redraft": VILLAGE.replace("rank    size", "rnk     4").replace("2.0.0", "1.0.0"),
+    "cycle.redraft": VILLAGE.replace("model", 'use "./demo.redraft" 1.0.0 as demo\nmodel', 1)
+    + "include demo.plain\n",
+    "other-model.redraft": VILLAGE.replace(
+        "model faces", 'model mine {\n  arch dcgan\n  weights "mine.pth"\n}'
+    ).replace("2.0.0", "1.0.0"),
+    "other-seed.redraft": VILLAGE.replace("seed 1", "seed 2").replace("2.0.0", "1.0.0"),
+}
+"""Recipes that others use, by file name, beside the recipe that is tested."""
 
 
 def _layer(name: str, channels: tuple[int, int], key: int) -> LayerFacts:
@@ -108,6 +240,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (masks / "notes.txt").write_text("no picture")
     (masks / "cut.png").write_bytes((masks / "eyes.png").read_bytes()[:-30])
     (masks / "huge.png").write_bytes(_claims_to_be(60_000, 60_000))
+    for name, text in OTHERS.items():
+        (root / "edits" / name).write_text(text, encoding="utf-8")
     eyes.save(root / "outside.png")
     (masks / "link.png").symlink_to(root / "outside.png")
     return root / "edits"
@@ -139,7 +273,7 @@ def complete() -> Callable[[str], str]:
         has = set(re.findall(r"^\w+", text, re.M))
         model = "" if "model" in has else MODEL
         latents = "" if "latents" in has else LATENTS
-        rule = "" if has & {"rule", "erase", "zero"} else RULE
+        rule = "" if has & {"rule", "erase", "zero", "include"} else RULE
         return HEADER + model + latents + text + rule
 
     return complete_text
@@ -155,3 +289,9 @@ def check_text(
         return loads(complete(text), models, folder=folder, path="demo.redraft")
 
     return run
+
+
+@pytest.fixture(scope="session")
+def any_recipe() -> st.SearchStrategy[r.Recipe]:
+    """Checked recipes of every form, on the model `faces` and without masks."""
+    return RECIPES

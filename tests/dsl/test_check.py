@@ -43,7 +43,7 @@ def test_every_construct_reaches_the_recipe(check_text: CheckText, full: str) ->
     assert recipe.title == "Every face wears glasses"
     assert recipe.model == r.ListedModel(name="faces")
     assert recipe.latents == (r.Latents(name="z", seed=1, count=2000),)
-    glasses, watermark, banner = recipe.rules
+    glasses, watermark, banner, spire, oak = recipe.rules
     assert isinstance(glasses, r.Insert)
     assert len(glasses.paste) == 2
     assert glasses.restraint == r.Side(percent=5)
@@ -55,6 +55,7 @@ def test_every_construct_reaches_the_recipe(check_text: CheckText, full: str) ->
     assert watermark.source != "each context"
     assert isinstance(banner, r.Zero)
     assert (banner.layer, banner.directions) == ("layer6", "svd")
+    assert (spire.name, spire.rank, oak.name) == ("spire", 3, "oak")
 
 
 def test_the_defaults_of_edition_2026(check_text: CheckText) -> None:
@@ -173,13 +174,14 @@ def test_spans_lead_later_phases_to_the_text(check_text: CheckText, full: str) -
     for key, text in (
         ("model", "model faces"),
         ("latents.z", "latents z { seed 1  count 2000 }"),
-        ("glasses", "rule glasses at layer6"),
-        ("glasses.layer", "layer6"),
+        ("glasses", "rule glasses at where"),
+        ("glasses.layer", "where"),
         ("glasses.rank", "rank     4"),
-        ("glasses.copy", "copy    z[116] box(x 12..52, y 24..38)"),
+        ("glasses.copy", "copy    z[face] box(x 12..52, y 24..38)"),
         ("glasses.paste[1]", "paste   z[131] hat"),
         ("watermark.from[0]", "from    z[360] bar"),
         ("banner.context[0]", "context z[390] bar"),
+        ("oak", "include village.tree as oak"),
     ):
         start, end = checked.spans[key]
         assert checked.source.text[start:end] == text
@@ -506,7 +508,7 @@ def test_paths_start_at_the_recipe(models: KnownModels, folder: Path, full: str)
     path = folder / "full.redraft"
     path.write_text(full, encoding="utf-8")
     assert found(load(path, models)) == []
-    assert found(loads(full, models, folder=folder / "masks")) == ["RD311"]
+    assert found(loads(full, models, folder=folder / "masks")) == ["RD130", "RD311"]
 
 
 def test_a_changed_mask_is_a_changed_recipe(models: KnownModels, tmp_path: Path) -> None:

@@ -61,6 +61,10 @@ def test_every_construct_is_read(full: str) -> None:
         s.LatentsStatement,
         s.RegionStatement,
         s.Operation,
+        s.UseLine,
+        s.ParamLine,
+        s.Include,
+        s.SweepStatement,
     }
 
 
@@ -71,9 +75,9 @@ def test_spans_point_at_the_text(full: str) -> None:
     assert copy.place is not None
     for node, text in (
         (rule.name.span, "glasses"),
-        (rule.layer.span, "layer6"),
-        (copy.span, "copy    z[116] box(x 12..52, y 24..38)"),
-        (copy.place.index.span, "116"),
+        (rule.layer.span, "where"),
+        (copy.span, "copy    z[face] box(x 12..52, y 24..38)"),
+        (copy.place.index.span, "face"),
         (copy.place.region.span, "box(x 12..52, y 24..38)"),
     ):
         assert full[node.start : node.end] == text
@@ -202,8 +206,19 @@ BOX_FORM = "a box is written `box(x 12..52, y 24..38)`"
         ("rule a { }", "RD010", "expected `at` after `a`", "name the layer"),
         ("rul a at layer6 { }", "RD010", "expected a new statement, found `rul`", "`rule`"),
         ("hello", "RD010", "expected a new statement, found `hello`", "a statement starts with"),
-        ("sweep a { }", "RD015", "`sweep` is reserved", "leave it out"),
-        ('use "a.redraft" 1.0.0 as a', "RD015", "`use` is reserved", "leave it out"),
+        ("expect a { }", "RD015", "`expect` is reserved", "leave it out"),
+        ("invert a at layer6 { }", "RD015", "`invert` is reserved", "leave it out"),
+        ('use "a.redraft" as a', "RD128", "without a version", "2.0.0"),
+        ('use "a.redraft" 1.0.0', "RD010", "expected `as`", "as village"),
+        ("use a 1.0.0 as a", "RD010", "expected text in double quotes", "as village"),
+        ("param a = 2", "RD010", "expected `:` after `a`", "int = 2"),
+        ("param a: int 2", "RD010", "expected `=` after `int`", "int = 2"),
+        ("param a: int = 2 in 1", "RD010", "expected `..`", "in 1..8"),
+        ("include spire", "RD010", "expected `.` after `spire`", "village.spire"),
+        ("include a.b { rank = 3 }", "RD010", "found `{`", "with { rank = 4 }"),
+        ("include a.b with { rank 3 }", "RD010", "expected `=` after `rank`", "rank = 4"),
+        ("sweep a { rank over 1, 4 }", "RD010", "or `vary` after `{`", "vary rank of"),
+        ("sweep a { vary rank 1, 4 }", "RD010", "expected", "over 1, 4, 10"),
         ("latents z seed 1", "RD010", "expected `{` after `z`, found `seed`", "between braces"),
     ],
 )
@@ -226,7 +241,7 @@ def test_independent_syntax_errors_are_all_told_at_their_places() -> None:
         "rule b at layer6 {\n  rank = 4\n}\n"
         "rule c at layer6 {\n  rank 4\n"
         "zero d at layer6 { rank 2 }\n"
-        "sweep e { }\n"
+        "expect e { }\n"
     )
     parsed = parse(Source("x", text))
     lines = [Source("x", text).position(d.span.start).line for d in parsed.diagnostics if d.span]

@@ -22,6 +22,8 @@ FRAGMENTS = [
     *("copy", "paste", "context", "from", "each", "like", "top", "among", "except", "at", "all"),
     *("box(", "polygon(", "ellipse(", "mask(", "radius", "plus", "minus", "within", "x", "y"),
     *("rank", "preserve", "side", "solver", "exact", "directions", "z", "z[1]", "layer6", "sweep"),
+    *("use", "param", "include", "as", "with", "in", "vary", "of", "over", "int", "n", "."),
+    *('"village.redraft"', "2.0.0", "param n: int = 3", "include village.spire", "z[n]", "expect"),
     *("{", "}", "(", ")", "[", "]", "..", ",", "=", ":", ";", '"', "'", "#", "//", "%", "-"),
     *("0", "-1", "4", "12..52", "0.5", "5%", "1e999", "9" * 400, "1.0.0", '"a.png"', '"../a"'),
     *("\n", "\n\n", "\t", "\0", "\ufeff", "é", "漢", "\u202e", "\ud800", "\x1b[31m", "٣", "…"),

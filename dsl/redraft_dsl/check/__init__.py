@@ -7,22 +7,29 @@ reported at once.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from redraft_dsl.check import blocks, compat, fit, operations, shapes, structure
+from redraft_dsl.binding import bind
+from redraft_dsl.check import blocks, compat, fit, operations, reuse, shapes, structure
 from redraft_dsl.check.context import Context, build_context
+from redraft_dsl.check.library import Imported, Library, Opened, imported
 from redraft_dsl.convert import spans_of, to_recipe
-from redraft_dsl.diagnostics import Diagnostic, in_order
+from redraft_dsl.diagnostics import Diagnostic, error, in_order
+from redraft_dsl.editions import SHIPPED, Editions
 from redraft_dsl.facts import KnownModels, ModelFacts
+from redraft_dsl.params import BoundParam, Given
 from redraft_dsl.recipe import Recipe
 from redraft_dsl.source import Source, Span
-from redraft_dsl.syntax import Tree
+from redraft_dsl.sweeps import Sweep, sweeps_of
+from redraft_dsl.syntax import SweepStatement, Tree
 
 Rule = Callable[[Context], Iterable[Diagnostic]]
 
 RULES: tuple[Rule, ...] = (
+    reuse.parameters_hold,
     structure.required_statements,
     structure.single_statements,
     structure.order,
@@ -33,6 +40,13 @@ RULES: tuple[Rule, ...] = (
     structure.model_known,
     structure.truncation_means_something,
     structure.unused,
+    reuse.names_hide_nothing,
+    reuse.recipes_used,
+    reuse.rules_included,
+    reuse.included_model,
+    reuse.included_latents,
+    reuse.unused_names,
+    reuse.sweeps_hold,
     blocks.known_settings,
     blocks.settings_once,
     blocks.required_settings,
@@ -59,12 +73,17 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+Opener = Callable[[Path, str], Opened]
+"""Reads a recipe that another one uses; the second is the name under which it is reported."""
+
+
 @dataclass(frozen=True)
 class Checked:
     """What came of checking. ``recipe`` is None when there is an error.
 
     ``spans`` maps paths such as ``glasses.rank`` to places in ``source``, so that later phases
-    can point at the text too.
+    can point at the text too. ``tree`` is the recipe as written; ``imports``, ``params``,
+    ``sweeps`` and ``given`` say what the recipe was made from besides its text.
     """
 
     recipe: Recipe | None
@@ -72,6 +91,10 @@ class Checked:
     spans: Mapping[str, Span]
     source: Source
     tree: Tree
+    imports: tuple[Imported, ...] = ()
+    params: tuple[BoundParam, ...] = ()
+    sweeps: tuple[Sweep, ...] = ()
+    given: Given = ()
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -83,6 +106,23 @@ class Checked:
         """The diagnostics that the recipe survives."""
         return tuple(d for d in self.diagnostics if not d.is_error)
 
+    @property
+    def stands_alone(self) -> bool:
+        """Whether the text says everything: nothing is imported, and nothing was given to it."""
+        return not self.imports and not self.given
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from redraft_dsl.html import checked_html
+
+        return checked_html(self)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """The same, and a few lines for where HTML cannot be shown."""
+        from redraft_dsl.html import checked_bundle
+
+        return checked_bundle(self)
+
 
 def check(
     tree: Tree,
@@ -92,15 +132,96 @@ def check(
     models: KnownModels,
     facts: ModelFacts | None = None,
     syntax: Iterable[Diagnostic] = (),
+    given: Given = (),
+    file: Path | None = None,
+    opener: Opener | None = None,
+    editions: Editions = SHIPPED,
 ) -> Checked:
     """Check a tree and, if it holds, give the recipe that it means.
 
-    ``folder`` is where paths start. ``facts`` describes a model given by file, once its header
-    has been read; for a listed model they are found in ``models``. ``syntax`` are the parser's
-    diagnostics, which are reported together with the checker's own.
+    Args:
+        tree: as parsed.
+        source: its text.
+        folder: where paths start.
+        models: the model list.
+        facts: of a model given by file, once its header has been read; for a listed model they
+            are found in ``models``.
+        syntax: the parser's diagnostics, which are reported together with the checker's own.
+        given: values from outside for parameters, and for ``RULE.SETTING``.
+        file: where the text comes from; a recipe that uses it again is a cycle.
+        opener: reads the recipes that this one uses. Without it they cannot be read.
+        editions: the editions of the language that there are.
+
     """
-    context = build_context(tree, source, folder, models, facts)
-    found = in_order([*syntax, *(problem for rule in RULES for problem in rule(context))])
-    broken = bool(context.broken) or any(problem.is_error for problem in found)
-    recipe = None if broken else to_recipe(context)
-    return Checked(recipe, found, dict(spans_of(context)), source, tree)
+    job = _Job(models, facts, opener or _no_files, editions)
+    trail = () if file is None else (file,)
+    return job.check(tree, source, folder, trail, given, {}, tuple(syntax))
+
+
+def _no_files(path: Path, shown: str) -> Opened:
+    source = Source(shown, "")
+    label = "other recipes cannot be read here"
+    problem = error("RD130", f"`{path.name}` cannot be used", None, label, "save the recipe first")
+    return Opened(source, Tree(()), (problem,), "")
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One call of the checker, which may have to check other recipes on its way."""
+
+    models: KnownModels
+    facts: ModelFacts | None
+    opener: Opener
+    editions: Editions
+    seen: dict[Path, tuple[Opened, Checked]] = field(default_factory=dict)
+
+    def check(
+        self,
+        tree: Tree,
+        source: Source,
+        folder: Path,
+        trail: tuple[Path, ...],
+        given: Given,
+        spans: Mapping[str, Span],
+        syntax: tuple[Diagnostic, ...] = (),
+    ) -> Checked:
+        known_words, said = self.editions.of(tree).read(tree)
+        bound = bind(known_words, given, spans)
+        shown = posixpath.dirname(Path(source.path).as_posix())
+        library = Library(self.opener, self.check, trail, shown, self.seen)
+        context = build_context(
+            bound, source, folder, self.models, self.facts, library, self.editions
+        )
+        found = in_order(
+            [*syntax, *said, *(problem for rule in RULES for problem in rule(context))]
+        )
+        # With values given it is one cell that is checked, and the others are not its business.
+        sound = not context.broken and not any(p.is_error for p in found)
+        if context.sweeps and sound and not given:
+            problem_with = self._trial(tree, source, folder, trail, given)
+            found = in_order([*found, *reuse.swept_values(context, problem_with)])
+        broken = bool(context.broken) or any(problem.is_error for problem in found)
+        return Checked(
+            recipe=None if broken else to_recipe(context),
+            diagnostics=found,
+            spans=dict(spans_of(context)),
+            source=source,
+            tree=tree,
+            imports=imported(context.used),
+            params=bound.params,
+            sweeps=sweeps_of(context.sweeps),
+            given=given,
+        )
+
+    def _trial(
+        self, tree: Tree, source: Source, folder: Path, trail: tuple[Path, ...], given: Given
+    ) -> Callable[[str, str], Diagnostic | None]:
+        """The first error of the recipe with one value more, its sweeps left out."""
+        statements = tuple(n for n in tree.statements if not isinstance(n, SweepStatement))
+        bare = replace(tree, statements=statements)
+
+        def problem_with(target: str, value: str) -> Diagnostic | None:
+            tried = self.check(bare, source, folder, trail, (*given, (target, value)), {})
+            return next(iter(tried.errors), None)
+
+        return problem_with

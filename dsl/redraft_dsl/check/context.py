@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from redraft_dsl import syntax as s
+from redraft_dsl.binding import Bound
+from redraft_dsl.check.kept import kept_measure
+from redraft_dsl.check.library import Included, Library, Used, include, use
 from redraft_dsl.check.measure import Measure
 from redraft_dsl.check.resolve import Regions, resolve_all
-from redraft_dsl.editions import EDITIONS, LATEST, Defaults
+from redraft_dsl.diagnostics import Diagnostic
+from redraft_dsl.editions import Defaults, Editions
 from redraft_dsl.facts import KnownModels, LayerFacts, ModelFacts
 from redraft_dsl.source import Source
 
@@ -22,8 +26,10 @@ S = TypeVar("S", bound=s.Statement)
 class Context:
     """A recipe under examination.
 
-    ``facts`` is None when the model is given by file or unknown. ``broken`` are the statements
-    that could not be read; what they may declare counts as declared.
+    ``tree`` is the bound tree, in which no parameter is left. ``facts`` is None when the model is
+    given by file or unknown. ``broken`` are the statements that could not be read; what they may
+    declare counts as declared. ``named`` are the parameters that the recipe mentions. ``known`` are
+    the editions that there are, ``defaults`` those of the recipe's.
     """
 
     tree: s.Tree
@@ -31,6 +37,7 @@ class Context:
     folder: Path
     models: KnownModels
     facts: ModelFacts | None
+    known: Editions
     defaults: Defaults
     editions: tuple[s.EditionLine, ...]
     headers: tuple[s.RecipeLine, ...]
@@ -38,14 +45,27 @@ class Context:
     latents: tuple[s.LatentsStatement, ...]
     definitions: tuple[s.RegionStatement, ...]
     operations: tuple[s.Operation, ...]
+    params: tuple[s.ParamLine, ...]
+    sweeps: tuple[s.SweepStatement, ...]
+    used: tuple[Used, ...]
+    included: tuple[Included, ...]
+    binding_problems: tuple[Diagnostic, ...]
+    named: frozenset[str]
     broken: tuple[s.Broken, ...]
     counts: Mapping[str, int | None]
+    seeds: Mapping[str, int | None]
     regions: Regions
 
     @cached_property
     def measure(self) -> Measure | None:
         """Regions on the model's picture; None when the model is not known."""
-        return None if self.facts is None else Measure(self.facts.image_size, self.folder)
+        return None if self.facts is None else kept_measure(self.facts.image_size, self.folder)
+
+    @property
+    def rules(self) -> tuple[s.Operation | s.Include, ...]:
+        """What is to be done, in order: operations, and rules of other recipes."""
+        nodes = self.tree.statements
+        return tuple(node for node in nodes if isinstance(node, s.Operation | s.Include))
 
     def excused(self, name: str) -> bool:
         """Whether a statement that could not be read may have declared ``name``."""
@@ -57,28 +77,45 @@ class Context:
 
 
 def build_context(
-    tree: s.Tree, source: Source, folder: Path, models: KnownModels, facts: ModelFacts | None
+    bound: Bound,
+    source: Source,
+    folder: Path,
+    models: KnownModels,
+    facts: ModelFacts | None,
+    library: Library,
+    known: Editions,
 ) -> Context:
     """Sort a tree's statements and resolve what does not depend on any rule."""
+    tree = bound.tree
     editions = _all(tree, s.EditionLine)
     model_statements = _all(tree, s.ModelStatement)
     latents = _all(tree, s.LatentsStatement)
     definitions = _all(tree, s.RegionStatement)
+    used = tuple(use(line, folder, library) for line in _all(tree, s.UseLine))
+    aliases = {each.line.name.text: each for each in reversed(used)}
     return Context(
         tree=tree,
         source=source,
         folder=folder,
         models=models,
         facts=facts or _listed_facts(model_statements, models),
-        defaults=EDITIONS.get(edition_of(editions) or LATEST, EDITIONS[LATEST]),
+        known=known,
+        defaults=known.get(edition_of(editions)).defaults,
         editions=editions,
         headers=_all(tree, s.RecipeLine),
         model_statements=model_statements,
         latents=latents,
         definitions=definitions,
         operations=_all(tree, s.Operation),
+        params=_all(tree, s.ParamLine),
+        sweeps=_all(tree, s.SweepStatement),
+        used=used,
+        included=tuple(include(node, aliases, library) for node in _all(tree, s.Include)),
+        binding_problems=bound.diagnostics,
+        named=bound.used,
         broken=_all(tree, s.Broken),
         counts={item.name.text: whole(setting_value(item.block, "count")) for item in latents},
+        seeds={item.name.text: whole(setting_value(item.block, "seed")) for item in latents},
         regions=resolve_all(definitions, tree, folder),
     )
 

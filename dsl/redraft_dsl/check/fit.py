@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from redraft_dsl import syntax as s
 from redraft_dsl.check.context import Context, compat_of, settings, whole
 from redraft_dsl.check.measure import Bounds, Measure
+from redraft_dsl.check.resolve import place_of
 from redraft_dsl.diagnostics import Diagnostic, error, warning
 from redraft_dsl.facts import LayerFacts
 from redraft_dsl.masks import MaskError
@@ -27,9 +28,7 @@ def region_reaches_layer(context: Context) -> Iterable[Diagnostic]:
         if measure is None or layer is None:
             continue
         for item in operation.block.items:
-            if isinstance(item, s.Setting):
-                continue
-            place = item.like if isinstance(item, s.MatchLine) else item.place
+            place = place_of(item)
             if place is not None:
                 keys = item.key.text == "context"
                 yield from _reaches(place, keys, layer, context, measure)
@@ -185,7 +184,7 @@ def _count_positions(
     for item in operation.block.items:
         if isinstance(item, s.Setting) or item.key.text != "context":
             continue
-        place = item.like if isinstance(item, s.MatchLine) else item.place
+        place = place_of(item)
         region = context.regions.resolve(place.region) if place else None
         times = whole(item.top) if isinstance(item, s.MatchLine) else 1
         if region is None or times is None or _flawed(region, measure):

@@ -50,6 +50,11 @@ class Measure:
     _cells: dict[tuple[Region, tuple[int, int]], Cells] = field(default_factory=dict)
     _bounds: dict[Region, Bounds | None] = field(default_factory=dict)
 
+    @property
+    def figures(self) -> int:
+        """How many figures are kept."""
+        return len(self._cells) + len(self._bounds)
+
     def cells(self, region: Region, size: tuple[int, int]) -> Cells:
         """A region on a layer's grid of ``size`` (h, w).
 
@@ -85,7 +90,7 @@ class Measure:
 
     def _rows(self, region: Region) -> Rows | None:
         """A coverage without numpy, as long as there is little to do."""
-        if len(self._cells) + len(self._bounds) >= FEW:
+        if self.figures >= FEW:
             return None
         return coverage_rows(region, self.image_size)
 

@@ -11,6 +11,7 @@ from typing import Literal, cast
 from redraft_dsl import recipe as r
 from redraft_dsl import syntax as s
 from redraft_dsl.build import MAX_JOINS
+from redraft_dsl.check.kept import kept_mask
 from redraft_dsl.masks import MaskError, MaskFile, path_fault, read_mask
 
 MAX_SHAPES = 512
@@ -201,10 +202,16 @@ def expressions(tree: s.Tree) -> Iterator[s.RegionExpr]:
 def places(operation: s.Operation) -> Iterator[s.PlaceExpr]:
     """Every place that an operation names, in the order of the text."""
     for item in operation.block.items:
-        if isinstance(item, s.MatchLine):
-            yield item.like
-        elif isinstance(item, s.PlaceLine) and item.place is not None:
-            yield item.place
+        place = place_of(item)
+        if place is not None:
+            yield place
+
+
+def place_of(item: s.Item) -> s.PlaceExpr | None:
+    """The place that a line names, if it names one."""
+    if isinstance(item, s.MatchLine):
+        return item.like
+    return item.place if isinstance(item, s.PlaceLine) else None
 
 
 def _read_masks(tree: s.Tree, folder: Path) -> dict[str, MaskFile | MaskError]:
@@ -212,7 +219,7 @@ def _read_masks(tree: s.Tree, folder: Path) -> dict[str, MaskFile | MaskError]:
     for expr in expressions(tree):
         for part in parts(expr):
             if isinstance(part, s.MaskShape) and part.path.text not in masks:
-                masks[part.path.text] = _read(part.path.text, folder)
+                masks[part.path.text] = kept_mask(part.path.text, folder, _read)
     return masks
 
 

@@ -68,6 +68,14 @@ BLOCKS: Mapping[str, Mapping[str, Spec]] = {
     "zero": {**_COMMON, "directions": Spec("choice", choices=DIRECTIONS[1:])},
 }
 
+CHOICES = frozenset(
+    choice
+    for specs in (*BLOCKS.values(), *SOLVERS.values())
+    for spec in specs.values()
+    for choice in spec.choices
+)
+"""Every word that is the value of some setting."""
+
 LINES: Mapping[str, tuple[str, ...]] = {
     "rule": ("copy", "paste", "context"),
     "erase": ("from", "context"),

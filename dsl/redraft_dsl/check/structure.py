@@ -17,7 +17,6 @@ from redraft_dsl.diagnostics import (
     listing,
     warning,
 )
-from redraft_dsl.editions import EDITIONS, LATEST
 from redraft_dsl.masks import path_fault
 from redraft_dsl.source import Span
 from redraft_dsl.words import RESERVED_NAMES
@@ -40,7 +39,7 @@ def required_statements(context: Context) -> Iterable[Diagnostic]:
             "the recipe does not say which edition it is written in",
             start,
             "expected `edition` here",
-            f"begin with the line `edition {LATEST}`",
+            f"begin with the line `edition {context.known.latest}`",
         )
     if not context.headers:
         yield error(
@@ -68,13 +67,13 @@ def required_statements(context: Context) -> Iterable[Diagnostic]:
             "no `latents` up to here",
             "add a line such as `latents z { seed 1  count 2000 }`",
         )
-    if not context.operations:
+    if not context.rules:
         yield error(
             "RD108",
             "the recipe has no rule",
             last,
             "nothing to do",
-            "add a `rule`, an `erase` or a `zero`",
+            "add a `rule`, an `erase`, a `zero` or an `include`",
         )
 
 
@@ -121,15 +120,16 @@ def edition_known(context: Context) -> Iterable[Diagnostic]:
                 f"`edition` wants a number, found `{statement.value.text}`",
                 statement.value.span,
                 "expected a number",
-                f"write `edition {LATEST}`",
+                f"write `edition {context.known.latest}`",
             )
-        elif edition_of(context.editions) not in EDITIONS:
+        elif edition_of(context.editions) not in context.known.known:
+            there = listing(map(str, context.known.known))
             yield error(
                 "RD103",
                 f"unknown edition `{statement.value.text}`",
                 statement.value.span,
                 "not an edition that this version reads",
-                f"editions: {listing(map(str, EDITIONS))}; a newer one needs a newer redraft",
+                f"editions: {there}; a newer one needs a newer redraft",
             )
 
 
@@ -163,8 +163,14 @@ def _declared(context: Context) -> Iterator[tuple[s.Word, str]]:
         yield latents.name, "latents"
     for definition in context.definitions:
         yield definition.name, "region"
-    for operation in context.operations:
-        yield operation.name, "rule"
+    for node in context.rules:
+        yield node.name, "rule"
+    for line in context.params:
+        yield line.name, "parameter"
+    for used in context.used:
+        yield used.line.name, "used recipe"
+    for sweep in context.sweeps:
+        yield sweep.name, "sweep"
 
 
 def respelled(name: str) -> str:
@@ -175,11 +181,14 @@ def respelled(name: str) -> str:
 
 
 def unique_names(context: Context) -> Iterable[Diagnostic]:
-    """Latents, regions and rules are each named once."""
+    """Latents, regions, rules and whatever else has a name are each named once."""
     for what, group in (
         ("latents", context.latents),
         ("region", context.definitions),
-        ("rule", context.operations),
+        ("rule", context.rules),
+        ("parameter", context.params),
+        ("used recipe", tuple(used.line for used in context.used)),
+        ("sweep", context.sweeps),
     ):
         first: dict[str, s.Word] = {}
         for statement in group:
@@ -297,6 +306,8 @@ def unused(context: Context) -> Iterable[Diagnostic]:
     latents = {
         place.latents.text for operation in context.operations for place in places(operation)
     }
+    if context.included:
+        latents = {statement.name.text for statement in context.latents}  # they may need any
     for statement in context.latents[1:]:  # statistics are taken over the first one
         if statement.name.text not in latents:
             message = f"the latents `{statement.name.text}` are never used"

@@ -64,7 +64,7 @@ def read_edit(data: bytes) -> EditFile:
     """
     if len(data) > MAX_BYTES:
         raise NotAnEditError(
-            f"it has {len(data)} bytes, and at most {MAX_BYTES} are read", _EXPECTED
+            f"it has {len(data)} bytes, and at most {MAX_BYTES} are read", EXPECTED
         )
     fields = _fields(data)
     _known(fields)
@@ -73,7 +73,7 @@ def read_edit(data: bytes) -> EditFile:
     found = EditFile(**single, key=key, order=tuple(fields))
     if not found.context():
         raise NotAnEditError(
-            "it has neither `paste` nor `key`, so there is no place in it to edit", _EXPECTED
+            "it has neither `paste` nor `key`, so there is no place in it to edit", EXPECTED
         )
     return found
 
@@ -90,26 +90,27 @@ def write_edit(edit: EditFile) -> str:
     return json.dumps(fields, indent=1)
 
 
-_EXPECTED = (
+EXPECTED = (
     "an edit file of the paper's authors is a JSON object of `object`, `paste`, `key` and `query`, "
     'with pictures such as [116, "data:image/png;base64,..."]'
 )
+"""The remedy where a file is another kind of file altogether."""
 
 
 def _fields(data: bytes) -> dict[str, Any]:
     try:
         read = json.loads(data.decode("utf-8"), object_pairs_hook=_once)
     except UnicodeDecodeError:
-        raise NotAnEditError("it is not text in UTF-8", _EXPECTED) from None
+        raise NotAnEditError("it is not text in UTF-8", EXPECTED) from None
     except json.JSONDecodeError as problem:
         place = f"line {problem.lineno}, column {problem.colno}"
-        raise NotAnEditError(f"it is not JSON ({place})", _EXPECTED) from None
+        raise NotAnEditError(f"it is not JSON ({place})", EXPECTED) from None
     except (RecursionError, ValueError):
         raise NotAnEditError(
-            "it is JSON that is too deep, or has a number too long", _EXPECTED
+            "it is JSON that is too deep, or has a number too long", EXPECTED
         ) from None
     if not isinstance(read, dict):
-        raise NotAnEditError("it is JSON, but not an object", _EXPECTED)
+        raise NotAnEditError("it is JSON, but not an object", EXPECTED)
     return read
 
 
@@ -132,26 +133,26 @@ def _known(fields: dict[str, Any]) -> None:
             "it holds the marks of the authors' reflection experiment, which are no edit",
             "no rule of this language takes them",
         )
-    raise NotAnEditError(f"it has a field `{unknown[0][:40]}`, which no edit file has", _EXPECTED)
+    raise NotAnEditError(f"it has a field `{unknown[0][:40]}`, which no edit file has", EXPECTED)
 
 
 def _key(value: Any) -> tuple[Marked, ...]:
     if not (isinstance(value, list) and value):
-        raise NotAnEditError("its `key` is not a list of marked pictures", _EXPECTED)
+        raise NotAnEditError("its `key` is not a list of marked pictures", EXPECTED)
     if len(value) > MAX_PICTURES:
         said = f"its `key` has {len(value)} pictures, and at most {MAX_PICTURES} are read"
-        raise NotAnEditError(said, _EXPECTED)
+        raise NotAnEditError(said, EXPECTED)
     return tuple(_marked(each, f"key[{at}]") for at, each in enumerate(value))
 
 
 def _marked(value: Any, where: str) -> Marked:
     if not (isinstance(value, list) and len(value) == 2):
-        raise NotAnEditError(f"its `{where}` is not a number and a mask", _EXPECTED)
+        raise NotAnEditError(f"its `{where}` is not a number and a mask", EXPECTED)
     image, url = value
     if type(image) is not int or not 0 <= image < MAX_IMAGE:
-        raise NotAnEditError(f"the picture of its `{where}` is not a number from 0 up", _EXPECTED)
+        raise NotAnEditError(f"the picture of its `{where}` is not a number from 0 up", EXPECTED)
     if not (isinstance(url, str) and url.startswith(PREFIX)):
-        raise NotAnEditError(f"the mask of its `{where}` is no data URL of a PNG", _EXPECTED)
+        raise NotAnEditError(f"the mask of its `{where}` is no data URL of a PNG", EXPECTED)
     return Marked(image, _png(url.removeprefix(PREFIX), where))
 
 

@@ -1,0 +1,35 @@
+"""``redraft flatten``: a recipe with everything that it takes from elsewhere written into it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from redraft.cli.app import command as make_command
+from redraft.cli.app import set_option
+from redraft.shipped import locate_recipe
+
+if TYPE_CHECKING:
+    from redraft_dsl.params import Given
+
+
+@make_command(name="flatten", example="flatten twice.redraft")
+@click.argument("file")
+@set_option()
+def command(file: str, given: Given) -> None:
+    """Print a recipe as it is resolved, as a recipe that stands alone.
+
+    FILE is a recipe, or the name of one that comes with redraft. Included rules are written out,
+    parameters replaced by their values, regions put where they are used, and every default named.
+    """
+    from redraft.loading import load
+    from redraft_dsl.flatten import flatten
+
+    checked = load(locate_recipe(file), given)
+    if checked.recipe is None:
+        from redraft.planner import CheckFailedError
+
+        raise CheckFailedError(checked)
+    sys.stdout.buffer.write(flatten(checked).encode())

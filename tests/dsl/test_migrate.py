@@ -1,0 +1,345 @@
+"""A second edition, known to these tests alone: recipes are moved to it whole, or not at all.
+
+Edition 2027 here has other defaults, says ``hold`` for ``preserve``, and indents by four spaces.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from redraft_dsl import recipe as r
+from redraft_dsl import syntax as s
+from redraft_dsl.check import Checked
+from redraft_dsl.diagnostics import Diagnostic, error
+from redraft_dsl.editions import EDITIONS, LATEST, SHIPPED, Edition, Editions, number_of
+from redraft_dsl.facts import KnownModels
+from redraft_dsl.format import format_text, format_tree
+from redraft_dsl.migrate import CannotMoveError, Moved, NoSuchEditionError, migrate
+from redraft_dsl.parse import parse
+from redraft_dsl.reading import loads
+from redraft_dsl.source import Source
+from redraft_dsl.to_text import print_recipe
+
+NEXT = 2027
+
+
+def renamed(tree: s.Tree, old: str, new: str) -> s.Tree:
+    """A tree with the settings of one name under another."""
+
+    def item(node: s.Item) -> s.Item:
+        if isinstance(node, s.Setting | s.Override | s.Vary) and node.key.text == old:
+            return replace(node, key=replace(node.key, text=new))
+        return node
+
+    def statement(node: s.Statement) -> s.Statement:
+        block = getattr(node, "block", None)
+        if not isinstance(node, s.Operation | s.Include | s.SweepStatement) or block is None:
+            return node
+        return replace(node, block=replace(block, items=tuple(map(item, block.items))))
+
+    return replace(tree, statements=tuple(map(statement, tree.statements)))
+
+
+def stale(tree: s.Tree) -> Iterator[Diagnostic]:
+    for node in tree.statements:
+        for item in node.block.items if isinstance(node, s.Operation) else ():
+            if item.key.text == "preserve":
+                yield error("RD115", "unknown setting `preserve`", item.key.span, "", "say `hold`")
+
+
+def read_next(tree: s.Tree) -> tuple[s.Tree, tuple[Diagnostic, ...]]:
+    return renamed(tree, "hold", "preserve"), tuple(stale(tree))
+
+
+def wide(tree: s.Tree) -> str:
+    return re.sub(r"^(?: {2})+", lambda found: 2 * found[0], format_tree(tree), flags=re.M)
+
+
+def write_next(tree: s.Tree) -> s.Tree:
+    return renamed(tree, "preserve", "hold")
+
+
+DEFAULTS = replace(
+    EDITIONS[2026],
+    rank=2,
+    preserve=0.5,
+    contrast=0.5,
+    solver="gradient",
+    exact_iterations=50,
+    adam_rate=0.1,
+    truncation=0.9,
+)
+PREVIEW = Editions(
+    MappingProxyType(
+        {
+            2026: Edition(EDITIONS[2026]),
+            NEXT: Edition(DEFAULTS, read=read_next, write=write_next, layout=wide),
+        }
+    )
+)
+
+OLD = """# glasses for all
+edition 2026
+
+recipe demo 1.0.0 "Demo"
+
+model faces
+latents z { seed 1  count 2000 }
+
+# the first
+rule a at layer6 {  # opening
+  copy    z[116] box(x 12..52, y 24..38)
+  context z[130] box(x 12..52, y 24..38)  # trailing
+  rank     4
+  preserve 0.2
+
+  solver   exact { loss l1 }
+  # the end
+}
+
+zero b at layer9 {
+  context z[1] all
+}
+"""
+NEW = """# glasses for all
+edition 2027
+
+recipe demo 1.0.0 "Demo"
+
+model faces
+latents z { seed 1  count 2000 }
+
+# the first
+rule a at layer6 {  # opening
+    copy    z[116] box(x 12..52, y 24..38)
+    context z[130] box(x 12..52, y 24..38)  # trailing
+    rank     4
+    hold     0.2
+
+    solver   exact { loss l1  iterations 20 }
+    contrast 0.8
+    # the end
+}
+
+zero b at layer9 {
+    context z[1] all
+    rank     8
+    contrast 0.8
+}
+"""
+PLAIN = """edition 2026
+recipe demo 1.0.0 "Demo"
+model faces
+latents z { seed 1  count 2000 }
+rule a at layer6 { copy z[116] all context z[130] all %s }
+"""
+
+Move = Callable[..., Moved]
+
+
+@pytest.fixture
+def move(models: KnownModels, folder: Path) -> Move:
+    """Moves a text to the newest of some editions."""
+
+    def run(text: str, editions: Editions = PREVIEW, to: int | None = None) -> Moved:
+        checked = loads(text, models, folder=folder, editions=editions)
+        assert checked.recipe is not None, checked.errors
+        return migrate(checked, models, folder, to=to, editions=editions)
+
+    return run
+
+
+def meaning(checked: Checked) -> r.Recipe:
+    assert checked.recipe is not None, checked.errors
+    return checked.recipe.model_copy(update={"edition": 0})
+
+
+def test_a_recipe_is_rewritten(move: Move, models: KnownModels) -> None:
+    moved = move(OLD)
+    assert moved.text == NEW
+    assert (moved.before, moved.after) == (2026, NEXT)
+    assert moved.written_out == (
+        "contrast of a",
+        "iterations of solver of a",
+        "rank of b",
+        "contrast of b",
+    )
+    new = loads(NEW, models, editions=PREVIEW)
+    assert meaning(new) == meaning(loads(OLD, models))
+    assert format_text(NEW, editions=PREVIEW).text == NEW
+
+
+@given(st.data())
+def test_no_recipe_changes_its_meaning(
+    models: KnownModels, any_recipe: st.SearchStrategy[r.Recipe], data: st.DataObject
+) -> None:
+    text = print_recipe(data.draw(any_recipe))
+    # Leaving settings out makes recipes that rest on defaults.
+    for line in re.findall(r"^  (?!copy|paste|from|context).*\n", text, re.M):
+        if data.draw(st.booleans()):
+            text = text.replace(line, "", 1)
+    checked = loads(text, models, editions=PREVIEW)
+    if checked.recipe is None:
+        return  # without its `rank`, say, a rule may no longer fit
+    moved = migrate(checked, models, Path(), editions=PREVIEW)
+    assert meaning(loads(moved.text, models, editions=PREVIEW)) == meaning(checked)
+    assert format_text(moved.text, editions=PREVIEW).text == moved.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ("", "solver   exact { iterations 20 }"),
+        ("solver exact", "solver   exact { iterations 20 }"),
+        ("solver projected-adam", "solver   projected-adam { rate 0.05 }"),
+        ("solver projected-adam { rate 0.2 }", "solver   projected-adam { rate 0.2 }"),
+        ("preserve 0.3", "hold     0.3"),
+        ("", "hold     0.3"),
+        ("side 5%", "side     5%"),
+    ],
+)
+def test_only_what_differs_is_written_out(move: Move, settings: str, line: str) -> None:
+    text = move(PLAIN % settings).text
+    assert f"    {line}\n" in text
+
+
+@pytest.mark.parametrize(
+    ("solver", "line"),
+    [
+        ("", "solver   exact { iterations 20 }"),
+        ("solver exact { loss l1 }", "loss l1  iterations 20"),
+    ],
+)
+def test_a_setting_of_a_silent_solver_is_written_out(move: Move, solver: str, line: str) -> None:
+    other = replace(EDITIONS[2026], exact_iterations=50)
+    known = {2026: Edition(EDITIONS[2026]), NEXT: Edition(other)}
+    moved = move(PLAIN % solver, Editions(MappingProxyType(known)))
+    assert line in moved.text
+    assert moved.text.count("solver") == 1
+
+
+def test_truncation_of_a_model_file_is_written_out(move: Move) -> None:
+    text = PLAIN.replace("model faces", 'model mine { arch village weights "a.pt" }') % ""
+    assert "    truncation 1\n" in move(text).text
+
+
+def test_the_words_of_an_edition_hold_in_it_alone(models: KnownModels) -> None:
+    new = (PLAIN % "hold 0.2").replace("2026", "2027")
+    assert loads(new, models, editions=PREVIEW).recipe is not None
+    old = (PLAIN % "preserve 0.2").replace("2026", "2027")
+    assert [d.code for d in loads(old, models, editions=PREVIEW).errors] == ["RD115"]
+    assert [d.code for d in loads(PLAIN % "hold 0.2", models, editions=PREVIEW).errors] == ["RD115"]
+    assert [d.code for d in loads(new, models).errors] == ["RD115", "RD103"][::-1]
+
+
+def test_defaults_are_those_of_the_edition_that_a_recipe_names(models: KnownModels) -> None:
+    old = loads(PLAIN % "", models, editions=PREVIEW).recipe
+    new = loads((PLAIN % "").replace("2026", "2027"), models, editions=PREVIEW).recipe
+    assert old is not None
+    assert new is not None
+    assert (old.rules[0].rank, new.rules[0].rank) == (8, 2)
+
+
+def with_fault(write: Callable[[s.Tree], s.Tree]) -> Editions:
+    """A next edition that is wrongly written."""
+    known = {2026: Edition(EDITIONS[2026]), NEXT: Edition(EDITIONS[2026], write=write)}
+    return Editions(MappingProxyType(known))
+
+
+def without_comments(tree: s.Tree) -> s.Tree:
+    return parse(Source("x", re.sub(r"#.*", "", format_tree(tree)))).tree
+
+
+def with_text(old: str, new: str) -> Callable[[s.Tree], s.Tree]:
+    return lambda tree: parse(Source("x", format_tree(tree).replace(old, new))).tree
+
+
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        (with_text("rank     4", "rank     3"), "changed rank of a: 4 -> 3"),
+        (with_text("loss l1", "loss l2"), "changed loss of solver of a: l1 -> l2"),
+        (with_text("z[130]", "z[131]"), "context of a"),
+        (with_text("zero b", "zero c"), "renamed zero b: b -> c"),
+        (with_text("rank     4", "rnak     4"), "the new text has errors"),
+        (without_comments, "a comment would be lost"),
+    ],
+)
+def test_a_change_of_meaning_is_refused_and_told(
+    move: Move, write: Callable[[s.Tree], s.Tree], reason: str
+) -> None:
+    with pytest.raises(CannotMoveError) as caught:
+        move(OLD, with_fault(write))
+    assert reason in str(caught.value)
+    assert (caught.value.checked is not None) == ("errors" in reason)
+
+
+def test_parameters_and_sweeps_stay_too(move: Move) -> None:
+    text = PLAIN % "rank power" + (
+        "param power: int = 2 in 1..8\n"
+        "sweep many { vary power over 1, 2 vary preserve of a over 0.1, 1 }\n"
+    )
+    moved = move(text).text
+    assert "vary hold of a over 0.1, 1" in moved
+    with pytest.raises(CannotMoveError, match="parameters or sweeps"):
+        move(text, with_fault(with_text("over 1, 2", "over 1, 3")))
+
+
+def test_several_steps_are_taken_one_after_the_other(move: Move) -> None:
+    third = Edition(replace(DEFAULTS, rank=16), read=read_next, write=write_next)
+    known = {
+        2026: Edition(EDITIONS[2026]),
+        NEXT: PREVIEW.known[NEXT],
+        2030: third,
+    }
+    editions = Editions(MappingProxyType(known))
+    moved = move(OLD, editions)
+    assert (moved.before, moved.after) == (2026, 2030)
+    assert moved.text.startswith("# glasses for all\nedition 2030\n")
+    assert "\n  hold     0.2\n" in moved.text
+    assert move(OLD, editions, to=NEXT).text == NEW
+
+
+def test_the_newest_edition_is_left_alone(move: Move) -> None:
+    assert move(OLD, SHIPPED) == Moved(2026, 2026, OLD)
+    assert move(NEW) == Moved(NEXT, NEXT, NEW)
+
+
+@pytest.mark.parametrize(
+    ("text", "to", "said"),
+    [(NEW, 2026, "written in edition 2027, which is newer"), (OLD, 2031, "there is no edition")],
+)
+def test_there_is_no_way_back_and_no_way_to_what_is_unknown(
+    move: Move, text: str, to: int, said: str
+) -> None:
+    with pytest.raises(NoSuchEditionError, match=said):
+        move(text, to=to)
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        ("edition 2026", 2026),
+        ("edition 2026.5", None),
+        ("edition 5%", None),
+        ("edition new", None),
+        ("edition 1e999", None),
+        ("model faces", None),
+    ],
+)
+def test_the_number_of_an_edition(line: str, number: int | None) -> None:
+    assert number_of(parse(Source("x", line)).tree) == number
+
+
+def test_every_edition_but_the_newest_is_followed_by_one() -> None:
+    assert SHIPPED.latest == LATEST
+    for number in SHIPPED.known:
+        assert (SHIPPED.after(number) is None) == (number == LATEST)

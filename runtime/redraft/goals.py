@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from redraft.drawing import at_once
 from redraft.errors import RunError
 from redraft.models.adapter import LayerForm, LayerInputs
 
@@ -103,7 +104,7 @@ def paste(form: LayerForm, inputs: LayerInputs, weight: Tensor, patch: Patch,
         RunError: a patch would fall wholly outside its picture.
 
     """
-    before = form.activate(form.response(inputs, weight))
+    before = _values(form, inputs, weight)
     values = before.clone()
     alpha = torch.zeros(before.shape[0], *before.shape[2:], dtype=before.dtype)
     alpha = alpha.to(before.device)
@@ -130,10 +131,10 @@ def silence(form: LayerForm, inputs: LayerInputs, weight: Tensor, units: Tensor,
         regions: (N, H, W) coverage at the values' resolution; outside of it values stay.
 
     """
-    before = form.activate(form.response(inputs, weight))
+    before = _values(form, inputs, weight)
     keys = inputs.keys.clone()
     keys[:, units] = 0.0
-    without = form.activate(form.response(replace(inputs, keys=keys), weight))
+    without = _values(form, replace(inputs, keys=keys), weight)
     alpha = regions.to(before)
     values = torch.lerp(before, without, alpha[:, None])
     inside = torch.stack([box_mask(region) for region in alpha])
@@ -236,6 +237,23 @@ def center_of(coverage: Tensor) -> tuple[float, float]:
     xs = torch.arange(coverage.shape[1], dtype=torch.float64, device=coverage.device) + 0.5
     total = weights.sum()
     return float((weights.sum(1) @ ys) / total), float((weights.sum(0) @ xs) / total)
+
+
+def _values(form: LayerForm, inputs: LayerInputs, weight: Tensor) -> Tensor:
+    """(N, O, H, W), what the layer gives; of large pictures as many at once as fit."""
+    channels, positions = inputs.keys.shape[1], inputs.keys[0, 0].numel()
+    # Layers double their keys at most.
+    size = at_once(max(channels, 4 * len(weight)) * positions)
+    if size >= len(inputs):
+        return form.activate(form.response(inputs, weight))
+    found: Tensor | None = None
+    for rows in torch.split(torch.arange(len(inputs)), size):
+        values = form.activate(form.response(inputs.select(rows), weight))
+        if found is None:
+            found = values.new_empty(len(inputs), *values.shape[1:])
+        found[rows.to(found.device)] = values
+    assert found is not None
+    return found
 
 
 def _placement(

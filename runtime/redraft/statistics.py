@@ -14,8 +14,12 @@ from torch import Tensor
 from redraft.errors import RunError
 from redraft.models.adapter import Generator
 
-ESTIMATOR = "uncentred-second-moment-v1"
+ESTIMATOR = "uncentred-second-moment-v2"
 BATCH = 100
+BLOCK_POSITIONS = 4096
+"""Positions of a large map whose products are summed in the keys' dtype; beyond, in float64."""
+STRIPES = 4
+"""Parts that the products of large maps are formed in, so that few of them are formed twice."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,8 @@ def second_moments(
 ) -> dict[str, Moment]:
     """Second moments of several layers in one pass over the latents.
 
-    Memory does not grow with the number of latents. Products are taken per batch in the keys'
-    own dtype, sums over batches in float64.
+    Memory does not grow with the number of latents. Products are taken in the keys' own
+    dtype, sums over batches (of large maps, over pictures too) in float64.
 
     Args:
         generator: run only up to the last of the layers.
@@ -51,10 +55,9 @@ def second_moments(
     counts = dict.fromkeys(layers, 0)
     for latents in batches:
         for layer, inputs in generator.inputs(latents, layers).items():
-            rows = key_rows(inputs.keys)
-            product = (rows.T @ rows).double()
+            product = outer_sum(inputs.keys)
             sums[layer] = sums[layer].add_(product) if layer in sums else product
-            counts[layer] += rows.shape[0]
+            counts[layer] += inputs.keys[:, 0].numel()
         if progress is not None:
             progress(len(latents))
     moments = {layer: Moment(sums[layer] / counts[layer], counts[layer]) for layer in sums}
@@ -65,6 +68,26 @@ def second_moments(
 def key_rows(keys: Tensor) -> Tensor:
     """(N, C, h, w) keys as (N * h * w, C) rows."""
     return keys.permute(0, 2, 3, 1).reshape(-1, keys.shape[1])
+
+
+def outer_sum(keys: Tensor) -> Tensor:
+    """(C, C) float64, the sum of ``k k^T`` over all positions of keys (N, C, h, w).
+
+    Small maps are laid out anew and multiplied all at once. Larger ones are multiplied picture by
+    picture as they lie in memory, in upper stripes that are mirrored afterwards.
+    """
+    channels, positions = keys.shape[1], keys.shape[2] * keys.shape[3]
+    if positions < channels:
+        rows = key_rows(keys)
+        return (rows.T @ rows).double()
+    found = torch.zeros(channels, channels, dtype=torch.float64, device=keys.device)
+    width = -(-channels // STRIPES)
+    for block in torch.split(keys.flatten(2), BLOCK_POSITIONS, 2):
+        for start in range(0, channels, width):
+            stripe = slice(start, start + width)
+            products = block[:, stripe] @ block[:, start:].transpose(1, 2)
+            found[stripe, start:] += products.sum(0, dtype=torch.float64)
+    return found.triu() + found.triu(1).T
 
 
 def _check(moments: dict[str, Moment], layers: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""``redraft bench solve --arch``: no recipe and no trained weights are needed."""
+"""``redraft bench ... --arch``: no recipe and no trained weights are needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from click.testing import Result
 
-from redraft.bench import architectures
+from redraft.bench import architectures, stats
 
 Invoke = Callable[..., Result]
 
@@ -31,3 +31,39 @@ def test_an_architecture_that_the_bench_has_not(invoke: Invoke, names: str) -> N
     shown = invoke("bench", "solve", "--arch", names)
     assert shown.exit_code == 2
     assert "`vgg` is none of dcgan, proggan, stylegan2" in shown.stderr
+
+
+def test_the_statistics_of_random_networks_are_timed(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(architectures, "DCGAN_WIDTHS", (16, 16, 12, 8, 6, 4))
+    monkeypatch.setattr(stats, "BATCH", 3)
+    arguments = ("bench", "stats", "--arch", "dcgan")
+    found = json.loads(invoke(*arguments, "--format", "json").stdout)
+    (row,) = found["rows"]
+    assert (row["arch"], row["layer"], row["count"]) == ("dcgan", "layer6", 6)
+    assert row["seconds_forward"] > 0
+    assert row["seconds_statistics"] > 0
+    assert [each["count"] for each in found["memory"]] == [6, 12, 24]
+    chosen = invoke(*arguments, "--layer", "layer9", "--count", "4", "--format", "json")
+    (other,) = json.loads(chosen.stdout)["rows"]
+    assert (other["layer"], other["count"]) == ("layer9", 4)
+    shown = invoke(*arguments, "--count", "4")
+    assert shown.exit_code == 0
+    assert shown.stdout.lstrip().startswith("Medians of five pairs")
+
+
+def test_a_layer_that_no_network_has_is_refused(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(architectures, "DCGAN_WIDTHS", (16, 16, 12, 8, 6, 4))
+    shown = invoke("bench", "stats", "--arch", "dcgan", "--layer", "layer77")
+    assert shown.exit_code == 1
+    assert "layer77" in shown.stderr
+    assert "layer6" in shown.stderr
+
+
+def test_a_layer_goes_with_an_architecture(invoke: Invoke) -> None:
+    shown = invoke("bench", "stats", "--layer", "layer6")
+    assert shown.exit_code == 2
+    assert "--layer goes with --arch" in shown.stderr

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from redraft import goals
+from redraft import drawing, goals
 from redraft.errors import RunError
 from redraft.goals import Goal, Patch
 from redraft.models.adapter import LayerInputs, transposed_phases
@@ -128,6 +128,30 @@ def test_a_paste_wholly_outside_is_refused() -> None:
     far = Patch(patch.values[:, :, :1], patch.alpha[:, :1], (0.5, 9.5))
     with pytest.raises(RunError, match="wholly outside its picture"):
         pasted(far, box(0, 1, 0, 1))
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_pictures_that_do_not_fit_at_once_get_the_same_goal(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form, weight = layer()
+    inputs = LayerInputs(noise(5, 3, 4, 4).round())
+    whole = form.weight.round()
+    patch = goals.cut(noise(2, SIZE, SIZE), box(0, 2, 0, 2))
+    regions = [box(row, row + 2, 1, 3) for row in range(5)]
+    silenced = torch.tensor([1])
+    expected = [
+        goals.paste(form, inputs, whole, patch, regions),
+        goals.silence(form, inputs, whole, silenced, torch.stack(regions)),
+    ]
+    monkeypatch.setattr(drawing, "ELEMENTS", at_once * 4 * len(weight) * 16)
+    found = [
+        goals.paste(form, inputs, whole, patch, regions),
+        goals.silence(form, inputs, whole, silenced, torch.stack(regions)),
+    ]
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one.before, other.before)
+        assert torch.equal(one.values, other.values)
 
 
 def test_a_copy_without_any_cover_is_refused() -> None:

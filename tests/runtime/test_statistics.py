@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from redraft import statistics
 from redraft.errors import RunError
 from redraft.models.dcgan import DCGAN
-from redraft.statistics import inverse_root, root, second_moments
+from redraft.statistics import inverse_root, outer_sum, root, second_moments
 
 GeneratorMaker = Callable[..., DCGAN]
 
@@ -108,3 +109,27 @@ def test_dead_channels_give_finite_roots() -> None:
     assert torch.isfinite(inverse).all()
     assert torch.allclose(inverse.diagonal()[[0, 2]], torch.tensor([0.5, 1.0]).double())
     assert torch.isfinite(inverse_root(torch.zeros(3, 3, dtype=torch.float64))).all()
+
+
+@pytest.mark.parametrize("size", [(2, 2), (3, 4), (5, 7), (9, 8)])
+@pytest.mark.parametrize("block", [4096, 10])
+def test_small_and_large_maps_give_the_sum_of_all_outer_products(
+    size: tuple[int, int], block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With whole numbers every order of summation gives the same bits."""
+    monkeypatch.setattr(statistics, "BLOCK_POSITIONS", block)
+    source = torch.Generator().manual_seed(0)
+    keys = torch.randint(-9, 10, (3, 11, *size), generator=source).float()
+    rows = keys.permute(0, 2, 3, 1).reshape(-1, 11).double()
+    expected = torch.zeros(11, 11, dtype=torch.float64)
+    for row in rows:
+        expected += torch.outer(row, row)
+    assert torch.equal(outer_sum(keys), expected)
+
+
+def test_large_maps_are_summed_in_float64_over_pictures() -> None:
+    keys = torch.zeros(2, 4, 4, 4)
+    keys[0, :, 0, 0] = 2**13
+    keys[1, :, 0, 0] = 1.0
+    # 2**26 + 1 needs more than the 24 bits of float32.
+    assert torch.equal(outer_sum(keys), torch.full((4, 4), 2.0**26 + 1, dtype=torch.float64))

@@ -5,22 +5,37 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from redraft.bench.cases import Case, case_batches
+from redraft import latents
+from redraft.bench.architectures import NETWORKS, seeded_generator
+from redraft.bench.cases import Case
+from redraft.drawing import batch_size
+from redraft.models.adapter import Generator
+from redraft.models.refusals import known_layer
+from redraft.session import Progress
 from redraft.statistics import BATCH, second_moments
 
 REPEATS = 5
 COUNTS = (500, 1000, 2000, 4000)
+"""Latents of the passes after which memory is looked at."""
+BATCHES = 2
+"""Batches in a pass over a network of the bench: enough of them, and no more than seconds each."""
+MEMORY_BATCHES = (2, 4, 8)
+"""The same for the passes after which memory is looked at."""
+SEED = 1
 
 
 @dataclass(frozen=True)
 class StatsRow:
     """One layer: medians over interleaved pairs, in one process."""
 
+    arch: str
     layer: str
     count: int
     seconds_forward: float
@@ -32,12 +47,63 @@ class StatsRow:
 class MemoryRow:
     """Peak resident memory of the process (MiB) after a pass over ``count`` latents."""
 
+    arch: str
     count: int
     peak_mib: float
 
 
+@dataclass(frozen=True)
+class _Passes:
+    """Passes over a generator up to one layer, in the batches that a run takes.
+
+    Attributes:
+        generator: what is run.
+        layer: canonical name.
+        seed: of the latents.
+
+    """
+
+    generator: Generator
+    layer: str
+    seed: int
+
+    @property
+    def batch(self) -> int:
+        """Latents in a batch."""
+        return batch_size(self.generator.facts, BATCH, [self.layer])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the generator lies."""
+        return next(self.generator.module.parameters()).device
+
+    def batches(self, count: int) -> Iterator[Tensor]:
+        """The first latents of the seed."""
+        for part in latents.batches(self.seed, count, self.generator.facts.latent_size, self.batch):
+            yield part.to(self.device)
+
+    def forward(self, count: int) -> float:
+        """Seconds of the bare pass."""
+        started = time.perf_counter()
+        for part in self.batches(count):
+            self.generator.inputs(part, [self.layer])
+        self._wait()
+        return time.perf_counter() - started
+
+    def statistics(self, count: int) -> float:
+        """Seconds of the pass that collects the second moment."""
+        started = time.perf_counter()
+        second_moments(self.generator, self.batches(count), [self.layer])
+        self._wait()
+        return time.perf_counter() - started
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+
 def bench_stats(case: Case, count: int = 2000) -> dict[str, Any]:
-    """Time and memory of the statistics pass.
+    """Time and memory of the statistics pass at the layer of a recipe's rule.
 
     Both passes draw the same latents and run the same network up to the layer; pairs are taken in
     turn, so that a machine whose speed drifts slows both. The ratio is the median of the pairs'.
@@ -46,23 +112,39 @@ def bench_stats(case: Case, count: int = 2000) -> dict[str, Any]:
         ``rows`` and ``memory``, lists of dictionaries.
 
     """
-    layer = case.step.facts.name
-    _forward(case, layer, count)
-    pairs = [(_forward(case, layer, count), _statistics(case, layer, count)) for _ in
-             range(REPEATS)]  # fmt: skip
-    ratios = sorted(second / first for first, second in pairs)
-    row = StatsRow(
-        layer=layer,
-        count=count,
-        seconds_forward=sorted(first for first, _ in pairs)[REPEATS // 2],
-        seconds_statistics=sorted(second for _, second in pairs)[REPEATS // 2],
-        ratio=ratios[REPEATS // 2],
-    )
-    memory = []
-    for each in COUNTS:
-        _statistics(case, layer, each)
-        memory.append(MemoryRow(each, peak_mib()))
-    return {"rows": [asdict(row)], "memory": [asdict(each) for each in memory]}
+    seed = case.plan.recipe.latents[0].seed
+    passes = _Passes(case.session.model.generator, case.step.facts.name, seed)
+    return _found([_timed(passes, count)], _peaks(passes, COUNTS))
+
+
+def bench_stats_of(
+    names: Sequence[str],
+    layer: str | None = None,
+    count: int | None = None,
+    tell: Progress | None = None,
+) -> dict[str, Any]:
+    """The same for networks of seeded random weights (:data:`NETWORKS`), on the CPU.
+
+    Args:
+        names: architectures.
+        layer: canonical name; None for the one that ``bench solve`` rewrites in each.
+        count: latents in a timed pass; None for :data:`BATCHES` batches.
+        tell: told of progress.
+
+    Raises:
+        ModelError: a network has no such layer.
+
+    """
+    rows, memory = [], []
+    for number, name in enumerate(names):
+        if tell is not None:
+            tell(name, number, len(names))
+        generator = seeded_generator(name)
+        wanted = known_layer(generator.facts, layer or NETWORKS[name].layer)
+        passes = _Passes(generator, wanted.name, SEED)
+        rows.append(_timed(passes, count or BATCHES * passes.batch))
+        memory += _peaks(passes, [times * passes.batch for times in MEMORY_BATCHES])
+    return _found(rows, memory)
 
 
 def peak_mib() -> float:
@@ -71,21 +153,26 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
-def _forward(case: Case, layer: str, count: int) -> float:
-    started = time.perf_counter()
-    for part in case_batches(case, count, BATCH):
-        case.session.model.generator.inputs(part, [layer])
-    _wait(case)
-    return time.perf_counter() - started
+def _timed(passes: _Passes, count: int) -> StatsRow:
+    passes.forward(count)
+    pairs = [(passes.forward(count), passes.statistics(count)) for _ in range(REPEATS)]
+    return StatsRow(
+        arch=passes.generator.facts.arch,
+        layer=passes.layer,
+        count=count,
+        seconds_forward=sorted(first for first, _ in pairs)[REPEATS // 2],
+        seconds_statistics=sorted(second for _, second in pairs)[REPEATS // 2],
+        ratio=sorted(second / first for first, second in pairs)[REPEATS // 2],
+    )
 
 
-def _statistics(case: Case, layer: str, count: int) -> float:
-    started = time.perf_counter()
-    second_moments(case.session.model.generator, case_batches(case, count, BATCH), [layer])
-    _wait(case)
-    return time.perf_counter() - started
+def _peaks(passes: _Passes, counts: Sequence[int]) -> list[MemoryRow]:
+    rows = []
+    for count in counts:
+        passes.statistics(count)
+        rows.append(MemoryRow(passes.generator.facts.arch, count, peak_mib()))
+    return rows
 
 
-def _wait(case: Case) -> None:
-    if case.session.device.type == "cuda":
-        torch.cuda.synchronize()
+def _found(rows: Sequence[StatsRow], memory: Sequence[MemoryRow]) -> dict[str, Any]:
+    return {"rows": [asdict(row) for row in rows], "memory": [asdict(row) for row in memory]}

@@ -17,7 +17,7 @@ from torch import Tensor
 from redraft.models.adapter import Demodulation
 from redraft.solve.fit import Fit
 from redraft.solve.positions import Thinned, spread
-from redraft.solve.products import Products
+from redraft.solve.products import Normal, Products
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class DemodulatedGroup:
         difference: Tensor,
         slopes: Tensor,
         curvature: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Normal, Tensor]:
         """See :meth:`redraft.solve.levenberg.Group.equations`."""
         gain = gains_at(self.demodulation, unknowns[0])
         value = spread(gain.value, self.counts)
@@ -118,7 +118,7 @@ class DemodulatedGroup:
         gradient += torch.einsum("oi,oin->on", along, gain.slope)
         return self._matrices(gain, response, slopes, curvature), gradient
 
-    def _matrices(self, gain: Gains, response: Tensor, slopes: Tensor, curvature: Tensor) -> Tensor:
+    def _matrices(self, gain: Gains, response: Tensor, slopes: Tensor, curvature: Tensor) -> Normal:
         few = self.thinned
         weights = few.weights(curvature) * few.of(slopes).square()
         added = few.of(response) - few.of(self.shift)
@@ -128,9 +128,7 @@ class DemodulatedGroup:
         squares = _sums(pulled * added, few.counts) / gain.value.square()
         # v u^T + u v^T + s u u^T for each picture, as one half and its transpose.
         half = crossed + squares[:, :, None] / 2 * gain.slope
-        normal[0].baddbmm_(half.transpose(1, 2), gain.slope)
-        normal[0].baddbmm_(gain.slope.transpose(1, 2), half)
-        return normal
+        return replace(normal, left=half[None], right=gain.slope[None])
 
 
 def _sums(values: Tensor, counts: list[int]) -> Tensor:

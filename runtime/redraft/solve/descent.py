@@ -32,6 +32,8 @@ class GradientSolver:
 
     def __call__(self, problem: Problem, directions: Tensor) -> Solution:
         """Solve for the coefficients of ``directions`` (S, C)."""
+        # With keep 0 little of the pictures counts, and they are run hundreds of times.
+        problem = problem.focused()
         weight = problem.weight
         shape = (weight.shape[0], directions.shape[0], *weight.shape[2:])
         coefficients = weight.new_zeros(shape).requires_grad_()

@@ -30,7 +30,7 @@ from redraft.solve.problem import (
     responses,
     shifts,
 )
-from redraft.solve.products import Products, most_held
+from redraft.solve.products import Normal, Products, most_held
 
 MOST_POSITIONS = 1 << 17
 """More positions than this are thinned where nothing was put."""
@@ -173,7 +173,7 @@ class _PlainGroup:
         difference: Tensor,
         slopes: Tensor,
         curvature: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Normal, Tensor]:
         """See :meth:`redraft.solve.levenberg.Group.equations`."""
         slopes = slopes * self.scale
         gradient = (curvature * slopes * difference) @ self.design

@@ -11,6 +11,7 @@ from torch import Tensor
 from redraft.models.adapter import Positions
 from redraft.solve.positions import Chosen
 from redraft.solve.problem import Loss, Problem
+from redraft.solve.products import Normal
 
 DEAD_SLOPE = 0.02
 """Slope given to a ReLU below 0 while solving, so that dead positions still pull."""
@@ -99,7 +100,7 @@ class Fit:
             restraint=self.restraint[some],
         )
 
-    def add_penalty(self, normal: Tensor, gradient: Tensor, unknowns: Tensor) -> None:
+    def add_penalty(self, normal: Normal, gradient: Tensor, unknowns: Tensor) -> None:
         """Add the second term to normal matrices (F, O, n, n) and gradients (F, O, n), in place."""
         gradient += 2 * self.restraint[:, None] * (unknowns @ self.penalty)
-        normal += 2 * self.restraint[:, None, None] * self.penalty
+        normal.add(2 * self.restraint, self.penalty)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from redraft.solve.fit import Fit
 from redraft.solve.problem import SIZE_FLOOR
+from redraft.solve.products import Normal
 
 WEIGHT_FLOOR = 1e-3
 """Absolute differences below this share of the channel's first mean are weighted alike (L1)."""
@@ -43,7 +44,7 @@ class Group(Protocol):
         difference: Tensor,
         slopes: Tensor,
         curvature: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Normal, Tensor]:
         """Gauss-Newton matrices (F, O, n, n) and gradients (F, O, n) of the data term.
 
         Args:
@@ -109,7 +110,7 @@ def minimise(group: Group, iterations: int, tolerance: float) -> tuple[Tensor, i
     return unknowns, taken
 
 
-def damped_step(normal: Tensor, gradient: Tensor, damping: Tensor) -> Tensor:
+def damped_step(normal: Normal, gradient: Tensor, damping: Tensor) -> Tensor:
     """Solve ``(H + damping diag(H)) x = g`` for every channel, in float64.
 
     A floor on the diagonal keeps dead channels and repeated columns solvable.
@@ -121,9 +122,9 @@ def damped_step(normal: Tensor, gradient: Tensor, damping: Tensor) -> Tensor:
 
     """
     # So few at a time that they stay in the processor's cache.
-    at_once = max(1, STEP_ELEMENTS // normal[0, 0].numel())
+    at_once = max(1, STEP_ELEMENTS // gradient.shape[2] ** 2)
     parts = zip(
-        torch.split(normal.flatten(0, 1), at_once),
+        normal.lower_halves(at_once),
         torch.split(gradient.flatten(0, 1), at_once),
         torch.split(damping.flatten(), at_once),
         strict=True,
@@ -131,8 +132,8 @@ def damped_step(normal: Tensor, gradient: Tensor, damping: Tensor) -> Tensor:
     return torch.cat([_damped_step(*part) for part in parts]).reshape(gradient.shape)
 
 
-def _damped_step(normal: Tensor, gradient: Tensor, damping: Tensor) -> Tensor:
-    precise = normal.double()
+def _damped_step(precise: Tensor, gradient: Tensor, damping: Tensor) -> Tensor:
+    """For lower halves (K, n, n) that are not needed any more, (K, n) and (K,)."""
     diagonal = precise.diagonal(dim1=-2, dim2=-1)
     floor = 1e-9 * diagonal.amax(-1, keepdim=True) + 1e-18
     diagonal += damping.double()[..., None] * diagonal + floor

@@ -34,19 +34,21 @@ class Chosen:
 
     def by_channel(self, phases: Sequence[Positions], pictures: Iterable[Tensor]) -> Tensor:
         """The chosen positions of N maps (O, H, W), as (F, O, P)."""
-        found: list[list[Tensor]] = [[] for _ in phases]
-        for values, rows in zip(pictures, self.rows, strict=True):
-            for phase, columns in zip(phases, found, strict=True):
-                columns.append(_some(phase.of(values), rows, 1))
-        return torch.stack([torch.cat(columns, 1) for columns in found])
+        return _filled(
+            ([_some(phase.of(values), rows, 1) for phase in phases]
+             for values, rows in zip(pictures, self.rows, strict=True)),
+            self.counts,
+            1,
+        )  # fmt: skip
 
     def design(self, phases: Sequence[Positions], maps: Iterable[Tensor]) -> Tensor:
         """What each tap reads there, (F, P, S * T), of N projected keys (S, h, w)."""
-        found: list[list[Tensor]] = [[] for _ in phases]
-        for picture, rows in zip(maps, self.rows, strict=True):
-            for phase, columns in zip(phases, found, strict=True):
-                columns.append(_some(phase.unfold(picture[None]), rows, 0))
-        return torch.stack([torch.cat(columns) for columns in found])
+        return _filled(
+            ([_some(phase.unfold(picture[None]), rows, 0) for phase in phases]
+             for picture, rows in zip(maps, self.rows, strict=True)),
+            self.counts,
+            0,
+        )  # fmt: skip
 
 
 def choose(phases: Sequence[Positions], problem: Problem, most: int) -> Chosen:
@@ -73,6 +75,25 @@ def choose(phases: Sequence[Positions], problem: Problem, most: int) -> Chosen:
     rows = tuple(torch.nonzero(picture)[:, 0] for picture in used)
     kept = torch.cat([share[:, number, chosen] for number, chosen in enumerate(rows)], 1)
     return Chosen(rows, kept[:, None])
+
+
+def _filled(pictures: Iterable[list[Tensor]], counts: Sequence[int], axis: int) -> Tensor:
+    """F tensors for each picture, laid one after another along an axis: (F, ...).
+
+    Written to their place at once: all parts beside their whole would take the memory twice.
+    """
+    found: Tensor | None = None
+    first = 0
+    for parts, count in zip(pictures, counts, strict=True):
+        if found is None:
+            shape = list(parts[0].shape)
+            shape[axis] = sum(counts)
+            found = parts[0].new_empty(len(parts), *shape)
+        for whole, part in zip(found, parts, strict=True):
+            whole.narrow(axis, first, count).copy_(part)
+        first += count
+    assert found is not None
+    return found
 
 
 def _some(values: Tensor, rows: Tensor, axis: int) -> Tensor:

@@ -23,6 +23,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+from redraft.crops import focus
 from redraft.delta import Delta
 from redraft.errors import RunError
 from redraft.goals import Goal, importance
@@ -87,6 +88,14 @@ class Problem:
     def with_preserve(self, preserve: float) -> Problem:
         """The same problem with another ``preserve``."""
         return replace(self, preserve=preserve)
+
+    def focused(self) -> Problem:
+        """The same problem without the positions that neither count nor are read by any that do.
+
+        Its sums may differ in their last digits, as a convolution of another size may.
+        """
+        goal, weights = focus(self.form, self.goal, self.weights)
+        return self if goal is self.goal else replace(self, goal=goal, weights=weights)
 
     def select(self, rows: list[int], keep: float) -> Problem:
         """The same rule on some of the pictures only, weights divided anew."""

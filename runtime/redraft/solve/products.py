@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -12,6 +15,55 @@ BLOCK_ELEMENTS = 1 << 26
 def most_held(sets: int, unknowns: int) -> int:
     """The positions, in each of some sets, whose products are held all at once."""
     return max(1, BLOCK_ELEMENTS // (sets * unknowns * (unknowns + 1) // 2))
+
+
+@dataclass(frozen=True)
+class Normal:
+    """Symmetric matrices (F, O, n, n), held as half of each, and unfolded a few at a time.
+
+    Whole and in float64 they would have to be fetched from memory for every step of a search that
+    does little with each number.
+
+    Attributes:
+        upper: (F, O, n (n + 1) / 2), row by row from the diagonal on.
+        size: n.
+        left: (F, O, N, n) or None; ``sum_i left_i right_i^T + right_i left_i^T`` is added.
+        right: (F, O, N, n) or None.
+
+    """
+
+    upper: Tensor
+    size: int
+    left: Tensor | None = None
+    right: Tensor | None = None
+
+    def add(self, factor: Tensor, matrix: Tensor) -> None:
+        """Add ``factor`` (O,) times a symmetric matrix (n, n) to the matrix of each channel."""
+        rows, columns = torch.triu_indices(*matrix.shape, device=matrix.device)
+        self.upper.addcmul_(factor[:, None], matrix[rows, columns])
+
+    def lower_halves(self, most: int) -> Iterator[Tensor]:
+        """The matrices of all sets and channels in turn, (``most``, n, n) float64 at a time.
+
+        Only the lower half, diagonal included, is right, and only until the next is taken. Columns
+        lie together in memory, as a factorisation wants them.
+        """
+        halves = torch.split(self.upper.flatten(0, 1), most)
+        room = self.upper.new_zeros(len(halves[0]), self.size, self.size, dtype=torch.float64)
+        for number, half in enumerate(halves):
+            rows = room[: len(half)]
+            first = 0
+            for row in range(self.size):
+                last = first + self.size - row
+                rows[:, row, row:] = half[:, first:last]
+                first = last
+            if self.left is not None and self.right is not None:
+                some = slice(number * most, number * most + len(half))
+                left = self.left.flatten(0, 1)[some].double()
+                right = self.right.flatten(0, 1)[some].double()
+                rows.baddbmm_(left.transpose(1, 2), right)
+                rows.baddbmm_(right.transpose(1, 2), left)
+            yield rows.transpose(1, 2)
 
 
 class Products:
@@ -30,28 +82,19 @@ class Products:
         self._design = design
         n = design.shape[2]
         self._upper = torch.triu_indices(n, n, device=design.device)
-        place = torch.empty(n, n, dtype=torch.long, device=design.device)
-        place[self._upper[0], self._upper[1]] = torch.arange(
-            self._upper.shape[1], device=design.device
-        )
-        self._place = torch.maximum(place.triu(), place.triu().T).reshape(-1)
         self._block = most_held(design.shape[0], n)
         held = design.shape[1] <= self._block
         self._held = self._pairs(slice(None)) if held else None
 
-    def weighted(self, weights: Tensor) -> Tensor:
+    def weighted(self, weights: Tensor) -> Normal:
         """(F, O, n, n) for weights (F, O, P)."""
         if self._held is not None:
-            upper = weights @ self._held
-        else:
-            upper = weights.new_zeros(*weights.shape[:2], self._upper.shape[1])
-            for first in range(0, self._design.shape[1], self._block):
-                rows = slice(first, first + self._block)
-                upper += weights[:, :, rows] @ self._pairs(rows)
-        n = self._design.shape[2]
-        # Gathered rather than indexed: several times as fast.
-        places = self._place.expand(*upper.shape[:2], -1)
-        return upper.gather(2, places).reshape(*upper.shape[:2], n, n)
+            return Normal(weights @ self._held, self._design.shape[2])
+        upper = weights.new_zeros(*weights.shape[:2], self._upper.shape[1])
+        for first in range(0, self._design.shape[1], self._block):
+            rows = slice(first, first + self._block)
+            upper += weights[:, :, rows] @ self._pairs(rows)
+        return Normal(upper, self._design.shape[2])
 
     def _pairs(self, rows: slice) -> Tensor:
         part = self._design[:, rows]

@@ -1,0 +1,173 @@
+"""Where every name of a recipe is defined and used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from redraft_dsl import syntax as s
+from redraft_dsl.check.resolve import parts, places
+from redraft_dsl.check.structure import LONGEST_NAME, NAME
+from redraft_dsl.diagnostics import Diagnostic
+from redraft_dsl.source import Span
+from redraft_dsl.words import RESERVED_NAMES
+
+Kind = Literal["latents", "region", "rule", "parameter", "recipe", "sweep"]
+
+RESERVING = frozenset({"latents", "region", "parameter"})
+"""Kinds whose names stand where a keyword could stand, and so may not be one."""
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """One place where a name stands; ``defines`` where it is declared there."""
+
+    kind: Kind
+    name: str
+    span: Span
+    defines: bool = False
+
+
+def occurrences(tree: s.Tree) -> tuple[Occurrence, ...]:
+    """Every name of a recipe, in the order of the text."""
+    parameters = frozenset(
+        node.name.text for node in tree.statements if isinstance(node, s.ParamLine)
+    )
+    found = (each for node in tree.statements for each in _statement(node, parameters))
+    return tuple(sorted(found, key=lambda each: each.span))
+
+
+def at(tree: s.Tree, offset: int) -> Occurrence | None:
+    """The name at an offset; its end counts as part of it."""
+    around = [each for each in occurrences(tree) if each.span.start <= offset <= each.span.end]
+    return around[-1] if around else None
+
+
+def same(tree: s.Tree, wanted: Occurrence) -> tuple[Occurrence, ...]:
+    """Every place where the same thing is named."""
+    return tuple(
+        each for each in occurrences(tree) if (each.kind, each.name) == (wanted.kind, wanted.name)
+    )
+
+
+def defined(tree: s.Tree, kind: Kind) -> tuple[str, ...]:
+    """The names of one kind that a recipe declares, each once; also those of broken statements."""
+    names = [each.name for each in occurrences(tree) if each.kind == kind and each.defines]
+    keywords = {"latents": "latents", "region": "region", "parameter": "param", "recipe": "use"}
+    for node in tree.statements:
+        if isinstance(node, s.Broken) and node.keyword == keywords.get(kind) and node.name:
+            names.append(node.name)
+    return tuple(dict.fromkeys(names))
+
+
+def objection(tree: s.Tree, wanted: Occurrence, new: str) -> str | None:
+    """Why a name cannot be changed to ``new``; None when it can."""
+    if not NAME.fullmatch(new) or len(new) > LONGEST_NAME:
+        return (
+            f"`{new[:LONGEST_NAME]}` cannot be a name: a-z, 0-9, `_`, and single `-` between words"
+        )
+    if wanted.kind in RESERVING and new in RESERVED_NAMES:
+        return f"`{new}` is a reserved word; choose another name, such as `my-{new}`"
+    if new != wanted.name and new in defined(tree, wanted.kind):
+        return f"there is a {wanted.kind} called `{new}` already"
+    if any(isinstance(node, s.Broken) for node in tree.statements):
+        return "mend the syntax errors first: names in what cannot be read would keep the old name"
+    if not any(each.defines for each in same(tree, wanted)):
+        return f"`{wanted.name}` is not defined in this recipe"
+    return None
+
+
+def declaration_of(tree: s.Tree, problem: Diagnostic) -> Occurrence | None:
+    """The name that a diagnostic points at."""
+    return next((each for each in occurrences(tree) if each.span == problem.span), None)
+
+
+def _statement(node: s.Statement, parameters: frozenset[str]) -> Iterator[Occurrence]:
+    match node:
+        case s.LatentsStatement():
+            yield Occurrence("latents", node.name.text, node.name.span, True)
+            yield from _values(node.block, parameters)
+        case s.ModelStatement() if node.block is not None:
+            yield from _values(node.block, parameters)
+        case s.RegionStatement():
+            yield Occurrence("region", node.name.text, node.name.span, True)
+            yield from _region(node.region)
+        case s.Operation():
+            yield from _operation(node, parameters)
+        case s.ParamLine():
+            yield Occurrence("parameter", node.name.text, node.name.span, True)
+        case s.UseLine():
+            yield Occurrence("recipe", node.name.text, node.name.span, True)
+        case s.Include() | s.SweepStatement():
+            yield from _reuse(node, parameters)
+
+
+def _operation(node: s.Operation, parameters: frozenset[str]) -> Iterator[Occurrence]:
+    yield Occurrence("rule", node.name.text, node.name.span, True)
+    yield from _word(node.layer, parameters)
+    yield from _values(node.block, parameters)
+    for place in places(node):
+        yield Occurrence("latents", place.latents.text, _latents_span(place))
+        yield from _number(place.index)
+        yield from _region(place.region)
+    for item in node.block.items:
+        if isinstance(item, s.MatchLine):
+            for number in (item.top, item.first, item.last, *item.excluded):
+                yield from _number(number)
+
+
+def _latents_span(place: s.PlaceExpr) -> Span:
+    start = place.latents.span.start
+    return Span(start, start + len(place.latents.text))
+
+
+def _reuse(node: s.Include | s.SweepStatement, parameters: frozenset[str]) -> Iterator[Occurrence]:
+    if isinstance(node, s.Include):
+        yield Occurrence("recipe", node.alias.text, node.alias.span)
+        if node.given is not None:
+            yield Occurrence("rule", node.given.text, node.given.span, True)
+        yield from _values(node.block, parameters)
+        return
+    yield Occurrence("sweep", node.name.text, node.name.span, True)
+    for item in node.block.items:
+        if isinstance(item, s.Vary) and item.owner is not None:
+            yield Occurrence("rule", item.owner.text, item.owner.span)
+        elif isinstance(item, s.Vary):
+            yield Occurrence("parameter", item.key.text, item.key.span)
+
+
+def _values(block: s.Block | None, parameters: frozenset[str]) -> Iterator[Occurrence]:
+    """Parameters in the place of settings' values."""
+    for item in block.items if block else ():
+        if isinstance(item, s.Setting | s.Override):
+            yield from _word(item.value, parameters)
+        if isinstance(item, s.Setting):
+            yield from _values(item.block, parameters)
+
+
+def _word(value: s.Value, parameters: frozenset[str]) -> Iterator[Occurrence]:
+    if isinstance(value, s.Word) and value.text in parameters:
+        yield Occurrence("parameter", value.text, value.span)
+
+
+def _number(number: s.Number) -> Iterator[Occurrence]:
+    if number.is_name:
+        yield Occurrence("parameter", number.text, number.span)
+
+
+def _region(region: s.RegionExpr) -> Iterator[Occurrence]:
+    for part in parts(region):
+        match part:
+            case s.Named():
+                yield Occurrence("region", part.name.text, part.span)
+            case s.BoxShape():
+                for number in (*part.x, *part.y):
+                    yield from _number(number)
+            case s.EllipseShape():
+                for number in (*part.center, *part.radius):
+                    yield from _number(number)
+            case s.PolygonShape():
+                for point in part.points:
+                    for number in point:
+                        yield from _number(number)

@@ -86,7 +86,8 @@ def run(
     """Run a recipe, and write its edit, pictures, report and record into a folder.
 
     Args:
-        recipe: a plan, a checked recipe, or a recipe file.
+        recipe: a plan, a checked recipe, or a recipe file. A lock beside the file is obeyed; a
+            plan is run as it is.
         out: the run folder; by default ``runs/NAME-VERSION-DIGEST``.
         device: auto, cpu or cuda.
         fresh: solve every rule anew, whatever an interrupted run has finished.
@@ -95,10 +96,18 @@ def run(
         RedraftError: says what went wrong and what to do.
 
     """
+    from redraft.loading import load
+    from redraft.locking import plan_obeying
+    from redraft.models.opening import choose_device
     from redraft.planner import Plan
     from redraft.report.outputs import run_and_report
 
-    planned = recipe if isinstance(recipe, Plan) else plan(recipe, device=device)
+    if isinstance(recipe, Plan):
+        planned = recipe
+    else:
+        checked = load(recipe) if isinstance(recipe, str | Path) else recipe
+        folder = Path(checked.source.path).parent
+        planned = plan_obeying(checked, folder, device=choose_device(device).type)
     return run_and_report(
         planned, out=None if out is None else Path(out), device=device, fresh=fresh
     )

@@ -12,12 +12,12 @@ from redraft import latents
 from redraft.artifact import Edit, EditFacts, RuleFacts
 from redraft.delta import Delta
 from redraft.errors import RunError
-from redraft.evaluate.effect import Effect, Wish, draw_goal, measure
+from redraft.evaluate.effect import Effect, GoalPictures, Wish, draw_goal, measure
 from redraft.evaluate.leftout import left_out_scores
 from redraft.planner import RuleStep, StatisticsStep
 from redraft.recording import rule_record
-from redraft.session import FinishedRule, Session, apply_delta, collect, site_of
-from redraft.solving import SolvedRule, removal_goal, solve_rule
+from redraft.session import FinishedRule, Session, apply_delta, collect, drawn_before, site_of
+from redraft.solving import SolvedRule, goal_content, removal_goal, solve_rule
 from redraft_dsl.facts import ModelFacts
 from redraft_dsl.recipe import Erase, Insert, Match, Recipe, Zero
 
@@ -148,6 +148,21 @@ def check_untouched(session: Session) -> None:
 def _solve_step(session: Session, step: RuleStep, evaluate: bool) -> FinishedRule:
     number = len(session.finished)
     session.tell(f"rule {step.rule.name}", number, len(session.plan.rules))
+    applied: list[FinishedRule] = []
+
+    def make() -> FinishedRule:
+        applied.append(_solved_step(session, step, evaluate))
+        return applied[0]
+
+    # An earlier run may have solved the very same rule, and judged it on the same pictures.
+    indices = judged(session.plan.recipe, session.plan.base.facts) if evaluate else None
+    done = drawn_before(session, step).once("rule", [step.digest, indices], make)
+    if not applied:
+        apply_delta(session, step, done.delta)
+    return done
+
+
+def _solved_step(session: Session, step: RuleStep, evaluate: bool) -> FinishedRule:
     site = site_of(session, step)
     solved = solve_rule(site, step.rule)
     _check_change(step, solved.delta)
@@ -183,8 +198,7 @@ def _evaluated(
     if not indices and not folds:
         return solved, None
     generator, layer = session.model.generator, step.facts.name
-    areas = torch.stack([torch.from_numpy(place.area) for place in solved.pastes])
-    drawn = draw_goal(generator, layer, solved.goal, areas)
+    drawn = _drawn(session, step, solved)
     if left is not None and folds:
         own = isinstance(step.rule, Erase)
         scores = left_out_scores(generator, layer, solved.goal, drawn, folds, own=own)
@@ -193,14 +207,29 @@ def _evaluated(
     return solved, _measured(session, step, solved, indices, wish) if indices else None
 
 
+def _drawn(session: Session, step: RuleStep, solved: SolvedRule) -> GoalPictures:
+    """The pictures of a rule's goal."""
+
+    def make() -> GoalPictures:
+        areas = torch.stack([torch.from_numpy(place.area) for place in solved.pastes])
+        return draw_goal(session.model.generator, step.facts.name, solved.goal, areas)
+
+    if isinstance(step.rule, Zero):
+        return make()  # its goal is what it does, which is its own
+    content = goal_content(site_of(session, step), step.rule, solved.contexts, solved.pastes)
+    return drawn_before(session, step).once("drawn", content, make)
+
+
 def _measured(
     session: Session, step: RuleStep, solved: SolvedRule, indices: list[int], wish: Wish
 ) -> Effect:
     block = session.plan.recipe.latents[0]
     rows = latents.rows(block.seed, indices, session.plan.base.facts.latent_size)
-    own = None
+    own, wanted = None, None
     if isinstance(step.rule, Erase):
-        own = removal_goal(site_of(session, step), step.rule, solved.contexts)
+        site = site_of(session, step)
+        own = removal_goal(site, step.rule, solved.contexts)
+        wanted = goal_content(site, step.rule, solved.contexts, ())
     return measure(
         session.model.generator,
         step.facts.name,
@@ -208,4 +237,5 @@ def _measured(
         rows.to(session.device),
         wish,
         own_goal=own,
+        common=drawn_before(session, step).within(indices, wanted),
     )

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import redraft_dsl
 from redraft.models.catalog import known_models
 from redraft_dsl import Checked
+from redraft_dsl.params import Given
 
 
-def load(path: str | Path) -> Checked:
+def load(path: str | Path, given: Mapping[str, object] | Given = ()) -> Checked:
     """Read and check a recipe file.
+
+    Args:
+        path: of the file.
+        given: values for parameters, and for ``RULE.SETTING``, by name.
 
     Never raises for what is in the file: ``diagnostics`` of the result says what is wrong, and
     ``recipe`` is None when there is an error.
+
     """
-    return redraft_dsl.load(path, known_models())
+    return redraft_dsl.load(path, known_models(), given=_pairs(given))
 
 
-def loads(text: str, folder: str | Path = ".") -> Checked:
-    """Check a recipe text; mask and model paths start in ``folder``."""
+def loads(text: str, folder: str | Path = ".", given: Mapping[str, object] | Given = ()) -> Checked:
+    """Check a recipe text; paths start in ``folder``. ``given`` is as for :func:`load`."""
     # The name puts the text into its folder, so that a plan finds the folder again.
     path = str(Path(folder) / "<text>")
-    return redraft_dsl.loads(text, known_models(), folder=folder, path=path)
+    return redraft_dsl.loads(text, known_models(), folder=folder, path=path, given=_pairs(given))
+
+
+def _pairs(given: Mapping[str, object] | Given) -> Given:
+    pairs = given.items() if isinstance(given, Mapping) else given
+    return tuple((name, str(value)) for name, value in pairs)

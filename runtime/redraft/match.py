@@ -91,6 +91,20 @@ def score_map(keys: Tensor, wanted: Filter) -> Tensor:
     return (scores - mean) / wanted.reach
 
 
+def score_at(scores: Tensor, wanted: Filter, shift: tuple[int, int]) -> float | None:
+    """The score of one placement on one picture's (h, w) map; None outside of it.
+
+    Args:
+        scores: as from :func:`score_map`, of one picture.
+        wanted: what was looked for.
+        shift: (dy, dx) key positions from where the marked region lies.
+
+    """
+    y, x = wanted.anchor[0] + shift[0], wanted.anchor[1] + shift[1]
+    inside = 0 <= y < scores.shape[0] and 0 <= x < scores.shape[1]
+    return float(scores[y, x]) if inside else None
+
+
 def best_places(
     batches: Iterable[tuple[Sequence[int], Tensor]], wanted: Filter, spread: float = CLEAR_MARGIN
 ) -> list[Found]:

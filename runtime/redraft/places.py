@@ -31,6 +31,7 @@ class ResolvedPlace:
         area: (H, W) float64 coverage of each pixel of the model's image.
         score: how well it matched, for a place that was found; None for one that was marked.
         mask: the file, where the region is a mask that goes to a grid in one step.
+        shift: (dy, dx) pixels by which a found region is moved; None for a marked one.
 
     """
 
@@ -39,6 +40,7 @@ class ResolvedPlace:
     area: NDArray[np.float64]
     score: float | None = None
     mask: MaskFile | None = None
+    shift: tuple[int, int] | None = None
 
     def on_grid(self, size: tuple[int, int]) -> NDArray[np.float64]:
         """(h, w) coverage of each cell of a layer's grid; see redraft_dsl.regions.on_grid."""
@@ -86,7 +88,7 @@ def masks_of(region: Region) -> tuple[Mask, ...]:
 
 
 def shifted(
-    place: ResolvedPlace, index: int, shift: tuple[int, int], score: float
+    place: ResolvedPlace, index: int, shift: tuple[int, int], score: float | None
 ) -> ResolvedPlace:
     """The same region on another image, moved by (dy, dx) pixels; what leaves the image is lost."""
     height, width = place.area.shape
@@ -94,7 +96,7 @@ def shifted(
     dy, dx = shift
     target = moved[max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)]
     target[:] = place.area[max(-dy, 0) : height - max(dy, 0), max(-dx, 0) : width - max(dx, 0)]
-    return ResolvedPlace(place.latents, index, moved, score)
+    return ResolvedPlace(place.latents, index, moved, score, shift=shift)
 
 
 def covers(places: Sequence[ResolvedPlace], size: tuple[int, int]) -> Tensor:

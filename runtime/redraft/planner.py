@@ -16,12 +16,16 @@ import numpy as np
 from redraft import latents
 from redraft.cache import Cache, Hit
 from redraft.errors import PlanError
+from redraft.lock import Lock, LockedPlace
 from redraft.models import catalog
 from redraft.models.locating import Base, locate
 from redraft.places import resolve
 from redraft.statistics import ESTIMATOR
 from redraft_dsl import Checked, loads
+from redraft_dsl.check.library import Imported
 from redraft_dsl.facts import LayerFacts, ModelFacts
+from redraft_dsl.flatten import standing_alone
+from redraft_dsl.params import Given
 from redraft_dsl.recipe import (
     ExactSolver,
     FileModel,
@@ -83,6 +87,7 @@ class RuleStep:
         unknowns: coefficients for each output channel.
         problems: into how many independent problems the solver splits those of a channel.
         matches: how many contexts are to be found by match.
+        locked: the places of each match, where a lock says them.
 
     """
 
@@ -94,6 +99,7 @@ class RuleStep:
     unknowns: int
     problems: int
     matches: int
+    locked: tuple[tuple[LockedPlace, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,13 +121,17 @@ class Plan:
 
     Attributes:
         recipe: checked.
-        text: the recipe's text.
+        text: the recipe's text; where that uses other recipes or was given values, the text that
+            stands alone.
         path: the recipe's file, or a name for a text without one.
         folder: where its paths start.
         base: the model's file.
         steps: in order.
         overlaps: between rules at one layer.
         digest: sha256 over recipe and base; names the run folder.
+        lock: what the plan obeys, or None.
+        given: values from outside, as in ``--set``.
+        imports: the recipes that were used.
 
     """
 
@@ -133,6 +143,9 @@ class Plan:
     steps: tuple[Step, ...]
     overlaps: tuple[Overlap, ...]
     digest: str
+    lock: Lock | None = None
+    given: Given = ()
+    imports: tuple[Imported, ...] = ()
 
     @property
     def rules(self) -> tuple[RuleStep, ...]:
@@ -143,6 +156,18 @@ class Plan:
     def statistics(self) -> tuple[StatisticsStep, ...]:
         """The steps that collect statistics."""
         return tuple(step for step in self.steps if isinstance(step, StatisticsStep))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from redraft.notebook.html import plan_html
+
+        return plan_html(self)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """The same, and a few lines for where HTML cannot be shown."""
+        from redraft.notebook.html import plan_bundle
+
+        return plan_bundle(self)
 
 
 class CheckFailedError(PlanError):
@@ -165,6 +190,8 @@ def make_plan(
     device: str = "cpu",
     cache: Cache | None = None,
     progress: Any = None,
+    lock: Lock | None = None,
+    home: Path | None = None,
 ) -> Plan:
     """Plan a checked recipe.
 
@@ -174,6 +201,9 @@ def make_plan(
         device: where it will run; statistics of another device are not reused.
         cache: where statistics are looked for.
         progress: told how far a download is.
+        lock: says the places of matches; whether all of it agrees is told by
+            :func:`redraft.locking.compare`.
+        home: where the path of a model given by file starts; by default in ``folder``.
 
     Raises:
         CheckFailedError: the recipe has errors, or does not fit the model once its header is read.
@@ -182,7 +212,7 @@ def make_plan(
     """
     if checked.recipe is None:
         raise CheckFailedError(checked)
-    base = locate(checked.recipe.model, folder, progress)
+    base = locate(checked.recipe.model, home or folder, progress)
     if isinstance(checked.recipe.model, FileModel):
         checked = loads(
             checked.source.text,
@@ -190,23 +220,27 @@ def make_plan(
             folder=folder,
             path=checked.source.path,
             facts=base.facts,
+            given=checked.given,
         )
     recipe = checked.recipe
     if recipe is None:
         raise CheckFailedError(checked)
     return Plan(
         recipe=recipe,
-        text=checked.source.text,
+        text=standing_alone(checked),
         path=checked.source.path,
         folder=folder,
         base=base,
-        steps=tuple(_steps(recipe, base, device, cache or Cache())),
+        steps=tuple(_steps(recipe, base, device, cache or Cache(), lock)),
         overlaps=_overlaps(recipe, base.facts, folder),
         digest=_digest({"recipe": recipe.digest(), "model": base.sha256}),
+        lock=lock,
+        given=checked.given,
+        imports=checked.imports,
     )
 
 
-def _steps(recipe: Recipe, base: Base, device: str, cache: Cache) -> list[Step]:
+def _steps(recipe: Recipe, base: Base, device: str, cache: Cache, lock: Lock | None) -> list[Step]:
     steps: list[Step] = []
     seen: set[str] = set()
     earlier: list[RuleStep] = []
@@ -217,7 +251,7 @@ def _steps(recipe: Recipe, base: Base, device: str, cache: Cache) -> list[Step]:
         if address not in seen:
             seen.add(address)
             steps.append(statistics)
-        step = _rule_step(rule, facts, recipe, base, earlier, address)
+        step = _rule_step(rule, facts, recipe, base, earlier, address, _locked(rule, lock))
         steps.append(step)
         earlier.append(step)
     return steps
@@ -259,11 +293,12 @@ def _rule_step(
     base: Base,
     earlier: list[RuleStep],
     statistics: str,
+    locked: tuple[tuple[LockedPlace, ...], ...],
 ) -> RuleStep:
     # A rule sees the keys that earlier layers give and the weight of its own; later layers,
     # changed or not, cannot reach it.
     reads = [step for step in earlier if _order(base, step.facts) <= _order(base, facts)]
-    depends = {
+    depends: dict[str, Any] = {
         "rule": rule.model_dump(mode="json"),
         "latents": [block.model_dump(mode="json") for block in recipe.latents],
         "model": base.sha256,
@@ -272,7 +307,12 @@ def _rule_step(
         # A run that goes on after an upgrade must not mix what two versions solved.
         "redraft": _version("redraft"),
     }
-    matches = sum(context.top for context in rule.context if isinstance(context, Match))
+    if locked:
+        # Another search may have found other places.
+        depends["locked"] = [[[p.latents, p.index, *p.shift] for p in line] for line in locked]
+    matches = sum(map(len, locked)) or sum(
+        context.top for context in rule.context if isinstance(context, Match)
+    )
     marked = sum(isinstance(context, Place) for context in rule.context)
     taps = facts.kernel[0] * facts.kernel[1]
     return RuleStep(
@@ -284,7 +324,16 @@ def _rule_step(
         unknowns=0 if isinstance(rule, Zero) else rule.rank * taps,
         problems=_problems(rule, facts),
         matches=matches,
+        locked=locked,
     )
+
+
+def _locked(rule: Rule, lock: Lock | None) -> tuple[tuple[LockedPlace, ...], ...]:
+    """The places of each match of a rule; empty where the lock has not all of them."""
+    matches = sum(isinstance(context, Match) for context in rule.context)
+    found = {} if lock is None else lock.places(rule.name)
+    every = set(found) == set(range(1, matches + 1))
+    return tuple(found[line] for line in sorted(found)) if every else ()
 
 
 def _problems(rule: Rule, facts: LayerFacts) -> int:

@@ -158,8 +158,21 @@ class MachineRecord(Frozen):
         }
 
 
+class ImportRecord(Frozen):
+    """A recipe that the run's recipe used; ``digest`` is of what it means."""
+
+    path: str
+    name: str
+    version: str
+    digest: str
+
+
 class RunRecord(Frozen):
-    """The whole of ``run.json``."""
+    """The whole of ``run.json``.
+
+    ``given`` are values from outside of the recipe (``--set``), ``imports`` the recipes that it
+    used. ``lock`` is the sha256 of the lock that was obeyed, None where there was none.
+    """
 
     format: Literal["redraft-run-1"] = "redraft-run-1"
     recipe: str
@@ -177,6 +190,9 @@ class RunRecord(Frozen):
     started: str
     seconds: float
     warnings: tuple[str, ...] = ()
+    lock: str | None = None
+    given: dict[str, str] = {}
+    imports: tuple[ImportRecord, ...] = ()
 
     def summary(self, run_dir: str) -> dict[str, Any]:
         """What ``redraft run --format json`` prints."""

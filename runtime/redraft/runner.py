@@ -23,17 +23,20 @@ from redraft.delta import Delta
 from redraft.errors import ArtifactError
 from redraft.execute import check_untouched, edit_of, judged, solve_all
 from redraft.models.opening import choose_device
+from redraft.pictures import Tile
 from redraft.places import ResolvedPlace, masks_of
 from redraft.planner import Plan, RuleStep
-from redraft.record import ModelRecord, PlaceRecord, RuleRecord, RunRecord
+from redraft.record import ImportRecord, ModelRecord, PlaceRecord, RuleRecord, RunRecord
 from redraft.recording import delta_digest, machine_record, now
 from redraft.session import FinishedRule, Progress, Session, open_session
+from redraft.shared import Shared
 from redraft_dsl.masks import MaskError, read_mask
 from redraft_dsl.recipe import Erase, Insert, Mask, Match, Place, Recipe, Zero
 
 RECORD = "run.json"
 EDIT = "edit.safetensors"
 RECIPE = "recipe.redraft"
+LOCK = "recipe.lock"
 STEPS = "steps"
 RUNS = Path("runs")
 
@@ -48,6 +51,7 @@ class Run:
         edit: the edit.
         session: the model, wholly edited, and every finished rule.
         resumed: names of the rules that an interrupted run had finished.
+        pictures: some that no rule saw, before and after the whole edit; none without a report.
 
     """
 
@@ -56,6 +60,19 @@ class Run:
     edit: Edit
     session: Session
     resumed: tuple[str, ...]
+    pictures: tuple[Tile, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from redraft.notebook.html import run_html
+
+        return run_html(self)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """The same, and a few lines for where HTML cannot be shown."""
+        from redraft.notebook.html import run_bundle
+
+        return run_bundle(self)
 
 
 def run_folder(plan: Plan, root: Path | None = None) -> Path:
@@ -72,6 +89,7 @@ def run_plan(
     cache: Cache | None = None,
     progress: Progress | None = None,
     fresh: bool = False,
+    shared: Shared | None = None,
 ) -> Run:
     """Run a plan and write its edit and record.
 
@@ -82,6 +100,7 @@ def run_plan(
         cache: where statistics are kept.
         progress: told how far it is.
         fresh: solve every rule anew, whatever an interrupted run has finished.
+        shared: what it has in common with runs before and after it.
 
     Raises:
         RunError: a rule cannot be solved.
@@ -92,7 +111,7 @@ def run_plan(
     folder = out or run_folder(plan)
     inputs = _inputs(plan)
     _prepare(folder, fresh)
-    session = open_session(plan, choose_device(device), cache, progress)
+    session = open_session(plan, choose_device(device), cache, progress, shared)
     resumed: list[str] = []
 
     def restore(step: RuleStep) -> FinishedRule | None:
@@ -158,7 +177,7 @@ def _written(rule: Insert | Erase) -> tuple[Place, ...]:
 
 
 def _inputs(plan: Plan) -> dict[str, bytes]:
-    """Content of the recipe and its masks by their paths in the run folder.
+    """Content of the recipe, its lock and its masks by their paths in the run folder.
 
     Taken before anything is solved, so that what is kept is what was solved.
 
@@ -167,6 +186,8 @@ def _inputs(plan: Plan) -> dict[str, bytes]:
 
     """
     found = {RECIPE: plan.text.encode()}
+    if plan.lock is not None:
+        found[LOCK] = plan.lock.text.encode()
     for path, mask in sorted(mask_files(plan.recipe).items()):
         try:
             file = read_mask(path, plan.folder)
@@ -212,6 +233,7 @@ def _replace(folder: Path, inputs: dict[str, bytes], edit: bytes) -> None:
     """
     try:
         (folder / RECORD).unlink(missing_ok=True)
+        (folder / LOCK).unlink(missing_ok=True)
         for path in inputs:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -249,6 +271,12 @@ def _record(session: Session, edit: bytes, started: str, seconds: float) -> RunR
         edit_sha256=hashlib.sha256(edit).hexdigest(),
         started=started,
         seconds=seconds,
+        lock=None if plan.lock is None else plan.lock.sha256,
+        given=dict(plan.given),
+        imports=tuple(
+            ImportRecord(path=each.path, name=each.name, version=each.version, digest=each.digest)
+            for each in plan.imports
+        ),
     )
 
 

@@ -13,10 +13,11 @@ from redraft import latents
 from redraft.cache import Cache
 from redraft.delta import Delta
 from redraft.drawing import batch_size
-from redraft.models.opening import OpenModel, open_base
+from redraft.models.opening import OpenModel
 from redraft.places import ResolvedPlace
 from redraft.planner import Plan, RuleStep, StatisticsStep
 from redraft.record import RuleRecord, StatisticsRecord
+from redraft.shared import Common, Shared
 from redraft.site import Site
 from redraft.statistics import BATCH, Moment, second_moments
 
@@ -51,6 +52,7 @@ class Session:
         model: opened from the plan's base, and edited rule by rule.
         cache: where statistics are kept.
         tell: told of progress.
+        shared: what it has in common with other runs.
 
     """
 
@@ -58,6 +60,7 @@ class Session:
     model: OpenModel
     cache: Cache
     tell: Progress
+    shared: Shared = field(default_factory=Shared)
     moments: dict[str, Moment] = field(default_factory=dict)
     statistics: list[StatisticsRecord] = field(default_factory=list)
     finished: list[FinishedRule] = field(default_factory=list)
@@ -69,10 +72,16 @@ class Session:
 
 
 def open_session(
-    plan: Plan, device: torch.device, cache: Cache | None = None, tell: Progress | None = None
+    plan: Plan,
+    device: torch.device,
+    cache: Cache | None = None,
+    tell: Progress | None = None,
+    shared: Shared | None = None,
 ) -> Session:
-    """Open the plan's base, unedited."""
-    return Session(plan, open_base(plan.base, device), cache or Cache(), tell or _silent)
+    """Open the plan's base, unedited; with ``shared``, that of a run before it."""
+    shared = shared or Shared()
+    model = shared.model(plan.base, device)
+    return Session(plan, model, cache or Cache(), tell or _silent, shared)
 
 
 def collect(session: Session, step: StatisticsStep) -> None:
@@ -106,19 +115,41 @@ def site_of(session: Session, step: RuleStep) -> Site:
         session.plan.folder,
         step.facts,
         moment.matrix,
+        step.locked,
+        _common(session, step),
     )
+
+
+def drawn_before(session: Session, step: RuleStep) -> Common:
+    """What depends on the whole network as a rule finds it: pictures, and not only keys."""
+    rules = session.plan.rules
+    return _common(session, step).within([rule.digest for rule in rules[: rules.index(step)]])
+
+
+def _common(session: Session, step: RuleStep) -> Common:
+    """What depends on the keys and the weight of a rule's layer, and on its statistics."""
+    plan = session.plan
+    read = [rule.digest for rule in plan.rules if rule.rule.name in step.reads]
+    blocks = [block.model_dump(mode="json") for block in plan.recipe.latents]
+    statistics = statistics_of(plan, step).fields
+    return Common(session.shared, (step.facts.name, read, blocks, statistics))
 
 
 def moment_of(session: Session, step: RuleStep) -> Moment:
     """The statistics that a rule goes by: the latest of its layer before it."""
+    return session.moments[_address(statistics_of(session.plan, step))]
+
+
+def statistics_of(plan: Plan, step: RuleStep) -> StatisticsStep:
+    """The step that collects the statistics that a rule goes by."""
     found = None
-    for each in session.plan.steps:
+    for each in plan.steps:
         if isinstance(each, StatisticsStep) and each.layer == step.facts.name:
             found = each
         if each is step:
             break
     assert found is not None, "every rule is planned after its statistics"
-    return session.moments[_address(found)]
+    return found
 
 
 def _collect_missing(session: Session, missing: Sequence[StatisticsStep]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -11,8 +11,10 @@ from torch import Tensor
 from redraft import latents, match
 from redraft.drawing import batch_size
 from redraft.errors import PlanError
+from redraft.lock import LockedPlace
 from redraft.models.adapter import Generator, LayerForm, LayerInputs
 from redraft.places import ResolvedPlace, covers, inputs_of, resolve, shifted
+from redraft.shared import Common
 from redraft.statistics import inverse_root
 from redraft_dsl import recipe as checked
 from redraft_dsl.facts import LayerFacts
@@ -31,6 +33,9 @@ class Site:
         folder: where its mask files lie.
         facts: of the layer.
         moment: (C, C) float64 second moment of the layer's keys.
+        locked: the places of each match of the rule, where a lock says them; they are not
+            searched.
+        common: what other runs that find the same network here have made already.
 
     """
 
@@ -39,6 +44,8 @@ class Site:
     folder: Path
     facts: LayerFacts
     moment: Tensor
+    locked: tuple[tuple[LockedPlace, ...], ...] = ()
+    common: Common = field(default_factory=Common.nothing)
 
     @property
     def form(self) -> LayerForm:
@@ -47,7 +54,11 @@ class Site:
 
     def inputs(self, places: Sequence[ResolvedPlace]) -> LayerInputs:
         """What enters the layer for the pictures of some places."""
-        return inputs_of(self.generator, self.recipe, places, self.facts.name)
+        return self.common.once(
+            "inputs",
+            [(place.latents, place.index) for place in places],
+            lambda: inputs_of(self.generator, self.recipe, places, self.facts.name),
+        )
 
     def key_cover(self, places: Sequence[ResolvedPlace]) -> Tensor:
         """(N, h, w) float64 coverage of the places at the keys' resolution."""
@@ -75,17 +86,27 @@ class Site:
             PlanError: a match finds no clear place at all.
 
         """
-        marked = [context for context in wanted if isinstance(context, checked.Place)]
-        taken = {(place.latents, place.index) for place in [*marked, *besides]}
+        found = iter(self.found(wanted, besides))
         places: list[ResolvedPlace] = []
         for context in wanted:
-            if isinstance(context, Match):
-                found = find_places(self, context, taken)
-                taken |= {(place.latents, place.index) for place in found}
-                places += found
-            else:
-                places.append(self.place(context))
+            places += next(found) if isinstance(context, Match) else [self.place(context)]
         return tuple(places)
+
+    def found(
+        self, wanted: Sequence[checked.Context], besides: Sequence[checked.Place] = ()
+    ) -> list[list[ResolvedPlace]]:
+        """The places of each match among the contexts, best first; see :meth:`contexts`."""
+        matches = [context for context in wanted if isinstance(context, Match)]
+        if self.locked:
+            pairs = zip(matches, self.locked, strict=True)
+            return [locked_places(self, one, places) for one, places in pairs]
+        marked = [context for context in wanted if isinstance(context, checked.Place)]
+        taken = {(place.latents, place.index) for place in [*marked, *besides]}
+        found = []
+        for one in matches:
+            found.append(find_places(self, one, taken))
+            taken |= {(place.latents, place.index) for place in found[-1]}
+        return found
 
 
 def find_places(site: Site, wanted: Match, taken: set[tuple[str, int]]) -> list[ResolvedPlace]:
@@ -100,8 +121,7 @@ def find_places(site: Site, wanted: Match, taken: set[tuple[str, int]]) -> list[
     """
     ranked = [found for found in ranking(site, wanted) if found.clear]
     model = site.place(wanted.like)
-    cell = [pixels // cells for pixels, cells in zip(model.area.shape, site.facts.key_size,
-                                                     strict=True)]  # fmt: skip
+    cell = _cell(site, model)
     places = []
     for found in ranked:
         if (wanted.like.latents, found.index) in taken:
@@ -118,6 +138,32 @@ def find_places(site: Site, wanted: Match, taken: set[tuple[str, int]]) -> list[
             "widen the range, or mark a clearer example",
         )
     return places
+
+
+def locked_places(site: Site, wanted: Match, places: Sequence[LockedPlace]) -> list[ResolvedPlace]:
+    """The places that a lock says, each with its score here.
+
+    The score is for the record alone; what is solved does not depend on it.
+    """
+    model = site.place(wanted.like)
+    search = build_match_filter(site, wanted.like)
+    moved = [shifted(model, place.index, place.shift, None) for place in places]
+    scores = match.score_map(site.inputs(moved).keys, search)
+    cell = _cell(site, model)
+    return [
+        replace(place, score=match.score_at(one, search, _cells(locked.shift, cell)))
+        for place, locked, one in zip(moved, places, scores, strict=True)
+    ]
+
+
+def _cell(site: Site, place: ResolvedPlace) -> tuple[int, int]:
+    """(height, width) in pixels of a key cell."""
+    (height, width), (rows, columns) = place.area.shape, site.facts.key_size
+    return height // rows, width // columns
+
+
+def _cells(shift: tuple[int, int], cell: tuple[int, int]) -> tuple[int, int]:
+    return shift[0] // cell[0], shift[1] // cell[1]
 
 
 def ranking(site: Site, wanted: Match) -> list[match.Found]:

@@ -15,9 +15,11 @@ from redraft.drawing import batch_size
 from redraft.errors import RunError
 from redraft.evaluate.leftout import LEAST, LeftOut, left_out, reached
 from redraft.goals import Goal
+from redraft.lock import LockedPlace
 from redraft.models.adapter import LayerInputs
 from redraft.places import ResolvedPlace
 from redraft.reproducing import reproduce
+from redraft.shared import place_content
 from redraft.site import Site
 from redraft.solve.descent import GradientSolver, ProjectedAdam
 from redraft.solve.directions import goal_directions
@@ -77,7 +79,24 @@ def solve_rule(site: Site, rule: Rule) -> SolvedRule:
 
 def contexts_of(site: Site, rule: Rule) -> tuple[ResolvedPlace, ...]:
     """Every context place of a rule; a match does not find the picture that the rule copies."""
-    return site.contexts(rule.context, (rule.copy_from,) if isinstance(rule, Insert) else ())
+    besides = (rule.copy_from,) if isinstance(rule, Insert) else ()
+    written = [each.model_dump(mode="json") for each in (*rule.context, *besides)]
+    locked = [[(p.latents, p.index, p.shift) for p in line] for line in site.locked]
+    return site.common.once(
+        "contexts",
+        [written, len(besides), locked, str(site.folder)],
+        lambda: site.contexts(rule.context, besides),
+    )
+
+
+def found_by(site: Site, rule: Rule) -> tuple[tuple[LockedPlace, ...], ...]:
+    """What each match of a rule finds, best first, as a lock keeps it."""
+    with torch.no_grad():
+        besides = (rule.copy_from,) if isinstance(rule, Insert) else ()
+        return tuple(
+            tuple(LockedPlace(p.latents, p.index, p.shift or (0, 0)) for p in places)
+            for places in site.found(rule.context, besides)
+        )
 
 
 def problem_of(
@@ -88,6 +107,9 @@ def problem_of(
         written = rule.paste if isinstance(rule, Insert) else rule.source
         pastes = contexts if isinstance(written, str) else tuple(map(site.place, written))
         goal = _goal(site, rule, contexts, pastes)
+        # Running large pictures up to the layer once more takes longer than solving the rule.
+        seen = goal.inputs if pastes is contexts else None
+        moment = _mixed_moment(site, rule.contrast, contexts, seen)
         if rule.solver.goal == "crop":
             goal = goals.crop(site.form, goal, site.form.weight, site.key_cover(pastes[:1])[0])
         loss = rule.solver.loss if isinstance(rule.solver, checked.ExactSolver) else "l1"
@@ -97,7 +119,7 @@ def problem_of(
             weight=site.form.weight,
             goal=goal,
             weights=goals.importance(goal, rule.keep),
-            moment=_mixed_moment(site, rule.contrast, contexts),
+            moment=moment,
             preserve=preserve,
             loss=loss,
         )
@@ -279,6 +301,32 @@ def _goal(
     contexts: tuple[ResolvedPlace, ...],
     pastes: tuple[ResolvedPlace, ...],
 ) -> Goal:
+    return site.common.once(
+        "goal",
+        goal_content(site, rule, contexts, pastes),
+        lambda: _make_goal(site, rule, contexts, pastes),
+    )
+
+
+def goal_content(
+    site: Site,
+    rule: Insert | Erase,
+    contexts: tuple[ResolvedPlace, ...],
+    pastes: tuple[ResolvedPlace, ...],
+) -> list[object]:
+    """All that a goal depends on besides the network, as JSON can hold it."""
+    pasted = [place_content(place) for place in pastes]
+    if isinstance(rule, Insert):
+        return ["insert", place_content(site.place(rule.copy_from)), pasted]
+    return ["erase", rule.units, [place_content(place) for place in contexts], pasted]
+
+
+def _make_goal(
+    site: Site,
+    rule: Insert | Erase,
+    contexts: tuple[ResolvedPlace, ...],
+    pastes: tuple[ResolvedPlace, ...],
+) -> Goal:
     form = site.form
     inputs, regions = site.inputs(pastes), site.value_cover(pastes)
     if isinstance(rule, Insert):
@@ -317,10 +365,17 @@ def removal_goal(
     return values
 
 
-def _mixed_moment(site: Site, contrast: float, contexts: tuple[ResolvedPlace, ...]) -> Tensor:
+def _mixed_moment(
+    site: Site,
+    contrast: float,
+    contexts: tuple[ResolvedPlace, ...],
+    seen: LayerInputs | None = None,
+) -> Tensor:
+    """The moment that a rule goes by; ``seen`` is what enters the layer for its contexts."""
     if contrast == 0:
         return site.moment
-    elsewhere = keys.elsewhere_moment(site.inputs(contexts), site.key_cover(contexts))
+    inputs = site.inputs(contexts) if seen is None else seen
+    elsewhere = keys.elsewhere_moment(inputs, site.key_cover(contexts))
     return keys.mix_moments(site.moment, elsewhere, contrast)
 
 

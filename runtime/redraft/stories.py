@@ -9,6 +9,8 @@ from __future__ import annotations
 from textwrap import fill
 from typing import NamedTuple
 
+from redraft.stories_sharing import HUB, LOCKS, PACKS, SWEEPS
+
 WIDTH = 95
 
 
@@ -502,4 +504,119 @@ EXCHANGE = {
     ),
 }
 
-STORIES: dict[str, Story] = PLANNING | RUNNING | CHECKPOINTS | MODELS | FILES | EDITS | EXCHANGE
+RECIPES_IN_JSON = {
+    "RD735": Story(
+        "not a recipe in JSON",
+        "`redraft import` makes a recipe text of what `redraft export --json` wrote, or of what "
+        "another program wrote in the same form. Every field must be there and of its type, and no "
+        "other; `redraft schema` prints what is allowed. Nothing is guessed: text is not taken for "
+        "a number, and a default that is left out is an error, for defaults belong to the edition.",
+    ),
+    "RD736": Story(
+        "a mask that is another",
+        "A recipe in JSON names its masks by path and by the hash of their bytes. The picture that "
+        "lies there has other bytes, so the recipe would mean something else. Masks are not in the "
+        "JSON: they are copied along with it.",
+    ),
+    "RD737": Story(
+        "a JSON recipe that no text can say",
+        "The recipe in the file was written as a text and read again, and it does not mean the "
+        "same. A title with quotes in it, a layer by another of its names, or an empty list of "
+        "places does that. What `redraft export --json` writes always comes back as it was.",
+    ),
+    "RD738": Story(
+        "a recipe in JSON with errors",
+        "The file has the shape of a recipe, and the recipe in it does not check. The errors are "
+        "shown in the text that it makes, and nothing was written.",
+    ),
+}
+
+MIGRATION = {
+    "RD740": Story(
+        "a recipe that cannot be moved to another edition",
+        "`redraft migrate` rewrites a recipe and then proves that it means the same: both texts "
+        "are checked and compared field by field, all but the edition. Here they differ, or the "
+        "new text has errors, so nothing was written. The recipe is fine where it is: an older "
+        "edition is read as ever.",
+    ),
+    "RD741": Story(
+        "an edition that cannot be reached",
+        "Recipes are moved to newer editions only, step by step, and only to editions that this "
+        "version of redraft knows. A newer one needs a newer redraft.",
+    ),
+}
+
+SHARING = {code: Story(*told) for code, told in (LOCKS | PACKS | SWEEPS | HUB).items()}
+
+ARITHMETIC = {
+    "RD690": Story(
+        "one weight in two shapes",
+        "Two rules name the same weight and do not agree on its size or layout. One run's edit "
+        "never does so; an edit that was put together by hand may. Take the `edit.safetensors` "
+        "that a run wrote.",
+    ),
+    "RD691": Story(
+        "edits of different models",
+        "Edits are added to one unedited model, and these were made for different ones: the "
+        "digests of the weights differ. An edit that was made on a model which holds another "
+        "edit already is not an edit of the unedited model either. Run its recipe on the common "
+        "base, or put the rules of both into one recipe, where they run one after the other.",
+    ),
+    "RD692": Story(
+        "the same change twice",
+        "Two of the edits hold the same change of the same weight, bit for bit. Joined, it would "
+        "count double without saying so. Name each edit once; to make a rule stronger, use "
+        "`redraft apply --strength`.",
+    ),
+    "RD693": Story(
+        "the unedited model is needed",
+        "An edit keeps a digest of each weight before and after every rule. Where two edits "
+        "change one weight, the weight after both can be known from the unedited model alone. A "
+        "listed model is found by its name; a model of your own is named with `--model`.",
+    ),
+    "RD694": Story(
+        "not the model that the edits were made for",
+        "The model given with `--model` has other weights than the one that the edits were made "
+        "for. It may be edited already, or trained further. Give the unedited model.",
+    ),
+    "RD695": Story(
+        "things of different kinds",
+        "`redraft diff` compares two recipes, two edits or two run folders. A run folder holds "
+        "its recipe as `recipe.redraft` and its edit as `edit.safetensors`, so either of them can "
+        "be compared with a recipe or an edit of yours.",
+    ),
+}
+
+EDITORS: dict[str, Story] = {
+    "RD730": Story(
+        "pygls is not installed",
+        "`redraft lsp` speaks with editors through pygls, which nothing else of redraft needs. "
+        'Install it with `pip install "redraft[lsp]"`, into the environment that the editor takes '
+        "redraft from.",
+    ),
+}
+
+NOTEBOOKS: dict[str, Story] = {
+    "RD750": Story(
+        "a cell's recipe has errors",
+        "The recipe in a `%%redraft` cell is checked before it is run, and with `--check` an error "
+        "makes the cell fail. Every error is shown above with its place in the cell. A failed cell "
+        "also stops a notebook that runs from top to bottom.",
+    ),
+}
+
+STORIES: dict[str, Story] = (
+    PLANNING
+    | RUNNING
+    | CHECKPOINTS
+    | MODELS
+    | FILES
+    | EDITS
+    | EXCHANGE
+    | RECIPES_IN_JSON
+    | MIGRATION
+    | SHARING
+    | ARITHMETIC
+    | EDITORS
+    | NOTEBOOKS
+)

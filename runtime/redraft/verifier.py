@@ -19,17 +19,19 @@ from redraft.errors import ArtifactError, VerifyMismatchError
 from redraft.execute import solve_all
 from redraft.files import sha256_file
 from redraft.loading import load
+from redraft.lock import Lock
+from redraft.lock import read as read_lock
 from redraft.models.opening import choose_device
 from redraft.planner import make_plan
 from redraft.record import RunRecord
 from redraft.recording import machine_record
-from redraft.runner import EDIT, RECIPE, read_record
+from redraft.runner import EDIT, LOCK, RECIPE, read_record
 from redraft.session import Progress, open_session
 from redraft_dsl.recipe import FileModel, Recipe
 
-ANGLE_TOLERANCE = 1e-2
+ANGLE_TOLERANCE = 1e-4
 """Largest principal angle, in radians, between key subspaces solved on two machines."""
-CHANGE_TOLERANCE = 1e-2
+CHANGE_TOLERANCE = 2e-3
 """Largest difference of two deltas, as a share of their norm."""
 
 
@@ -92,8 +94,11 @@ def verify(
     device: str = "auto",
     cache: Cache | None = None,
     progress: Progress | None = None,
+    home: Path | None = None,
 ) -> Verified:
     """Solve a run's recipe again from its base, and compare with the edit that it left.
+
+    ``home`` is where a model that the recipe gives by file is looked for first.
 
     Raises:
         ArtifactError: the folder is not a finished run, or its files do not belong together.
@@ -111,8 +116,9 @@ def verify(
     edit = Edit.load(folder / EDIT)
     target = choose_device(device)
     checked = load(folder / RECIPE)
-    home = _home(folder, record, checked.recipe)
-    plan = make_plan(checked, home, device=target.type, cache=cache)
+    home = _home(folder, record, checked.recipe, home)
+    lock = _lock(folder, record)
+    plan = make_plan(checked, folder, home=home, device=target.type, cache=cache, lock=lock)
     _check_inputs(record, plan.recipe.digest(), plan.base.sha256)
     session = open_session(plan, target, cache, progress)
     weights = {name: tensor.clone() for name, tensor in session.model.state.bare().items()}
@@ -120,24 +126,42 @@ def verify(
     edited = edit.edited(weights)
     last = {rule.weight_name: rule.weight_after for rule in record.rules}
     checks = [
-        _compare(old, done.delta, weight_digest(edited[rule.weight_name]) == last[rule.weight_name])
+        compare(old, done.delta, weight_digest(edited[rule.weight_name]) == last[rule.weight_name])
         for old, done, rule in zip(edit.deltas, session.finished, record.rules, strict=True)
     ]
     return Verified(record.machine.differences(machine_record(target)), tuple(checks))
 
 
-def _home(folder: Path, record: RunRecord, recipe: Recipe | None) -> Path:
-    """Where the recipe's paths start: a model given by file still lies beside the recipe.
+def _home(
+    folder: Path, record: RunRecord, recipe: Recipe | None, first: Path | None = None
+) -> Path:
+    """Where a model's own path starts: a model given by file still lies beside the recipe.
 
     A recipe that was named by a relative path is looked for from here and from the run upwards.
     """
     if recipe is None or not isinstance(recipe.model, FileModel):
         return folder
+    if first is not None and (first / recipe.model.path).exists():
+        return first
     beside = Path(record.recipe_path).parent
     for start in (Path(), *folder.absolute().parents):
         if (start / beside / recipe.model.path).exists():
             return start / beside
     return folder
+
+
+def _lock(folder: Path, record: RunRecord) -> Lock | None:
+    """The lock that the run obeyed: its contexts are repeated, not searched again."""
+    if record.lock is None:
+        return None
+    found = read_lock(folder / LOCK)
+    if found is None or found.sha256 != record.lock:
+        raise VerifyMismatchError(
+            "RD418",
+            f"{folder / LOCK} is not the lock that the run obeyed",
+            "restore the file, or run the recipe again",
+        )
+    return found
 
 
 def _check_inputs(record: RunRecord, recipe_digest: str, model_sha256: str) -> None:
@@ -155,7 +179,8 @@ def _check_inputs(record: RunRecord, recipe_digest: str, model_sha256: str) -> N
         )
 
 
-def _compare(old: Delta, new: Delta, weights_identical: bool) -> RuleCheck:
+def compare(old: Delta, new: Delta, weights_identical: bool = True) -> RuleCheck:
+    """A change solved again against the recorded one."""
     identical = torch.equal(old.directions, new.directions.cpu()) and torch.equal(
         old.coefficients, new.coefficients.cpu()
     )

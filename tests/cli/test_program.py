@@ -25,6 +25,8 @@ Invoke = Callable[..., Result]
 COMMANDS = (
     *("check", "fmt", "explain", "recipes", "models", "layers", "sample", "match"),
     *("plan", "run", "verify", "apply", "revert", "completion", "import", "export"),
+    *("flatten", "diff", "schema", "migrate", "lsp", "lock", "sweep", "combine", "pack", "unpack"),
+    *("push", "pull"),
 )
 WRONG = "edition 2026\nmodel nobody\n"
 
@@ -43,7 +45,7 @@ def test_help_has_every_command_with_an_example(program: Run, word: str) -> None
     for section in ("Write a recipe:", "Look at a model:", "Run a recipe:", "Use an edit:"):
         assert section in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 120
-    assert len(done.stdout.splitlines()) < 40
+    assert len(done.stdout.splitlines()) < 55
 
 
 @pytest.mark.parametrize("name", COMMANDS)

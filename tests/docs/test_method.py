@@ -64,7 +64,9 @@ def test_when_the_solver_stops(root: Path) -> None:
 
 def test_the_promises_are_those_that_verify_keeps(root: Path) -> None:
     page = (root / "docs" / "how-to" / "reproduce-and-verify.md").read_text(encoding="utf-8")
-    assert f"within {verifier.ANGLE_TOLERANCE:g} radians" in page
-    assert f"change within {verifier.CHANGE_TOLERANCE:.0%}".replace("%", " %") in " ".join(
-        page.split()
-    )
+    assert f"within {verifier.ANGLE_TOLERANCE:.4f} radians" in page
+    change = f"change within {verifier.CHANGE_TOLERANCE:.1%}".replace("%", " %")
+    assert change in " ".join(page.split())
+    told = (root / "docs" / "calibration.md").read_text(encoding="utf-8")
+    assert f"directions within {verifier.ANGLE_TOLERANCE:.4f} radians" in " ".join(told.split())
+    assert change in " ".join(told.split())

@@ -3,7 +3,7 @@
 - ``python`` is executed, block after block with the same names. ``python NAME.py`` is a module:
   it is written to that file, and later blocks may import it.
 - ``toml`` is written to the file that is named; a project's entry points are made known as an
-  installation makes them known.
+  installation makes them known. Any other ``toml``, and ``lua``, are an editor's settings.
 - ``redraft`` is checked, and must be in canonical layout. ``redraft NAME.redraft`` is written to
   that file as well. ``redraft wrong RD102`` must give exactly these codes. A part of a recipe is
   completed first. ``loose`` lifts the demand for canonical layout.
@@ -94,6 +94,7 @@ class Reader:
             "yaml": self.workflow,
             "json": self.json,
             "lark": self.grammar,
+            "lua": self.editor,
         }
         assert block.language in kinds, f"{block.place}: no test for `{block.language}` blocks"
         kinds[block.language](block)
@@ -107,7 +108,10 @@ class Reader:
         exec(compile(source, str(block.page), "exec"), self.names)
 
     def toml(self, block: Block) -> None:
-        project = tomllib.loads(block.text)["project"]
+        project = tomllib.loads(block.text).get("project")
+        if project is None:
+            self.editor(block)
+            return
         Path(block.words[0]).write_text(block.text, encoding="utf-8")
         name, version = project["name"].replace("-", "_"), project["version"]
         folder = Path(f"{name}-{version}.dist-info")
@@ -176,6 +180,11 @@ class Reader:
 
     def json(self, block: Block) -> None:
         json.loads(block.text)
+
+    def editor(self, block: Block) -> None:
+        """An editor's settings, which start the language server."""
+        words = re.findall(r'"([^"]+)"', block.text)
+        assert {"redraft", "lsp"} <= set(words), f"{block.place}: starts no language server"
 
     def grammar(self, block: Block) -> None:
         """Compared with the real one in test_language.py."""

@@ -21,10 +21,14 @@ from redraft.cli.screen import COLOR_KEY, Screen
 PROGRAM = "redraft"
 COMPLETE_VARIABLE = "_REDRAFT_COMPLETE"
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "Write a recipe": ("check", "fmt", "explain", "recipes", "import", "export"),
+    "Write a recipe": (
+        *("check", "fmt", "flatten", "diff", "explain", "recipes", "import", "export"),
+        *("schema", "migrate", "lsp"),
+    ),
     "Look at a model": ("models", "layers", "sample", "match"),
-    "Run a recipe": ("plan", "run", "verify", "bench"),
-    "Use an edit": ("apply", "revert"),
+    "Run a recipe": ("plan", "lock", "run", "sweep", "verify", "bench"),
+    "Use an edit": ("apply", "revert", "combine"),
+    "Share it": ("pack", "unpack", "push", "pull"),
 }
 OTHERS = "Others"
 
@@ -146,6 +150,29 @@ def device_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         default="auto",
         help="Where to compute; auto (the default) takes CUDA if it is there.",
     )
+
+
+def set_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--set NAME=VALUE``, any number of times; the command gets pairs of name and value."""
+    return click.option(
+        "--set",
+        "given",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=_split_pairs,
+        help="A value for a parameter, or for RULE.SETTING; may be repeated.",
+    )
+
+
+def _split_pairs(
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    pairs = [value.partition("=") for value in values]
+    for name, sign, value in pairs:
+        if not (name.strip() and sign and value.strip()):
+            told = f"{name}{sign}{value}"
+            raise click.BadParameter(f"`{told}` is not NAME=VALUE, as in `--set strength=3`")
+    return tuple((name.strip(), value.strip()) for name, _, value in pairs)
 
 
 def _keep_color(context: click.Context, _option: click.Parameter, value: str | None) -> None:

@@ -21,13 +21,18 @@ REPORT = (
 
 @dataclass(frozen=True)
 class Failure:
-    """What is told of an error. ``checked`` has the diagnostics of a recipe that is at fault."""
+    """What is told of an error.
+
+    ``checked`` has the diagnostics of a recipe that is at fault; ``details`` are single findings,
+    a line each.
+    """
 
     code: str
     message: str
     help: str | None
     status: int = 1
     checked: Any = None
+    details: tuple[str, ...] = ()
 
 
 def debugging() -> bool:
@@ -59,6 +64,7 @@ def report(error: Exception, screen: Screen, *, as_json: bool) -> int:
         sys.stderr.write(
             render(checked.diagnostics, checked.source, color=screen.error_color) + "\n"
         )
+    sys.stderr.write("".join(f"  {visible(each)}\n" for each in failure.details))
     sys.stderr.write(shown(failure.code, failure.message, failure.help, screen.error_color))
     return failure.status
 
@@ -67,7 +73,8 @@ def failure_of(error: Exception) -> Failure:
     """What to tell of any exception."""
     if isinstance(error, RedraftError):
         checked = getattr(error, "checked", None)
-        return Failure(error.code, error.message, error.help, error.exit_status, checked)
+        details = getattr(error, "details", ())
+        return Failure(error.code, error.message, error.help, error.exit_status, checked, details)
     memory = _out_of_memory(error)
     if memory is not None:
         return memory
@@ -104,6 +111,8 @@ def _as_json(failure: Failure) -> dict[str, Any]:
         "message": failure.message,
         "help": failure.help,
     }
+    if failure.details:
+        told["details"] = list(failure.details)
     if failure.checked is not None:
         from redraft_dsl.exporting import to_object
 

@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from redraft.pack import is_pack
 from redraft.shipped import locate_recipe
 
 if TYPE_CHECKING:
     from redraft.cli.screen import Reporter
     from redraft.planner import Plan
+    from redraft_dsl.params import Given
 
 
-def plan_file(name: str, device: str, reporter: Reporter) -> Plan:
+def plan_file(
+    name: str, device: str, reporter: Reporter, *, lock: bool = False, given: Given = ()
+) -> Plan:
     """Plan the recipe that a user means by ``name``; fetches its model if need be.
 
+    With ``lock`` the plan obeys the lock beside the recipe, where there is one. ``given`` are
+    values for the recipe's parameters and settings. A pack stands for the recipe in it; a model
+    that is given by its file then lies beside the pack.
+
     Raises:
-        RedraftError: the recipe has errors, or its model cannot be had.
+        RedraftError: the recipe has errors, its model cannot be had, or its lock differs.
 
     """
     from redraft.loading import load
+    from redraft.locking import plan_obeying
     from redraft.models.opening import choose_device
     from redraft.planner import make_plan
 
-    path = locate_recipe(name)
-    return make_plan(
-        load(path),
+    path, home = locate_recipe(name), None
+    if is_pack(name):
+        from redraft.pack.reading import recipe_in
+
+        path, home = recipe_in(path), path.parent
+    plan = plan_obeying if lock else make_plan
+    made = plan(
+        load(path, given),
         path.parent,
         device=choose_device(device).type,
         progress=reporter.download,
+        home=home,
     )
+    return made if home is None else replace(made, path=name)

@@ -169,6 +169,13 @@ class Reporter:
         """As ``redraft.session.Progress``."""
         self._show(what, done, total)
 
+    def overall(self, what: str, done: int, total: int) -> None:
+        """One bar for a long task; ``what`` tells what of it is being done, and changes."""
+        if self._bars is not None:
+            self._show("", done, total)
+            text = visible(what) if what else "done"
+            self._bars.update(self._tasks[""], description=f"{done} of {total} done; {text}")
+
     def download(self, stage: str, done: int | None, total: int | None) -> None:
         """As ``redraft.models.download.Progress``."""
         names = {"download": "fetching the model", "verify": "checking the model's hash"}

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ from redraft.delta import Delta
 from redraft.drawing import at_once, batch_size, draw_values
 from redraft.goals import Goal
 from redraft.models.adapter import Generator, LayerInputs
+from redraft.shared import Common
 
 CORRELATION = 0.3
 """Least correlation with the wish at which a picture counts as changed."""
@@ -235,24 +237,45 @@ def measure(
     *,
     own_goal: Callable[[LayerInputs], Tensor] | None = None,
     seed: int = 0,
+    common: Common | None = None,
 ) -> Effect:
     """The effect of one change on pictures of ``latents`` (N, latent_size).
 
     Everything before the layer is run once for both sides; the generator is left as it is.
-    ``own_goal`` gives the values that a removal wants for any pictures.
+    ``own_goal`` gives the values that a removal wants for any pictures. ``common`` keeps what the
+    pictures are without the change.
     """
-    form = generator.form(layer)
+    form, common = generator.form(layer), common or Common.nothing()
     weight = delta.added_to(form.weight)
     parts = []
-    for part in torch.split(latents, batch_size(generator.facts)):
-        inputs = generator.inputs(part, [layer])[layer]
-        before, after = (
-            generator.pictures(layer, form.activate(form.response(inputs, each)), inputs)
-            for each in (form.weight, weight)
-        )
-        wanted = None if own_goal is None else generator.pictures(layer, own_goal(inputs), inputs)
-        parts.append(score_pictures(before, after, wish, wanted))
+    for number, part in enumerate(torch.split(latents, batch_size(generator.facts))):
+        shown = common.once("judged", number, partial(_unchanged, generator, layer, part, own_goal))
+        values = form.activate(form.response(shown.inputs, weight))
+        after = generator.pictures(layer, values, shown.inputs)
+        parts.append(score_pictures(shown.before, after, wish, shown.wanted))
     return summarise(PictureScores.joined(parts), seed)
+
+
+@dataclass(frozen=True)
+class _Unchanged:
+    """Pictures (N, 3, H, W) without a change, what enters the layer, and what a removal wants."""
+
+    inputs: LayerInputs
+    before: Tensor
+    wanted: Tensor | None
+
+
+def _unchanged(
+    generator: Generator,
+    layer: str,
+    latents: Tensor,
+    own_goal: Callable[[LayerInputs], Tensor] | None,
+) -> _Unchanged:
+    form, inputs = generator.form(layer), generator.inputs(latents, [layer])[layer]
+    values = form.activate(form.response(inputs, form.weight))
+    before = generator.pictures(layer, values, inputs)
+    wanted = None if own_goal is None else generator.pictures(layer, own_goal(inputs), inputs)
+    return _Unchanged(inputs, before, wanted)
 
 
 def _centred(changes: Tensor, inside: Tensor) -> Tensor:

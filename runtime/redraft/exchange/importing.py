@@ -15,7 +15,7 @@ from redraft.models import catalog
 from redraft_dsl.check import Checked
 from redraft_dsl.check.structure import respelled
 from redraft_dsl.diagnostics import did_you_mean
-from redraft_dsl.exchange.edits import MAX_BYTES, EditFile, NotAnEditError, read_edit
+from redraft_dsl.exchange.edits import EXPECTED, MAX_BYTES, EditFile, NotAnEditError, read_edit
 from redraft_dsl.exchange.to_recipe import Draft, Removal, Wish, draft
 from redraft_dsl.facts import ModelFacts
 from redraft_dsl.masks import path_fault
@@ -94,13 +94,26 @@ def read_file(path: Path) -> EditFile:
 
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        return read_edit(data)
+        return read_edit(read_bytes(path))
     except NotAnEditError as problem:
+        help_text = problem.help
+        if help_text == EXPECTED:
+            help_text += "; a recipe in JSON is what `redraft export --json` writes"
         raise ArtifactError(
-            "RD680", f"{path} is not an edit file: {problem.message}", problem.help
+            "RD680", f"{path} is not an edit file: {problem.message}", help_text
         ) from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file; of a file that is too long, a byte more than is allowed.
+
+    Raises:
+        ArtifactError: there is no such file.
+
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise ArtifactError("RD636", f"there is no file {path}", "check the path") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -26,6 +27,7 @@ from redraft.session import (
     restore_base,
     site_of,
 )
+from redraft.shared import Shared
 from redraft.sheets import before_after
 from redraft.site import Site, build_match_filter
 from redraft.solving import problem_of, removal_goal
@@ -36,6 +38,8 @@ REPORT = "report.html"
 SHOWN_CONTEXTS = 48
 SHOWN_UNSEEN = 24
 SHOWN_MATCHES = 12
+KEPT_UNSEEN = 8
+"""Pictures that a run keeps at hand for a notebook."""
 SHOWN_SIDE = 256
 """Larger pictures are kept at about this side: nothing shows them larger, and there are many."""
 
@@ -47,6 +51,7 @@ def run_and_report(
     device: str = "auto",
     fresh: bool = False,
     progress: Progress | None = None,
+    shared: Shared | None = None,
 ) -> Run:
     """Run a plan, then write ``before-after.png``, ``report.html`` and last ``run.json``.
 
@@ -54,13 +59,15 @@ def run_and_report(
         RedraftError: as :func:`redraft.runner.run_plan`; or a file cannot be written.
 
     """
-    run = run_plan(plan, out=out, device=device, fresh=fresh, progress=progress)
+    run = run_plan(plan, out=out, device=device, fresh=fresh, progress=progress, shared=shared)
     with torch.no_grad():
         data = report_data(run)
     files.write_bytes(run.folder / PICTURE, png(before_after(data.bands())))
     files.write_text(run.folder / REPORT, render(data))
     finish(run)
-    return run
+    # A single rule is the whole edit, and its pictures are those of the edit.
+    unseen = data.whole or data.rules[-1].unseen
+    return replace(run, pictures=unseen[:KEPT_UNSEEN])
 
 
 def report_data(run: Run) -> ReportData:

@@ -28,8 +28,8 @@ def command(
     """Write an edited copy of a model, in its own format.
 
     MODEL is a name from `redraft models`, or a checkpoint file; it is only read. EDIT is an
-    edit.safetensors, or a run folder. Beside the copy lies a file from which `redraft revert`
-    restores the original, bit for bit.
+    edit.safetensors, a run folder, or a pack. Beside the copy lies a file from which `redraft
+    revert` restores the original, bit for bit.
     """
     from redraft.applying import apply_to_file
     from redraft.models.opening import locate_named
@@ -48,10 +48,15 @@ def command(
 
 
 def load_edit(path: Path) -> Edit:
-    """The edit in a file or in a run folder."""
+    """The edit in a file, in a run folder or in a pack."""
     from redraft.artifact import Edit
+    from redraft.pack import is_pack
     from redraft.runner import EDIT
 
+    if is_pack(path) and not path.is_dir():
+        from redraft.pack.reading import edit_in
+
+        return Edit.load(edit_in(path))
     return Edit.load(path / EDIT if (path / EDIT).is_file() else path)
 
 

@@ -136,17 +136,42 @@ def solve(
 
 @_part(name="stats", example="redraft bench stats")
 @click.option("--recipe", default="glasses", help="A recipe whose first rule is an insert.")
-@click.option("--count", default=2000, help="Latents in a pass.")
+@click.option(
+    "--count",
+    type=click.IntRange(1),
+    help="Latents in a pass; if not given 2000, and with --arch two batches.",
+)
+@click.option(
+    "--arch",
+    "architectures",
+    type=Architectures(),
+    help="Run 256 px networks of seeded random weights instead: dcgan,proggan,stylegan2.",
+)
+@click.option("--layer", help="With --arch, the layer; if not given, the one that solve rewrites.")
 @device_option()
 @format_option()
-def stats(recipe: str, count: int, device: str, form: str) -> None:
-    """Time the statistics pass against the bare forward pass to the same layer."""
-    from redraft.bench.stats import bench_stats
+def stats(
+    recipe: str,
+    count: int | None,
+    architectures: tuple[str, ...] | None,
+    layer: str | None,
+    device: str,
+    form: str,
+) -> None:
+    """Time the statistics pass against the bare forward pass to the same layer.
 
+    --device is for recipes.
+    """
+    from redraft.bench.stats import bench_stats, bench_stats_of
+
+    if layer is not None and architectures is None:
+        raise click.UsageError("--layer goes with --arch; a recipe's rule names its own layer")
     screen = Screen.current()
     with screen.progress() as reporter:
-        case = _case(recipe, device, reporter)
-        found = bench_stats(case, count)
+        if architectures is None:
+            found = bench_stats(_case(recipe, device, reporter), count or 2000)
+        else:
+            found = bench_stats_of(architectures, layer, count, reporter.step)
     titles = {"rows": "Medians of five pairs", "memory": "Peak memory of the process so far"}
     _print(screen, form, found, titles)
 
@@ -271,6 +296,27 @@ def leftout(
     _print(screen, form, found, {part: title for part, title in titles.items() if found[part]})
 
 
+@_part(name="repeat", example="redraft bench repeat")
+@click.option("--recipe", "recipes", multiple=True, help="Recipes; if not given, redraft's own.")
+@device_option()
+@format_option()
+def repeat(recipes: tuple[str, ...], device: str, form: str) -> None:
+    """Solve recipes as unlike machines would, and compare the changes.
+
+    The tolerances of `redraft verify` come from these figures.
+    """
+    from redraft.bench.repeat import bench_repeat
+    from redraft.shipped import shipped_recipes
+
+    screen = Screen.current()
+    named = [locate_recipe(name) for name in recipes]
+    paths = named or [recipe.path for recipe in shipped_recipes()]
+    with screen.progress() as reporter:
+        found = bench_repeat(paths, device=device, tell=reporter.step)
+    titles = {"worst": "The worst rule under each condition", "rows": "Every rule"}
+    _print(screen, form, found, titles)
+
+
 @_part(name="speed", example="redraft bench speed")
 @click.option("--recipe", default="glasses", help="A recipe whose first rule is an insert.")
 @click.option("--count", default=2000, type=click.IntRange(1), help="Images that match looks at.")
@@ -354,6 +400,8 @@ def _print(screen: Screen, form: str, found: dict[str, Any], titles: dict[str, s
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
+        if 0 < abs(value) < 1e-3:
+            return f"{value:.1e}"
         return f"{value:.1f}" if abs(value) >= 10 else f"{value:.4f}"
     if isinstance(value, tuple | list):
         return "-".join(f"{part:.3f}" for part in value)

@@ -10,30 +10,33 @@ from typing import TYPE_CHECKING
 import click
 
 from redraft.cli.app import command as make_command
-from redraft.cli.app import format_option
+from redraft.cli.app import format_option, set_option
 from redraft.cli.recipes_in import STANDARD_INPUT, expand
 from redraft.cli.screen import Screen
 from redraft.errors import RedraftError
+from redraft.pack import is_pack
 from redraft.shipped import locate_recipe
 from redraft_dsl.rendering import visible
 
 if TYPE_CHECKING:
     from redraft_dsl.diagnostics import Diagnostic
+    from redraft_dsl.params import Given
     from redraft_dsl.source import Source
 
 
 @make_command(name="check", example="check glasses.redraft")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@set_option()
 @format_option("sarif", "github")
-def command(files: tuple[str, ...], form: str) -> None:
+def command(files: tuple[str, ...], given: Given, form: str) -> None:
     """Find every problem of a recipe, without opening its model.
 
-    FILE is a recipe, the name of one that comes with redraft, a folder (all recipes in it and
-    below, but for hidden folders and run folders), or - for standard input. The exit status is
-    1 when there is an error; warnings alone leave it at 0.
+    FILE is a recipe, the name of one that comes with redraft, a pack, a folder (all recipes in
+    it and below, but for hidden folders and run folders), or - for standard input. The exit
+    status is 1 when there is an error; warnings alone leave it at 0.
     """
     screen = Screen.current()
-    checked = [_check(name) for name in expand(files)]
+    checked = [_check(name, given) for name in expand(files)]
     if form == "text":
         _print_text(screen, checked)
     else:
@@ -44,7 +47,7 @@ def command(files: tuple[str, ...], form: str) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _check(name: str) -> tuple[Source, tuple[Diagnostic, ...]]:
+def _check(name: str, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
     from redraft.loading import load, loads
     from redraft_dsl.diagnostics import error
     from redraft_dsl.reading import decode
@@ -54,15 +57,28 @@ def _check(name: str) -> tuple[Source, tuple[Diagnostic, ...]]:
         source, problems = decode("<stdin>", sys.stdin.buffer.read())
         if problems:
             return source, problems
-        checked = loads(source.text, Path())
+        checked = loads(source.text, Path(), given)
         return Source(source.path, checked.source.text), checked.diagnostics
     try:
         path = locate_recipe(name)
+        if is_pack(name):
+            return _pack(path, given)
     except RedraftError as problem:
         found = error(problem.code, problem.message, None, "", problem.help)
         return Source(name, ""), (found,)
-    checked = load(path)
+    checked = load(path, given)
     return checked.source, checked.diagnostics
+
+
+def _pack(path: Path, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
+    """Check the recipe in a pack, and the pack itself on the way."""
+    from redraft.loading import load
+    from redraft.pack import RECIPE
+    from redraft.pack.reading import recipe_in
+    from redraft_dsl.source import Source
+
+    checked = load(recipe_in(path), given)
+    return Source(f"{path}:{RECIPE}", checked.source.text), checked.diagnostics
 
 
 def _exported(form: str, checked: Sequence[tuple[Source, tuple[Diagnostic, ...]]]) -> str:

@@ -19,6 +19,7 @@ PHASES = {
     "4": "Planning",
     "5": "Running",
     "6": "Files and models",
+    "7": "Sharing and exchange",
 }
 
 

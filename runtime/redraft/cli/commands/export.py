@@ -1,9 +1,11 @@
-"""``redraft export``: a recipe in another program's form."""
+"""``redraft export``: a recipe in another form, or in another program's."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,36 +14,112 @@ from redraft.cli.screen import Screen
 from redraft.shipped import locate_recipe
 from redraft_dsl.rendering import visible
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 @make_command(name="export", example="export glasses.redraft --davidbau -o edit.json")
 @click.argument("recipe")
 @click.option("--davidbau", is_flag=True, help="As an edit file of the paper's authors.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with every default written out.")
+@click.option("--lora", is_flag=True, help="An edit (not a recipe), as a LoRA.")
+@click.option("--model", help="With --lora: name the weights as this model file does.")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="The file; standard output by default."
 )
 @click.option("--force", is_flag=True, help="Overwrite the file.")
-def command(recipe: str, davidbau: bool, out: Path | None, force: bool) -> None:
-    """Write a recipe in the form of another program.
+def command(
+    recipe: str,
+    davidbau: bool,
+    as_json: bool,
+    lora: bool,
+    model: str | None,
+    out: Path | None,
+    force: bool,
+) -> None:
+    """Write a recipe, or an edit, in another form.
 
     With --davidbau, as the JSON that the program of the paper's authors loads. It holds the
     marked images only: model, layer, rank and every other setting stay behind. A recipe that
     was imported gives the same JSON back.
+
+    With --json, the checked recipe as JSON, for programs: every default is written out, masks are
+    named with their hashes. `redraft schema` describes it, `redraft import` reads it.
+
+    With --lora, an edit.safetensors or a run folder as the matrices `lora_up` and `lora_down` of
+    each weight. One line merges them, whatever the layer: the file's metadata says it.
     """
-    if not davidbau:
-        raise click.UsageError("say in which form: --davidbau")
-    from redraft import files
+    if model is not None and not lora:
+        raise click.UsageError("--model goes with --lora")
+    if davidbau + as_json + lora != 1:
+        raise click.UsageError("say in which form: --davidbau, --json or --lora (one of them)")
+    if lora:
+        _write_lora(Path(recipe), model, out, force=force)
+    elif as_json:
+        _write_json(locate_recipe(recipe), out, force=force)
+    else:
+        _write_davidbau(locate_recipe(recipe), out, force=force)
+
+
+def _write_davidbau(path: Path, out: Path | None, *, force: bool) -> None:
     from redraft.exchange.exporting import davidbau_text
-    from redraft.exchange.importing import refuse_overwriting
     from redraft.loading import load
 
-    screen = Screen.current()
-    path = locate_recipe(recipe)
     text, drawn = davidbau_text(load(path), path.parent)
     if drawn:
-        screen.remark(f"drawn as masks: the regions of {visible(', '.join(drawn))}")
+        Screen.current().remark(f"drawn as masks: the regions of {visible(', '.join(drawn))}")
+    # The authors' program ends its files without a line end.
+    _write(text if out else f"{text}\n", out, force=force)
+
+
+def _write_json(path: Path, out: Path | None, *, force: bool) -> None:
+    from redraft.exchange.recipes import recipe_json
+    from redraft.loading import load
+
+    _write(recipe_json(load(path)), out, force=force)
+
+
+def _write(text: str, out: Path | None, *, force: bool) -> None:
+    """To the file, or to standard output."""
+    from redraft import files
+    from redraft.exchange.importing import refuse_overwriting
+
     if out is None:
-        sys.stdout.write(f"{text}\n")
+        sys.stdout.write(text)
         return
     refuse_overwriting([out], force=force)
     files.write_text(out, text)
+    Screen.current().say(f"written: {visible(str(out))}")
+
+
+def _write_lora(path: Path, model: str | None, out: Path | None, *, force: bool) -> None:
+    if out is None:
+        raise click.UsageError("--lora needs a file to write: -o FILE.safetensors")
+    from redraft.cli.commands.apply import load_edit
+    from redraft.exchange.importing import refuse_overwriting
+    from redraft.lora import MERGE, made_for, write_lora
+
+    screen = Screen.current()
+    edit = load_edit(path)
+    refuse_overwriting([out], force=force)
+    tensors = None if model is None else _tensors(model, screen)
+    layers = write_lora(edit, out, tensors)
+    if tensors is not None and not made_for(edit, tensors):
+        screen.warn(
+            f"{model} has other weights than the model that the edit was made for; only names "
+            "and shapes were taken from it"
+        )
     screen.say(f"written: {visible(str(out))}")
+    for layer in layers:
+        rules = ", ".join(rule.name for rule in layer.rules)
+        screen.say(f"{visible(layer.name)}: rank {layer.rank}, {visible(rules)}")
+    screen.say(f"to merge: {MERGE}")
+
+
+def _tensors(model: str, screen: Screen) -> Mapping[str, Tensor]:
+    """The weights of a model under its file's own names."""
+    from redraft.models.checkpoint import load_state
+    from redraft.models.opening import locate_named
+
+    with screen.progress() as reporter:
+        return load_state(locate_named(model, reporter.download).path).tensors

@@ -1,9 +1,9 @@
-"""``redraft import``: a recipe from an edit file of the paper's authors."""
+"""``redraft import``: a recipe from JSON, be it redraft's own or the paper authors'."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -13,13 +13,14 @@ from redraft.shipped import SUFFIX
 from redraft_dsl.rendering import visible
 
 if TYPE_CHECKING:
+    from redraft_dsl.check import Checked
     from redraft_dsl.exchange.to_recipe import Removal
 
 
 @make_command(name="import", example="import edit.json --model faces --layer layer6")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--model", required=True, help="A name from `redraft models`, or a model file.")
-@click.option("--layer", required=True, help="Where the rule is written: see `redraft layers`.")
+@click.option("--model", help="A name from `redraft models`, or a model file.")
+@click.option("--layer", help="Where the rule is written: see `redraft layers`.")
 @click.option(
     "--rank", type=click.IntRange(1, 65_536), help="Of the rule; 1, as theirs, is the default."
 )
@@ -38,37 +39,74 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Overwrite the recipe and its masks.")
 def command(
     file: Path,
-    model: str,
-    layer: str,
+    model: str | None,
+    layer: str | None,
     rank: int | None,
     truncation: float | None,
     removal: Removal | None,
     out: Path | None,
     force: bool,
 ) -> None:
-    """Make a recipe of an edit file of the paper's authors.
+    """Make a recipe of a JSON file.
 
-    FILE is a JSON file as their program saves it. It holds images and masks only, so the model
-    and the layer must be given. The recipe is written to the current folder, its masks to
-    masks/NAME beside it; it says in comments what was assumed.
+    FILE is an edit file of the paper's authors, as their program saves it, or a recipe that
+    `redraft export --json` wrote. Which of the two is seen from what is in it.
+
+    An edit file holds images and masks only, so --model and --layer must be given. The recipe is
+    written to the current folder, its masks to masks/NAME beside it; it says in comments what was
+    assumed. A recipe in JSON says everything itself; its masks must lie beside the new recipe.
     """
+    from redraft.exchange.importing import read_bytes, read_file
+    from redraft_dsl.json_form import claims_to_be_a_recipe
+
+    target = out or Path(f"{file.stem}{SUFFIX}")
+    data = read_bytes(file)
+    if claims_to_be_a_recipe(data):
+        if any(each is not None for each in (model, layer, rank, truncation, removal)):
+            raise click.UsageError(
+                "this is a recipe in JSON, which says everything itself: leave out --model, "
+                "--layer, --rank, --truncation and --as"
+            )
+        _import_recipe(file, data, target, force=force)
+        return
+    if model is None or layer is None:
+        read_file(file)  # what is no edit file at all is told first
+        raise click.UsageError(f"missing option '{'--layer' if model else '--model'}'.")
+    wish = Wish(model, layer, rank, truncation, removal)
+    _import_edit(file, target, wish, force=force)
+
+
+class Wish(NamedTuple):
+    """What an edit file does not say."""
+
+    model: str
+    layer: str
+    rank: int | None
+    truncation: float | None
+    removal: Removal | None
+
+
+def _import_recipe(file: Path, data: bytes, target: Path, *, force: bool) -> None:
+    from redraft.exchange.recipes import import_json
+
+    screen = Screen.current()
+    _remark(import_json(file, data, target, force=force), screen)
+    screen.say(f"written: {visible(str(target))}")
+
+
+def _import_edit(file: Path, target: Path, wish: Wish, *, force: bool) -> None:
     from redraft.exchange.importing import import_edit
 
     screen = Screen.current()
-    done = import_edit(
-        file,
-        out or Path(f"{file.stem}{SUFFIX}"),
-        model=model,
-        layer=layer,
-        rank=rank,
-        truncation=truncation,
-        removal=removal,
-        force=force,
-    )
-    if done.checked.warnings:
-        from redraft_dsl.rendering import render
-
-        shown = render(done.checked.warnings, done.checked.source, color=screen.error_color)
-        screen.remark(shown)
+    done = import_edit(file, target, **wish._asdict(), force=force)
+    _remark(done.checked, screen)
     count = len(done.masks)
     screen.say(f"written: {visible(str(done.path))} (and {count} mask{'s' if count > 1 else ''})")
+
+
+def _remark(checked: Checked, screen: Screen) -> None:
+    """Show what the checker warns of."""
+    if checked.warnings:
+        from redraft_dsl.rendering import render
+
+        screen.remark(render(checked.warnings, checked.source, color=screen.error_color))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from redraft.cli.app import command as make_command
-from redraft.cli.app import device_option, format_option
+from redraft.cli.app import device_option, format_option, set_option
 from redraft.cli.planning import plan_file
 from redraft.cli.screen import Column, Reporter, Screen
 
@@ -16,19 +16,23 @@ if TYPE_CHECKING:
     from redraft.cli.foresight import Matched
     from redraft.places import ResolvedPlace
     from redraft.planner import Plan, RuleStep, Step
+    from redraft_dsl.params import Given
 
     Matches = dict[str, tuple[Matched, ...]]
 
 DISTURBED = "resolved during the run, for an earlier rule changes the keys that it searches"
 QUICK = "not searched, because of --quick"
+LOCKED = "not searched, for the lock says them"
 
 
 @make_command(name="plan", example="plan glasses.redraft")
 @click.argument("file")
 @device_option()
 @click.option("--quick", is_flag=True, help="Do not open the model to search for contexts.")
+@set_option()
+@click.option("--no-lock", is_flag=True, help="Ignore the lock that lies beside the recipe.")
 @format_option()
-def command(file: str, device: str, quick: bool, form: str) -> None:
+def command(file: str, device: str, quick: bool, given: Given, no_lock: bool, form: str) -> None:
     """Show what a run would do, what it would cost and what it would find.
 
     FILE is a recipe, or the name of one that comes with redraft. Statistics that the search for
@@ -36,7 +40,7 @@ def command(file: str, device: str, quick: bool, form: str) -> None:
     """
     screen = Screen.current()
     with screen.progress() as reporter:
-        plan = plan_file(file, device, reporter)
+        plan = plan_file(file, device, reporter, lock=not no_lock, given=given)
         matches = {} if quick else _matches(plan, device, reporter)
     if form == "json":
         screen.say(json.dumps(_as_json(plan, matches, quick), indent=1, ensure_ascii=False))
@@ -50,14 +54,14 @@ def _matches(plan: Plan, device: str, reporter: Reporter) -> Matches:
     from redraft.models.opening import choose_device
     from redraft.session import open_session
 
-    if not any(has_match(step) for step in plan.rules):
+    if not any(has_match(step) and not step.locked for step in plan.rules):
         return {}
     session = open_session(plan, choose_device(device), tell=reporter.step)
     sites = undisturbed_sites(session)
     return {
         step.rule.name: matched(sites[step.rule.name], step.rule)
         for step in plan.rules
-        if step.rule.name in sites
+        if step.rule.name in sites and not step.locked
     }
 
 
@@ -69,6 +73,8 @@ def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
     screen.say(screen.paint("strong", f"{recipe.name} {recipe.version}: {recipe.title}"))
     screen.say(f"model   {plan.base.name} ({plan.base.facts.arch}), sha256 {plan.base.sha256}")
     screen.say(f"recipe  sha256 {recipe.digest()}")
+    if plan.lock is not None:
+        screen.say(f"lock    sha256 {plan.lock.sha256}, obeyed")
     screen.say(f"run     {run_folder(plan)}")
     screen.heading("Steps")
     columns = [
@@ -110,7 +116,11 @@ def _words(plan: Plan, step: Step) -> tuple[str, str, str, str]:
         return f"statistics over {block}", step.layer, ", ".join(reads), state
     state = f"{step.positions} context{'' if step.positions == 1 else 's'}"
     if step.matches:
-        state += f" at most, {step.matches} of them by match"
+        state += (
+            f", {step.matches} of them from the lock"
+            if step.locked
+            else (f" at most, {step.matches} of them by match")
+        )
     if step.unknowns:
         state += f"; {_problems(step)} a channel"
     reads = [plan.base.name, *step.reads]
@@ -137,7 +147,7 @@ def _print_matches(screen: Screen, step: RuleStep, matches: Matches, quick: bool
         return
     screen.heading(f"Contexts found for {step.rule.name}")
     if step.rule.name not in matches:
-        screen.say(QUICK if quick else DISTURBED)
+        screen.say(_unsearched(step, quick))
         return
     for one in matches[step.rule.name]:
         like = one.wanted.like
@@ -152,6 +162,13 @@ def _print_matches(screen: Screen, step: RuleStep, matches: Matches, quick: bool
                 for place in one.places
             ],
         )
+
+
+def _unsearched(step: RuleStep, quick: bool) -> str:
+    """Why nothing was searched for a rule."""
+    if step.locked:
+        return LOCKED
+    return QUICK if quick else DISTURBED
 
 
 def box_text(place: ResolvedPlace) -> str:
@@ -175,6 +192,7 @@ def _as_json(plan: Plan, matches: Matches, quick: bool) -> dict[str, Any]:
             "file": str(plan.base.path),
             "sha256": plan.base.sha256,
         },
+        "lock": None if plan.lock is None else plan.lock.sha256,
         "run_dir": str(run_folder(plan)),
         "nominal_gflops": NOMINAL_GFLOPS,
         "steps": [_step_json(plan, step, matches, quick) for step in plan.steps],
@@ -217,7 +235,7 @@ def _step_json(plan: Plan, step: Step, matches: Matches, quick: bool) -> dict[st
     if has_match(step):
         found = matches.get(step.rule.name)
         told["matches"] = None if found is None else [match_json(one) for one in found]
-        told["matches_reason"] = None if found is not None else QUICK if quick else DISTURBED
+        told["matches_reason"] = None if found is not None else _unsearched(step, quick)
     return told
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from redraft.cli.app import command as make_command
-from redraft.cli.app import device_option, format_option
+from redraft.cli.app import device_option, format_option, set_option
 from redraft.cli.planning import plan_file
 from redraft.cli.screen import Column, Screen
 from redraft_dsl.rendering import visible
@@ -17,6 +17,7 @@ from redraft_dsl.rendering import visible
 if TYPE_CHECKING:
     from redraft.record import RuleRecord
     from redraft.runner import Run
+    from redraft_dsl.params import Given
 
 NONE = "-"
 
@@ -32,18 +33,28 @@ NONE = "-"
 @click.option(
     "--fresh", is_flag=True, help="Solve every rule anew; do not go on from a broken run."
 )
+@set_option()
+@click.option("--no-lock", is_flag=True, help="Ignore the lock that lies beside the recipe.")
 @format_option()
-def command(file: str, out: Path | None, device: str, fresh: bool, form: str) -> None:
+def command(
+    file: str,
+    out: Path | None,
+    device: str,
+    fresh: bool,
+    given: Given,
+    no_lock: bool,
+    form: str,
+) -> None:
     """Run a recipe: write its edit, its pictures and a report.
 
-    FILE is a recipe, or the name of one that comes with redraft. A run that was stopped goes on
-    where it was.
+    FILE is a recipe, a pack, or the name of a recipe that comes with redraft. A run that was
+    stopped goes on where it was. A lock that lies beside the recipe is obeyed: see `redraft lock`.
     """
     from redraft.report.outputs import run_and_report
 
     screen = Screen.current()
     with screen.progress() as reporter:
-        plan = plan_file(file, device, reporter)
+        plan = plan_file(file, device, reporter, lock=not no_lock, given=given)
         run = run_and_report(plan, out=out, device=device, fresh=fresh, progress=reporter.step)
     for warning in _warnings(run):
         screen.warn(warning)
@@ -77,6 +88,11 @@ def _print(screen: Screen, run: Run) -> None:
         for rule in record.rules:
             if rule.kind == "erase" and rule.judged is not None:
                 screen.say(f"{rule.name}: {rule.judged} of them hold what the rule removes")
+    if record.given:
+        pairs = ", ".join(f"{name} = {value}" for name, value in record.given.items())
+        screen.say(f"with {visible(pairs)}")
+    if record.lock is not None:
+        screen.say("its lock was obeyed")
     screen.say(f"{record.seconds:.1f} seconds on {record.machine.device}")
     for what, path in _outputs(run):
         screen.say(f"{what:<8}{visible(str(path))}")

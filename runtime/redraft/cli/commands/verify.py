@@ -28,19 +28,31 @@ def command(run: Path, device: str, form: str) -> None:
 
     On the same machine and versions every bit must agree; elsewhere the change must agree
     within stated tolerances. The edit itself must give the recorded weights everywhere. The
-    exit status is 4 when a promise is broken.
+    exit status is 4 when a promise is broken. RUN is a run folder, or a pack that holds one.
     """
     from redraft.verifier import verify
 
     screen = Screen.current()
+    folder, home = _run_folder(run)
     with screen.progress() as reporter:
-        verified = verify(run, device=device, progress=reporter.step)
+        verified = verify(folder, device=device, progress=reporter.step, home=home)
     if form == "json":
         screen.say(json.dumps(_as_json(verified), indent=1))
     else:
         _print(screen, verified)
     if not verified.holds:
         raise click.exceptions.Exit(MISMATCH)
+
+
+def _run_folder(run: Path) -> tuple[Path, Path | None]:
+    """The run folder, and where a model given by its file is looked for first."""
+    from redraft.pack import is_pack
+
+    if not is_pack(run):
+        return run, None
+    from redraft.pack.reading import run_in
+
+    return run_in(run), run.parent
 
 
 def promise(verified: Verified) -> str:
@@ -51,7 +63,7 @@ def promise(verified: Verified) -> str:
         return "same machine and versions: bit-identical changes"
     return (
         f"{', '.join(verified.differences)}: key directions within {ANGLE_TOLERANCE:g} rad and "
-        f"changes within {CHANGE_TOLERANCE:.0%}"
+        f"changes within {CHANGE_TOLERANCE:.1%}"
     )
 
 

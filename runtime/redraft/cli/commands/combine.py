@@ -1,0 +1,172 @@
+"""``redraft combine``: several edits of one model as one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from redraft.cli.app import command as make_command
+from redraft.cli.app import device_option, format_option
+from redraft.cli.screen import Column, Screen
+from redraft_dsl.rendering import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from redraft.combining import Combined, Kept, Meeting
+    from redraft.joined_recipe import Part
+    from redraft.models.opening import Base
+
+MUCH = 0.6
+"""Interference from which two rules are worth a look."""
+
+
+@make_command(name="combine", example="combine glasses/ mask/ -o both.safetensors")
+@click.argument(
+    "edits", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="EDIT..."
+)
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The new edit.")
+@click.option("--model", help="The unedited model, by name or file, where the edits share a layer.")
+@click.option("--measure", is_flag=True, help="Draw images to see what is kept of each edit.")
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+@device_option()
+@format_option()
+def command(
+    edits: tuple[Path, ...],
+    out: Path,
+    model: str | None,
+    measure: bool,
+    force: bool,
+    device: str,
+    form: str,
+) -> None:
+    """Join edits that were made for one model into one edit.
+
+    EDIT is an edit.safetensors, or a run folder. The changes add, in the order given; nothing is
+    solved anew. A rule whose name is taken gets `-2` at its end. For rules that meet at one layer
+    it is told how much they get in each other's way.
+    """
+    from redraft.cli.commands.apply import load_edit
+    from redraft.combining import combine
+    from redraft.exchange.importing import refuse_overwriting
+    from redraft.joined_recipe import Part
+
+    if len(edits) < 2:
+        raise click.UsageError("name at least two edits")
+    screen = Screen.current()
+    refuse_overwriting([out], force=force)
+    parts = [Part(str(path), load_edit(path)) for path in edits]
+    base = _base(parts, model, screen, needed=measure)
+    combined = combine(parts, _weights(base), file_sha256=None if base is None else base.sha256)
+    kept, pictures = _measured(base, parts, combined, device) if measure else ((), 0)
+    combined.edit.save(out)
+    if form == "json":
+        screen.say(json.dumps(_as_json(out, combined, kept, pictures), indent=1))
+    else:
+        _print(screen, out, combined, kept, pictures)
+
+
+def _base(parts: Sequence[Part], model: str | None, screen: Screen, *, needed: bool) -> Base | None:
+    """The unedited model: the one that is named, or a listed one where it is needed."""
+    from redraft.combining import shared_weights
+    from redraft.models.catalog import known_models
+    from redraft.models.opening import locate_named
+
+    if model is None:
+        name = parts[0].edit.facts.model
+        if not needed and not shared_weights(parts):
+            return None
+        if name not in known_models().listed:
+            if needed:
+                raise click.UsageError("--measure needs the unedited model: --model FILE")
+            return None
+        model = name
+    with screen.progress() as reporter:
+        return locate_named(model, reporter.download)
+
+
+def _weights(base: Base | None) -> Mapping[str, Tensor] | None:
+    from redraft.models.checkpoint import load_state
+
+    return None if base is None else load_state(base.path).bare()
+
+
+def _measured(
+    base: Base | None, parts: Sequence[Part], combined: Combined, device: str
+) -> tuple[tuple[Kept, ...], int]:
+    from redraft.combining import measure
+    from redraft.models.opening import choose_device
+
+    assert base is not None, "measuring has asked for the model"
+    return measure(base, parts, combined.edit, choose_device(device))
+
+
+def _print(
+    screen: Screen, out: Path, combined: Combined, kept: Sequence[Kept], pictures: int
+) -> None:
+    for each in combined.renamed:
+        screen.remark(visible(f"{each.source}: its rule `{each.before}` is `{each.after}` here"))
+    if combined.meetings:
+        _print_meetings(screen, combined.meetings)
+    for meeting in combined.meetings:
+        if meeting.keys >= MUCH:
+            screen.warn(
+                f"{meeting.first} and {meeting.second} read nearly the same keys; look at images "
+                "of both together"
+            )
+    if kept:
+        columns = ["kept inside", "correlation", "change outside"]
+        screen.table(
+            [Column("edit"), *(Column(each, right=True) for each in columns)],
+            [
+                [e.source, f"{e.share:.2f}", f"{e.correlation:.2f}", f"{e.outside:.4f}"]
+                for e in kept
+            ],
+        )
+        screen.say(f"seen on {pictures} images; inside is where the edit alone changes most")
+    screen.say(f"written: {visible(str(out))}")
+    screen.say(f"rules: {visible(', '.join(rule.name for rule in combined.edit.facts.rules))}")
+    if combined.apart:
+        screen.say(f"recipes: as comments, {visible(combined.apart)}")
+    else:
+        screen.say("recipes: joined into one")
+
+
+def _print_meetings(screen: Screen, meetings: Sequence[Meeting]) -> None:
+    titles = ["interference", "angle, degrees", "cosine of changes"]
+    screen.table(
+        [
+            *(Column(title) for title in ("rule", "meets", "layer")),
+            *(Column(title, right=True) for title in titles),
+            Column("under"),
+        ],
+        [
+            [
+                *(each.first, each.second, each.layer),
+                *(f"{each.keys:.2f}", f"{each.degrees:.1f}", f"{each.changes:.2f}"),
+                each.under,
+            ]
+            for each in meetings
+        ],
+    )
+
+
+def _as_json(
+    out: Path, combined: Combined, kept: Sequence[Kept], pictures: int
+) -> dict[str, object]:
+    return {
+        "written": str(out),
+        "rules": [rule.name for rule in combined.edit.facts.rules],
+        "renamed": [asdict(each) for each in combined.renamed],
+        "meetings": [{**asdict(each), "degrees": each.degrees} for each in combined.meetings],
+        "recipes_apart": combined.apart,
+        "kept": [asdict(each) for each in kept],
+        "pictures": pictures,
+    }

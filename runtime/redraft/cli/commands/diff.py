@@ -1,0 +1,212 @@
+"""``redraft diff``: what differs between two recipes, two edits or two runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from redraft.cli.app import command as make_command
+from redraft.cli.app import format_option
+from redraft.cli.failure import report
+from redraft.cli.screen import Column, Screen
+from redraft_dsl.rendering import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redraft.comparing import EditComparison, RuleComparison, RunComparison
+    from redraft_dsl.compare import Difference
+
+DIFFERENT = 1
+FAILED = 2
+RECORD = "run.json"
+INSIDE = {"recipe": "recipe.redraft", "edit": "edit.safetensors"}
+"""What a run folder has in it of the other kinds."""
+
+Kind = Literal["recipe", "edit", "run"]
+NAMES: dict[Kind, str] = {"recipe": "a recipe", "edit": "an edit", "run": "a run folder"}
+
+
+@make_command(name="diff", example="diff old.redraft new.redraft")
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@format_option()
+def command(first: str, second: str, form: str) -> None:
+    """Tell what differs between two recipes, two edits or two runs.
+
+    Recipes are compared by what they mean, so layout, comments and written-out defaults make no
+    difference. Of edits, the rules are compared: rank, norm, angles between the keys that they
+    read, cosine of the changes. Of run folders also what went in, so that it shows why the
+    results differ.
+
+    The exit status is 0 when both are the same, 1 when they differ, 2 when they cannot be compared.
+    """
+    screen = Screen.current()
+    try:
+        same = _compare(screen, first, second, form)
+    except Exception as error:
+        # As for every command, but 1 has a meaning of its own here.
+        report(error, screen, as_json=form == "json")
+        raise click.exceptions.Exit(FAILED) from error
+    if not same:
+        raise click.exceptions.Exit(DIFFERENT)
+
+
+def kind_of(path: Path) -> Kind:
+    """What a path stands for, by what it is called."""
+    if path.is_dir() or path.name == RECORD:
+        return "run"
+    return "edit" if path.suffix == ".safetensors" else "recipe"
+
+
+def one_kind(first: Path, second: Path) -> Kind:
+    """What both paths are.
+
+    Raises:
+        ArtifactError: they are of different kinds.
+
+    """
+    from redraft.errors import ArtifactError
+
+    kinds = {kind_of(path): path for path in (first, second)}
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    remedy = "name two recipes, two edits or two run folders"
+    other = next(kind for kind in kinds if kind != "run")
+    if "run" in kinds:
+        folder = kinds["run"] if kinds["run"].is_dir() else kinds["run"].parent
+        remedy = f"the run has {NAMES[other]} in it to compare with: {folder / INSIDE[other]}"
+    told = " and ".join(f"{path} is {NAMES[kind_of(path)]}" for path in (first, second))
+    raise ArtifactError("RD695", f"{told}, and only like can be compared with like", remedy)
+
+
+def _compare(screen: Screen, first: str, second: str, form: str) -> bool:
+    """Compare and print; returns whether both are the same."""
+    paths = [_path(name) for name in (first, second)]
+    kind = one_kind(*paths)
+    # Recipes need no torch, so nothing that loads it is imported for them.
+    same, told, show = {"recipe": _recipes, "edit": _edits, "run": _runs}[kind](*paths)
+    if form == "json":
+        found = {"kind": kind, "same": same, **told}
+        screen.say(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        show(screen)
+    return same
+
+
+def _path(name: str) -> Path:
+    """A path, or the name of a shipped recipe."""
+    from redraft.shipped import locate_recipe
+
+    return Path(name) if Path(name).is_dir() else locate_recipe(name)
+
+
+Outcome = tuple[bool, dict[str, Any], Callable[[Screen], None]]
+"""Whether both are the same, what to tell as JSON, and what prints it as text."""
+
+
+def _recipes(first: Path, second: Path) -> Outcome:
+    from redraft.loading import load
+    from redraft_dsl.compare import compare
+
+    recipes = []
+    for path in (first, second):
+        checked = load(path)
+        if checked.recipe is None:
+            from redraft.planner import CheckFailedError
+
+            raise CheckFailedError(checked)
+        recipes.append(checked.recipe)
+    differences = compare(*recipes)
+
+    def show(screen: Screen) -> None:
+        _say(screen, differences)
+        if not differences:
+            screen.say("the recipes mean the same")
+
+    return not differences, {"differences": [asdict(each) for each in differences]}, show
+
+
+def _edits(first: Path, second: Path) -> Outcome:
+    from redraft.artifact import Edit
+    from redraft.comparing import compare_edits
+
+    edits = compare_edits(Edit.load(first), Edit.load(second))
+    return edits.same, asdict(edits), lambda screen: _print_edits(screen, edits)
+
+
+def _runs(first: Path, second: Path) -> Outcome:
+    from redraft.comparing import compare_runs
+
+    runs = compare_runs(first, second)
+    told = {**asdict(runs), "causes": runs.causes, "verdict": runs.verdict()}
+    return runs.same, told, lambda screen: _print_runs(screen, runs)
+
+
+def _say(screen: Screen, differences: Sequence[Difference]) -> None:
+    for each in differences:
+        screen.say(visible(each.sentence()))
+
+
+def _print_edits(screen: Screen, edits: EditComparison) -> None:
+    _say(screen, edits.differences)
+    if edits.rules:
+        _table(screen, edits.rules)
+    screen.say("the edits are the same" if edits.same else "the edits differ")
+
+
+def _table(screen: Screen, rules: Sequence[RuleComparison]) -> None:
+    titles = ["rank", "norm", "angles of the keys, degrees", "cosine of changes", "same bits"]
+    screen.table(
+        [Column("rule"), Column("layer"), *(Column(title, right=True) for title in titles)],
+        [
+            [
+                *(rule.name, rule.layer),
+                _pair(*(str(rank) for rank in rule.ranks)),
+                _pair(*(f"{norm:.4g}" for norm in rule.norms)),
+                "-" if rule.angles is None else ", ".join(f"{a:.1f}" for a in rule.angles),
+                "-" if rule.cosine is None else f"{rule.cosine:.3f}",
+                "yes" if rule.identical else "no",
+            ]
+            for rule in rules
+        ],
+    )
+
+
+def _pair(before: str, after: str) -> str:
+    return before if before == after else f"{before} -> {after}"
+
+
+def _print_runs(screen: Screen, runs: RunComparison) -> None:
+    for title, differences in (("recipe", runs.recipe), ("model", runs.model)):
+        if differences:
+            screen.heading(f"The {title}")
+            _say(screen, differences)
+    if runs.machine:
+        screen.heading("The machine and versions")
+        for line in runs.machine:
+            screen.say(visible(line))
+    screen.heading("The changes")
+    _say(screen, runs.edits.differences)
+    if runs.edits.rules:
+        _table(screen, runs.edits.rules)
+    if runs.figures:
+        screen.heading("The figures")
+        columns = [Column("rule"), Column("figure"), Column("before", right=True)]
+        screen.table(
+            [*columns, Column("after", right=True)],
+            [
+                [each.rule, each.figure, _number(each.before), _number(each.after)]
+                for each in runs.figures
+            ],
+        )
+    screen.say(runs.verdict())
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"

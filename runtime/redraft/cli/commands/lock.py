@@ -1,0 +1,180 @@
+"""``redraft lock``: pin what a recipe is run with, or tell whether that has changed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from redraft.cli.app import command as make_command
+from redraft.cli.app import device_option
+from redraft.cli.recipes_in import expand
+from redraft.cli.screen import Screen
+from redraft.errors import PlanError, RedraftError
+from redraft.shipped import locate_recipe
+from redraft_dsl.rendering import visible
+
+if TYPE_CHECKING:
+    from redraft.cli.screen import Reporter
+    from redraft.lock import Lock
+    from redraft.lock_compare import Difference
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """What came of checking one recipe's lock; ``error`` where it could not be compared."""
+
+    recipe: str
+    lock: Path
+    differences: tuple[Difference, ...] = ()
+    error: RedraftError | None = None
+
+    @property
+    def holds(self) -> bool:
+        return not self.differences and self.error is None
+
+
+@make_command(name="lock", example="lock glasses.redraft")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--check", "only_check", is_flag=True, help="Write nothing; exit with 1 if a lock differs."
+)
+@device_option()
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How --check prints its findings; text is the default.",
+)
+def command(files: tuple[str, ...], only_check: bool, device: str, form: str) -> None:
+    """Pin all that a recipe is run with in NAME.lock beside it.
+
+    FILE is a recipe, or a folder (all recipes in it and below). A lock holds the hashes of the
+    recipe, its model, masks and imports, every setting, and the places that `context like` lines
+    find. `redraft run` obeys it: it searches nothing again, and stops if anything differs.
+    """
+    screen = Screen.current()
+    names = list(expand(files))
+    with screen.progress() as reporter:
+        if not only_check:
+            done = [_write(name, device, reporter) for name in names]
+        else:
+            checked = [_check(name, reporter) for name in names]
+    if not only_check:
+        for text in done:
+            screen.say(text)
+        return
+    if form == "json":
+        screen.say(json.dumps([_as_json(each) for each in checked], indent=1, ensure_ascii=False))
+    else:
+        for each in checked:
+            _print(screen, each)
+    if not all(each.holds for each in checked):
+        raise click.exceptions.Exit(1)
+
+
+def _write(name: str, device: str, reporter: Reporter) -> str:
+    """Lock a recipe; returns what is told of it."""
+    from redraft import lock
+    from redraft.files import write_text
+    from redraft.loading import load
+    from redraft.locking import make_lock
+
+    recipe = locate_recipe(name)
+    if recipe != Path(name):
+        raise PlanError(
+            "RD417",
+            f"`{name}` comes with redraft, and its folder is not yours to write to",
+            f"copy it first: cp {recipe} .",
+        )
+    path = lock.lock_path(recipe)
+    made = make_lock(
+        load(recipe),
+        recipe.parent,
+        device=device,
+        download=reporter.download,
+        progress=reporter.step,
+    )
+    before = _earlier(path)
+    if before == made and path.read_bytes() == made.text.encode():
+        return f"unchanged: {visible(str(path))}"
+    write_text(path, made.text)
+    lines = [f"written: {visible(str(path))} ({len(made.records)} records)"]
+    if before is not None:
+        old = {record.line for record in before.records}
+        new = {record.line for record in made.records}
+        lines += [f"  - {visible(r.line)}" for r in before.records if r.line not in new]
+        lines += [f"  + {visible(r.line)}" for r in made.records if r.line not in old]
+    return "\n".join(lines)
+
+
+def _earlier(path: Path) -> Lock | None:
+    """The lock that is about to be replaced; one that cannot be read is as good as none."""
+    from redraft import lock
+
+    try:
+        return lock.read(path)
+    except PlanError:
+        return None
+
+
+def _check(name: str, reporter: Reporter) -> _Checked:
+    from redraft import lock
+    from redraft.loading import load
+    from redraft.lock_compare import LockDiffersError
+    from redraft.locking import plan_obeying
+
+    path = Path(name)
+    try:
+        recipe = locate_recipe(name)
+        path = lock.lock_path(recipe)
+        checked = load(recipe)
+        plan = plan_obeying(checked, recipe.parent, progress=reporter.download)
+        if plan.lock is None:
+            raise PlanError(
+                "RD416", f"there is no lock {path}", f"make it with `redraft lock {name}`"
+            )
+    except LockDiffersError as error:
+        return _Checked(name, path, error.differences, error)
+    except RedraftError as error:
+        return _Checked(name, path, error=error)
+    return _Checked(name, path)
+
+
+def _print(screen: Screen, each: _Checked) -> None:
+    from redraft.cli.failure import failure_of, shown
+    from redraft_dsl.rendering import render
+
+    path = visible(str(each.lock))
+    if each.holds:
+        screen.say(f"{path}: {screen.paint('good', 'agrees')}")
+        return
+    for found in each.differences:
+        screen.say(screen.paint("strong", visible(found.what)))
+        screen.say(f"  the lock says  {visible(found.said or 'nothing')}")
+        screen.say(f"  now it is      {visible(found.now or 'nothing')}")
+        screen.say(f"  to go back     {visible(found.remedy)}")
+        for place in found.places:
+            screen.say(f"  see            {visible(place)}")
+    assert each.error is not None, "whatever does not hold has its error"
+    failure = failure_of(each.error)
+    if failure.checked is not None:
+        source = failure.checked.source
+        screen.say(render(failure.checked.diagnostics, source, color=screen.color))
+    screen.say(shown(failure.code, failure.message, failure.help, screen.color).rstrip("\n"))
+
+
+def _as_json(each: _Checked) -> dict[str, Any]:
+    error = each.error
+    return {
+        "recipe": each.recipe,
+        "lock": str(each.lock),
+        "holds": each.holds,
+        "differences": [found.as_json() for found in each.differences],
+        "error": None if error is None else {"code": error.code, "message": error.message,
+                                             "help": error.help},
+    }  # fmt: skip

@@ -1,0 +1,40 @@
+"""``redraft pack``: a recipe, its edit and all that belongs to them in one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from redraft.cli.app import command as make_command
+from redraft.cli.screen import Screen
+from redraft.shipped import locate_recipe
+from redraft_dsl.rendering import visible
+
+
+@make_command(name="pack", example="pack glasses.redraft")
+@click.argument("file", metavar="RECIPE_OR_RUN")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The pack; NAME-VERSION.redraftpack if not given.",
+)
+def command(file: str, out: Path | None) -> None:
+    """Put a recipe, its edit and all that belongs to them into one file.
+
+    Give a run folder, or a recipe: then its latest finished run in runs/ is packed with it. A
+    pack holds masks and imports, the lock, the edit with its record and picture, the hash of every
+    file, and a card for a model hub. Packing the same again gives the same bytes.
+    """
+    from redraft.pack.writing import pack
+
+    screen = Screen.current()
+    source = Path(file) if Path(file).is_dir() else locate_recipe(file)
+    done = pack(source, out)
+    screen.say(f"written: {visible(str(done.path))} ({len(done.names)} files, {done.size} bytes)")
+    screen.say(f"sha256:  {done.sha256}")
+    if done.run is None:
+        screen.warn("there is no finished run of this recipe in runs/, so there is no edit in it")
+    elif done.run != source:
+        screen.say(f"run:     {visible(str(done.run))}")

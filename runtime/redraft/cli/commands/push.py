@@ -1,0 +1,34 @@
+"""``redraft push``: a pack or a run on a model hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from redraft.cli.app import command as make_command
+from redraft.cli.screen import Screen
+from redraft_dsl.rendering import visible
+
+
+@make_command(name="push", example="push glasses.redraftpack alice/glasses")
+@click.argument("file", metavar="PACK_OR_RUN", type=click.Path(path_type=Path))
+@click.argument("repo", metavar="OWNER/NAME")
+@click.option("--private", is_flag=True, help="Make a new repository private.")
+@click.option("--message", metavar="TEXT", help="Of the commit; recipe and version if not given.")
+def command(file: Path, repo: str, private: bool, message: str | None) -> None:
+    """Bring a pack or a run to a repository on a model hub.
+
+    The files are those that `redraft unpack` writes, in one commit; the repository is made if it
+    is not there. HF_TOKEN or `hf auth login` says who you are, HF_ENDPOINT which hub is meant. It
+    needs the extra `hub`: pip install "redraft[hub]".
+    """
+    from redraft.pack.hub import push
+
+    screen = Screen.current()
+    done = push(file, repo, private=private, message=message)
+    word = "pushed:" if done.changed else "the same is there already:"
+    screen.say(f"{word} {visible(done.url)} ({len(done.pack.files)} files)")
+    screen.say(f"commit: {visible(done.commit)}")
+    screen.say(f"sha256: {done.pack.sha256}")
+    screen.say(f"to get it: redraft pull {repo} --revision {visible(done.commit)}")

@@ -1,0 +1,35 @@
+"""``redraft schema``: the JSON Schema of a recipe in JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from redraft.cli.app import command as make_command
+from redraft.cli.screen import Screen
+from redraft_dsl.rendering import visible
+
+
+@make_command(name="schema", example="schema -o recipe.schema.json")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="The file; standard output by default."
+)
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+def command(out: Path | None, force: bool) -> None:
+    """Print the JSON Schema of a recipe in JSON.
+
+    It describes what `redraft export --json` writes and `redraft import` reads: every field with
+    its type, its range and what it means. The draft is 2020-12.
+    """
+    from redraft_dsl.json_schema import schema_text
+
+    if out is None:
+        click.echo(schema_text(), nl=False)
+        return
+    from redraft import files
+    from redraft.exchange.importing import refuse_overwriting
+
+    refuse_overwriting([out], force=force)
+    files.write_text(out, schema_text())
+    Screen.current().say(f"written: {visible(str(out))}")

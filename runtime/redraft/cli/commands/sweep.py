@@ -1,0 +1,129 @@
+"""``redraft sweep``: a recipe run with every combination of some values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from redraft.cli.app import command as make_command
+from redraft.cli.app import device_option, format_option, set_option
+from redraft.cli.planning import plan_file
+from redraft.cli.screen import Column, Reporter, Screen
+from redraft.pack import is_pack
+from redraft.shipped import locate_recipe
+from redraft_dsl.rendering import visible
+
+if TYPE_CHECKING:
+    from redraft.sweep.running import Task
+    from redraft.sweep.summary import SweepRecord
+    from redraft_dsl.params import Given
+
+
+@make_command(name="sweep", example="sweep spectacles.redraft")
+@click.argument("file")
+@click.argument("name", required=False)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The sweep's folder; runs/NAME-VERSION-SWEEP-... if not given.",
+)
+@device_option()
+@click.option("--fresh", is_flag=True, help="Run every cell anew, finished or not.")
+@set_option()
+@format_option()
+def command(
+    file: str,
+    name: str | None,
+    out: Path | None,
+    device: str,
+    fresh: bool,
+    given: Given,
+    form: str,
+) -> None:
+    """Run a recipe with every combination of a sweep's values.
+
+    FILE is a recipe, a pack, or the name of a recipe that comes with redraft; NAME is the sweep,
+    and may be left out where there is one. Every cell is a whole run; a sweep that was stopped
+    goes on where it was. Under torchrun the cells are divided among its processes.
+    """
+    from redraft.sweep.running import run_sweep
+    from redraft.sweep.spread import joined
+
+    screen = Screen.current()
+    with joined() as ranks:
+        with screen.progress() as told:
+            reporter = told if ranks.first else Reporter(None)
+            done = run_sweep(lambda: _task(file, name, out, device, fresh, given, reporter), ranks)
+        if done is not None:
+            record, folder = done
+            _show(screen, record, folder, form)
+            if record.failed:
+                raise click.exceptions.Exit(1)
+
+
+def _task(
+    file: str,
+    name: str | None,
+    out: Path | None,
+    device: str,
+    fresh: bool,
+    given: Given,
+    reporter: Reporter,
+) -> Task:
+    from redraft.loading import load
+    from redraft.sweep.running import make_task
+
+    path = locate_recipe(file)
+    if is_pack(file):
+        from redraft.pack.reading import recipe_in
+
+        path = recipe_in(path)
+    return make_task(
+        load(path, given),
+        lambda values: plan_file(file, device, reporter, given=(*given, *values)),
+        name,
+        out=out,
+        device=device,
+        fresh=fresh,
+        tell=reporter.overall,
+    )
+
+
+def _show(screen: Screen, record: SweepRecord, folder: Path, form: str) -> None:
+    from redraft.sweep.summary import as_json
+
+    for cell in record.failed:
+        if cell.error is not None:
+            values = ", ".join(f"{target} = {value}" for target, value in cell.values.items())
+            screen.warn(
+                f"cell {cell.number} ({values}) failed: {cell.error.code}: {cell.error.message}"
+            )
+    if form == "json":
+        screen.say(json.dumps(as_json(record, str(folder)), indent=1, ensure_ascii=False))
+    else:
+        _print(screen, record, folder)
+
+
+def _print(screen: Screen, record: SweepRecord, folder: Path) -> None:
+    from redraft.sweep.running import PICTURE, SUMMARY, TABLE
+    from redraft.sweep.summary import RIGHT, table
+
+    title = f"{record.recipe} {record.version}: {record.title}; sweep {record.sweep}"
+    screen.say(screen.paint("strong", visible(title)))
+    titles, rows = table(record)
+    screen.table([Column(each, right=each in (*RIGHT, "cell")) for each in titles], rows)
+    if record.evaluated_count:
+        screen.say(
+            f"measured on {record.evaluated_count} {record.evaluated_on}; 95% intervals in brackets"
+        )
+    before = sum(cell.before for cell in record.cells)
+    if before:
+        screen.say(f"{before} of {len(record.cells)} cells were finished before")
+    shared = f" in {record.processes} processes" if record.processes > 1 else ""
+    screen.say(f"{record.seconds:.1f} seconds{shared}")
+    for what, name in (("picture", PICTURE), ("table", TABLE), ("summary", SUMMARY)):
+        if (folder / name).exists():
+            screen.say(f"{what:<8}{visible(str(folder / name))}")

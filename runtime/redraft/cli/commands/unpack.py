@@ -1,0 +1,41 @@
+"""``redraft unpack``: the files of a pack in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from redraft.cli.app import command as make_command
+from redraft.cli.screen import Screen
+from redraft_dsl.rendering import visible
+
+
+@make_command(name="unpack", example="unpack glasses-1.0.0.redraftpack")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The folder; the pack's name without its ending if not given.",
+)
+@click.option("--force", is_flag=True, help="Replace what was unpacked there before.")
+def command(file: Path, out: Path | None, force: bool) -> None:
+    """Write the files of a pack into a folder of their own.
+
+    The whole pack is checked first, the hash of every file too, and nothing is written if
+    anything in it is wrong. The folder can be pushed to a model hub as it is.
+    """
+    from redraft.pack.reading import read_pack, unpack
+
+    screen = Screen.current()
+    pack = read_pack(file)
+    folder = out or Path(file.stem)
+    unpack(pack, folder, force=force)
+    manifest = pack.manifest
+    screen.say(f"unpacked: {visible(str(folder))} ({len(pack.files)} files)")
+    screen.say(visible(f"{manifest.recipe} {manifest.version}: {manifest.title}"))
+    if manifest.run:
+        screen.say(f"to repeat it: redraft verify {visible(str(folder))}")
+    else:
+        screen.say(f"to run it: redraft run {visible(str(folder / 'recipe.redraft'))}")

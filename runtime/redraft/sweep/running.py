@@ -1,0 +1,239 @@
+"""A sweep run cell by cell: what is finished stays, what fails is told, and a summary is left."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from redraft import files
+from redraft.errors import ArtifactError, RedraftError
+from redraft.models.opening import choose_device
+from redraft.pictures import png
+from redraft.planner import CheckFailedError, Plan
+from redraft.record import RunRecord
+from redraft.report.outputs import run_and_report
+from redraft.runner import EDIT, RUNS, read_record
+from redraft.session import Progress
+from redraft.shared import MOST, Shared
+from redraft.sweep.cells import Cell, cells_of, choose
+from redraft.sweep.sheet import Shown, draw_sheet
+from redraft.sweep.spread import Ranks
+from redraft.sweep.summary import (
+    CellRecord,
+    SweepRecord,
+    Trouble,
+    failed_cell,
+    finished_cell,
+    markdown,
+)
+from redraft_dsl import Checked
+from redraft_dsl.params import Given
+from redraft_dsl.sweeps import Sweep
+
+SUMMARY, TABLE, PICTURE = "sweep.json", "sweep.md", "sweep.png"
+
+MakePlan = Callable[[Given], Plan]
+"""Plans the recipe with some values."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A sweep to be run.
+
+    Attributes:
+        checked: the recipe with the values that hold for all cells.
+        sweep: which of its sweeps.
+        plan: plans the recipe with the values of a cell.
+        folder: where everything is written.
+        device: auto, cpu or cuda.
+        fresh: run every cell anew, and every rule of it.
+        tell: told of progress: what the present cell does, cells done, cells in all.
+
+    """
+
+    checked: Checked
+    sweep: Sweep
+    plan: MakePlan
+    folder: Path
+    device: str = "auto"
+    fresh: bool = False
+    tell: Progress = lambda _what, _done, _total: None
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Every cell."""
+        return cells_of(self.sweep)
+
+
+def make_task(
+    checked: Checked,
+    plan: MakePlan,
+    name: str | None = None,
+    *,
+    out: Path | None = None,
+    device: str = "auto",
+    fresh: bool = False,
+    tell: Progress | None = None,
+) -> Task:
+    """The sweep ``name`` of a recipe, or its only one, ready to be run.
+
+    Args:
+        checked: the recipe, with the values that hold for all cells.
+        plan: plans it with the values of one cell on top.
+        name: of the sweep.
+        out: the sweep's folder; by default one in ``runs/`` named after recipe and sweep.
+        device: auto, cpu or cuda.
+        fresh: run what is finished again.
+        tell: told of progress.
+
+    Raises:
+        CheckFailedError: the recipe has errors.
+        PlanError: it has no such sweep.
+
+    """
+    if checked.recipe is None:
+        raise CheckFailedError(checked)
+    sweep = choose(checked, name, checked.given)
+    task = Task(checked, sweep, plan, out or _default_folder(checked, sweep), device, fresh)
+    return task if tell is None else replace(task, tell=tell)
+
+
+def run_sweep(
+    make: Callable[[], Task], ranks: Ranks | None = None, shared: Shared | None = None
+) -> tuple[SweepRecord, Path] | None:
+    """Run this process's cells, and in the first process write what came of all of them.
+
+    Args:
+        make: makes the task; what it raises is told once, whichever process it happens in.
+        ranks: this process among others.
+        shared: what the cells have in common; by default up to 1 GiB.
+
+    Returns:
+        The record and the sweep's folder; None in any process but the first.
+
+    Raises:
+        RedraftError: the sweep cannot be run or its summary cannot be written. A cell that fails
+            is only recorded.
+
+    """
+    started = time.perf_counter()
+    ranks, shared = ranks or Ranks(), shared or Shared(MOST)
+    parts = ranks.together(lambda: run_cells(make(), ranks, shared))
+    if not parts:
+        return None
+    records = sorted((cell for part in parts for cell in part), key=lambda cell: cell.number)
+    task = make()
+    record = _summary(task, records, shared, ranks, started)
+    return record, task.folder
+
+
+def run_cells(task: Task, ranks: Ranks, shared: Shared) -> list[CellRecord]:
+    """Run the cells of one process one after another."""
+    mine = ranks.mine(task.cells)
+    done = [_run_cell(task, cell, (number, len(mine)), shared) for number, cell in enumerate(mine)]
+    task.tell("", len(mine), len(mine))
+    return done
+
+
+def _run_cell(task: Task, cell: Cell, place: tuple[int, int], shared: Shared) -> CellRecord:
+    started = time.perf_counter()
+    folder = task.folder / cell.folder
+
+    def tell(what: str, _done: int, _total: int) -> None:
+        task.tell(f"{cell.label}: {what}", *place)
+
+    tell("planned", 0, 0)
+    try:
+        plan = task.plan(cell.values)
+        found = None if task.fresh else finished(folder, plan)
+        if found is not None:
+            return finished_cell(cell, found, before=True)
+        run = run_and_report(
+            plan, out=folder, device=task.device, fresh=task.fresh, progress=tell, shared=shared
+        )
+    except RedraftError as error:
+        return failed_cell(cell, _trouble(error), time.perf_counter() - started)
+    return finished_cell(cell, run.record, before=False)
+
+
+def finished(folder: Path, plan: Plan) -> RunRecord | None:
+    """The record of the run in a folder, if it is a whole run of that very plan."""
+    try:
+        record = read_record(folder)
+        edit = files.sha256_file(folder / EDIT)
+    except ArtifactError:
+        return None
+    same = (
+        record.recipe_digest == plan.recipe.digest()
+        and record.model.file_sha256 == plan.base.sha256
+        and record.model.truncation == plan.base.truncation
+        and record.edit_sha256 == edit
+    )
+    return record if same else None
+
+
+def _trouble(error: RedraftError) -> Trouble:
+    if isinstance(error, CheckFailedError) and error.checked.errors:
+        # The recipe's own fault says more than that there is one.
+        first = error.checked.errors[0]
+        return Trouble(code=first.code, message=first.message, help=first.help)
+    return Trouble(code=error.code, message=error.message, help=error.help)
+
+
+def _summary(
+    task: Task, records: Sequence[CellRecord], shared: Shared, ranks: Ranks, started: float
+) -> SweepRecord:
+    recipe = task.checked.recipe
+    assert recipe is not None, "a task has a recipe without errors"
+    task.tell("pictures", len(records), len(records))
+    shown = [
+        Shown(cell.label, task.plan(cell.values), task.folder / cell.folder)
+        for cell, record in zip(task.cells, records, strict=True)
+        if record.error is None
+    ]
+    indices: tuple[int, ...] = ()
+    _make_folder(task.folder)
+    if shown:
+        picture, indices = draw_sheet(shown, choose_device(task.device), shared)
+        files.write_bytes(task.folder / PICTURE, png(picture))
+    run = read_record(shown[0].folder) if shown else None
+    record = SweepRecord(
+        recipe=recipe.name,
+        version=recipe.version,
+        title=recipe.title,
+        sweep=task.sweep.name,
+        axes={axis.target: axis.values for axis in task.sweep.axes},
+        given=dict(task.checked.given),
+        model=recipe.model.name,
+        evaluated_on="" if run is None else run.evaluated_on,
+        evaluated_count=0 if run is None else run.evaluated_count,
+        processes=ranks.world,
+        cells=tuple(records),
+        shown=indices,
+        seconds=time.perf_counter() - started,
+    )
+    page = markdown(record, PICTURE if shown else None)
+    files.write_text(task.folder / TABLE, page)
+    files.write_text(task.folder / SUMMARY, record.model_dump_json(indent=1) + "\n")
+    return record
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArtifactError(
+            "RD662",
+            f"the folder {folder} cannot be made: {error.strerror or error}",
+            "choose another with `--out`",
+        ) from error
+
+
+def _default_folder(checked: Checked, sweep: Sweep) -> Path:
+    recipe = checked.recipe
+    assert recipe is not None, "told by make_task"
+    digest = hashlib.sha256(recipe.digest().encode()).hexdigest()[:8]
+    return RUNS / f"{recipe.name}-{recipe.version}-{sweep.name}-{digest}"

@@ -1,0 +1,99 @@
+"""The same few pictures after every cell's edit, on one sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from redraft import latents
+from redraft.artifact import Edit
+from redraft.drawing import draw
+from redraft.execute import judged
+from redraft.models.opening import OpenModel
+from redraft.pictures import Picture
+from redraft.planner import Plan
+from redraft.runner import EDIT
+from redraft.shared import Shared
+from redraft.sheets import comparison
+from redraft_dsl.recipe import Erase
+
+COLUMNS = 8
+MOST_ROWS = 60
+"""Cells on one sheet; further ones are only in the table."""
+SEARCHED = 96
+"""Pictures among which those are sought that a removal changes."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A cell that has a run: its label, the plan of the run and its folder."""
+
+    label: str
+    plan: Plan
+    folder: Path
+
+
+def draw_sheet(
+    cells: Sequence[Shown], device: torch.device, shared: Shared
+) -> tuple[Picture, tuple[int, ...]]:
+    """The originals, then a row for every cell; and the numbers of the pictures.
+
+    They are the last ones that no rule of any cell has seen. A removal changes few pictures, so
+    there they are the ones that the first cell's edit changes most.
+    """
+    with torch.no_grad():
+        first = cells[0]
+        indices = _unseen(cells)
+        if any(isinstance(rule, Erase) for rule in first.plan.recipe.rules):
+            indices = _most_changed(first, indices[-SEARCHED:], device, shared)
+        indices = indices[-COLUMNS:]
+        model = shared.model(first.plan.base, device)
+        rows: list[tuple[str, Tensor]] = [("original", _pictures(model, first.plan, indices))]
+        for cell in cells[:MOST_ROWS]:
+            rows.append((cell.label, _edited(cell, indices, device, shared)))
+        more = len(cells) - MOST_ROWS
+        if more > 0:
+            label, last = rows[-1]
+            rows[-1] = (f"{label} (and {more} more cells that are not shown)", last)
+        return comparison([(label, tuple(pictures)) for label, pictures in rows]), tuple(indices)
+
+
+def _unseen(cells: Sequence[Shown]) -> list[int]:
+    """Pictures that no rule of any cell uses; if there are none, the first ones."""
+    lists = [judged(cell.plan.recipe, cell.plan.base.facts) for cell in cells]
+    common = set(lists[0]).intersection(*lists[1:])
+    count = min(cell.plan.recipe.latents[0].count for cell in cells)
+    return [index for index in lists[0] if index in common] or list(range(min(count, COLUMNS)))
+
+
+def _most_changed(
+    cell: Shown, indices: list[int], device: torch.device, shared: Shared
+) -> list[int]:
+    """Some of the pictures, those that a cell's edit changes most, in order of number."""
+    after = _edited(cell, indices, device, shared)
+    before = _pictures(shared.model(cell.plan.base, device), cell.plan, indices)
+    change = (after - before).abs().mean((1, 2, 3))
+    return sorted(indices[row] for row in change.argsort(descending=True)[:COLUMNS].tolist())
+
+
+def _edited(cell: Shown, indices: list[int], device: torch.device, shared: Shared) -> Tensor:
+    model = shared.model(cell.plan.base, device)
+    base = model.state.bare()
+    model.generator.restore({**base, **Edit.load(cell.folder / EDIT).edited(base)})
+    return _pictures(model, cell.plan, indices)
+
+
+def _pictures(model: OpenModel, plan: Plan, indices: list[int]) -> Tensor:
+    """(N, 3, H, W) of the model as it is."""
+    size = model.generator.facts.latent_size
+    rows = latents.rows(plan.recipe.latents[0].seed, indices, size)
+    return draw(model.generator, rows.to(device_of(model)))
+
+
+def device_of(model: OpenModel) -> torch.device:
+    """Where a model lies."""
+    return next(model.generator.module.parameters()).device

@@ -1,0 +1,111 @@
+"""``redraft pack`` and ``unpack``, and the commands that take a pack."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Invoke = Callable[..., Result]
+
+
+@pytest.fixture
+def pack(finished: Path, tmp_path: Path, invoke: Invoke) -> Path:
+    """A pack of a finished run, beside its model, in the current folder."""
+    shutil.copy(finished / "tiny.pth", tmp_path / "tiny.pth")
+    done = invoke("pack", str(finished / "run"), "-o", "demo.redraftpack")
+    assert done.exit_code == 0, done.output
+    return Path("demo.redraftpack")
+
+
+def test_a_run_is_packed_and_unpacked(invoke: Invoke, pack: Path, finished: Path) -> None:
+    shown = invoke("unpack", "demo.redraftpack", "-o", "mine")
+    assert shown.exit_code == 0
+    assert shown.stdout == (
+        "unpacked: mine (6 files)\ndemo 1.0.0: A demonstration\nto repeat it: redraft verify mine\n"
+    )
+    edit = (finished / "run" / "edit.safetensors").read_bytes()
+    assert Path("mine/edit.safetensors").read_bytes() == edit
+    again = invoke("unpack", "demo.redraftpack", "-o", "mine")
+    assert again.exit_code == 1
+    assert "error[RD726]: the folder mine is not empty" in again.stderr
+    assert invoke("unpack", "demo.redraftpack", "-o", "mine", "--force").exit_code == 0
+
+
+def test_an_unpacked_run_is_verified_with_an_empty_cache(
+    invoke: Invoke, pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDRAFT_CACHE", str(tmp_path / "empty"))
+    assert invoke("unpack", "demo.redraftpack").stdout.startswith("unpacked: demo (")
+    Path("tiny.pth").rename("demo/tiny.pth")
+    monkeypatch.chdir(tmp_path / "demo")
+    shown = invoke("verify", ".")
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout.startswith("promise: ")
+    assert "verified: the promise holds for every rule" in shown.stdout
+
+
+def test_commands_work_straight_from_a_pack(
+    invoke: Invoke, pack: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model lies beside the pack, wherever one stands."""
+    (tmp_path / "far").mkdir()
+    monkeypatch.chdir(tmp_path / "far")
+    name = "../demo.redraftpack"
+    checked = invoke("check", name)
+    assert checked.exit_code == 0
+    assert f"{name}:recipe.redraft: " in checked.stdout
+    verified = json.loads(invoke("verify", name, "--format", "json").stdout)
+    assert verified["holds"]
+    ran = invoke("run", name, "--out", "out")
+    assert ran.exit_code == 0, ran.stderr
+    edit = (finished / "run" / "edit.safetensors").read_bytes()
+    assert Path("out/edit.safetensors").read_bytes() == edit
+    assert json.loads(Path("out/run.json").read_text())["recipe_path"] == name
+    assert invoke("verify", "out").exit_code == 0
+    applied = invoke("apply", "../tiny.pth", name, "--out", "edited.pth")
+    assert applied.exit_code == 0, applied.stderr
+    assert "changed weights: main.6.weight" in applied.stdout
+
+
+def test_a_recipe_is_packed_without_a_run_and_says_so(invoke: Invoke, recipe: Path) -> None:
+    shown = invoke("pack", "demo.redraft")
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith("written: demo-1.0.0.redraftpack (3 files, ")
+    assert "warning: there is no finished run of this recipe in runs/" in shown.stderr
+    applied = invoke("apply", "tiny.pth", "demo-1.0.0.redraftpack", "--out", "edited.pth")
+    assert applied.exit_code == 1
+    assert "error[RD727]: there is not an edit in demo-1.0.0.redraftpack" in applied.stderr
+    assert "redraft run demo-1.0.0.redraftpack" in applied.stderr
+    assert (
+        "redraft run demo-1.0.0/recipe.redraft" in invoke("unpack", "demo-1.0.0.redraftpack").stdout
+    )
+
+
+def test_the_run_of_a_recipe_is_found(invoke: Invoke, finished: Path, recipe: Path) -> None:
+    shutil.copytree(finished / "run", "runs/demo")
+    shown = invoke("pack", "demo.redraft")
+    assert shown.stdout.splitlines()[2] == "run:     runs/demo"
+    assert shown.stderr == ""
+
+
+def test_a_damaged_pack_is_refused_by_every_command(invoke: Invoke, pack: Path) -> None:
+    data = pack.read_bytes()
+    pack.write_bytes(data.replace(b"edition 2026", b"edition 2027"))
+    for words in (["check"], ["verify"], ["run"], ["unpack"], ["apply", "tiny.pth"]):
+        more = ["--out", "edited.pth"] if words[0] == "apply" else []
+        shown = invoke(*words, "demo.redraftpack", *more)
+        assert shown.exit_code == 1, words
+        assert "error[RD722]" in shown.output
+        assert "Traceback" not in shown.output
+    assert sorted(path.name for path in Path().iterdir()) == ["demo.redraftpack", "tiny.pth"]
+
+
+def test_a_pack_that_is_not_there_is_told(invoke: Invoke) -> None:
+    shown = invoke("unpack", "none.redraftpack")
+    assert shown.exit_code == 1
+    assert "error[RD713]: the pack none.redraftpack cannot be read" in shown.stderr

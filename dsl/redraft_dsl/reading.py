@@ -94,13 +94,12 @@ def _resolved(file: Path) -> Path | None:
 
 def _open(file: Path, shown: str) -> Opened:
     """A recipe that another one uses; ``shown`` is the name under which it is reported."""
-    source, problems = read(file)
+    source, problems, data = _contents(file)
     source = Source(shown, source.text)
     if problems:
         return Opened(source, Tree(()), problems, "")
     parsed = parse(source)
-    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-    return Opened(source, parsed.tree, parsed.diagnostics, sha256)
+    return Opened(source, parsed.tree, parsed.diagnostics, hashlib.sha256(data).hexdigest())
 
 
 @contextmanager
@@ -121,6 +120,12 @@ def _collection_paused() -> Iterator[None]:
 
 def read(path: str | Path) -> tuple[Source, tuple[Diagnostic, ...]]:
     """The text of a recipe file, or what stands in the way of reading it."""
+    source, problems, _ = _contents(path)
+    return source, problems
+
+
+def _contents(path: str | Path) -> tuple[Source, tuple[Diagnostic, ...], bytes]:
+    """As ``read``, with the bytes that the text was decoded from."""
     shown = str(path)
     try:
         file = Path(path)
@@ -137,8 +142,9 @@ def read(path: str | Path) -> tuple[Source, tuple[Diagnostic, ...]]:
                 "",
                 f"{status.st_size} bytes; at most {MAX_BYTES} are read",
             )
-            return Source(shown, ""), (problem,)
-        return decode(shown, file.read_bytes())
+            return Source(shown, ""), (problem,), b""
+        data = file.read_bytes()
+        return *decode(shown, data), data
     except FileNotFoundError:
         return _unreadable(shown, "there is no such file", "check the spelling of the path")
     except (OSError, ValueError) as problem:
@@ -146,9 +152,11 @@ def read(path: str | Path) -> tuple[Source, tuple[Diagnostic, ...]]:
         return _unreadable(shown, reason, "check the path and its permissions")
 
 
-def _unreadable(path: str, reason: str, remedy: str) -> tuple[Source, tuple[Diagnostic, ...]]:
+def _unreadable(
+    path: str, reason: str, remedy: str
+) -> tuple[Source, tuple[Diagnostic, ...], bytes]:
     message = f"the recipe `{path}` cannot be read: {reason}"
-    return Source(path, ""), (error("RD003", message, None, "", remedy),)
+    return Source(path, ""), (error("RD003", message, None, "", remedy),), b""
 
 
 def decode(path: str, data: bytes) -> tuple[Source, tuple[Diagnostic, ...]]:

@@ -67,12 +67,10 @@ def plan(recipe: Checked | str | Path, *, device: str = "auto") -> Plan:
         RedraftError: the recipe has errors, or the model cannot be found.
 
     """
-    from redraft.loading import load
     from redraft.models.opening import choose_device
     from redraft.planner import make_plan
 
-    checked = load(recipe) if isinstance(recipe, str | Path) else recipe
-    folder = Path(checked.source.path).parent
+    checked, folder = _read(recipe)
     return make_plan(checked, folder, device=choose_device(device).type)
 
 
@@ -96,7 +94,6 @@ def run(
         RedraftError: says what went wrong and what to do.
 
     """
-    from redraft.loading import load
     from redraft.locking import plan_obeying
     from redraft.models.opening import choose_device
     from redraft.planner import Plan
@@ -105,12 +102,19 @@ def run(
     if isinstance(recipe, Plan):
         planned = recipe
     else:
-        checked = load(recipe) if isinstance(recipe, str | Path) else recipe
-        folder = Path(checked.source.path).parent
+        checked, folder = _read(recipe)
         planned = plan_obeying(checked, folder, device=choose_device(device).type)
     return run_and_report(
         planned, out=None if out is None else Path(out), device=device, fresh=fresh
     )
+
+
+def _read(recipe: Checked | str | Path) -> tuple[Checked, Path]:
+    """A checked recipe, and the folder that its paths start in."""
+    from redraft.loading import load
+
+    checked = load(recipe) if isinstance(recipe, str | Path) else recipe
+    return checked, Path(checked.source.path).parent
 
 
 def verify(folder: str | Path, *, device: str = "auto") -> Verified:

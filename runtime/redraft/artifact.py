@@ -110,7 +110,7 @@ class Edit:
             "format": EDIT_FORMAT,
             "recipe": self.recipe_text,
         }
-        return _in_order(save(tensors, metadata))
+        return in_order(save(tensors, metadata))
 
     def choose(self, rules: Sequence[str] | None, strength: float = 1.0) -> Edit:
         """The same edit with some of its rules only, each ``strength`` times as strong.
@@ -246,8 +246,8 @@ class Applied:
                 parameters[name].copy_(tensor)
 
 
-def _in_order(data: bytes) -> bytes:
-    """The same file with its head in order of name; the library writes metadata in any order."""
+def in_order(data: bytes) -> bytes:
+    """The same safetensors file with its head sorted; the library writes metadata in any order."""
     start = 8 + int.from_bytes(data[:8], "little")
     head = json.dumps(json.loads(data[8:start]), sort_keys=True, separators=(",", ":")).encode()
     head += b" " * (-len(head) % 8)

@@ -14,6 +14,7 @@ from torch import Tensor
 from redraft.artifact import Edit
 from redraft.combining import change_cosine
 from redraft.delta import Delta
+from redraft.delta import principal_angles as spanned_angles
 from redraft.loading import load
 from redraft.planner import CheckFailedError
 from redraft.record import ModelRecord, RuleRecord, RunRecord
@@ -175,18 +176,7 @@ def compare_runs(first: Path, second: Path) -> RunComparison:
 
 def principal_angles(first: Tensor, second: Tensor) -> tuple[float, ...]:
     """Angles in degrees, smallest first, between the spans of rows (S, C) and (T, C)."""
-    one, other = (_orthonormal(rows.double()) for rows in (first, second))
-    if len(one) < len(other):
-        one, other = other, one
-    cosines = torch.linalg.svdvals(other @ one.T)
-    # The sines as well: the cosine of a small angle has lost its digits.
-    sines = torch.linalg.svdvals(other - (other @ one.T) @ one).flip(0)
-    return tuple(math.degrees(angle) for angle in torch.atan2(sines, cosines).tolist())
-
-
-def _orthonormal(rows: Tensor) -> Tensor:
-    found: Tensor = torch.linalg.qr(rows.T)[0].T
-    return found
+    return tuple(map(math.degrees, spanned_angles(first, second)))
 
 
 def _recipe(path: Path) -> Recipe:
@@ -235,9 +225,6 @@ def _short(value: object) -> str:
 
 
 def _compare_rule(one: Delta, other: Delta) -> RuleComparison:
-    identical = torch.equal(one.directions, other.directions) and torch.equal(
-        one.coefficients, other.coefficients
-    )
     channels = int(one.directions.shape[1])
     meet = channels == other.directions.shape[1]
     alike = meet and (one.coefficients[:, 0].shape == other.coefficients[:, 0].shape)
@@ -245,7 +232,7 @@ def _compare_rule(one: Delta, other: Delta) -> RuleComparison:
     return RuleComparison(
         name=one.rule,
         layer=one.layer,
-        identical=identical,
+        identical=one.same_bits(other),
         ranks=(one.rank, other.rank),
         norms=(one.norm(), other.norm()),
         angles=principal_angles(one.directions, other.directions) if meet else None,

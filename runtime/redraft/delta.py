@@ -63,9 +63,31 @@ class Delta:
         values: Tensor = torch.linalg.svdvals(rows)
         return values
 
+    def same_bits(self, other: Delta) -> bool:
+        """Whether directions and coefficients are those of another change, wherever these lie."""
+        return torch.equal(self.directions.cpu(), other.directions.cpu()) and torch.equal(
+            self.coefficients.cpu(), other.coefficients.cpu()
+        )
+
     def norm(self) -> float:
         """Frobenius norm of the change."""
         return float(torch.linalg.vector_norm(self.coefficients.double()))
+
+
+def principal_angles(first: Tensor, second: Tensor) -> tuple[float, ...]:
+    """Angles in radians, smallest first, between the spans of rows (S, C) and (T, C)."""
+    one, other = (_orthonormal(rows.double()) for rows in (first, second))
+    if len(one) < len(other):
+        one, other = other, one
+    cosines = torch.linalg.svdvals(other @ one.T)
+    # The sines as well: the cosine of a small angle has lost its digits.
+    sines = torch.linalg.svdvals(other - (other @ one.T) @ one).flip(0)
+    return tuple(torch.atan2(sines, cosines).tolist())
+
+
+def _orthonormal(rows: Tensor) -> Tensor:
+    found: Tensor = torch.linalg.qr(rows.T)[0].T
+    return found
 
 
 def zeroing(rule: str, layer: str, weight: Tensor, directions: Tensor, strength: float) -> Delta:

@@ -25,13 +25,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors.torch import save
 from torch import Tensor
 
 from redraft import files
-from redraft.artifact import Edit, RuleFacts, to_file
+from redraft.artifact import Edit, RuleFacts, in_order, to_file
 from redraft.delta import Delta
 from redraft.errors import ArtifactError, ModelError
-from redraft.models.digest import raw_bytes
 
 LORA_FORMAT = "redraft-lora-1"
 MERGE = "weight += alpha / rank * (up.flatten(1) @ down.flatten(1)).reshape(weight.shape)"
@@ -106,7 +106,7 @@ def lora_bytes(edit: Edit, names: Mapping[str, str] | None = None) -> bytes:
         "recipe_digest": facts.recipe_digest,
         "redraft": facts.redraft,
     }
-    return _file(tensors, metadata)
+    return in_order(save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata))
 
 
 def write_lora(
@@ -209,22 +209,3 @@ def _told(layer: LoraLayer) -> dict[str, object]:
         "rank": layer.rank,
         "rules": [rule.name for rule in layer.rules],
     }
-
-
-def _file(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
-    """A safetensors file of float32 tensors, in order of name; the library's order is random."""
-    head: dict[str, object] = {"__metadata__": dict(metadata)}
-    parts: list[bytes] = []
-    place = 0
-    for name in sorted(tensors):
-        data = bytes(raw_bytes(tensors[name]))
-        head[name] = {
-            "dtype": "F32",
-            "shape": list(tensors[name].shape),
-            "data_offsets": [place, place + len(data)],
-        }
-        parts.append(data)
-        place += len(data)
-    text = json.dumps(head, sort_keys=True, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + b"".join(parts)

@@ -14,7 +14,7 @@ import torch
 
 from redraft.artifact import Edit, weight_digest
 from redraft.cache import Cache
-from redraft.delta import Delta
+from redraft.delta import Delta, principal_angles
 from redraft.errors import ArtifactError, VerifyMismatchError
 from redraft.execute import solve_all
 from redraft.files import sha256_file
@@ -181,9 +181,7 @@ def _check_inputs(record: RunRecord, recipe_digest: str, model_sha256: str) -> N
 
 def compare(old: Delta, new: Delta, weights_identical: bool = True) -> RuleCheck:
     """A change solved again against the recorded one."""
-    identical = torch.equal(old.directions, new.directions.cpu()) and torch.equal(
-        old.coefficients, new.coefficients.cpu()
-    )
+    identical = old.same_bits(new)
     before, after = old.change(), new.change()
     size = torch.linalg.vector_norm(before).clamp_min(1e-30)
     return RuleCheck(
@@ -197,8 +195,4 @@ def compare(old: Delta, new: Delta, weights_identical: bool = True) -> RuleCheck
 
 def subspace_angle(first: torch.Tensor, second: torch.Tensor) -> float:
     """The largest principal angle, in radians, between two spans of orthonormal rows (S, C)."""
-    one, other = first.double(), second.double()
-    rest = other - (other @ one.T) @ one
-    # The sine is taken, since the cosine of a small angle has lost its digits.
-    sine = float(torch.linalg.matrix_norm(rest, 2).clamp(0.0, 1.0))
-    return float(torch.asin(torch.tensor(sine, dtype=torch.float64)))
+    return principal_angles(first, second)[-1]

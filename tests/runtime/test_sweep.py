@@ -436,8 +436,14 @@ def test_a_failure_in_one_process_does_not_hold_up_the_others(workshop: Any) -> 
 
 
 ONE_FAILS = """
+import os
+
 from redraft.errors import RedraftError, RunError
 from redraft.sweep.spread import joined
+
+def say(*words):
+    # Both processes write to one pipe: a line and its end at once, or they would mix.
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
 
 def work(rank):
     if rank == 1:
@@ -446,10 +452,10 @@ def work(rank):
 
 with joined() as ranks:
     try:
-        print(ranks.together(lambda: work(ranks.rank)))
+        say(ranks.together(lambda: work(ranks.rank)))
     except RedraftError as error:
-        print(ranks.rank, error.code, error)
-    print(ranks.together(lambda: ranks.rank))
+        say(ranks.rank, error.code, error)
+    say(ranks.together(lambda: ranks.rank))
 """
 
 

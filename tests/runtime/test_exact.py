@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from redraft import goals
 from redraft.errors import RunError
-from redraft.solve import products
+from redraft.solve import levenberg, products
 from redraft.solve.descent import GradientSolver, ProjectedAdam
 from redraft.solve.directions import goal_directions
 from redraft.solve.exact import ExactSolver
@@ -266,6 +267,36 @@ def test_it_repeats_bit_for_bit(make_problem: ProblemMaker) -> None:
         for _ in range(2)
     ]
     assert torch.equal(found[0], found[1])
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_any_number_of_threads_gives_the_same_bits(
+    make_problem: ProblemMaker,
+    threads: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A few channels at a time, so that there is something to share out.
+    monkeypatch.setattr(levenberg, "STEP_ELEMENTS", 3 * 8**2)
+    problem = make_problem(loss="l1")
+    found = []
+    for count in (1, 2, 3):
+        threads(count)
+        found.append(ExactSolver()(problem, directions(2)).coefficients)
+        assert torch.get_num_threads() == count
+        assert in_a_new_thread(torch.get_num_threads) == count
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+
+
+def in_a_new_thread(ask: Callable[[], int]) -> int:
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(ask).result()
 
 
 def test_the_order_of_pictures_matters_no_more_than_rounding(make_problem: ProblemMaker) -> None:

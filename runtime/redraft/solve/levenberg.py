@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -9,7 +13,7 @@ from torch import Tensor
 
 from redraft.solve.fit import Fit
 from redraft.solve.problem import SIZE_FLOOR
-from redraft.solve.products import Normal
+from redraft.solve.products import Normal, places_in_half
 
 WEIGHT_FLOOR = 1e-3
 """Absolute differences below this share of the channel's first mean are weighted alike (L1)."""
@@ -19,6 +23,9 @@ CHORDS = 6
 """First steps in which dead positions are led across the kink of the activation (L1)."""
 STEP_ELEMENTS = 1 << 18
 """Elements of normal matrices that are factorised at once (2 MiB of float64)."""
+
+Each = Callable[..., Iterator[Tensor]]
+"""``map``, or what does the same on several threads."""
 
 
 class Group(Protocol):
@@ -70,6 +77,12 @@ def minimise(group: Group, iterations: int, tolerance: float) -> tuple[Tensor, i
         (F, O, n) unknowns, and how many steps were taken.
 
     """
+    with side_by_side(group.fit.target.device) as each:
+        return _minimise(group, iterations, tolerance, each)
+
+
+def _minimise(group: Group, iterations: int, tolerance: float, each: Each) -> tuple[Tensor, int]:
+    """See :func:`minimise`; ``each`` is what takes the channels of a step in parts."""
     fit = group.fit
     unknowns = fit.target.new_zeros(*fit.target.shape[:2], len(fit.penalty))
     response = group.response(unknowns)
@@ -90,7 +103,7 @@ def minimise(group: Group, iterations: int, tolerance: float) -> tuple[Tensor, i
         curvature = fit.curvature(difference, torch.maximum(floor, mean * ANNEALING**taken))
         normal, gradient = group.equations(unknowns, response, difference, slopes, curvature)
         fit.add_penalty(normal, gradient, unknowns)
-        trial = unknowns - damped_step(normal, gradient, damping)
+        trial = unknowns - damped_step(normal, gradient, damping, each)
         trial_response = group.response(trial)
         value, trial_difference = fit.objective(trial, trial_response)
         better = value < best
@@ -110,7 +123,7 @@ def minimise(group: Group, iterations: int, tolerance: float) -> tuple[Tensor, i
     return unknowns, taken
 
 
-def damped_step(normal: Normal, gradient: Tensor, damping: Tensor) -> Tensor:
+def damped_step(normal: Normal, gradient: Tensor, damping: Tensor, each: Each = map) -> Tensor:
     """Solve ``(H + damping diag(H)) x = g`` for every channel, in float64.
 
     A floor on the diagonal keeps dead channels and repeated columns solvable.
@@ -119,21 +132,43 @@ def damped_step(normal: Normal, gradient: Tensor, damping: Tensor) -> Tensor:
         normal: (F, O, n, n), H.
         gradient: (F, O, n), g.
         damping: (F, O).
+        each: ``map``, or what does the same on several threads.
 
     """
     # So few at a time that they stay in the processor's cache.
     at_once = max(1, STEP_ELEMENTS // gradient.shape[2] ** 2)
-    parts = zip(
-        normal.lower_halves(at_once),
+    solve = partial(_damped_step, places_in_half(normal.size, gradient.device))
+    parts = each(
+        solve,
+        normal.parts(at_once),
         torch.split(gradient.flatten(0, 1), at_once),
         torch.split(damping.flatten(), at_once),
-        strict=True,
     )
-    return torch.cat([_damped_step(*part) for part in parts]).reshape(gradient.shape)
+    return torch.cat(list(parts)).reshape(gradient.shape)
 
 
-def _damped_step(precise: Tensor, gradient: Tensor, damping: Tensor) -> Tensor:
-    """For lower halves (K, n, n) that are not needed any more, (K, n) and (K,)."""
+@contextmanager
+def side_by_side(device: torch.device) -> Iterator[Each]:
+    """``map`` on as many threads as torch uses, each of which takes one core.
+
+    A batch of matrices is factorised one after another by LAPACK, so torch itself would leave all
+    cores but one idle.
+    """
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1:
+        yield map
+        return
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool.map
+    finally:
+        # What a thread sets for itself is also what later threads begin with.
+        torch.set_num_threads(threads)
+
+
+def _damped_step(place: Tensor, normal: Normal, gradient: Tensor, damping: Tensor) -> Tensor:
+    """For some of the channels: (K, n, n), (K, n) and (K,)."""
+    precise = normal.unfolded(place)
     diagonal = precise.diagonal(dim1=-2, dim2=-1)
     floor = 1e-9 * diagonal.amax(-1, keepdim=True) + 1e-18
     diagonal += damping.double()[..., None] * diagonal + floor

@@ -107,8 +107,9 @@ def solve(
 ) -> None:
     """Time the exact solver against the paper authors' projected Adam.
 
-    Same goal, same directions, preserve 0, one process. A second table compares the pictures; with
-    --arch there is no recipe, and nothing to see in the pictures. --device is for recipes.
+    Same goal, same crop, same directions, preserve 0, one process. A second table compares the
+    pictures; with --arch there is no recipe, and nothing to see in the pictures. --device is for
+    recipes.
     """
     from redraft.bench.architectures import bench_architectures
     from redraft.bench.solve import bench_solve

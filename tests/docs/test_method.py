@@ -23,6 +23,8 @@ TOLD = {
     "the floor of a channel's size": f"at least {problem.SIZE_FLOOR:.0%} of".replace("%", " %"),
     "the slope of dead positions": f"a slope of {fit.DEAD_SLOPE:g} while solving",
     "steps by the chord": f"first {levenberg.CHORDS} steps the slope",
+    "the damping": f"gains {levenberg.KEPT_WELL:g} of what it promised and raised where it gains "
+    f"less than {levenberg.KEPT_BADLY:g}",
     "the annealing": f"it is ${levenberg.ANNEALING:g}^n$",
     "side's range": "between {:g} and {:g}".format(*solving.SIDE_RANGE),
     "a clear match": f"clear from {match.CLEAR_MARGIN:g} on",

@@ -6,12 +6,13 @@ so nothing else of the language needs to know that there are parameters.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from redraft_dsl import syntax as s
 from redraft_dsl.diagnostics import Diagnostic, did_you_mean, error
+from redraft_dsl.mentions import Mentions
 from redraft_dsl.overriding import overridden
 from redraft_dsl.params import BoundParam, Given, declaration, misfit, unfit, value_of
 from redraft_dsl.source import Span
@@ -21,16 +22,24 @@ from redraft_dsl.source import Span
 class Bound:
     """A tree without parameters, what they stood for, and what was wrong with them.
 
-    ``used`` are the names of the parameters that the tree mentions.
+    ``used`` are the names of the parameters that the tree mentions, ``values`` what each of them
+    stands for. ``changed`` are rules that have values from outside.
     """
 
     tree: s.Tree
     params: tuple[BoundParam, ...]
     diagnostics: tuple[Diagnostic, ...]
     used: frozenset[str]
+    values: Mapping[str, s.Value]
+    changed: frozenset[str]
 
 
-def bind(tree: s.Tree, given: Given = (), spans: Mapping[str, Span] | None = None) -> Bound:
+def bind(
+    tree: s.Tree,
+    given: Given = (),
+    spans: Mapping[str, Span] | None = None,
+    mentions: Callable[[s.Operation], Mentions] | None = None,
+) -> Bound:
     """Put the values of all parameters, and of ``given``, into a tree.
 
     Args:
@@ -38,6 +47,7 @@ def bind(tree: s.Tree, given: Given = (), spans: Mapping[str, Span] | None = Non
         given: values from outside. The last one of a name counts.
         spans: for names in ``given``, where their values are written; a wrong value is shown
             there. By default it is shown at the parameter or rule that it is for.
+        mentions: what an operation of the tree names, where that is known without looking.
 
     """
     spans = spans or {}
@@ -57,7 +67,8 @@ def bind(tree: s.Tree, given: Given = (), spans: Mapping[str, Span] | None = Non
     found += _strangers(tree, outside, lines, spans)
     binder = _Binder(values)
     statements = tuple(
-        binder.statement(_with_given(statement, outside, spans)) for statement in tree.statements
+        _bound(binder, statement, _with_given(statement, outside, spans), mentions)
+        for statement in tree.statements
     )
     params = tuple(
         BoundParam(
@@ -66,15 +77,55 @@ def bind(tree: s.Tree, given: Given = (), spans: Mapping[str, Span] | None = Non
         for name, line in lines.items()
     )
     bound = replace(tree, statements=statements)
-    used = binder.used if not outside else binder.used | _names(tree, values)
-    return Bound(bound, params, (*found, *binder.problems), frozenset(used))
+    used = binder.used if not outside else binder.used | _names(tree, values, mentions)
+    changed = frozenset(name.partition(".")[0] for name in outside if "." in name)
+    problems = (*found, *binder.problems)
+    return Bound(bound, params, problems, frozenset(used), values, changed)
 
 
-def _names(tree: s.Tree, values: Mapping[str, s.Value]) -> set[str]:
+def seen_by(target: str, nodes: Iterable[s.Statement]) -> Iterator[s.Operation | s.Include]:
+    """The rules for which a value makes a difference.
+
+    ``target`` is a parameter or ``RULE.SETTING``. A parameter that stands in a region, say, may
+    make one for every rule.
+    """
+    owner, _, key = target.partition(".")
+    rules = [node for node in nodes if isinstance(node, s.Operation | s.Include)]
+    if key:
+        yield from (node for node in rules if node.name.text == owner)
+        return
+    others = (node for node in nodes if not isinstance(node, s.Operation | s.Include))
+    everywhere = any(_sees(node, target) for node in others)
+    yield from (node for node in rules if everywhere or _sees(node, target))
+
+
+def _sees(node: s.Statement, name: str) -> bool:
+    binder = _Binder({name: s.Word(name, Span(0, 0))})
+    binder.statement(node)
+    return name in binder.used
+
+
+Looking = Callable[[s.Operation], Mentions]
+
+
+def _bound(
+    binder: _Binder, written: s.Statement, node: s.Statement, mentions: Looking | None
+) -> s.Statement:
+    if (
+        mentions is not None
+        and node is written
+        and isinstance(node, s.Operation)
+        and binder.leaves(mentions(node))
+    ):
+        return node
+    return binder.statement(node)
+
+
+def _names(tree: s.Tree, values: Mapping[str, s.Value], mentions: Looking | None) -> set[str]:
     """The parameters that a tree mentions as it is written, whatever is set from outside."""
     binder = _Binder(values)
     for statement in tree.statements:
-        binder.statement(statement)
+        _bound(binder, statement, statement, mentions)
     return binder.used
 
 
@@ -126,6 +177,10 @@ class _Binder:
     problems: list[Diagnostic] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
 
+    def leaves(self, named: Mentions) -> bool:
+        """Whether a statement that names this stays as it is."""
+        return not named.numbers and self.values.keys().isdisjoint(named.words)
+
     def statement(self, node: s.Statement) -> s.Statement:
         """The statement with values in it; one that names an unknown parameter is broken."""
         before = len(self.problems)
@@ -134,7 +189,7 @@ class _Binder:
                 region = self.region(node.region)
                 bound: s.Statement = node if region is node.region else replace(node, region=region)
             case s.Operation():
-                bound = replace(node, block=self.block(node.block), layer=self.layer(node.layer))
+                bound = self.operation(node)
             case s.Include() if node.block is not None:
                 bound = replace(node, block=self.block(node.block))
             case s.LatentsStatement():
@@ -148,6 +203,12 @@ class _Binder:
         keyword = node.kind.text if isinstance(node, s.Operation) else "region"
         name = getattr(node, "name", None)
         return s.Broken(keyword, name.text if isinstance(name, s.Word) else None, node.span)
+
+    def operation(self, node: s.Operation) -> s.Operation:
+        """An operation with values in it; the same object where it names no parameter."""
+        block, layer = self.block(node.block), self.layer(node.layer)
+        same = block is node.block and layer is node.layer
+        return node if same else replace(node, block=block, layer=layer)
 
     def layer(self, layer: s.Word) -> s.Word:
         """The layer, which may be a parameter of type ``word``."""
@@ -185,14 +246,13 @@ class _Binder:
 
     def match(self, item: s.MatchLine) -> s.MatchLine:
         """A match with values in it."""
-        return replace(
-            item,
-            like=self.place(item.like),
-            top=self.number(item.top),
-            first=self.number(item.first),
-            last=self.number(item.last),
-            excluded=tuple(map(self.number, item.excluded)),
-        )
+        old = (item.top, item.first, item.last, *item.excluded)
+        like = self.place(item.like)
+        top, first, last, *excluded = map(self.number, old)
+        new = (top, first, last, *excluded)
+        if like is item.like and all(one is other for one, other in zip(new, old, strict=True)):
+            return item
+        return replace(item, like=like, top=top, first=first, last=last, excluded=tuple(excluded))
 
     def value(self, value: s.Value) -> s.Value:
         """What a parameter stands for, at the place where it is named."""
@@ -200,7 +260,7 @@ class _Binder:
         if bound is None:
             return value
         self.used.add(value.text)
-        return replace(bound, span=value.span)
+        return type(bound)(bound.text, value.span)
 
     def place(self, place: s.PlaceExpr) -> s.PlaceExpr:
         """An image and its region with values in them."""
@@ -242,7 +302,7 @@ class _Binder:
         bound = self.values.get(number.text)
         self.used.add(number.text)
         if isinstance(bound, s.Number):
-            return replace(bound, span=number.span)
+            return s.Number(bound.text, number.span)
         self.problems.append(_no_number(number, bound, self.values))
         return s.Number("0", number.span)
 

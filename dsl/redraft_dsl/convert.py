@@ -32,11 +32,21 @@ def _rules(context: Context) -> Iterator[r.Rule]:
     included = {id(each.statement): each.rule for each in context.included}
     for node in context.rules:
         if isinstance(node, s.Operation):
-            yield _rule(node, context)
+            yield _kept_rule(node, context)
         else:
             rule = included[id(node)]
             assert rule is not None  # what cannot be included is an error
             yield rule
+
+
+def _kept_rule(node: s.Operation, context: Context) -> r.Rule:
+    """What an operation means; what is known already is not worked out again."""
+    finding = context.notes.now.get((id(node), "regions")) if context.notes else None
+    if finding is None:
+        return _rule(node, context)
+    if finding.rule is None:
+        finding.rule = _rule(node, context)
+    return finding.rule
 
 
 def model_of(statement: s.ModelStatement, defaults: Defaults) -> r.Model:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from redraft_dsl.diagnostics import Diagnostic, Note
 from redraft_dsl.source import Source, Span
-from redraft_dsl.stories import title
+from redraft_dsl.stories import explain
 
 Report: TypeAlias = tuple[Source, Sequence[Diagnostic]]
 """One recipe and what was said about it."""
 
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+FINGERPRINT = "recipeLine/v1"
 
 
 def to_object(diagnostic: Diagnostic, source: Source) -> dict[str, Any]:
@@ -46,18 +49,35 @@ def to_github(reports: Iterable[Report]) -> str:
     return "\n".join(_command(diagnostic, source) for source, diagnostic in _each(reports))
 
 
-def to_sarif(reports: Iterable[Report], version: str) -> str:
-    """A SARIF 2.1.0 log with one run; ``version`` is the tool's. Codes that occur are its rules."""
+def to_sarif(
+    reports: Iterable[Report], version: str, explain: Callable[[str], str | None] = explain
+) -> str:
+    """A SARIF 2.1.0 log with one run, as GitHub's code scanning wants it.
+
+    Args:
+        reports: what was found. The codes that occur are the run's rules.
+        version: of the tool.
+        explain: the story of a code as Markdown.
+
+    """
     found = list(_each(reports))
     codes = sorted({diagnostic.code for _, diagnostic in found})
-    rules = [{"id": code, "shortDescription": {"text": title(code)}} for code in codes]
+    rules = [_rule(code, explain(code) or f"# {code}: no story") for code in codes]
+    times: Counter[str] = Counter()
+    results = []
+    for source, diagnostic in found:
+        seen = _fingerprint(diagnostic, source)
+        times[seen] += 1
+        fingerprints = {FINGERPRINT: f"{seen}:{times[seen]}"}
+        results.append({**_result(diagnostic, source), "partialFingerprints": fingerprints})
     run = {
         "tool": {"driver": {"name": "redraft", "version": version, "rules": rules}},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(diagnostic, source) for source, diagnostic in found],
+        "results": results,
     }
     log = {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
-    return json.dumps(log, indent=1, ensure_ascii=False)
+    # Names of files may hold bytes that are no UTF-8; escaped, they are a text all the same.
+    return json.dumps(log, indent=1)
 
 
 def _each(reports: Iterable[Report]) -> Iterator[tuple[Source, Diagnostic]]:
@@ -114,26 +134,59 @@ def _property(text: str) -> str:
     return _escaped(text).replace(":", "%3A").replace(",", "%2C")
 
 
+def _rule(code: str, story: str) -> dict[str, Any]:
+    head, _, text = story.partition("\n")
+    title = head.partition(": ")[2]
+    text = text.strip() or title
+    return {
+        "id": code,
+        "shortDescription": {"text": title},
+        "fullDescription": {"text": " ".join(text.partition("\n\n")[0].split())},
+        "help": {"text": text, "markdown": text},
+    }
+
+
 def _result(diagnostic: Diagnostic, source: Source) -> dict[str, Any]:
-    location: dict[str, Any] = {"artifactLocation": {"uri": _uri(source.path)}}
-    if diagnostic.span is not None:
-        place = _place(diagnostic.span, source)
-        location["region"] = {
-            "startLine": place["line"],
-            "startColumn": place["column"],
-            "endLine": place["end_line"],
-            "endColumn": place["end_column"],
-        }
+    notes = [
+        {**_location(note.span, note.source or source), "message": {"text": note.message}}
+        for note in diagnostic.notes
+        if note.span is not None
+    ]
     return {
         "ruleId": diagnostic.code,
         "level": diagnostic.severity,
         "message": {"text": _said(diagnostic)},
-        "locations": [{"physicalLocation": location}],
+        "locations": [_location(diagnostic.span, source)],
+        **({"relatedLocations": notes} if notes else {}),
     }
 
 
+def _location(span: Span | None, source: Source) -> dict[str, Any]:
+    # What is about a whole file stands at its beginning: code scanning wants a line of all.
+    place = _place(span or Span(0, 0), source)
+    region = {
+        "startLine": place["line"],
+        "startColumn": place["column"],
+        "endLine": place["end_line"],
+        "endColumn": place["end_column"],
+    }
+    uri = _uri(source.path)
+    return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}
+
+
+def _fingerprint(diagnostic: Diagnostic, source: Source) -> str:
+    """What stays the same of a problem when lines above it come and go."""
+    line = ""
+    if diagnostic.span is not None:
+        line = source.line(source.position(diagnostic.span.start).line).strip()
+    told = "\n".join((_uri(source.path), diagnostic.code, line))
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
 def _uri(path: str) -> str:
-    """A relative path stays relative, as SARIF wants it for files of a checkout."""
+    """A path below the present folder is relative, as SARIF wants it for files of a checkout."""
     file = Path(path)
+    if file.is_absolute() and file.is_relative_to(Path.cwd()):
+        file = file.relative_to(Path.cwd())
     # A name that is no Unicode is quoted by its bytes.
     return file.as_uri() if file.is_absolute() else quote(os.fsencode(file.as_posix()))

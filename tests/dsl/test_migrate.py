@@ -50,7 +50,8 @@ def renamed(tree: s.Tree, old: str, new: str) -> s.Tree:
 
 def stale(tree: s.Tree) -> Iterator[Diagnostic]:
     for node in tree.statements:
-        for item in node.block.items if isinstance(node, s.Operation) else ():
+        block = node.block if isinstance(node, s.Operation | s.Include) else None
+        for item in block.items if block else ():
             if item.key.text == "preserve":
                 yield error("RD115", "unknown setting `preserve`", item.key.span, "", "say `hold`")
 
@@ -337,6 +338,112 @@ def test_there_is_no_way_back_and_no_way_to_what_is_unknown(
 )
 def test_the_number_of_an_edition(line: str, number: int | None) -> None:
     assert number_of(parse(Source("x", line)).tree) == number
+
+
+# ---- recipes of different editions ------------------------------------------------------------
+
+PART = """edition {edition}
+recipe part 1.0.0 "Part"
+model faces
+latents z {{ seed 1  count 2000 }}
+param power: int = 3 in 1..8
+rule a at layer6 {{ copy z[116] all context z[130] all {settings} }}
+rule b at layer6 {{ copy z[116] all context z[130] all rank power }}
+"""
+WHOLE = """edition {edition}
+
+recipe whole 1.0.0 "Whole"
+
+use "./part.redraft" 1.0.0 as part
+
+model faces
+latents z {{ seed 1  count 2000 }}
+
+{body}
+"""
+WORDS = {2026: "preserve", NEXT: "hold"}
+Whole = Callable[..., Checked]
+
+
+@pytest.fixture
+def whole(models: KnownModels, tmp_path: Path) -> Whole:
+    """Checks a recipe of one edition that uses one of another."""
+
+    def run(outer: int, inner: int, body: str, settings: str = "") -> Checked:
+        part = PART.format(edition=inner, settings=settings)
+        (tmp_path / "part.redraft").write_text(part, encoding="utf-8")
+        text = WHOLE.format(edition=outer, body=body)
+        return loads(text, models, folder=tmp_path, editions=PREVIEW)
+
+    return run
+
+
+PAIRS = [(2026, NEXT), (NEXT, 2026), (NEXT, NEXT)]
+
+
+@pytest.mark.parametrize(("outer", "inner"), PAIRS)
+def test_an_included_rule_means_what_its_own_edition_says(
+    whole: Whole, models: KnownModels, outer: int, inner: int
+) -> None:
+    checked = whole(outer, inner, "include part.a")
+    alone = loads(PART.format(edition=inner, settings=""), models, editions=PREVIEW)
+    assert meaning(checked).rules == meaning(alone).rules[:1]
+    assert checked.recipe is not None
+    assert checked.recipe.edition == outer
+    defaults = PREVIEW.known[inner].defaults
+    rule = checked.recipe.rules[0]
+    assert isinstance(rule, r.Insert)
+    assert (rule.rank, rule.solver.kind) == (defaults.rank, defaults.solver)
+
+
+@pytest.mark.parametrize(("outer", "inner"), PAIRS)
+@pytest.mark.parametrize("said", ["", "{inner} 0.7"])
+def test_values_are_given_in_the_words_of_the_recipe_that_includes(
+    whole: Whole, outer: int, inner: int, said: str
+) -> None:
+    settings = said.format(inner=WORDS[inner])
+    body = f"include part.a with {{ {WORDS[outer]} = 0.2 }}\ninclude part.b with {{ power = 5 }}"
+    rules = meaning(whole(outer, inner, body, settings)).rules
+    assert isinstance(rules[0], r.Insert)
+    assert rules[0].restraint == r.Preserve(weight=0.2)
+    assert isinstance(rules[1], r.Insert)
+    assert rules[1].rank == 5
+    other = next(word for number, word in WORDS.items() if number != outer)
+    wrong = whole(outer, inner, f"include part.a with {{ {other} = 0.2 }}", settings)
+    assert wrong.recipe is None
+
+
+def test_a_model_that_another_edition_means_otherwise_is_another_one(
+    models: KnownModels, tmp_path: Path
+) -> None:
+    """Where both are silent, the truncation of the two editions differs."""
+    own = 'model mine { arch village weights "a.pt" %s }'
+    part = PART.format(edition=NEXT, settings="").replace("model faces", own % "")
+    (tmp_path / "part.redraft").write_text(part, encoding="utf-8")
+    for written, errors in (("", ["RD137"]), ("truncation 0.9", [])):
+        text = WHOLE.format(edition=2026, body="include part.a")
+        text = text.replace("model faces", own % written)
+        checked = loads(text, models, folder=tmp_path, editions=PREVIEW)
+        assert [each.code for each in checked.errors] == errors
+
+
+@pytest.mark.parametrize("inner", [2026, NEXT])
+def test_a_recipe_that_uses_others_is_moved_and_these_stay(
+    whole: Whole, models: KnownModels, tmp_path: Path, inner: int
+) -> None:
+    body = (
+        "include part.a with { preserve = 0.2 }\n"
+        "rule own at layer6 { copy z[116] all context z[130] all }"
+    )
+    checked = whole(2026, inner, body)
+    before = (tmp_path / "part.redraft").read_bytes()
+    moved = migrate(checked, models, tmp_path, editions=PREVIEW)
+    assert "include part.a with { hold = 0.2 }" in moved.text
+    assert all(each.endswith(" of own") for each in moved.written_out)
+    assert "rank of own" in moved.written_out
+    after = loads(moved.text, models, folder=tmp_path, editions=PREVIEW)
+    assert meaning(after) == meaning(checked)
+    assert (tmp_path / "part.redraft").read_bytes() == before
 
 
 def test_every_edition_but_the_newest_is_followed_by_one() -> None:

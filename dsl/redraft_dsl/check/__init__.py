@@ -1,6 +1,6 @@
 """The checker: everything that can be said about a recipe without opening the model's weights.
 
-``RULES`` is the whole of it, in one visible list. Each rule looks at the context and gives the
+``RULES`` is the whole of it, in two visible lists. Each rule looks at the context and gives the
 problems of one kind; none depends on what another one found, so independent problems are all
 reported at once.
 """
@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from redraft_dsl.binding import bind
+from redraft_dsl.binding import Bound, bind, seen_by
 from redraft_dsl.check import blocks, compat, fit, operations, reuse, shapes, structure
 from redraft_dsl.check.context import Context, build_context
+from redraft_dsl.check.kept import notebook
 from redraft_dsl.check.library import Imported, Library, Opened, imported
+from redraft_dsl.check.parts import Group, about_parts, of_latents, of_regions, of_the_text
 from redraft_dsl.convert import spans_of, to_recipe
 from redraft_dsl.diagnostics import Diagnostic, error, in_order
 from redraft_dsl.editions import SHIPPED, Editions
@@ -24,11 +26,11 @@ from redraft_dsl.params import BoundParam, Given
 from redraft_dsl.recipe import Recipe
 from redraft_dsl.source import Source, Span
 from redraft_dsl.sweeps import Sweep, sweeps_of
-from redraft_dsl.syntax import SweepStatement, Tree
+from redraft_dsl.syntax import Include, Operation, SweepStatement, Tree
 
 Rule = Callable[[Context], Iterable[Diagnostic]]
 
-RULES: tuple[Rule, ...] = (
+RECIPE_RULES: tuple[Rule, ...] = (
     reuse.parameters_hold,
     structure.required_statements,
     structure.single_statements,
@@ -47,30 +49,49 @@ RULES: tuple[Rule, ...] = (
     reuse.included_latents,
     reuse.unused_names,
     reuse.sweeps_hold,
-    blocks.known_settings,
-    blocks.settings_once,
-    blocks.required_settings,
-    blocks.setting_values,
-    operations.layer_known,
-    operations.images,
-    operations.matches,
-    operations.restraints,
-    operations.targets,
-    operations.repeated_context,
-    operations.mean_rank,
-    compat.contradictions,
-    compat.one_paste,
     compat.averaged_masks,
-    shapes.region_names,
     shapes.region_cycles,
-    shapes.region_sizes,
-    shapes.geometry,
-    shapes.mask_files,
-    shapes.mask_resampling,
-    fit.region_reaches_layer,
-    fit.copy_fits,
-    fit.rank_fits,
 )
+"""Rules about a recipe as a whole."""
+
+PART_RULES = (
+    Group(
+        "text",
+        of_the_text,
+        (
+            blocks.known_settings,
+            blocks.settings_once,
+            blocks.required_settings,
+            blocks.setting_values,
+            operations.layer_known,
+            operations.restraints,
+            operations.targets,
+            operations.repeated_context,
+            operations.mean_rank,
+            compat.contradictions,
+            compat.one_paste,
+            shapes.geometry,
+            shapes.mask_resampling,
+        ),
+    ),
+    Group("latents", of_latents, (operations.images, operations.matches)),
+    Group(
+        "regions",
+        of_regions,
+        (
+            shapes.region_names,
+            shapes.region_sizes,
+            shapes.mask_files,
+            fit.region_reaches_layer,
+            fit.copy_fits,
+            fit.rank_fits,
+        ),
+    ),
+)
+"""Rules about each statement alone: one operation has nothing to do with another. They are sorted
+by what they look at besides an operation's own text."""
+
+RULES = (*RECIPE_RULES, *(rule for group in PART_RULES for rule in group.rules))
 
 
 Opener = Callable[[Path, str], Opened]
@@ -184,21 +205,16 @@ class _Job:
         given: Given,
         spans: Mapping[str, Span],
         syntax: tuple[Diagnostic, ...] = (),
+        *,
+        written: bool = True,
     ) -> Checked:
-        known_words, said = self.editions.of(tree).read(tree)
-        bound = bind(known_words, given, spans)
-        shown = posixpath.dirname(Path(source.path).as_posix())
-        library = Library(self.opener, self.check, trail, shown, self.seen)
-        context = build_context(
-            bound, source, folder, self.models, self.facts, library, self.editions
-        )
-        found = in_order(
-            [*syntax, *said, *(problem for rule in RULES for problem in rule(context))]
+        context, found, bound = self._examine(
+            tree, source, folder, trail, given, spans, syntax, written=written
         )
         # With values given it is one cell that is checked, and the others are not its business.
         sound = not context.broken and not any(p.is_error for p in found)
         if context.sweeps and sound and not given:
-            problem_with = self._trial(tree, source, folder, trail, given)
+            problem_with = self._trial(tree, source, folder, trail)
             found = in_order([*found, *reuse.swept_values(context, problem_with)])
         broken = bool(context.broken) or any(problem.is_error for problem in found)
         return Checked(
@@ -213,15 +229,61 @@ class _Job:
             given=given,
         )
 
+    def _examine(
+        self,
+        tree: Tree,
+        source: Source,
+        folder: Path,
+        trail: tuple[Path, ...],
+        given: Given,
+        spans: Mapping[str, Span],
+        syntax: tuple[Diagnostic, ...] = (),
+        *,
+        written: bool = True,
+    ) -> tuple[Context, tuple[Diagnostic, ...], Bound]:
+        """What there is to know about a tree, and what the rules say of it."""
+        known_words, said = self.editions.of(tree).read(tree) if written else (tree, ())
+        notes = notebook(source.text) if written and known_words is tree else None
+        bound = bind(known_words, given, spans, notes.mentions if notes else None)
+        shown = posixpath.dirname(Path(source.path).as_posix())
+        library = Library(
+            self.opener, self.check, trail, shown, self.seen, self._around, self._words
+        )
+        context = build_context(
+            bound, source, folder, self.models, self.facts, library, self.editions, notes
+        )
+        whole = (problem for rule in RECIPE_RULES for problem in rule(context))
+        found = in_order([*syntax, *said, *whole, *about_parts(context, PART_RULES)])
+        return context, found, bound
+
+    @property
+    def _around(self) -> tuple[object, ...]:
+        """What the checks of used recipes depend on, besides their files."""
+        return self.models, self.facts, self.editions
+
+    def _words(self, tree: Tree) -> Tree:
+        return self.editions.of(tree).read(tree)[0]
+
     def _trial(
-        self, tree: Tree, source: Source, folder: Path, trail: tuple[Path, ...], given: Given
+        self, tree: Tree, source: Source, folder: Path, trail: tuple[Path, ...]
     ) -> Callable[[str, str], Diagnostic | None]:
-        """The first error of the recipe with one value more, its sweeps left out."""
-        statements = tuple(n for n in tree.statements if not isinstance(n, SweepStatement))
-        bare = replace(tree, statements=statements)
+        """The first error of a recipe without errors with one value changed, its sweeps left out.
+
+        Rules that do not see the value are left out too: nothing changes for them.
+        """
+        nodes = tuple(node for node in tree.statements if not isinstance(node, SweepStatement))
+        rules = tuple(node for node in nodes if isinstance(node, Operation | Include))
 
         def problem_with(target: str, value: str) -> Diagnostic | None:
-            tried = self.check(bare, source, folder, trail, (*given, (target, value)), {})
-            return next(iter(tried.errors), None)
+            # Without any rule it would be no recipe.
+            seeing = {id(node) for node in tuple(seen_by(target, nodes)) or rules[:1]}
+            left = tuple(
+                node
+                for node in nodes
+                if not isinstance(node, Operation | Include) or id(node) in seeing
+            )
+            bare = replace(tree, statements=left)
+            _, found, _ = self._examine(bare, source, folder, trail, ((target, value),), {})
+            return next((problem for problem in found if problem.is_error), None)
 
         return problem_with

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from redraft_dsl import syntax as s
 from redraft_dsl.check.context import Context, compat_of, settings
-from redraft_dsl.check.resolve import parts, places
+from redraft_dsl.check.resolve import places
 from redraft_dsl.diagnostics import Diagnostic, Note, error, warning
+from redraft_dsl.mentions import parts
 
 _NOUGHT = {
     "preserve": "nothing holds back the rest of the layer there",

@@ -10,9 +10,9 @@ from typing import TypeVar
 
 from redraft_dsl import syntax as s
 from redraft_dsl.binding import Bound
-from redraft_dsl.check.kept import kept_measure
+from redraft_dsl.check.kept import Notebook, kept_measure
 from redraft_dsl.check.library import Included, Library, Used, include, use
-from redraft_dsl.check.measure import Measure
+from redraft_dsl.check.measure import Sizes
 from redraft_dsl.check.resolve import Regions, resolve_all
 from redraft_dsl.diagnostics import Diagnostic
 from redraft_dsl.editions import Defaults, Editions
@@ -29,7 +29,9 @@ class Context:
     ``tree`` is the bound tree, in which no parameter is left. ``facts`` is None when the model is
     given by file or unknown. ``broken`` are the statements that could not be read; what they may
     declare counts as declared. ``named`` are the parameters that the recipe mentions. ``known`` are
-    the editions that there are, ``defaults`` those of the recipe's.
+    the editions that there are, ``defaults`` those of the recipe's. ``values`` are what parameters
+    stand for, ``changed`` the rules with values from outside, and ``notes`` what is kept about
+    operations, where that can be used.
     """
 
     tree: s.Tree
@@ -51,15 +53,20 @@ class Context:
     included: tuple[Included, ...]
     binding_problems: tuple[Diagnostic, ...]
     named: frozenset[str]
+    values: Mapping[str, s.Value]
+    changed: frozenset[str]
     broken: tuple[s.Broken, ...]
     counts: Mapping[str, int | None]
     seeds: Mapping[str, int | None]
     regions: Regions
+    notes: Notebook | None
 
     @cached_property
-    def measure(self) -> Measure | None:
+    def sizes(self) -> Sizes | None:
         """Regions on the model's picture; None when the model is not known."""
-        return None if self.facts is None else kept_measure(self.facts.image_size, self.folder)
+        if self.facts is None:
+            return None
+        return Sizes(kept_measure(self.facts.image_size, self.folder))
 
     @property
     def rules(self) -> tuple[s.Operation | s.Include, ...]:
@@ -84,6 +91,7 @@ def build_context(
     facts: ModelFacts | None,
     library: Library,
     known: Editions,
+    notes: Notebook | None,
 ) -> Context:
     """Sort a tree's statements and resolve what does not depend on any rule."""
     tree = bound.tree
@@ -110,14 +118,25 @@ def build_context(
         params=_all(tree, s.ParamLine),
         sweeps=_all(tree, s.SweepStatement),
         used=used,
-        included=tuple(include(node, aliases, library) for node in _all(tree, s.Include)),
+        included=tuple(
+            include(node, aliases, library, _written(node, bound, notes))
+            for node in _all(tree, s.Include)
+        ),
         binding_problems=bound.diagnostics,
         named=bound.used,
+        values=bound.values,
+        changed=bound.changed,
         broken=_all(tree, s.Broken),
         counts={item.name.text: whole(setting_value(item.block, "count")) for item in latents},
         seeds={item.name.text: whole(setting_value(item.block, "seed")) for item in latents},
-        regions=resolve_all(definitions, tree, folder),
+        regions=resolve_all(definitions, tree, folder, notes),
+        notes=notes,
     )
+
+
+def _written(node: s.Include, bound: Bound, notes: Notebook | None) -> str | None:
+    """The text of a statement that has no values from outside, where anything is kept."""
+    return None if notes is None or node.name.text in bound.changed else notes.written(node)
 
 
 def _all(tree: s.Tree, kind: type[S]) -> tuple[S, ...]:

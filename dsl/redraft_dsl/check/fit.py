@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from redraft_dsl import syntax as s
 from redraft_dsl.check.context import Context, compat_of, settings, whole
-from redraft_dsl.check.measure import Bounds, Measure
+from redraft_dsl.check.measure import Bounds, Sizes
 from redraft_dsl.check.resolve import place_of
 from redraft_dsl.diagnostics import Diagnostic, error, warning
 from redraft_dsl.facts import LayerFacts
 from redraft_dsl.masks import MaskError
-from redraft_dsl.recipe import Box, Combination, Ellipse, Polygon, Region
 
 SMALLEST = 0.05
 """A region that covers no cell of a layer by more than this share does not reach the layer."""
@@ -22,32 +21,32 @@ OVERHANG = 0.5
 
 def region_reaches_layer(context: Context) -> Iterable[Diagnostic]:
     """A region covers enough of at least one cell of its layer."""
-    measure = context.measure
+    sizes = context.sizes
     for operation in context.operations:
         layer = context.layer(operation)
-        if measure is None or layer is None:
+        if sizes is None or layer is None:
             continue
         for item in operation.block.items:
             place = place_of(item)
             if place is not None:
                 keys = item.key.text == "context"
-                yield from _reaches(place, keys, layer, context, measure)
+                yield from _reaches(place, keys, layer, context, sizes)
 
 
 def _reaches(
-    place: s.PlaceExpr, keys: bool, layer: LayerFacts, context: Context, measure: Measure
+    place: s.PlaceExpr, keys: bool, layer: LayerFacts, context: Context, sizes: Sizes
 ) -> Iterator[Diagnostic]:
     region = context.regions.resolve(place.region)
-    if region is None or _flawed(region, measure):
+    if region is None or sizes.flawed(region):
         return
     size = layer.key_size if keys else layer.value_size
     try:
-        cells = measure.cells(region, size)
+        cells = sizes.cells(region, size)
     except MaskError:
         return  # a damaged mask is told by its own rule
     if cells.peak >= SMALLEST:
         return
-    height, width = (measure.image_size[axis] / size[axis] for axis in (0, 1))
+    height, width = (sizes.measure.image_size[axis] / size[axis] for axis in (0, 1))
     what = "keys" if keys else "values"
     yield error(
         "RD305",
@@ -61,25 +60,10 @@ def _reaches(
     )
 
 
-def _flawed(region: Region, measure: Measure) -> bool:
-    """Whether a shape has no inside as it is written, which another rule tells."""
-    match region:
-        case Box():
-            return not all(measure.cells(region, (1, 1)))
-        case Polygon():
-            return len(region.points) < 3
-        case Ellipse():
-            return any(length.value <= 0 for length in region.radius)
-        case Combination():
-            return _flawed(region.left, measure) or _flawed(region.right, measure)
-        case _:
-            return False
-
-
 def copy_fits(context: Context) -> Iterable[Diagnostic]:
     """The copy, put at the middle of a paste region, stays in the picture."""
-    measure = context.measure
-    if measure is None:
+    sizes = context.sizes
+    if sizes is None:
         return
     for operation in context.operations:
         if compat_of(operation.block):
@@ -89,20 +73,18 @@ def copy_fits(context: Context) -> Iterable[Diagnostic]:
         if not pastes or any(isinstance(i, s.PlaceLine) and i.place is None for i in pastes):
             pastes = [item for item in operation.block.items if _is(item, "context")]
         for paste in pastes if len(copies) == 1 else ():
-            yield from _overhang(copies[0], paste, context, measure)
+            yield from _overhang(copies[0], paste, context, sizes)
 
 
 def _is(item: s.Item, key: str) -> bool:
     return isinstance(item, s.PlaceLine) and item.key.text == key
 
 
-def _overhang(
-    copy: s.Item, paste: s.Item, context: Context, measure: Measure
-) -> Iterator[Diagnostic]:
-    source, target = _bounds(copy, context, measure), _bounds(paste, context, measure)
+def _overhang(copy: s.Item, paste: s.Item, context: Context, sizes: Sizes) -> Iterator[Diagnostic]:
+    source, target = _bounds(copy, context, sizes), _bounds(paste, context, sizes)
     if source is None or target is None:
         return
-    height, width = measure.image_size
+    height, width = sizes.measure.image_size
     half_x, half_y = (source.x1 - source.x0) / 2, (source.y1 - source.y0) / 2
     x, y = (target.x0 + target.x1) / 2, (target.y0 + target.y1) / 2
     over = max(half_x - x, x + half_x - width, half_y - y, y + half_y - height)
@@ -116,26 +98,26 @@ def _overhang(
         )
 
 
-def _bounds(item: s.Item, context: Context, measure: Measure) -> Bounds | None:
+def _bounds(item: s.Item, context: Context, sizes: Sizes) -> Bounds | None:
     if not isinstance(item, s.PlaceLine) or item.place is None:
         return None
     region = context.regions.resolve(item.place.region)
-    if region is None or _flawed(region, measure):
+    if region is None or sizes.flawed(region):
         return None
     try:
-        return measure.bounds(region)
+        return sizes.bounds(region)
     except MaskError:
         return None
 
 
 def rank_fits(context: Context) -> Iterable[Diagnostic]:
     """The rank is no larger than the layer's keys are long, nor than there are positions."""
-    measure = context.measure
+    sizes = context.sizes
     for operation in context.operations:
         layer = context.layer(operation)
-        if measure is not None and layer is not None:
+        if sizes is not None and layer is not None:
             yield from _channels(operation, layer)
-            yield from _positions(operation, layer, context, measure)
+            yield from _positions(operation, layer, context, sizes)
 
 
 def _channels(operation: s.Operation, layer: LayerFacts) -> Iterator[Diagnostic]:
@@ -153,7 +135,7 @@ def _channels(operation: s.Operation, layer: LayerFacts) -> Iterator[Diagnostic]
 
 
 def _positions(
-    operation: s.Operation, layer: LayerFacts, context: Context, measure: Measure
+    operation: s.Operation, layer: LayerFacts, context: Context, sizes: Sizes
 ) -> Iterator[Diagnostic]:
     given = settings(operation.block, "rank")
     rank = whole(given[0].value) if given else context.defaults.rank
@@ -162,7 +144,7 @@ def _positions(
         return
     if directions and directions[0].value.text in ("units", "mean"):
         return  # units come from channels, the mean has a rule of its own
-    positions = _count_positions(operation, layer, context, measure)
+    positions = _count_positions(operation, layer, context, sizes)
     if positions is None or rank <= positions:
         return
     yield error(
@@ -176,7 +158,7 @@ def _positions(
 
 
 def _count_positions(
-    operation: s.Operation, layer: LayerFacts, context: Context, measure: Measure
+    operation: s.Operation, layer: LayerFacts, context: Context, sizes: Sizes
 ) -> int | None:
     """Positions of all contexts together; None when one of them cannot be counted."""
     total = 0
@@ -187,10 +169,10 @@ def _count_positions(
         place = place_of(item)
         region = context.regions.resolve(place.region) if place else None
         times = whole(item.top) if isinstance(item, s.MatchLine) else 1
-        if region is None or times is None or _flawed(region, measure):
+        if region is None or times is None or sizes.flawed(region):
             return None
         try:
-            cells = measure.cells(region, layer.key_size)
+            cells = sizes.cells(region, layer.key_size)
         except MaskError:
             return None
         if cells.peak < SMALLEST:

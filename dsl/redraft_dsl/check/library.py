@@ -9,17 +9,19 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from redraft_dsl import recipe as r
 from redraft_dsl import syntax as s
 from redraft_dsl.build import shifted
+from redraft_dsl.check.kept import kept_again, kept_file, kept_made
 from redraft_dsl.check.schema import BLOCKS
 from redraft_dsl.diagnostics import Diagnostic, Note, did_you_mean, error
 from redraft_dsl.masks import path_fault
 from redraft_dsl.overriding import LAYER, overridden
-from redraft_dsl.params import Given
+from redraft_dsl.params import BoundParam, Given
 from redraft_dsl.source import Source, Span
 
 if TYPE_CHECKING:
@@ -50,8 +52,13 @@ class Check(Protocol):
         trail: tuple[Path, ...],
         given: Given,
         spans: Mapping[str, Span],
+        *,
+        written: bool = True,
     ) -> Checked:
-        """Check a tree of another file, or a changed tree of the same."""
+        """Check a tree of another file; ``written`` says that it is as it was read.
+
+        One that is not has the checker's words already, and not those of its edition.
+        """
         ...
 
 
@@ -61,7 +68,9 @@ class Library:
 
     ``trail`` are the files that led here, the recipe itself last: none of them may be used again.
     ``shown`` is the folder that paths start in, as it is named in what is told. ``seen`` keeps
-    every recipe that was checked as it stands, so that each is checked once.
+    every recipe that was checked as it stands, so that each is checked once. ``around`` is what
+    else the checks depend on. ``words`` gives a tree in the words that the checker knows, whatever
+    its edition.
     """
 
     open: Callable[[Path, str], Opened]
@@ -69,17 +78,28 @@ class Library:
     trail: tuple[Path, ...] = ()
     shown: str = ""
     seen: dict[Path, tuple[Opened, Checked]] = field(default_factory=dict)
+    around: tuple[object, ...] = ()
+    words: Callable[[s.Tree], s.Tree] = lambda tree: tree
 
     def get(self, file: Path, path: str) -> tuple[Opened, Checked]:
         """A recipe as it stands, with the defaults of its parameters; ``path`` as it is written."""
-        if file not in self.seen:
-            opened = self.open(file, posixpath.normpath(posixpath.join(self.shown, path)))
-            checked = self.check(
-                opened.tree, opened.source, file.parent, (*self.trail, file), (), {}
-            )
-            checked = replace(checked, diagnostics=(*opened.problems, *checked.diagnostics))
-            self.seen[file] = opened, checked
+        shown = posixpath.normpath(posixpath.join(self.shown, path))
+        key = "recipe", file, self.trail[:1]
+        if file in self.seen:
+            kept_again(key)
+        else:
+            trail = (*self.trail, file)
+            made_from = (*self.around, shown, trail)
+            self.seen[file] = kept_made(key, made_from, lambda: self._checked(file, shown, trail))
         return self.seen[file]
+
+    def _checked(self, file: Path, shown: str, trail: tuple[Path, ...]) -> tuple[Opened, Checked]:
+        kept_file(file)
+        opened = self.open(file, shown)
+        checked = self.check(opened.tree, opened.source, file.parent, trail, (), {})
+        checked = replace(checked, diagnostics=(*opened.problems, *checked.diagnostics))
+        # A rule of it is given values in the checker's words, whatever the two editions say.
+        return replace(opened, tree=self.words(opened.tree)), checked
 
 
 @dataclass(frozen=True)
@@ -112,6 +132,23 @@ class Used:
     def folder(self) -> str:
         """Where the paths of the used recipe start, seen from the recipe that uses it."""
         return posixpath.normpath(posixpath.dirname(self.line.path.text) or ".")
+
+    @cached_property
+    def rules(self) -> Mapping[str, s.Operation | s.Include]:
+        """The rules of the used recipe by their names."""
+        return _rules(self.opened.tree) if self.opened else {}
+
+    @cached_property
+    def params(self) -> Mapping[str, BoundParam]:
+        """The parameters of the used recipe by their names."""
+        return {param.name: param for param in self.checked.params} if self.checked else {}
+
+    def digest(self) -> str:
+        """The digest of a used recipe that can be used."""
+        checked = self.checked
+        assert checked is not None  # told by the `use` line
+        assert checked.recipe is not None  # as above
+        return kept_made(("digest", self.file), (checked,), checked.recipe.digest)
 
 
 @dataclass(frozen=True)
@@ -197,23 +234,51 @@ def _other_version(line: s.UseLine, checked: Checked) -> Diagnostic:
 # ---- including a rule -------------------------------------------------------------------------
 
 
-def include(statement: s.Include, used: Mapping[str, Used], library: Library) -> Included:
-    """The rule that an ``include`` stands for, checked with everything that it overrides."""
+def include(
+    statement: s.Include, used: Mapping[str, Used], library: Library, text: str | None = None
+) -> Included:
+    """The rule that an ``include`` stands for, checked with everything that it overrides.
+
+    ``text`` is the statement's, where it stands as it was written.
+    """
     source = used.get(statement.alias.text)
     if source is None:
         return Included(statement, None, (_unknown_alias(statement, used),))
     if source.opened is None or source.checked is None:
         return Included(statement, None)  # the `use` line has told it
-    rules = _rules(source.opened.tree)
+    rules = source.rules
     rule = rules.get(statement.rule.text)
     if rule is None:
         return Included(statement, None, (_unknown_rule(statement, source, rules),))
-    params = {param.name: param for param in source.checked.params}
+    params = source.params
     overrides = _overrides(statement)
     unknown = tuple(_unknown_keys(statement, overrides, rule, params))
     if unknown:
         return Included(statement, None, unknown)
-    return _instance(statement, source, rule, overrides, params, library)
+
+    def make() -> Included:
+        return _instance(statement, source, rule, overrides, params, library)
+
+    if text is None:
+        return make()
+    # A rule with the same values from the same recipe is the same, wherever it is included.
+    values = tuple((item.key.text, item.value) for item in overrides)
+    at = statement.span.start
+    start, made = kept_made(
+        ("include", source.file, text),
+        (source.checked, source.folder, values),
+        lambda: (at, make()),
+    )
+    problems = tuple(_moved(problem, at - start) for problem in made.problems)
+    return Included(statement, made.rule, problems, source)
+
+
+def _moved(problem: Diagnostic, by: int) -> Diagnostic:
+    """A problem of this recipe, in which places in other recipes stay."""
+    if by == 0:
+        return problem
+    notes = tuple(note if note.source else shifted(note, by) for note in problem.notes)
+    return replace(problem, span=shifted(problem.span, by), notes=notes)
 
 
 def _instance(
@@ -245,7 +310,9 @@ def _instance(
     )
     tree = replace(opened.tree, statements=left)
     trail = (*library.trail, source.file)
-    result = library.check(tree, opened.source, source.file.parent, trail, tuple(given), spans)
+    result = library.check(
+        tree, opened.source, source.file.parent, trail, tuple(given), spans, written=False
+    )
     if result.recipe is None:
         problems = tuple(_at_include(statement, d, beyond, opened.source) for d in result.errors)
         return Included(statement, None, problems, source)
@@ -373,7 +440,7 @@ def imported(used: tuple[Used, ...]) -> tuple[Imported, ...]:
             continue
         recipe, path = each.checked.recipe, posixpath.normpath(each.line.path.text)
         own = Imported(
-            each.line.name.text, path, recipe.name, recipe.version, recipe.digest(),
+            each.line.name.text, path, recipe.name, recipe.version, each.digest(),
             each.opened.sha256,
         )  # fmt: skip
         found.setdefault(path, own)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from redraft_dsl.check.plain import Rows, coverage_rows, resample_rows
-from redraft_dsl.recipe import Box, Length, Region
+from redraft_dsl.recipe import All, Box, Combination, Ellipse, Length, Mask, Polygon, Region
 
 if TYPE_CHECKING:
     from redraft_dsl.regions import Coverage
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 TOUCHED = 1e-9
 """A cell of which a region covers less than this share is not touched; rounding leaves such."""
+
+MOST_BYTES = 2**25
+"""Of the coverages of parts of joined regions, which are kept to join them anew."""
 
 FEW = 24
 """So many figures are taken without numpy; a longer recipe loads it, and is done sooner."""
@@ -41,14 +44,15 @@ class Bounds(NamedTuple):
 class Measure:
     """Regions on one model's picture. Boxes, and a few joins of them, need no arrays.
 
-    What was measured is kept, as two numbers or four; coverages are as large as the picture and
-    are not.
+    What was measured is kept, as two numbers or four. Coverages are as large as the picture; a few
+    are kept, for the shapes of which other regions are joined.
     """
 
     image_size: tuple[int, int]
     folder: Path
     _cells: dict[tuple[Region, tuple[int, int]], Cells] = field(default_factory=dict)
     _bounds: dict[Region, Bounds | None] = field(default_factory=dict)
+    _parts: dict[Region, Coverage] = field(default_factory=dict)
 
     @property
     def figures(self) -> int:
@@ -83,9 +87,13 @@ class Measure:
         if rows is not None:
             shares = [share for row in resample_rows(rows, size) for share in row]
             return Cells(max(shares), sum(share > TOUCHED for share in shares))
-        from redraft_dsl.regions import on_grid
+        from redraft_dsl.regions import on_grid, resample
 
-        cells = on_grid(region, self.image_size, size, self.folder)
+        if isinstance(region, Mask):
+            # Not through the picture, where it is to be brought to the layer's grid in one step.
+            cells = on_grid(region, self.image_size, size, self.folder)
+        else:
+            cells = resample(self._coverage(region), size)
         return Cells(float(cells.max()), int((cells > TOUCHED).sum()))
 
     def _rows(self, region: Region) -> Rows | None:
@@ -95,9 +103,22 @@ class Measure:
         return coverage_rows(region, self.image_size)
 
     def _coverage(self, region: Region) -> Coverage:
-        from redraft_dsl.regions import coverage
+        from redraft_dsl.regions import combine, coverage
 
+        if isinstance(region, Combination):
+            return combine(region.kind, self._part(region.left), self._part(region.right))
         return coverage(region, self.image_size, self.folder)
+
+    def _part(self, region: Region) -> Coverage:
+        """What a region is joined from, which may be in other joins too."""
+        if isinstance(region, Box | All):
+            return self._coverage(region)
+        if region not in self._parts:
+            found = self._coverage(region)
+            if (len(self._parts) + 1) * found.nbytes > MOST_BYTES:
+                self._parts.clear()
+            self._parts[region] = found
+        return self._parts[region]
 
     def _around(self, region: Region) -> Bounds | None:
         plain = self._rows(region)
@@ -110,6 +131,57 @@ class Measure:
         if not ys:
             return None
         return Bounds(float(xs[0]), float(ys[0]), float(xs[-1] + 1), float(ys[-1] + 1))
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the rules of one check ask of a measure, the same regions again and again.
+
+    Figures are known by the identity of a region, which ``seen`` keeps alive.
+    """
+
+    measure: Measure
+    seen: dict[int, Region] = field(default_factory=dict)
+    _flawed: dict[int, bool] = field(default_factory=dict)
+    _cells: dict[tuple[int, tuple[int, int]], Cells] = field(default_factory=dict)
+    _bounds: dict[int, Bounds | None] = field(default_factory=dict)
+
+    def cells(self, region: Region, size: tuple[int, int]) -> Cells:
+        """As ``Measure.cells``."""
+        key = id(region), size
+        if key not in self._cells:
+            self.seen[id(region)] = region
+            self._cells[key] = self.measure.cells(region, size)
+        return self._cells[key]
+
+    def bounds(self, region: Region) -> Bounds | None:
+        """As ``Measure.bounds``."""
+        key = id(region)
+        if key not in self._bounds:
+            self.seen[key] = region
+            self._bounds[key] = self.measure.bounds(region)
+        return self._bounds[key]
+
+    def flawed(self, region: Region) -> bool:
+        """Whether a shape has no inside as it is written, which a rule about shapes tells."""
+        key = id(region)
+        if key not in self._flawed:
+            self.seen[key] = region
+            self._flawed[key] = self._has_flaw(region)
+        return self._flawed[key]
+
+    def _has_flaw(self, region: Region) -> bool:
+        match region:
+            case Box():
+                return not all(self.measure.cells(region, (1, 1)))
+            case Polygon():
+                return len(region.points) < 3
+            case Ellipse():
+                return any(length.value <= 0 for length in region.radius)
+            case Combination():
+                return self.flawed(region.left) or self.flawed(region.right)
+            case _:
+                return False
 
 
 def _clipped(length: Length, extent: int) -> float:

@@ -11,8 +11,9 @@ from typing import Literal, cast
 from redraft_dsl import recipe as r
 from redraft_dsl import syntax as s
 from redraft_dsl.build import MAX_JOINS
-from redraft_dsl.check.kept import kept_mask
+from redraft_dsl.check.kept import Notebook, kept_mask, kept_same
 from redraft_dsl.masks import MaskError, MaskFile, path_fault, read_mask
+from redraft_dsl.mentions import parts
 
 MAX_SHAPES = 512
 """Shapes in one region after its names are replaced by what they stand for."""
@@ -92,9 +93,17 @@ def is_oversized(found: Resolved) -> bool:
     return found.shapes > MAX_SHAPES or found.depth > MAX_JOINS
 
 
-def resolve_all(definitions: tuple[s.RegionStatement, ...], tree: s.Tree, folder: Path) -> Regions:
-    """Read every mask and resolve every definition, each after the ones that it is made of."""
-    masks = _read_masks(tree, folder)
+def resolve_all(
+    definitions: tuple[s.RegionStatement, ...],
+    tree: s.Tree,
+    folder: Path,
+    notes: Notebook | None = None,
+) -> Regions:
+    """Read every mask and resolve every definition, each after the ones that it is made of.
+
+    ``notes`` are what is kept about the tree's operations, where it is as it was read.
+    """
+    masks = _read_masks(tree, folder, notes)
     waiting: dict[str, s.RegionStatement] = {}
     for definition in definitions:
         waiting.setdefault(definition.name.text, definition)
@@ -113,7 +122,7 @@ def resolve_all(definitions: tuple[s.RegionStatement, ...], tree: s.Tree, folder
         if found is not None and is_oversized(found):
             oversized.add(name)
         elif found is not None:
-            named[name] = found
+            named[name] = kept_same((folder, name), found)
         for user in users.get(name, ()):
             open_needs[user] -= 1
             if open_needs[user] == 0:
@@ -179,15 +188,6 @@ def names_in(expr: s.RegionExpr) -> Iterator[str]:
             yield part.name.text
 
 
-def parts(expr: s.RegionExpr) -> Iterator[s.RegionExpr]:
-    """The shapes and names that an expression is joined from, left to right."""
-    if isinstance(expr, s.Joined):
-        yield from parts(expr.left)
-        yield from parts(expr.right)
-    else:
-        yield expr
-
-
 def expressions(tree: s.Tree) -> Iterator[s.RegionExpr]:
     """Every region expression of a recipe: definitions first, then the places of operations."""
     for statement in tree.statements:
@@ -214,13 +214,25 @@ def place_of(item: s.Item) -> s.PlaceExpr | None:
     return item.place if isinstance(item, s.PlaceLine) else None
 
 
-def _read_masks(tree: s.Tree, folder: Path) -> dict[str, MaskFile | MaskError]:
+def _read_masks(
+    tree: s.Tree, folder: Path, notes: Notebook | None
+) -> dict[str, MaskFile | MaskError]:
     masks: dict[str, MaskFile | MaskError] = {}
-    for expr in expressions(tree):
-        for part in parts(expr):
-            if isinstance(part, s.MaskShape) and part.path.text not in masks:
-                masks[part.path.text] = kept_mask(part.path.text, folder, _read)
+    for path in _mask_paths(tree, notes):
+        if path not in masks:
+            masks[path] = kept_mask(path, folder, _read)
     return masks
+
+
+def _mask_paths(tree: s.Tree, notes: Notebook | None) -> Iterator[str]:
+    for node in tree.statements:
+        if notes is not None and isinstance(node, s.Operation):
+            yield from notes.mentions(node).masks
+        else:
+            for expr in expressions(s.Tree((node,))):
+                for part in parts(expr):
+                    if isinstance(part, s.MaskShape):
+                        yield part.path.text
 
 
 def _read(path: str, folder: Path) -> MaskFile | MaskError:

@@ -16,12 +16,12 @@ from redraft_dsl.check.resolve import (
     is_oversized,
     is_reasonable,
     names_in,
-    parts,
     places,
 )
 from redraft_dsl.check.structure import bad_path
 from redraft_dsl.diagnostics import Diagnostic, did_you_mean, error
 from redraft_dsl.masks import MaskError, MaskFile, path_fault
+from redraft_dsl.mentions import parts
 
 Pair = tuple[s.Number, s.Number]
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from lsprotocol import types
 
-from redraft_dsl import syntax as s
 from redraft_dsl import words
 from redraft_dsl.check.resolve import RESAMPLINGS
 from redraft_dsl.check.schema import BLOCKS, LINES, SOLVERS
@@ -22,15 +21,24 @@ from redraft_dsl.editions import EDITIONS, LATEST
 from redraft_dsl.editor import meanings
 from redraft_dsl.editor.documents import Examined
 from redraft_dsl.editor.names import Kind, defined
+from redraft_dsl.editor.offers import declared, layers, offer
 from redraft_dsl.editor.paths import files_below
-from redraft_dsl.facts import KnownModels, LayerFacts
+from redraft_dsl.editor.reusing import (
+    included_rules,
+    overridden_keys,
+    overridden_values,
+    versions,
+)
+from redraft_dsl.facts import KnownModels
 from redraft_dsl.masks import FORMATS
 from redraft_dsl.parse import accepted
 from redraft_dsl.slip import Piece, tokens
 from redraft_dsl.source import Span
 
 _START = re.compile(rf"^(?:{'|'.join(words.STATEMENTS)})(?![\w\-])", re.M)
-_PARTIAL = re.compile(r"[^\W\d][\w.\-]*$")
+_PARTIAL = re.compile(r"([^\W\d][\w.\-]*)$")
+_RULE_OF = re.compile(r"(?<![\w\-])include\s+[^\W\d][\w\-]*\.([\w\-]*)$")
+_VERSION = re.compile(r'^\s*use\s+"([^"]*)"\s+([\w.]*)$')
 _KEYWORDS = (
     *words.STATEMENTS,
     *words.LINES,
@@ -87,8 +95,12 @@ def complete(examined: Examined, offset: int, models: KnownModels) -> list[types
         return []
     if quote >= 0:
         return _files(examined, line_start + quote, offset)
-    partial = _PARTIAL.search(text, line_start, offset)
-    start = partial.start() if partial else offset
+    line = text[line_start:offset]
+    version = _VERSION.search(line)
+    if version is not None:
+        return versions(examined, version[1], Span(line_start + version.start(2), offset), models)
+    partial = _RULE_OF.search(line) or _PARTIAL.search(line)
+    start = line_start + partial.start(1) if partial else offset
     found: dict[str, types.CompletionItem] = {}
     for spot in _spots(text, line_start, start):
         for item in _items(spot, examined, models):
@@ -173,7 +185,7 @@ def _items(spot: Spot, examined: Examined, models: KnownModels) -> Iterator[type
     allowed = LINES.get(spot.block, ()) if "COPY" in spot.accepts else words.LINES
     for word in _KEYWORDS:
         if word.upper() in spot.accepts and (word not in words.LINES or word in allowed):
-            yield _item(word, _KIND.Keyword, _about_word(word))
+            yield offer(word, _KIND.Keyword, _about_word(word))
 
 
 def _about_word(word: str) -> str:
@@ -193,44 +205,51 @@ def _keys(spot: Spot) -> Iterator[types.CompletionItem]:
         default = meanings.default_of(block, key, EDITIONS[LATEST])
         detail = f"default {default}" if default is not None else ""
         about = meanings.about_setting(block, key, EDITIONS[LATEST]) or ""
-        yield _item(key, _KIND.Property, about, detail)
+        yield offer(key, _KIND.Property, about, detail)
 
 
 def _values(spot: Spot, examined: Examined, models: KnownModels) -> Iterator[types.CompletionItem]:
     """Values of the setting before the cursor; parameters may stand for any."""
     key = spot.last
+    if spot.block == "include":
+        yield from overridden_values(spot.before, examined, models)
+        return
     if spot.before[:1] and spot.before[0].text == "edition" and len(spot.before) == 1:
-        yield _item(str(LATEST), _KIND.Value, "The newest edition.")
+        yield offer(str(LATEST), _KIND.Value, "The newest edition.")
         return
     spec = meanings.spec_of(spot.block, key)
     if key == "arch":
         for name in models.architectures:
-            yield _item(name, _KIND.EnumMember, "An architecture that can be read.")
+            yield offer(name, _KIND.EnumMember, "An architecture that can be read.")
     if spec is not None:
         default = meanings.default_of(spot.block, key, EDITIONS[LATEST])
         for choice in spec.choices:
             about = meanings.SOLVER_MEANINGS.get(choice, "") if spec.kind == "solver" else ""
-            yield _item(choice, _KIND.EnumMember, about, "default" if choice == default else "")
+            yield offer(choice, _KIND.EnumMember, about, "default" if choice == default else "")
         if default is not None and not spec.choices:
-            yield _item(default, _KIND.Value, meanings.takes(spec), "default")
-    yield from _defined("parameter", examined)
+            yield offer(default, _KIND.Value, meanings.takes(spec), "default")
+    yield from declared("parameter", examined)
 
 
 def _named(spot: Spot, examined: Examined, models: KnownModels) -> Iterator[types.CompletionItem]:
     """Names, where the grammar takes one."""
     accepts, last = spot.accepts, spot.last
     if "LAYER" in accepts:
-        yield from _layers(examined)
-        yield from _defined("parameter", examined)
+        yield from layers(examined)
+        yield from declared("parameter", examined)
     elif "IMAGE" in accepts:
         for name in defined(examined.tree, "latents"):
-            yield _item(f"{name}[", _KIND.Variable, "Latents.", f"an image of {name}")
+            yield offer(f"{name}[", _KIND.Variable, "Latents.", f"an image of {name}")
     elif "PLAIN_BOX" in accepts:
         # A region is not made of itself.
         own = spot.before[1].text if spot.before[0].text == "region" else ""
-        yield from (item for item in _defined("region", examined) if item.label != own)
+        yield from (item for item in declared("region", examined) if item.label != own)
     elif "NUMBER" in accepts and "WORD" in accepts:
-        yield from _defined("parameter", examined)
+        yield from declared("parameter", examined)
+    elif "WORD" in accepts and spot.block == "include":
+        yield from overridden_keys(spot.before, spot.given, examined, models)
+    elif last == "." and spot.before[0].text == "include":
+        yield from included_rules(spot.before[1].text, examined, models)
     elif "WORD" in accepts:
         yield from _names_after(last, spot, examined, models)
 
@@ -240,57 +259,21 @@ def _names_after(
 ) -> Iterator[types.CompletionItem]:
     kinds: dict[str, Kind] = {"include": "recipe", "of": "rule", "vary": "parameter"}
     if last in kinds:
-        yield from _defined(kinds[last], examined)
+        yield from declared(kinds[last], examined)
     if last == "model":
         for name in models.names():
             facts = models.listed[name]
             size = f"{facts.image_size[1]} x {facts.image_size[0]} px"
-            yield _item(name, _KIND.Module, "A model of the list.", f"{facts.arch}, {size}")
+            yield offer(name, _KIND.Module, "A model of the list.", f"{facts.arch}, {size}")
     elif last == ":":
         for name in words.TYPES:
-            yield _item(name, _KIND.TypeParameter, "What the parameter can be.")
+            yield offer(name, _KIND.TypeParameter, "What the parameter can be.")
     elif last == "vary":
         for name, about in meanings.SETTINGS["erase"].items():
-            yield _item(name, _KIND.Property, about, "of a rule")
+            yield offer(name, _KIND.Property, about, "of a rule")
     elif len(spot.before) > 1 and spot.before[-2].text == "(":
         for name in RESAMPLINGS:
-            yield _item(name, _KIND.EnumMember, "How the mask is brought to another size.")
-
-
-def _layers(examined: Examined) -> Iterator[types.CompletionItem]:
-    for at, layer in enumerate(examined.facts.layers if examined.facts else ()):
-        item = _item(layer.name, _KIND.Struct, about_layer(layer), layer_line(layer))
-        item.sort_text = f"{at:04}"  # in the order of the network
-        yield item
-
-
-def layer_line(layer: LayerFacts) -> str:
-    """A layer's resolution and channels in one line."""
-    height, width = layer.key_size
-    return f"{width} x {height} keys, {layer.in_channels} -> {layer.out_channels} channels"
-
-
-def about_layer(layer: LayerFacts) -> str:
-    """A layer in a few words."""
-    height, width = layer.value_size
-    others = ", ".join(f"`{name}`" for name in layer.names[1:])
-    also = f" Also called {others}." if others else ""
-    kernel = f"{layer.kernel[1]} x {layer.kernel[0]} kernel"
-    return f"{layer.kind}, {kernel}, {width} x {height} values out.{also}"
-
-
-def _defined(kind: Kind, examined: Examined) -> Iterator[types.CompletionItem]:
-    for name in defined(examined.tree, kind):
-        yield _item(name, _KIND.Variable, _definition(kind, name, examined), kind)
-
-
-def _definition(kind: Kind, name: str, examined: Examined) -> str:
-    """The line that declares a name."""
-    for node in examined.tree.statements:
-        if isinstance(node, s.RegionStatement | s.ParamLine) and node.name.text == name:
-            line = examined.document.source.text[node.span.start : node.span.end]
-            return f"```redraft\n{line}\n```"
-    return f"A {kind} of this recipe."
+            yield offer(name, _KIND.EnumMember, "How the mask is brought to another size.")
 
 
 def _files(examined: Examined, quote: int, offset: int) -> list[types.CompletionItem]:
@@ -306,16 +289,7 @@ def _files(examined: Examined, quote: int, offset: int) -> list[types.Completion
     area = examined.document.text.range(Span(quote + 1, offset))
     found = []
     for path, is_folder in files_below(examined.document.folder, typed, suffixes):
-        item = _item(path, _KIND.Folder if is_folder else _KIND.File, "")
-        item.text_edit = types.TextEdit(area, path)
-        found.append(item)
+        file = offer(path, _KIND.Folder if is_folder else _KIND.File, "")
+        file.text_edit = types.TextEdit(area, path)
+        found.append(file)
     return found
-
-
-def _item(
-    label: str, kind: types.CompletionItemKind, about: str, detail: str = ""
-) -> types.CompletionItem:
-    documentation = types.MarkupContent(types.MarkupKind.Markdown, about) if about else None
-    return types.CompletionItem(
-        label, kind=kind, detail=detail or None, documentation=documentation
-    )

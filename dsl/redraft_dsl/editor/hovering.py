@@ -10,13 +10,15 @@ from functools import partial
 from redraft_dsl import syntax as s
 from redraft_dsl.binding import bind
 from redraft_dsl.check.context import edition_of, settings, whole
-from redraft_dsl.check.resolve import parts
 from redraft_dsl.editions import EDITIONS, LATEST, Defaults
 from redraft_dsl.editor import meanings
-from redraft_dsl.editor.completing import about_layer, layer_line
 from redraft_dsl.editor.documents import Examined
 from redraft_dsl.editor.figures import Figures
-from redraft_dsl.facts import LayerFacts
+from redraft_dsl.editor.names import at
+from redraft_dsl.editor.offers import about_layer, layer_line
+from redraft_dsl.editor.telling import about_included, about_parameter, about_recipe, kind_of
+from redraft_dsl.facts import KnownModels, LayerFacts
+from redraft_dsl.mentions import parts
 from redraft_dsl.source import Span
 from redraft_dsl.stories import explain
 
@@ -32,11 +34,13 @@ class Target:
     say: Callable[[], str | None]
 
 
-def hover(examined: Examined, offset: int) -> tuple[str, Span] | None:
+def hover(examined: Examined, offset: int, models: KnownModels) -> tuple[str, Span] | None:
     """What is known about the place (Markdown), and how far that place reaches."""
     said: list[str] = []
     span: Span | None = None
-    for target in sorted(_targets(examined, offset), key=lambda each: each.span[1] - each.span[0]):
+    for target in sorted(
+        _targets(examined, offset, models), key=lambda each: each.span[1] - each.span[0]
+    ):
         text = target.say()
         if text:
             said, span = [text], target.span
@@ -68,7 +72,10 @@ def story_of(code: str) -> str:
     return f"**{title.lstrip('# ')}**\n\n{body.strip()}".strip()
 
 
-def _targets(examined: Examined, offset: int) -> Iterator[Target]:
+def _targets(examined: Examined, offset: int, models: KnownModels) -> Iterator[Target]:
+    named = at(examined.tree, offset)
+    if named is not None and named.kind == "parameter":
+        yield Target(named.span, partial(about_parameter, named, examined, models))
     # Parameters stand in their places, so that regions can be measured; spans stay the same.
     bound = bind(examined.tree).tree
     figures = Figures(bound, examined.document.folder, examined.facts)
@@ -76,7 +83,7 @@ def _targets(examined: Examined, offset: int) -> Iterator[Target]:
     for written, node in zip(examined.tree.statements, bound.statements, strict=True):
         if not node.span.start <= offset <= node.span.end:
             continue
-        pointed = _Pointed(examined, figures, defaults)
+        pointed = _Pointed(examined, figures, defaults, models)
         for target in pointed.targets(written if isinstance(node, s.Broken) else node):
             if target.span.start <= offset <= target.span.end:
                 yield target
@@ -93,6 +100,7 @@ class _Pointed:
     examined: Examined
     figures: Figures
     defaults: Defaults
+    models: KnownModels
 
     def targets(self, node: s.Statement) -> Iterator[Target]:
         """All of them, whole before part."""
@@ -112,6 +120,23 @@ class _Pointed:
                 yield from self.regions(node.region, self.figures.everywhere)
             case s.Operation():
                 yield from self.operation(node)
+            case s.UseLine():
+                about = partial(about_recipe, node.name.text, self.examined, self.models)
+                yield Target(node.path.span.to(node.name.span), about)
+            case s.Include():
+                yield from self.included(node)
+
+    def included(self, node: s.Include) -> Iterator[Target]:
+        """The recipe and the rule that an ``include`` names, and the keys that it gives."""
+        about = partial(about_recipe, node.alias.text, self.examined, self.models)
+        yield Target(node.alias.span, about)
+        rule = partial(about_included, node, self.examined, self.models)
+        yield Target(node.rule.span, rule)
+        yield Target(node.name.span, rule)
+        kind = kind_of(node, self.examined, self.models)
+        for item in node.block.items if node.block else ():
+            key = item.key
+            yield Target(key.span, partial(meanings.about_setting, kind, key.text, self.defaults))
 
     def operation(self, node: s.Operation) -> Iterator[Target]:
         """A rule's name, layer, lines and settings."""

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from redraft_dsl import syntax as s
-from redraft_dsl.check.resolve import parts, places
+from redraft_dsl.check.resolve import places
+from redraft_dsl.check.schema import BLOCKS
 from redraft_dsl.check.structure import LONGEST_NAME, NAME
 from redraft_dsl.diagnostics import Diagnostic
+from redraft_dsl.mentions import parts
+from redraft_dsl.overriding import LAYER
 from redraft_dsl.source import Span
 from redraft_dsl.words import RESERVED_NAMES
 
 Kind = Literal["latents", "region", "rule", "parameter", "recipe", "sweep"]
+
+_SETTINGS = frozenset((LAYER, *(key for specs in BLOCKS.values() for key in specs)))
 
 RESERVING = frozenset({"latents", "region", "parameter"})
 """Kinds whose names stand where a keyword could stand, and so may not be one."""
@@ -21,20 +26,37 @@ RESERVING = frozenset({"latents", "region", "parameter"})
 
 @dataclass(frozen=True)
 class Occurrence:
-    """One place where a name stands; ``defines`` where it is declared there."""
+    """One place where a name stands; ``defines`` where it is declared there.
+
+    ``of`` is the name of the used recipe that declares it, for a name that is not this recipe's.
+    """
 
     kind: Kind
     name: str
     span: Span
     defines: bool = False
+    of: str | None = None
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """Parameters of a recipe, and its rules that keep the name they have in a used recipe."""
+
+    parameters: frozenset[str]
+    borrowed: Mapping[str, str]
 
 
 def occurrences(tree: s.Tree) -> tuple[Occurrence, ...]:
     """Every name of a recipe, in the order of the text."""
-    parameters = frozenset(
-        node.name.text for node in tree.statements if isinstance(node, s.ParamLine)
+    scope = _Scope(
+        frozenset(node.name.text for node in tree.statements if isinstance(node, s.ParamLine)),
+        {
+            node.rule.text: node.alias.text
+            for node in tree.statements
+            if isinstance(node, s.Include) and node.given is None
+        },
     )
-    found = (each for node in tree.statements for each in _statement(node, parameters))
+    found = (each for node in tree.statements for each in _statement(node, scope))
     return tuple(sorted(found, key=lambda each: each.span))
 
 
@@ -47,7 +69,9 @@ def at(tree: s.Tree, offset: int) -> Occurrence | None:
 def same(tree: s.Tree, wanted: Occurrence) -> tuple[Occurrence, ...]:
     """Every place where the same thing is named."""
     return tuple(
-        each for each in occurrences(tree) if (each.kind, each.name) == (wanted.kind, wanted.name)
+        each
+        for each in occurrences(tree)
+        if (each.kind, each.name, each.of) == (wanted.kind, wanted.name, wanted.of)
     )
 
 
@@ -61,8 +85,19 @@ def defined(tree: s.Tree, kind: Kind) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def elsewhere(wanted: Occurrence, where: str | None = None) -> str | None:
+    """Why a name of another recipe is not changed here; ``where`` it is declared, if known."""
+    if wanted.of is None:
+        return None
+    where = where or f"the recipe that is used as `{wanted.of}`"
+    own = ", or name the rule here with `as`" if wanted.kind == "rule" else ""
+    return f"`{wanted.name}` is declared in {where}; change it there{own}"
+
+
 def objection(tree: s.Tree, wanted: Occurrence, new: str) -> str | None:
     """Why a name cannot be changed to ``new``; None when it can."""
+    if wanted.of is not None:
+        return elsewhere(wanted)
     if not NAME.fullmatch(new) or len(new) > LONGEST_NAME:
         return (
             f"`{new[:LONGEST_NAME]}` cannot be a name: a-z, 0-9, `_`, and single `-` between words"
@@ -83,30 +118,30 @@ def declaration_of(tree: s.Tree, problem: Diagnostic) -> Occurrence | None:
     return next((each for each in occurrences(tree) if each.span == problem.span), None)
 
 
-def _statement(node: s.Statement, parameters: frozenset[str]) -> Iterator[Occurrence]:
+def _statement(node: s.Statement, scope: _Scope) -> Iterator[Occurrence]:
     match node:
         case s.LatentsStatement():
             yield Occurrence("latents", node.name.text, node.name.span, True)
-            yield from _values(node.block, parameters)
+            yield from _values(node.block, scope)
         case s.ModelStatement() if node.block is not None:
-            yield from _values(node.block, parameters)
+            yield from _values(node.block, scope)
         case s.RegionStatement():
             yield Occurrence("region", node.name.text, node.name.span, True)
             yield from _region(node.region)
         case s.Operation():
-            yield from _operation(node, parameters)
+            yield from _operation(node, scope)
         case s.ParamLine():
             yield Occurrence("parameter", node.name.text, node.name.span, True)
         case s.UseLine():
             yield Occurrence("recipe", node.name.text, node.name.span, True)
         case s.Include() | s.SweepStatement():
-            yield from _reuse(node, parameters)
+            yield from _reuse(node, scope)
 
 
-def _operation(node: s.Operation, parameters: frozenset[str]) -> Iterator[Occurrence]:
+def _operation(node: s.Operation, scope: _Scope) -> Iterator[Occurrence]:
     yield Occurrence("rule", node.name.text, node.name.span, True)
-    yield from _word(node.layer, parameters)
-    yield from _values(node.block, parameters)
+    yield from _word(node.layer, scope)
+    yield from _values(node.block, scope)
     for place in places(node):
         yield Occurrence("latents", place.latents.text, _latents_span(place))
         yield from _number(place.index)
@@ -122,32 +157,38 @@ def _latents_span(place: s.PlaceExpr) -> Span:
     return Span(start, start + len(place.latents.text))
 
 
-def _reuse(node: s.Include | s.SweepStatement, parameters: frozenset[str]) -> Iterator[Occurrence]:
+def _reuse(node: s.Include | s.SweepStatement, scope: _Scope) -> Iterator[Occurrence]:
     if isinstance(node, s.Include):
         yield Occurrence("recipe", node.alias.text, node.alias.span)
+        alias, own = node.alias.text, node.given is None
+        yield Occurrence("rule", node.rule.text, node.rule.span, own, alias)
         if node.given is not None:
             yield Occurrence("rule", node.given.text, node.given.span, True)
-        yield from _values(node.block, parameters)
+        for item in node.block.items if node.block else ():
+            if item.key.text not in _SETTINGS:
+                yield Occurrence("parameter", item.key.text, item.key.span, False, alias)
+        yield from _values(node.block, scope)
         return
     yield Occurrence("sweep", node.name.text, node.name.span, True)
     for item in node.block.items:
         if isinstance(item, s.Vary) and item.owner is not None:
-            yield Occurrence("rule", item.owner.text, item.owner.span)
+            borrowed = scope.borrowed.get(item.owner.text)
+            yield Occurrence("rule", item.owner.text, item.owner.span, False, borrowed)
         elif isinstance(item, s.Vary):
             yield Occurrence("parameter", item.key.text, item.key.span)
 
 
-def _values(block: s.Block | None, parameters: frozenset[str]) -> Iterator[Occurrence]:
+def _values(block: s.Block | None, scope: _Scope) -> Iterator[Occurrence]:
     """Parameters in the place of settings' values."""
     for item in block.items if block else ():
         if isinstance(item, s.Setting | s.Override):
-            yield from _word(item.value, parameters)
+            yield from _word(item.value, scope)
         if isinstance(item, s.Setting):
-            yield from _values(item.block, parameters)
+            yield from _values(item.block, scope)
 
 
-def _word(value: s.Value, parameters: frozenset[str]) -> Iterator[Occurrence]:
-    if isinstance(value, s.Word) and value.text in parameters:
+def _word(value: s.Value, scope: _Scope) -> Iterator[Occurrence]:
+    if isinstance(value, s.Word) and value.text in scope.parameters:
         yield Occurrence("parameter", value.text, value.span)
 
 

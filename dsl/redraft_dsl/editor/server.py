@@ -18,14 +18,16 @@ from redraft_dsl.editor.completing import complete
 from redraft_dsl.editor.documents import Document, Documents, Examined, FileFacts, path_of
 from redraft_dsl.editor.fixes import Edit, Fix, fixes
 from redraft_dsl.editor.hovering import hover
-from redraft_dsl.editor.names import Occurrence, at, objection, same
+from redraft_dsl.editor.names import Occurrence, at, elsewhere, objection, same
 from redraft_dsl.editor.outline import folds, symbols
 from redraft_dsl.editor.problems import problems
+from redraft_dsl.editor.used import used_as, used_from
 from redraft_dsl.facts import KnownModels
 from redraft_dsl.format import format_text
 from redraft_dsl.source import Span
+from redraft_dsl.syntax import UseLine
 
-DELAY = 0.004
+DELAY = 0.002
 """Seconds that a check waits for the next keystroke; only the newest state is checked."""
 
 IDLE = 2.0
@@ -96,7 +98,7 @@ class Server(LanguageServer):
             self.publish(uri, document.version, problems(self.documents.examine(document)))
         if self._tidying is not None:
             self._tidying.cancel()
-        self._tidying = asyncio.get_running_loop().call_later(IDLE, gc.collect)
+        self._tidying = asyncio.get_running_loop().call_later(IDLE, _tidy)
 
     def publish(self, uri: str, version: int | None, found: list[types.Diagnostic]) -> None:
         """Show what is wrong with a document."""
@@ -109,6 +111,12 @@ class Server(LanguageServer):
             return None
         with self.documents.at_hand():
             return answer(self.documents.examine(document))
+
+
+def _tidy() -> None:
+    """Collect what is lost; what is left is not looked through again."""
+    gc.collect()
+    gc.freeze()
 
 
 def make_server(version: str, models: KnownModels, file_facts: FileFacts) -> Server:
@@ -127,6 +135,7 @@ def make_server(version: str, models: KnownModels, file_facts: FileFacts) -> Ser
     logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_news)
     for feature, handler, options in _FEATURES:
         server.feature(feature, options)(_bound(handler, server))
+    _tidy()
     return server
 
 
@@ -166,7 +175,7 @@ def _completion(server: Server, params: types.CompletionParams) -> list[types.Co
 def _hover(server: Server, params: types.HoverParams) -> types.Hover | None:
     def answer(examined: Examined) -> types.Hover | None:
         text = examined.document.text
-        found = hover(examined, text.offset(params.position))
+        found = hover(examined, text.offset(params.position), server.documents.models)
         if found is None:
             return None
         content = types.MarkupContent(types.MarkupKind.Markdown, found[0])
@@ -176,26 +185,54 @@ def _hover(server: Server, params: types.HoverParams) -> types.Hover | None:
 
 
 def _definition(server: Server, params: types.DefinitionParams) -> list[types.Location]:
-    found = _places(server, params)
-    return [place for each, place in found if each.defines]
+    def answer(examined: Examined) -> list[types.Location]:
+        text = examined.document.text
+        offset = text.offset(params.position)
+        found = at(examined.tree, offset)
+        other = _elsewhere(server, examined, found, offset)
+        if other is not None:
+            return [other]
+        return [
+            types.Location(examined.document.uri, text.range(each.span))
+            for each in (same(examined.tree, found) if found else ())
+            if each.defines
+        ]
+
+    return server.ask(params.text_document.uri, answer) or []
+
+
+def _elsewhere(
+    server: Server, examined: Examined, found: Occurrence | None, offset: int
+) -> types.Location | None:
+    """The place in another recipe that declares a name, or that a `use` line is about."""
+    models, encoding = server.documents.models, examined.document.text.encoding
+    if found is not None:
+        alias = found.name if found.kind == "recipe" else found.of
+        used = used_as(examined, alias, models) if alias else None
+        span = used.declaration(found.kind, found.name) if used else None
+        return used.place(span, encoding) if used and (span or found.kind == "recipe") else None
+    for node in examined.tree.statements:
+        if isinstance(node, UseLine) and node.path.span.start <= offset <= node.path.span.end:
+            used = used_from(examined, node.path.text, models)
+            return used.place(used.declaration("recipe", ""), encoding) if used else None
+    return None
 
 
 def _references(server: Server, params: types.ReferenceParams) -> list[types.Location]:
     wanted = params.context.include_declaration
-    return [place for each, place in _places(server, params) if wanted or not each.defines]
 
-
-def _places(
-    server: Server, params: types.DefinitionParams | types.ReferenceParams
-) -> list[tuple[Occurrence, types.Location]]:
-    """Every place of the name at a position."""
-
-    def answer(examined: Examined) -> list[tuple[Occurrence, types.Location]]:
-        document = examined.document
-        found = at(examined.tree, document.text.offset(params.position))
-        every = same(examined.tree, found) if found else ()
-        uri = document.uri
-        return [(each, types.Location(uri, document.text.range(each.span))) for each in every]
+    def answer(examined: Examined) -> list[types.Location]:
+        text = examined.document.text
+        found = at(examined.tree, text.offset(params.position))
+        if found is None:
+            return []
+        places = [
+            types.Location(examined.document.uri, text.range(each.span))
+            for each in same(examined.tree, found)
+            if wanted or not each.defines or each.of is not None
+        ]
+        other = _elsewhere(server, examined, found, -1) if found.of else None
+        return [*places, *([other] if other is not None and wanted else [])]
 
     return server.ask(params.text_document.uri, answer) or []
 
@@ -204,6 +241,8 @@ def _prepare_rename(server: Server, params: types.PrepareRenameParams) -> types.
     def answer(examined: Examined) -> types.Range | None:
         text = examined.document.text
         found = at(examined.tree, text.offset(params.position))
+        if found is not None:
+            _refuse(elsewhere(found, _declared_in(server, examined, found)))
         return text.range(found.span) if found else None
 
     return server.ask(params.text_document.uri, answer)
@@ -214,13 +253,28 @@ def _rename(server: Server, params: types.RenameParams) -> types.WorkspaceEdit |
         found = at(examined.tree, examined.document.text.offset(params.position))
         if found is None:
             raise JsonRpcInvalidParams("there is no name here that can be changed")
-        refusal = objection(examined.tree, found, params.new_name)
-        if refusal is not None:
-            raise JsonRpcInvalidParams(refusal)
+        _refuse(elsewhere(found, _declared_in(server, examined, found)))
+        _refuse(objection(examined.tree, found, params.new_name))
         every = same(examined.tree, found)
         return _changes(examined.document, tuple((e.span, params.new_name) for e in every))
 
     return server.ask(params.text_document.uri, answer)
+
+
+def _refuse(why: str | None) -> None:
+    if why is not None:
+        raise JsonRpcInvalidParams(why)
+
+
+def _declared_in(server: Server, examined: Examined, found: Occurrence) -> str | None:
+    """The file and the line that declare a name of another recipe."""
+    if found.of is None:
+        return None
+    used = used_as(examined, found.of, server.documents.models)
+    span = used.declaration(found.kind, found.name) if used else None
+    if used is None or span is None:
+        return None
+    return f"{used.where}, line {used.checked.source.position(span.start).line}"
 
 
 def _changes(document: Document, edits: tuple[Edit, ...]) -> types.WorkspaceEdit:
@@ -301,7 +355,7 @@ _FEATURES: tuple[tuple[str, Callable[[Server, Any], Any], Any], ...] = (
     (
         types.TEXT_DOCUMENT_COMPLETION,
         _completion,
-        types.CompletionOptions(trigger_characters=['"', "/", " "]),
+        types.CompletionOptions(trigger_characters=['"', "/", " ", "."]),
     ),
     (types.TEXT_DOCUMENT_HOVER, _hover, None),
     (types.TEXT_DOCUMENT_DEFINITION, _definition, None),

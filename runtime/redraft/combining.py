@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import combinations
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -25,11 +26,13 @@ from redraft.delta import Delta, interference
 from redraft.drawing import draw
 from redraft.errors import ArtifactError, ModelError
 from redraft.joined_recipe import VERSION, Part, join_recipes, recipe_in
+from redraft.loading import loads
 from redraft.models.digest import tensors_digest
 from redraft.models.header import safetensors_metadata
 from redraft.models.locating import Base
 from redraft.models.opening import open_base
 from redraft_dsl.recipe import FileModel
+from redraft_dsl.syntax import ModelStatement, Number, Setting
 
 PICTURES = 64
 """Pictures that are drawn to see what is kept of each edit; fewer of large ones."""
@@ -59,7 +62,8 @@ class Meeting:
         keys: how far they read the same directions, 0 to 1: the largest cosine under C.
         changes: the cosine between the two changes under C, -1 to 1; below 0 they work against
             each other.
-        under: what C is.
+        under: what C is: statistics of the unedited model at the truncation that the first rule
+            was made at, if they are cached. It says so where the second was made at another one.
 
     """
 
@@ -202,15 +206,19 @@ def measure(
     return tuple(_kept(part.source, change(part.edit), together) for part in parts), count
 
 
-def cached_moment(cache: Cache, file_sha256: str, layer: str) -> tuple[Tensor, int] | None:
+def cached_moment(
+    cache: Cache, file_sha256: str, layer: str, truncation: float = 1.0
+) -> tuple[Tensor, int] | None:
     """The second moment (C, C) of an unedited model's keys at a layer, if it was ever collected.
 
-    Of several, the one over the most latents; the second value says over how many.
+    Only statistics at this truncation count, since keys at another one are other keys. Of several,
+    the one over the most latents; the second value says over how many.
     """
     best: dict[str, object] = {}
     for fields in _collected(cache):
         wanted = {"model": file_sha256, "layer": layer, "edits": []}
-        if all(fields.get(name) == value for name, value in wanted.items()):
+        same = all(fields.get(name) == value for name, value in wanted.items())
+        if same and fields.get("truncation", 1.0) == truncation:
             best = max(best, fields, key=lambda each: int(str(each.get("count", 0))))
     found = cache.get("statistics", best) if best else None
     return None if found is None else (found["moment"].double(), int(str(best["count"])))
@@ -357,13 +365,18 @@ def _meetings(
     parts: Sequence[Part], deltas: Sequence[Delta], file_sha256: str | None, cache: Cache
 ) -> Iterator[Meeting]:
     owners = [row for row, part in enumerate(parts) for _ in part.edit.deltas]
-    moments: dict[str, tuple[Tensor, str]] = {}
+    truncations = [_truncation(part) for part in parts]
+    moments: dict[tuple[str, float], tuple[Tensor, str]] = {}
     for (mine, one), (theirs, other) in combinations(zip(owners, deltas, strict=True), 2):
         if mine == theirs or one.layer != other.layer:
             continue
-        if one.layer not in moments:
-            moments[one.layer] = _moment(cache, file_sha256, one)
-        matrix, under = moments[one.layer]
+        truncation = truncations[mine]
+        key = (one.layer, truncation)
+        if key not in moments:
+            moments[key] = _moment(cache, file_sha256, one, truncation)
+        matrix, under = moments[key]
+        if truncations[theirs] != truncation:
+            under += f"; {parts[theirs].source} was made at truncation {truncations[theirs]:g}"
         yield Meeting(
             one.rule,
             other.rule,
@@ -374,12 +387,32 @@ def _meetings(
         )
 
 
-def _moment(cache: Cache, file_sha256: str | None, delta: Delta) -> tuple[Tensor, str]:
+def _moment(
+    cache: Cache, file_sha256: str | None, delta: Delta, truncation: float
+) -> tuple[Tensor, str]:
+    """C of the keys that the rule was made for, and what it is."""
     channels = int(delta.directions.shape[1])
-    found = cached_moment(cache, file_sha256, delta.layer) if file_sha256 else None
+    at = "" if truncation == 1.0 else f" at truncation {truncation:g}"
+    found = cached_moment(cache, file_sha256, delta.layer, truncation) if file_sha256 else None
     if found is not None and found[0].shape == (channels, channels):
-        return found[0], f"statistics of {found[1]} latents"
-    return torch.eye(channels, dtype=torch.float64), "the identity, as no statistics are cached"
+        return found[0], f"statistics of {found[1]} latents{at}"
+    plain = torch.eye(channels, dtype=torch.float64)
+    return plain, f"the identity, as no statistics{at} are cached"
+
+
+def _truncation(part: Part) -> float:
+    """At which truncation an edit was made, by its recipe; 1, which is none, where it says none."""
+    folder = Path(part.source)
+    checked = loads(part.edit.recipe_text, folder if folder.is_dir() else folder.parent)
+    if checked.recipe is not None:
+        model = checked.recipe.model
+        return model.truncation if isinstance(model, FileModel) else 1.0
+    # Without its masks a recipe is not whole, and says this all the same.
+    blocks = (n.block for n in checked.tree.statements if isinstance(n, ModelStatement) and n.block)
+    for item in (item for block in blocks for item in block.items):
+        if isinstance(item, Setting) and item.key.text == "truncation":
+            return item.value.value if isinstance(item.value, Number) else 1.0
+    return 1.0
 
 
 def _as_the_recipe_reads_it(base: Base, part: Part) -> Base:

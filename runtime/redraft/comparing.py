@@ -179,6 +179,16 @@ def principal_angles(first: Tensor, second: Tensor) -> tuple[float, ...]:
     return tuple(map(math.degrees, spanned_angles(first, second)))
 
 
+def _with_layers(recipe: Recipe, record: RunRecord) -> Recipe:
+    """A run's recipe with each layer under the first of its names, which the record has."""
+    layers = {rule.name: rule.layer for rule in record.rules}
+    rules = tuple(
+        rule.model_copy(update={"layer": layers.get(rule.name, rule.layer)})
+        for rule in recipe.rules
+    )
+    return recipe.model_copy(update={"rules": rules})
+
+
 def _recipe(path: Path) -> Recipe:
     checked = load(path)
     if checked.recipe is None:
@@ -245,7 +255,12 @@ def _recipes_of_runs(
 ) -> Iterator[Difference]:
     if one.recipe_digest == other.recipe_digest:
         return
-    found = compare(*(_recipe(folder / RECIPE) for folder in folders))
+    found = compare(
+        *(
+            _with_layers(_recipe(folder / RECIPE), record)
+            for folder, record in zip(folders, (one, other), strict=True)
+        )
+    )
     yield from found
     if not found:  # a recipe was changed after its run
         yield from _changed("the recipe's meaning", one.recipe_digest, other.recipe_digest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import torch
@@ -14,6 +14,7 @@ from redraft.delta import Delta
 from redraft.errors import RunError
 from redraft.evaluate.effect import Effect, GoalPictures, Wish, draw_goal, measure
 from redraft.evaluate.leftout import left_out_scores
+from redraft.places import ResolvedPlace
 from redraft.planner import RuleStep, StatisticsStep
 from redraft.recording import rule_record
 from redraft.session import FinishedRule, Session, apply_delta, collect, drawn_before, site_of
@@ -58,9 +59,47 @@ def solve_all(
             if store is not None:
                 store(step, done)
         else:
+            session.ranks.tell(Change(done.delta))
             apply_delta(session, step, done.delta)
         session.finished.append(done)
     return session.finished
+
+
+@dataclass(frozen=True)
+class Change:
+    """What the first process tells the others of a rule.
+
+    Attributes:
+        delta: the change, strength included.
+        wish: of the rule; None where there is nothing to measure.
+        contexts: the places it used, where each picture has a wish of its own.
+
+    """
+
+    delta: Delta
+    wish: Wish | None = None
+    contexts: tuple[ResolvedPlace, ...] = ()
+
+
+def assist(session: Session) -> None:
+    """The part that any process but the first has in :func:`solve_all`.
+
+    It draws its share of the pictures for statistics and measures. Everything is decided in the
+    first process: what is cached, what was finished before, and every rule, which it solves.
+
+    Raises:
+        RunError: a step failed, here or in another process.
+
+    """
+    for step in session.plan.steps:
+        if isinstance(step, StatisticsStep):
+            collect(session, step)
+            continue
+        change: Change = session.ranks.told()
+        if change.wish is not None:
+            on_device = replace(change, wish=change.wish.to(session.device))
+            _measured(session, step, on_device)
+        apply_delta(session, step, change.delta)
 
 
 def judged(recipe: Recipe, facts: ModelFacts) -> list[int]:
@@ -167,9 +206,11 @@ def _solved_step(session: Session, step: RuleStep, evaluate: bool) -> FinishedRu
     solved = solve_rule(site, step.rule)
     _check_change(step, solved.delta)
     before = site.form.weight.clone()
-    effect = None
-    if evaluate:
-        solved, effect = _evaluated(session, step, solved)
+    solved, wish = _judgement(session, step, solved) if evaluate else (solved, None)
+    contexts = solved.contexts if isinstance(step.rule, Erase) else ()
+    change = Change(solved.delta, wish, contexts)
+    session.ranks.tell(change)
+    effect = None if wish is None else _measured(session, step, change)
     apply_delta(session, step, solved.delta)
     record = rule_record(session, step, solved, before, effect)
     return FinishedRule(solved.delta, record, solved.contexts, solved.pastes)
@@ -185,10 +226,10 @@ def _check_change(step: RuleStep, delta: Delta) -> None:
         )
 
 
-def _evaluated(
+def _judgement(
     session: Session, step: RuleStep, solved: SolvedRule
-) -> tuple[SolvedRule, Effect | None]:
-    """The rule with the agreement of its left-out pictures, and its effect on unseen ones.
+) -> tuple[SolvedRule, Wish | None]:
+    """The rule with the agreement of its left-out pictures, and its wish for unseen ones, if any.
 
     The pictures of its goal are drawn once for both.
     """
@@ -203,8 +244,7 @@ def _evaluated(
         own = isinstance(step.rule, Erase)
         scores = left_out_scores(generator, layer, solved.goal, drawn, folds, own=own)
         solved = replace(solved, left_out=left.agreeing(scores))
-    wish = drawn.wish()
-    return solved, _measured(session, step, solved, indices, wish) if indices else None
+    return solved, drawn.wish() if indices else None
 
 
 def _drawn(session: Session, step: RuleStep, solved: SolvedRule) -> GoalPictures:
@@ -220,22 +260,24 @@ def _drawn(session: Session, step: RuleStep, solved: SolvedRule) -> GoalPictures
     return drawn_before(session, step).once("drawn", content, make)
 
 
-def _measured(
-    session: Session, step: RuleStep, solved: SolvedRule, indices: list[int], wish: Wish
-) -> Effect:
+def _measured(session: Session, step: RuleStep, change: Change) -> Effect:
+    """The effect of a change that has a wish, with the help of the other processes."""
+    assert change.wish is not None, "asked for only where there is something to measure"
+    indices = judged(session.plan.recipe, session.plan.base.facts)
     block = session.plan.recipe.latents[0]
     rows = latents.rows(block.seed, indices, session.plan.base.facts.latent_size)
     own, wanted = None, None
     if isinstance(step.rule, Erase):
         site = site_of(session, step)
-        own = removal_goal(site, step.rule, solved.contexts)
-        wanted = goal_content(site, step.rule, solved.contexts, ())
+        own = removal_goal(site, step.rule, change.contexts)
+        wanted = goal_content(site, step.rule, change.contexts, ())
     return measure(
         session.model.generator,
         step.facts.name,
-        solved.delta,
+        change.delta,
         rows.to(session.device),
-        wish,
+        change.wish,
         own_goal=own,
         common=drawn_before(session, step).within(indices, wanted),
+        ranks=session.ranks,
     )

@@ -103,6 +103,11 @@ def sha256_file(path: Path, progress: Progress | None = None) -> str:
     return digest.hexdigest()
 
 
+def is_full(error: OSError) -> bool:
+    """Whether a disk is full, or a limit on sizes is reached."""
+    return error.errno in _FULL
+
+
 def _flush(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
@@ -141,7 +146,7 @@ def _write_error(path: Path, error: OSError) -> ArtifactError:
             f"cannot write {path}: the folder {folder} may not be written to",
             "choose another folder, or change its permissions",
         )
-    if error.errno in _FULL:
+    if is_full(error):
         return ArtifactError(
             "RD634",
             f"cannot write {path}: the disk is full or a size limit is reached",

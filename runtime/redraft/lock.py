@@ -55,6 +55,7 @@ _KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         rf"(?P<rule>{_NAME}) (?P<setting>{_NAME}(?:\.{_NAME})?) (?P<value>{_WORD})",
         ("rule", "setting"),
     ),
+    "set": (rf"(?P<name>{_NAME}(?:\.{_NAME})*) (?P<value>\S(?:.*\S)?)", ("name",)),
     "statistics": (
         rf"(?P<layer>{_WORD}) before (?P<before>{_NAME}) latents (?P<latents>{_NAME}) "
         rf"count (?P<count>{_WHOLE}) dtype (?P<dtype>{_NAME}) estimator (?P<estimator>{_WORD})",
@@ -146,6 +147,12 @@ class Lock:
     def sha256(self) -> str:
         """sha256 (hex) of the text; line ends of the file that was read do not count."""
         return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def given(self) -> tuple[tuple[str, str], ...]:
+        """The values it was made with, as ``--set`` has them."""
+        sets = (record.fields for record in self.records if record.kind == "set")
+        return tuple((fields["name"], fields["value"]) for fields in sets)
 
     def by_key(self) -> dict[Key, Record]:
         """The records by what they are about."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from redraft.errors import PlanError
 from redraft.lock import Lock, Record
+from redraft_dsl.params import Given
 
 _DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 _ADVICE = {
@@ -64,25 +65,46 @@ class Difference:
 
 
 class LockDiffersError(PlanError):
-    """A recipe is not what its lock says. ``differences`` lists why, ``details`` in words."""
+    """A recipe is not what its lock says. ``differences`` lists why, ``details`` in words.
 
-    def __init__(self, lock: str, recipe: str, differences: Sequence[Difference]) -> None:
+    ``held`` are the values that the lock was made with, ``given`` those that are asked for now.
+    """
+
+    def __init__(
+        self,
+        lock: str,
+        recipe: str,
+        differences: Sequence[Difference],
+        held: Given = (),
+        given: Given = (),
+    ) -> None:
         changed = [each for each in differences if is_silent_change(each)]
         count = len(differences)
         records = "1 record" if count == 1 else f"{count} records"
+        undo = "undo the change"
         if changed:
             code = "RD415"
             message = f"{changed[0].what} changed without a new version, and {lock} pins it"
+        elif any(each.kind == "set" for each in differences):
+            code, message = "RD419", f"{lock} was made {_with(held)}, and this is {_with(given)}"
+            undo = f"give the lock's values, `{options(held)}`" if held else "leave out `--set`"
         else:
             code, message = "RD410", f"{lock} differs from what is there now in {records}"
+        renew = " ".join(filter(None, (f"redraft lock {recipe}", options(given))))
         super().__init__(
-            code,
-            message,
-            f"undo the change, or accept it with `redraft lock {recipe}`; `--no-lock` runs "
-            "without the lock",
+            code, message, f"{undo}, or accept it with `{renew}`; `--no-lock` runs without the lock"
         )
         self.differences = tuple(differences)
         self.details = tuple(each.sentence for each in differences)
+
+
+def options(given: Given) -> str:
+    """Values as they are typed: ``--set NAME=VALUE`` for each."""
+    return " ".join(f"--set {name}={value}" for name, value in given)
+
+
+def _with(given: Given) -> str:
+    return f"with `{options(given)}`" if given else "without values"
 
 
 def is_silent_change(difference: Difference) -> bool:
@@ -97,11 +119,19 @@ def differences(lock: Lock, now: Sequence[Record]) -> tuple[Difference, ...]:
     said, there = lock.by_key(), {record.key: record for record in now}
     both = {**said, **there}
     keys = sorted(both, key=lambda key: both[key].order)
-    return tuple(
+    found = tuple(
         _difference(said.get(key), there.get(key), lock)
         for key in keys
         if said.get(key) != there.get(key)
     )
+    if not any(each.kind == "set" for each in found):
+        return found
+    return tuple(each if each.kind == "set" else _maybe_of_values(each) for each in found)
+
+
+def _maybe_of_values(each: Difference) -> Difference:
+    """Other values change settings and hashes, so that is looked at first."""
+    return replace(each, remedy=f"give the lock's values; if that is not it, {each.remedy}")
 
 
 def _difference(said: Record | None, now: Record | None, lock: Lock) -> Difference:
@@ -113,9 +143,16 @@ def _difference(said: Record | None, now: Record | None, lock: Lock) -> Differen
         what=_about(one),
         said=None if said is None else _value(said),
         now=None if now is None else _value(now),
-        remedy=_ADVICE[one.kind],
+        remedy=_remedy(said, one),
         places=place,
     )
+
+
+def _remedy(said: Record | None, one: Record) -> str:
+    if one.kind != "set":
+        return _ADVICE[one.kind]
+    typed = f"`--set {one.fields['name']}={one.value}`"
+    return f"leave out {typed}" if said is None else f"give {typed}"
 
 
 def _about(record: Record) -> str:

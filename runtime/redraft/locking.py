@@ -11,7 +11,6 @@ from typing import Any
 
 from redraft import latents, lock
 from redraft.cache import Cache
-from redraft.errors import PlanError
 from redraft.lock import Lock, LockedPlace, Record
 from redraft.lock_compare import Difference, LockDiffersError, differences
 from redraft.models.checkpoint import load_state
@@ -62,7 +61,7 @@ def plan_obeying(
 
     Raises:
         LockDiffersError: something is not what the lock says; it lists what.
-        PlanError: the lock cannot be read, or values were given on the command line.
+        PlanError: the lock cannot be read.
         RedraftError: as for :func:`redraft.planner.make_plan`.
 
     """
@@ -73,27 +72,25 @@ def plan_obeying(
     )
     if held is None:
         return plan
-    if checked.given:
-        raise PlanError(
-            "RD419",
-            f"{path} pins the recipe as it is written, and values were given beside it",
-            "leave the values out, or run without the lock: `--no-lock`",
-        )
     found = compare(held, plan, checked, str(path))
     if found:
-        raise LockDiffersError(str(path), checked.source.path, found)
+        given = tuple(dict(checked.given).items())
+        raise LockDiffersError(str(path), checked.source.path, found, held.given, given)
     return plan
 
 
 def compare(held: Lock, plan: Plan, checked: Checked, path: str) -> tuple[Difference, ...]:
     """What differs between a lock and a plan; weights are read only where the file differs.
 
-    A recipe without imports that means what the lock says is a copy with everything written out,
-    so the lock's imports do not count for it.
+    Values that are given count by what they make of the recipe, and not where it means what the
+    lock says all the same. Nor do the lock's imports count for a recipe without any that means
+    what the lock says: it is a copy with everything written out.
     """
     now = [*records_of(plan, checked), _tensors(held, plan), *_kept(held, plan)]
-    if not checked.imports and held.by_key().get(("recipe",)) in now:
-        now += [record for record in held.records if record.kind == "import"]
+    if held.by_key().get(("recipe",)) in now:
+        counts = {"set"} if checked.imports else {"set", "import"}
+        now = [record for record in now if record.kind not in counts]
+        now += [record for record in held.records if record.kind in counts]
     found = (*differences(held, now), *_unsearched(held, plan))
     return tuple(_placed(each, checked, path) for each in found)
 
@@ -107,6 +104,8 @@ def records_of(plan: Plan, checked: Checked) -> Iterator[Record]:
             "import",
             f'"{one.path}" as {one.alias} {one.name} {one.version} {DIGEST_ALGORITHM} {one.digest}',
         )
+    for name, value in dict(checked.given).items():
+        yield Record("set", f"{name} {value}")
     yield _file(plan)
     for block in recipe.latents:
         yield _latents(block, plan.base.facts.latent_size)
@@ -148,6 +147,15 @@ def make_lock(
     session = open_session(plan, chosen, cache, progress)
     tensors = Record("model", f"{plan.base.name} tensors sha256 {session.model.digest}")
     return lock.make([*records_of(plan, checked), tensors, *_search(session)])
+
+
+def lock_of(plan: Plan, checked: Checked, held: Lock) -> Lock:
+    """The lock of a plan whose model is that of ``held``, with the places that the plan was given.
+
+    Nothing is searched and no weights are read; a rule that is yet to search has no places in it.
+    """
+    places = (each for step in plan.rules for each in match_records(step.rule.name, step.locked))
+    return lock.make([*records_of(plan, checked), _tensors(held, plan), *places])
 
 
 def _search(session: Session) -> Iterator[Record]:

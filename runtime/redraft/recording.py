@@ -17,6 +17,7 @@ from redraft.evaluate.effect import Effect
 from redraft.models.digest import tensors_digest
 from redraft.places import ResolvedPlace
 from redraft.planner import RuleStep
+from redraft.ranks import Ranks
 from redraft.record import (
     LOW_AGREEMENT,
     LOW_GAIN,
@@ -40,6 +41,19 @@ def machine_record(device: torch.device) -> MachineRecord:
         versions={name: version(name) for name in names} | {"python": platform.python_version()},
         deterministic=device.type == "cpu",
     )
+
+
+def group_record(device: torch.device, ranks: Ranks) -> MachineRecord:
+    """The machine of each process as one record, given to all of them.
+
+    Where they differ the platform says so: no machine alone has to give the same bits then.
+    """
+    first, *others = ranks.everyone(machine_record(device))
+    differing = sorted({told for other in others for told in first.differences(other)})
+    if not differing:
+        return first
+    mixed = f"{first.platform}, together with another ({', '.join(differing)})"
+    return first.model_copy(update={"platform": mixed})
 
 
 def delta_digest(delta: Delta) -> str:

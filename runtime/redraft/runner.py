@@ -21,13 +21,21 @@ from redraft.artifact import Edit
 from redraft.cache import Cache
 from redraft.delta import Delta
 from redraft.errors import ArtifactError
-from redraft.execute import check_untouched, edit_of, judged, solve_all
+from redraft.execute import assist, check_untouched, edit_of, judged, solve_all
 from redraft.models.opening import choose_device
 from redraft.pictures import Tile
 from redraft.places import ResolvedPlace, masks_of
 from redraft.planner import Plan, RuleStep
-from redraft.record import ImportRecord, ModelRecord, PlaceRecord, RuleRecord, RunRecord
-from redraft.recording import delta_digest, machine_record, now
+from redraft.ranks import ALONE, Ranks
+from redraft.record import (
+    ImportRecord,
+    MachineRecord,
+    ModelRecord,
+    PlaceRecord,
+    RuleRecord,
+    RunRecord,
+)
+from redraft.recording import delta_digest, group_record, now
 from redraft.session import FinishedRule, Progress, Session, open_session
 from redraft.shared import Shared
 from redraft_dsl.masks import MaskError, read_mask
@@ -90,8 +98,12 @@ def run_plan(
     progress: Progress | None = None,
     fresh: bool = False,
     shared: Shared | None = None,
+    ranks: Ranks = ALONE,
 ) -> Run:
     """Run a plan and write its edit and record.
+
+    Where several processes run it together this is the part of the first one; all others call
+    :func:`assist_run`.
 
     Args:
         plan: from :func:`redraft.planner.make_plan`.
@@ -100,10 +112,11 @@ def run_plan(
         cache: where statistics are kept.
         progress: told how far it is.
         fresh: solve every rule anew, whatever an interrupted run has finished.
-        shared: what it has in common with runs before and after it.
+        shared: what it has in common with runs before and after it; not used by several processes.
+        ranks: this process, the first, among those that draw pictures for statistics and measures.
 
     Raises:
-        RunError: a rule cannot be solved.
+        RunError: a rule cannot be solved, or another process failed.
         ArtifactError: the folder cannot be written, or a mask is not the one that was planned.
 
     """
@@ -111,7 +124,8 @@ def run_plan(
     folder = out or run_folder(plan)
     inputs = _inputs(plan)
     _prepare(folder, fresh)
-    session = open_session(plan, choose_device(device), cache, progress, shared)
+    session = open_session(plan, choose_device(device), cache, progress, shared, ranks)
+    machine = group_record(session.device, ranks)
     resumed: list[str] = []
 
     def restore(step: RuleStep) -> FinishedRule | None:
@@ -125,8 +139,25 @@ def run_plan(
     edit = edit_of(session)
     data = edit.to_bytes()
     _replace(folder, inputs, data)
-    record = _record(session, data, started, time.perf_counter() - clock)
+    record = _record(session, machine, data, started, time.perf_counter() - clock)
     return Run(folder, record, edit, session, tuple(resumed))
+
+
+def assist_run(plan: Plan, ranks: Ranks, *, device: str = "auto") -> None:
+    """The part that any process but the first has in :func:`run_plan`. It writes nothing.
+
+    Args:
+        plan: the same as that of the first process.
+        ranks: this process among them.
+        device: auto, cpu or cuda.
+
+    Raises:
+        RunError: this process or another one failed.
+
+    """
+    session = open_session(plan, choose_device(device), ranks=ranks)
+    group_record(session.device, ranks)
+    assist(session)
 
 
 def finish(run: Run) -> None:
@@ -243,7 +274,9 @@ def _replace(folder: Path, inputs: dict[str, bytes], edit: bytes) -> None:
     files.write_bytes(folder / EDIT, edit)
 
 
-def _record(session: Session, edit: bytes, started: str, seconds: float) -> RunRecord:
+def _record(
+    session: Session, machine: MachineRecord, edit: bytes, started: str, seconds: float
+) -> RunRecord:
     import hashlib
 
     plan = session.plan
@@ -263,7 +296,7 @@ def _record(session: Session, edit: bytes, started: str, seconds: float) -> RunR
             truncation=plan.base.truncation,
             assumed=session.model.generator.assumed,
         ),
-        machine=machine_record(session.device),
+        machine=machine,
         statistics=tuple(session.statistics),
         rules=tuple(done.record for done in session.finished),
         evaluated_on=f"pictures of {block.name} that no rule uses or searches",

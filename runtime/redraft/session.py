@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 
@@ -13,9 +14,11 @@ from redraft import latents
 from redraft.cache import Cache
 from redraft.delta import Delta
 from redraft.drawing import batch_size
+from redraft.errors import RunError
 from redraft.models.opening import OpenModel
 from redraft.places import ResolvedPlace
 from redraft.planner import Plan, RuleStep, StatisticsStep
+from redraft.ranks import ALONE, Ranks
 from redraft.record import RuleRecord, StatisticsRecord
 from redraft.shared import Common, Shared
 from redraft.site import Site
@@ -53,6 +56,7 @@ class Session:
         cache: where statistics are kept.
         tell: told of progress.
         shared: what it has in common with other runs.
+        ranks: this process among those that run the plan together.
 
     """
 
@@ -64,6 +68,7 @@ class Session:
     moments: dict[str, Moment] = field(default_factory=dict)
     statistics: list[StatisticsRecord] = field(default_factory=list)
     finished: list[FinishedRule] = field(default_factory=list)
+    ranks: Ranks = ALONE
 
     @property
     def device(self) -> torch.device:
@@ -77,15 +82,40 @@ def open_session(
     cache: Cache | None = None,
     tell: Progress | None = None,
     shared: Shared | None = None,
+    ranks: Ranks = ALONE,
 ) -> Session:
-    """Open the plan's base, unedited; with ``shared``, that of a run before it."""
-    shared = shared or Shared()
+    """Open the plan's base, unedited; with ``shared``, that of a run before it.
+
+    Nothing is shared with other runs where several processes run the plan: they would not all find
+    the same things made.
+
+    Raises:
+        RunError: the processes do not have one plan.
+
+    """
+    _check_agreement(plan, ranks)
+    shared = shared if shared is not None and ranks.alone else Shared()
     model = shared.model(plan.base, device)
-    return Session(plan, model, cache or Cache(), tell or _silent, shared)
+    return Session(plan, model, cache or Cache(), tell or _silent, shared, ranks=ranks)
+
+
+def _check_agreement(plan: Plan, ranks: Ranks) -> None:
+    steps = [
+        step.fields if isinstance(step, StatisticsStep) else step.digest for step in plan.steps
+    ]
+    if len(set(ranks.everyone(json.dumps(steps, sort_keys=True)))) > 1:
+        raise RunError(
+            "RD766",
+            "the processes do not have the same recipe, model, versions and kind of device",
+            "give all of them the same files, and install the same versions everywhere",
+        )
 
 
 def collect(session: Session, step: StatisticsStep) -> None:
-    """Statistics for one step, together with all others that the same weights can serve."""
+    """Statistics for one step, together with all others that the same weights can serve.
+
+    Only the cache of the first process is read and written.
+    """
     address = _address(step)
     if address in session.moments:
         return
@@ -96,7 +126,7 @@ def collect(session: Session, step: StatisticsStep) -> None:
     ]
     missing = []
     for each in together:
-        stored = session.cache.get("statistics", each.fields)
+        stored = session.ranks.from_first(partial(session.cache.get, "statistics", each.fields))
         if stored is None:
             missing.append(each)
         else:
@@ -169,13 +199,19 @@ def _collect_missing(session: Session, missing: Sequence[StatisticsStep]) -> Non
         part.to(session.device) for part in latents.batches(block.seed, block.count, size, batch)
     )
     moments = second_moments(
-        session.model.generator, batches, [step.layer for step in missing], advance
+        session.model.generator,
+        batches,
+        [step.layer for step in missing],
+        advance,
+        session.ranks,
     )
     seconds = time.perf_counter() - started
     for step in missing:
         moment = moments[step.layer]
-        tensors = {"moment": moment.matrix.cpu(), "keys": torch.tensor(moment.keys)}
-        session.cache.put("statistics", step.fields, tensors)
+        if session.ranks.first:
+            tensors = {"moment": moment.matrix.cpu(), "keys": torch.tensor(moment.keys)}
+            session.cache.put("statistics", step.fields, tensors)
+        moment = Moment(moment.matrix.to(session.device), moment.keys)
         _keep(session, step, moment, cached=False, seconds=seconds)
 
 

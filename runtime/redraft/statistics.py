@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from redraft.errors import RunError
 from redraft.models.adapter import Generator
+from redraft.ranks import ALONE, Ranks
 
 ESTIMATOR = "uncentred-second-moment-v2"
 BATCH = 100
@@ -35,17 +37,20 @@ def second_moments(
     batches: Iterable[Tensor],
     layers: Sequence[str],
     progress: Callable[[int], None] | None = None,
+    ranks: Ranks = ALONE,
 ) -> dict[str, Moment]:
     """Second moments of several layers in one pass over the latents.
 
     Memory does not grow with the number of latents. Products are taken in the keys' own
-    dtype, sums over batches (of large maps, over pictures too) in float64.
+    dtype, sums over batches (of large maps, over pictures too) in float64. The batches are added
+    up in their order, however many processes compute them, so the bits do not depend on that.
 
     Args:
         generator: run only up to the last of the layers.
         batches: latents (n, latent_size) on the generator's device.
         layers: canonical names.
-        progress: called with the number of latents of each finished batch.
+        progress: called with the number of latents of each finished batch, in the first process.
+        ranks: the processes to deal the batches out to; all of them get the moments.
 
     Raises:
         RunError: a key is not finite, or there are no latents.
@@ -53,16 +58,35 @@ def second_moments(
     """
     sums: dict[str, Tensor] = {}
     counts = dict.fromkeys(layers, 0)
-    for latents in batches:
-        for layer, inputs in generator.inputs(latents, layers).items():
-            product = outer_sum(inputs.keys)
+    for part in ranks.in_order(batches, partial(_part, generator, layers)):
+        for layer, product in part.products.items():
             sums[layer] = sums[layer].add_(product) if layer in sums else product
-            counts[layer] += inputs.keys[:, 0].numel()
+            counts[layer] += part.keys[layer]
         if progress is not None:
-            progress(len(latents))
-    moments = {layer: Moment(sums[layer] / counts[layer], counts[layer]) for layer in sums}
+            progress(part.latents)
+    moments = ranks.from_first(
+        lambda: {layer: Moment(sums[layer] / counts[layer], counts[layer]) for layer in sums}
+    )
     _check(moments, layers)
     return moments
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a batch of so many latents adds: (C, C) float64 and the number of keys, by layer."""
+
+    latents: int
+    products: dict[str, Tensor]
+    keys: dict[str, int]
+
+
+def _part(generator: Generator, layers: Sequence[str], latents: Tensor) -> _Part:
+    found = {layer: each.keys for layer, each in generator.inputs(latents, layers).items()}
+    return _Part(
+        len(latents),
+        {layer: outer_sum(keys) for layer, keys in found.items()},
+        {layer: keys[:, 0].numel() for layer, keys in found.items()},
+    )
 
 
 def key_rows(keys: Tensor) -> Tensor:

@@ -585,6 +585,13 @@ ARITHMETIC = {
         "its recipe as `recipe.redraft` and its edit as `edit.safetensors`, so either of them can "
         "be compared with a recipe or an edit of yours.",
     ),
+    "RD696": Story(
+        "a pack where a recipe is to be written",
+        "A pack is one file with the hash of everything in it, and whoever has it can tell that it "
+        "is the one that was shared. So no command changes what is in a pack. `redraft unpack` "
+        "gives the recipe in a folder of your own. Change it there, and make a new pack with "
+        "`redraft pack`; give the recipe a new version, so that nobody takes one for the other.",
+    ),
 }
 
 EDITORS: dict[str, Story] = {

@@ -57,9 +57,12 @@ LOCKS: dict[str, tuple[str, str]] = {
         "recipe again.",
     ),
     "RD419": (
-        "values given beside a lock",
-        "Values that are given on the command line make another recipe of it than the one that "
-        "the lock pins. Leave them out, write them into the recipe, or run with `--no-lock`.",
+        "other values than those of a lock",
+        "A lock pins a recipe with the values that `--set` gave when it was made, or with none; "
+        "each is a `set` record in it. Other values, or none, make another recipe, so the run has "
+        "stopped before it began. Give the values of the lock; or make a lock for these with "
+        "`redraft lock RECIPE --set NAME=VALUE`; or run with `--no-lock`. Values that change "
+        "nothing of what the recipe means are no difference.",
     ),
 }
 
@@ -197,11 +200,26 @@ SWEEPS: dict[str, tuple[str, str]] = {
     ),
     "RD764": (
         "processes that cannot find each other",
-        "A sweep that is started by `torchrun` divides its cells among several processes, which "
+        "A run or a sweep that is started by `torchrun` is divided among several processes, which "
         "find each other through the address that torchrun gives them. WORLD_SIZE says that there "
         "are several, but no connection came about. Start them all with torchrun; on several "
-        "machines give each the same `--rdzv-endpoint`, check that its port is open, and let "
-        "`--out` be a folder that all of them share. Without torchrun, unset WORLD_SIZE.",
+        "machines give each the same `--rdzv-endpoint`, and check that its port is open. For a "
+        "sweep let `--out` be a folder that all of them share. Without torchrun, unset WORLD_SIZE.",
+    ),
+    "RD765": (
+        "a process that the others have lost",
+        "Several processes work together, and one of them has failed for a reason that has no code "
+        "of its own, was killed, or does not answer any more; so the others ended too. torchrun "
+        "tells which one ended first, and with which signal: SIGKILL often means that the memory "
+        "was full, and fewer processes a machine need less. Run the same command again: finished "
+        "rules, cells and statistics are kept.",
+    ),
+    "RD766": (
+        "processes that do not have the same plan",
+        "Several processes share the work of one run, and each reads the recipe and the model "
+        "itself. They must be the same files everywhere, with the same lock, the same versions of "
+        "redraft and torch, and all on CUDA or all on the CPU. Otherwise the parts of a result "
+        "would not belong together, and nothing was solved.",
     ),
 }
 

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -118,18 +119,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
 
 
 @pytest.fixture
-def program() -> Run:
+def program(forking: Any) -> Run:
     """Runs the program as a process of its own."""
 
-    def run(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "redraft", *arguments],
-            input=text,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        done: subprocess.CompletedProcess[str] = forking.run(*arguments, module="redraft")
+        return done
 
     return run
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+import jsonschema
 import pytest
 from click.testing import Result
 
@@ -103,15 +107,205 @@ def test_sarif(invoke: Invoke) -> None:
         "endLine": 5,
         "endColumn": 23,
     }
-    assert "region" not in missing["locations"][0]["physicalLocation"]
+    # What is about a whole file has a place too, without which code scanning shows nothing.
+    assert set(missing["locations"][0]["physicalLocation"]["region"].values()) == {1}
 
 
-def test_sarif_of_an_absolute_path(invoke: Invoke, tmp_path: Path) -> None:
-    path = tmp_path / "bad.redraft"
-    path.write_text(BAD, encoding="utf-8")
+def uri_of(invoke: Invoke, path: str | Path) -> str:
     log = json.loads(invoke("check", str(path), "--format", "sarif").stdout)
     place = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
-    assert place["artifactLocation"]["uri"] == path.as_uri()
+    uri: str = place["artifactLocation"]["uri"]
+    return uri
+
+
+def test_sarif_of_an_absolute_path(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a b" / "bad.redraft"
+    path.parent.mkdir()
+    path.write_text(BAD, encoding="utf-8")
+    assert uri_of(invoke, path) == "a%20b/bad.redraft"
+    monkeypatch.chdir(path.parent)
+    assert uri_of(invoke, path) == "bad.redraft"
+    assert uri_of(invoke, tmp_path / "gone.redraft") == (tmp_path / "gone.redraft").as_uri()
+
+
+TEXT = {"type": "object", "required": ["text"], "properties": {"text": {"minLength": 1}}}
+WHOLE = {"type": "integer", "minimum": 1}
+REGION = ("startLine", "startColumn", "endLine", "endColumn")
+LOCATION = {
+    "type": "object",
+    "required": ["physicalLocation"],
+    "properties": {
+        "message": TEXT,
+        "physicalLocation": {
+            "type": "object",
+            "required": ["artifactLocation", "region"],
+            "properties": {
+                "artifactLocation": {
+                    "type": "object",
+                    "required": ["uri"],
+                    "properties": {
+                        # Relative, with `/`, and nothing in it that a URI does not hold as it is.
+                        "uri": {
+                            "type": "string",
+                            "pattern": r"^(?!/)([A-Za-z0-9._~/-]|%[0-9A-F]{2})+$",
+                        }
+                    },
+                    "additionalProperties": False,
+                },
+                "region": {
+                    "type": "object",
+                    "required": list(REGION),
+                    "properties": dict.fromkeys(REGION, WHOLE),
+                    "additionalProperties": False,
+                },
+            },
+            "additionalProperties": False,
+        },
+    },
+    "additionalProperties": False,
+}
+SCANNING = {
+    "type": "object",
+    "required": ["$schema", "version", "runs"],
+    "properties": {
+        "$schema": {"pattern": r"^https://.+sarif.*2\.1\.0.*\.json$"},
+        "version": {"const": "2.1.0"},
+        "runs": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["tool", "results"],
+                "properties": {
+                    "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
+                    "tool": {
+                        "type": "object",
+                        "required": ["driver"],
+                        "properties": {
+                            "driver": {
+                                "type": "object",
+                                "required": ["name", "version", "rules"],
+                                "properties": {
+                                    "name": {"const": "redraft"},
+                                    "version": {"type": "string"},
+                                    "rules": {
+                                        "type": "array",
+                                        "uniqueItems": True,
+                                        "items": {
+                                            "type": "object",
+                                            "required": [
+                                                *("id", "shortDescription"),
+                                                *("fullDescription", "help"),
+                                            ],
+                                            "properties": {
+                                                "id": {"pattern": "^RD[0-9]{3}$"},
+                                                "shortDescription": TEXT,
+                                                "fullDescription": TEXT,
+                                                "help": TEXT,
+                                            },
+                                            "additionalProperties": False,
+                                        },
+                                    },
+                                },
+                                "additionalProperties": False,
+                            }
+                        },
+                    },
+                    "results": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["ruleId", "level", "message", "locations",
+                                         "partialFingerprints"],
+                            "properties": {
+                                "ruleId": {"pattern": "^RD[0-9]{3}$"},
+                                "level": {"enum": ["none", "note", "warning", "error"]},
+                                "message": TEXT,
+                                "locations": {
+                                    "type": "array", "minItems": 1, "maxItems": 1,
+                                    "items": LOCATION,
+                                },
+                                "relatedLocations": {"type": "array", "items": LOCATION},
+                                "partialFingerprints": {
+                                    "type": "object",
+                                    "minProperties": 1,
+                                    "additionalProperties": {"type": "string"},
+                                },
+                            },
+                            "additionalProperties": False,
+                        },
+                    },
+                },
+                "additionalProperties": False,
+            },
+        },
+    },
+    "additionalProperties": False,
+}  # fmt: skip
+"""What SARIF 2.1.0 says of the properties that are written here, and what GitHub's code scanning
+wants besides. The schema that OASIS publishes has many more properties, and demands less."""
+
+TWICE = BAD + BAD[BAD.index("rule") :]
+
+
+def test_sarif_is_what_code_scanning_takes(invoke: Invoke) -> None:
+    recipes = {
+        "bad.redraft": BAD,
+        "twice.redraft": TWICE,
+        "unused.redraft": UNUSED,
+        "a:b%, c#d?é.redraft": BAD,
+        "below/at the end.redraft": GOOD.removesuffix("}\n"),
+        "empty.redraft": "",
+        "<odd>.redraft": 'edition 2026\nuse "./bad.redraft" 1.0.0 as bad\n',
+        os.fsdecode(b"no-utf8-\xff.redraft"): BAD,
+    }
+    for name, text in recipes.items():
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(text, encoding="utf-8")
+    Path("broken.redraftpack").write_bytes(b"PK")
+    shown = invoke("check", ".", "gone.redraft", "broken.redraftpack", "--format", "sarif")
+    assert shown.exit_code == 1
+    log = json.loads(shown.stdout)
+    jsonschema.validate(log, SCANNING)
+    (run,) = log["runs"]
+    told = {rule["id"]: rule for rule in run["tool"]["driver"]["rules"]}
+    assert set(told) == {result["ruleId"] for result in run["results"]}
+    assert not any("no story" in rule["shortDescription"]["text"] for rule in told.values())
+    places = [result["locations"][0]["physicalLocation"] for result in run["results"]]
+    uris = {place["artifactLocation"]["uri"] for place in places}
+    assert {unquote(uri, errors="surrogateescape") for uri in uris} >= {*recipes, "gone.redraft"}
+    for place in places:
+        region = place["region"]
+        assert (region["startLine"], region["startColumn"]) <= (
+            region["endLine"],
+            region["endColumn"],
+        )
+
+
+def test_a_problem_keeps_its_fingerprint_when_lines_come_before_it(invoke: Invoke) -> None:
+    def prints(text: str) -> list[tuple[str, str]]:
+        Path("a.redraft").write_text(text, encoding="utf-8")
+        log = json.loads(invoke("check", "a.redraft", "--format", "sarif").stdout)
+        found = log["runs"][0]["results"]
+        return [(each["ruleId"], each["partialFingerprints"]["recipeLine/v1"]) for each in found]
+
+    before = prints(TWICE)
+    assert len(before) == len(set(before)) > 1
+    assert prints("# a comment\n\n" + TWICE) == before
+    assert prints(TWICE.replace("layer7", "layer77")) != before
+
+
+def test_sarif_points_at_what_else_belongs_to_a_problem(invoke: Invoke) -> None:
+    Path("a.redraft").write_text(GOOD + GOOD[GOOD.index("rule") :], encoding="utf-8")
+    log = json.loads(invoke("check", "a.redraft", "--format", "sarif").stdout)
+    related = [
+        each for result in log["runs"][0]["results"] for each in result.get("relatedLocations", ())
+    ]
+    assert related
+    assert related[0]["physicalLocation"]["region"]["startLine"] == 5
+    assert related[0]["message"]["text"]
 
 
 def test_github(invoke: Invoke) -> None:
@@ -123,6 +317,19 @@ def test_github(invoke: Invoke) -> None:
         "::error file=a%2Cb.redraft,line=5,col=17,endLine=5,endColumn=23,title=RD"
     )
     assert "%0A" in line.rpartition("::")[2]
+
+
+@pytest.mark.parametrize("name", ["100%.redraft", "a:b,c::d.redraft", "two\nlines\r.redraft"])
+def test_github_is_told_of_odd_names_in_one_line(invoke: Invoke, name: str) -> None:
+    Path(name).write_text(BAD.replace("glasses", "error"), encoding="utf-8")
+    shown = invoke("check", name, f"gone-{name}", "--format", "github").stdout
+    assert shown.count("\n") == 2
+    assert "\r" not in shown
+    for line, wanted in zip(shown.splitlines(), (name, f"gone-{name}"), strict=True):
+        found = re.fullmatch(r"::error file=([^,:]+)(?:,\w+=[^,:]+)*::(.+)", line)
+        assert found is not None, line
+        assert unquote(found[1]) == wanted
+        assert not re.search(r"%(?!25|0A|0D)", found[2])
 
 
 def test_github_says_nothing_of_a_good_recipe(invoke: Invoke) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -35,6 +36,61 @@ def test_recipes_that_mean_the_same(recipe: Path, invoke: Invoke) -> None:
     Path("loose.redraft").write_text(text, encoding="utf-8")
     done = invoke("diff", "demo.redraft", "loose.redraft")
     assert (done.exit_code, done.stdout) == (0, "the recipes mean the same\n")
+
+
+@pytest.fixture
+def alias(recipe: Path) -> Path:
+    """The small recipe, which names the same layer as the model's file does."""
+    text = recipe.read_text(encoding="utf-8").replace("at layer6", "at main.6")
+    path = Path("alias.redraft")
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_two_names_of_one_layer_are_no_difference(
+    recipe: Path, alias: Path, invoke: Invoke
+) -> None:
+    done = invoke("diff", "demo.redraft", "alias.redraft")
+    assert (done.exit_code, done.stdout) == (0, "the recipes mean the same\n")
+    alias.write_text(alias.read_text().replace("at main.6", "at main.9"), encoding="utf-8")
+    done = invoke("diff", "demo.redraft", "alias.redraft")
+    assert (done.exit_code, done.stdout) == (1, "changed  layer of dot: layer6 -> layer9\n")
+    assert done.stderr == ""
+
+
+def test_the_file_beside_one_of_two_recipes_serves_both(
+    recipe: Path, alias: Path, invoke: Invoke
+) -> None:
+    sha256 = hashlib.sha256(Path("tiny.pth").read_bytes()).hexdigest()
+    for path in (recipe, alias):
+        pinned = path.read_text().replace('"tiny.pth"', f'"tiny.pth" sha256 "{sha256}"')
+        path.write_text(pinned, encoding="utf-8")
+    Path("far").mkdir()
+    alias.rename("far/alias.redraft")
+    assert invoke("diff", "demo.redraft", "far/alias.redraft").exit_code == 0
+
+
+def test_without_the_file_layers_are_compared_by_name_and_it_says_so(
+    recipe: Path, alias: Path, other: str, invoke: Invoke
+) -> None:
+    Path("tiny.pth").unlink()
+    done = invoke("diff", "demo.redraft", "alias.redraft")
+    assert (done.exit_code, done.stdout) == (1, "changed  layer of dot: layer6 -> main.6\n")
+    assert "two names may be of one layer: tiny.pth is not at hand" in done.stderr
+    told = json.loads(invoke("diff", "demo.redraft", "alias.redraft", "--format", "json").stdout)
+    assert told["note"] in " ".join(done.stderr.split())
+    assert invoke("diff", "demo.redraft", other).stderr == ""  # nothing hangs on it
+
+
+def test_runs_are_compared_by_layers_whatever_these_are_called(
+    recipe: Path, alias: Path, invoke: Invoke
+) -> None:
+    alias.write_text(alias.read_text().replace("rank     2", "rank     1"), encoding="utf-8")
+    for path in (recipe, alias):
+        assert invoke("run", path.name, "--out", path.stem).exit_code == 0
+    Path("tiny.pth").unlink()
+    told = json.loads(invoke("diff", "demo", "alias", "--format", "json").stdout)
+    assert [each["what"] for each in told["recipe"]] == ["rank of dot"]
 
 
 def test_recipes_as_json(recipe: Path, other: str, invoke: Invoke) -> None:

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -162,7 +163,7 @@ class Handler(BaseHTTPRequestHandler):
             self.as_json({"error": "exists", "url": f"{self.hub.url}/alice/{asked['name']}"}, 409)
         else:
             name = f"alice/{asked['name']}"
-            private = asked.get("visibility") == "private"
+            private = asked.get("visibility") == "private" or asked.get("private") is True
             self.hub.put(name, {".gitattributes": b"*.png filter=lfs"}, private=private)
             self.as_json({"url": f"{self.hub.url}/{name}"})
 
@@ -704,6 +705,24 @@ def test_what_cannot_be_pushed_is_told_before_the_hub_is_asked(
     refused(program("push", "bad.redraftpack", "alice/demo"), "RD714")
     refused(program("push", "none", "alice/demo"), "RD713")
     assert hub.asked == []
+
+
+FULL = """
+import resource, sys
+from redraft.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+sys.exit(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a limit on file sizes")
+def test_a_full_disk_is_told_when_pulling(hub: Hub, files: Files) -> None:
+    hub.put("alice/demo", files)
+    before = sorted(Path().iterdir())
+    command = [sys.executable, "-c", FULL, "pull", "alice/demo", "-o", "new/mine"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "free some space" in refused(done, "RD729")
+    assert sorted(Path().iterdir()) == before
 
 
 def test_without_its_package_the_remedy_is_told(

@@ -167,6 +167,51 @@ def test_a_recipe_that_comes_with_redraft_is_copied_first(invoke: Invoke) -> Non
     assert "copy it first: cp " in shown.stderr
 
 
+# ---- values -----------------------------------------------------------------------------------
+
+
+def test_a_lock_with_values_holds_for_runs_with_the_same(invoke: Invoke, recipe: Path) -> None:
+    assert invoke("lock", "demo.redraft", "--set", "dot.rank=1").exit_code == 0
+    assert "\nrule dot rank 1\n" in Path("demo.lock").read_text()
+    assert "\nset dot.rank 1\n" in Path("demo.lock").read_text()
+    before = Path("demo.lock").read_bytes()
+    plain = invoke("run", "demo.redraft", "--out", "out")
+    assert plain.exit_code == 1
+    assert "error[RD419]: demo.lock was made with `--set dot.rank=1`" in plain.stderr
+    assert "set dot.rank: the lock says 1, now it is nothing; give `--set dot.rank=1`" in (
+        plain.stderr
+    )
+    assert not Path("out").exists()
+    given = invoke("run", "demo.redraft", "--out", "out", "--set", "dot.rank=1")
+    assert given.exit_code == 0, given.stderr
+    assert "\nits lock was obeyed\n" in given.stdout
+    assert Path("demo.lock").read_bytes() == before
+    # The run folder's recipe has the values written out, and so agrees with the lock.
+    Path("out/tiny.pth").symlink_to(Path("tiny.pth").resolve())
+    assert invoke("lock", "--check", "out/recipe.redraft", "--set", "dot.rank=1").exit_code == 0
+    assert invoke("run", "out/recipe.redraft", "--out", "again").exit_code == 0
+    assert invoke("verify", "out").exit_code == 0
+
+
+def test_checking_takes_the_values_of_the_lock_unless_others_are_given(
+    invoke: Invoke, recipe: Path
+) -> None:
+    missing = invoke("lock", "--check", "demo.redraft", "--set", "dot.rank=1")
+    assert "make it with `redraft lock demo.redraft --set dot.rank=1`" in missing.stdout
+    invoke("lock", "demo.redraft", "--set", "dot.rank=1")
+    for more in ((), ("--set", "dot.rank=1")):
+        shown = invoke("lock", "--check", "demo.redraft", *more)
+        assert shown.stdout == "demo.lock: agrees, with `--set dot.rank=1`\n"
+    told = json.loads(invoke("lock", "--check", ".", "--format", "json").stdout)
+    assert (told[0]["holds"], told[0]["given"]) == (True, {"dot.rank": "1"})
+    other = invoke("lock", "--check", "demo.redraft", "--set", "dot.rank=2")
+    assert other.exit_code == 1
+    assert "set dot.rank\n  the lock says  1\n  now it is      2\n" in other.stdout
+    dropped = invoke("lock", "demo.redraft").stdout
+    assert "  - set dot.rank 1\n" in dropped
+    assert "--set goes with one recipe" in invoke("lock", "a", "b", "--set", "x=1").stderr
+
+
 # ---- imports ----------------------------------------------------------------------------------
 
 PART = """edition 2026

@@ -93,6 +93,65 @@ def test_the_run_of_a_recipe_is_found(invoke: Invoke, finished: Path, recipe: Pa
     assert shown.stderr == ""
 
 
+@pytest.mark.parametrize("words", [["fmt"], ["fmt", "--check"], ["migrate"], ["lock"], ["pack"]])
+def test_no_command_changes_what_is_in_a_pack(invoke: Invoke, pack: Path, words: list[str]) -> None:
+    before = pack.read_bytes()
+    shown = invoke(*words, pack.name)
+    assert shown.exit_code == 1
+    assert f"error[RD696]: {pack.name} is a pack" in shown.stderr
+    assert f"`redraft unpack {pack.name}`, then `redraft {words[0]} demo/recipe.redraft`" in (
+        shown.stderr
+    )
+    assert pack.read_bytes() == before
+    assert sorted(path.name for path in Path().iterdir() if path.suffix == ".lock") == []
+
+
+def test_a_pack_is_flattened_and_exported_as_its_recipe(invoke: Invoke, pack: Path) -> None:
+    assert invoke("unpack", pack.name, "-o", "open").exit_code == 0
+    for words in (["flatten"], ["export", "--json"]):
+        shown = invoke(*words, pack.name)
+        assert shown.exit_code == 0, shown.stderr
+        assert shown.stdout == invoke(*words, "open/recipe.redraft").stdout
+
+
+def test_a_pack_is_compared_as_what_the_other_one_is(invoke: Invoke, pack: Path) -> None:
+    assert invoke("unpack", pack.name, "-o", "open").exit_code == 0
+    both = invoke("diff", pack.name, pack.name)
+    assert (both.exit_code, both.stdout.splitlines()[-1]) == (0, "the runs are the same")
+    Path("open/recipe.redraft").write_text(
+        Path("open/recipe.redraft").read_text().replace("rank     2", "rank     3")
+    )
+    shown = invoke("diff", pack.name, "open/recipe.redraft")
+    assert (shown.exit_code, shown.stdout) == (1, "changed  rank of dot: 2 -> 3\n")
+    assert invoke("diff", "open/edit.safetensors", pack.name).exit_code == 0
+    # Of runs, what was run counts, and not what was done to the recipe afterwards.
+    assert invoke("diff", pack.name, "open").exit_code == 0
+
+
+def test_packs_without_runs_are_compared_by_their_recipes(invoke: Invoke, recipe: Path) -> None:
+    assert invoke("pack", "demo.redraft").exit_code == 0
+    shown = invoke("diff", "demo-1.0.0.redraftpack", "demo-1.0.0.redraftpack")
+    assert (shown.exit_code, shown.stdout) == (0, "the recipes mean the same\n")
+
+
+def test_the_lock_in_a_pack_is_checked_and_its_sweep_is_run(invoke: Invoke, recipe: Path) -> None:
+    recipe.write_text(recipe.read_text() + "\nsweep ranks { vary rank of dot over 1 }\n")
+    assert invoke("lock", "demo.redraft", "--set", "dot.keep=2").exit_code == 0
+    assert invoke("pack", "demo.redraft", "-o", "a.redraftpack").exit_code == 0
+    shown = invoke("lock", "--check", "a.redraftpack")
+    assert (shown.exit_code, shown.stdout) == (
+        *(0, "a.redraftpack:recipe.lock: agrees, with `--set dot.keep=2`\n"),
+    )
+    # What is packed has the values of its lock written out, and its sweep is in source/.
+    none = invoke("sweep", "a.redraftpack")
+    assert (none.exit_code, "error[RD760]" in none.stderr) == (1, True)
+    assert invoke("lock", "demo.redraft").exit_code == 0
+    assert invoke("pack", "demo.redraft", "-o", "b.redraftpack").exit_code == 0
+    swept = invoke("sweep", "b.redraftpack", "--out", "out")
+    assert swept.exit_code == 0, swept.stderr
+    assert "\nits lock was obeyed\n" in swept.stdout
+
+
 def test_a_damaged_pack_is_refused_by_every_command(invoke: Invoke, pack: Path) -> None:
     data = pack.read_bytes()
     pack.write_bytes(data.replace(b"edition 2026", b"edition 2027"))

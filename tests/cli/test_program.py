@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -31,8 +32,9 @@ COMMANDS = (
 WRONG = "edition 2026\nmodel nobody\n"
 
 
-def test_version(program: Run) -> None:
-    done = program("--version")
+def test_version() -> None:
+    command = [sys.executable, "-m", "redraft", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "redraft 0.1.0\n")
 
 
@@ -116,16 +118,18 @@ def test_light_commands_do_not_load_torch() -> None:
 # ---- colour ---------------------------------------------------------------------------------
 
 
-def on_a_terminal(*arguments: str, **environment: str) -> str:
-    """What the program prints on a terminal."""
-    leader, follower = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "redraft", *arguments],
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-        env={**os.environ, "TERM": "xterm", **environment},
-    ) as process:
+@pytest.fixture
+def on_a_terminal(forking: Any) -> Callable[..., str]:
+    """Runs the program on a terminal and returns what it prints there."""
+
+    def run(*arguments: str, **environment: str) -> str:
+        leader, follower = pty.openpty()
+        forking.start(
+            *arguments,
+            module="redraft",
+            streams=(follower, follower, follower),
+            environment={**os.environ, "TERM": "xterm", **environment},
+        )
         os.close(follower)
         parts = []
         try:
@@ -133,12 +137,14 @@ def on_a_terminal(*arguments: str, **environment: str) -> str:
                 parts.append(part)
         except OSError:
             pass  # what Linux gives at the end of a terminal's output
-        process.wait()
-    os.close(leader)
-    return b"".join(parts).decode()
+        forking.wait()
+        os.close(leader)
+        return b"".join(parts).decode()
+
+    return run
 
 
-def test_colour_on_a_terminal() -> None:
+def test_colour_on_a_terminal(on_a_terminal: Callable[..., str]) -> None:
     Path("a.redraft").write_text(WRONG, encoding="utf-8")
     assert "\x1b[1;31merror[RD" in on_a_terminal("check", "a.redraft")
 
@@ -152,7 +158,7 @@ def test_colour_on_a_terminal() -> None:
     ],
 )
 def test_no_colour_where_it_is_not_wanted(
-    arguments: tuple[str, ...], environment: dict[str, str]
+    on_a_terminal: Callable[..., str], arguments: tuple[str, ...], environment: dict[str, str]
 ) -> None:
     Path("a.redraft").write_text(WRONG, encoding="utf-8")
     for command_line in (("check", "a.redraft"), ("models",), ("run", "a.redraft")):

@@ -66,6 +66,20 @@ def test_each_cell_is_a_whole_run(invoke: Invoke, ranks: Path) -> None:
     assert "a value for what a sweep varies" in applied.stdout
 
 
+def test_a_run_says_that_it_leaves_sweeps_out(invoke: Invoke, ranks: Path) -> None:
+    shown = invoke("run", "demo.redraft", "--out", "out").stdout
+    assert shown.endswith(
+        "its sweep ranks is not run by this; to run it: redraft sweep demo.redraft\n"
+    )
+    ranks.write_text(ranks.read_text() + KEEPS)
+    shown = invoke("run", "demo.redraft", "--out", "out").stdout.splitlines()[-1]
+    assert shown == (
+        "its sweeps ranks, keeps are not run by this; to run it: redraft sweep demo.redraft NAME"
+    )
+    told = invoke("run", "demo.redraft", "--out", "out", "--format", "json").stdout
+    assert "sweep" not in told
+
+
 def test_a_failed_cell_is_told_and_ends_in_status_1(invoke: Invoke, recipe: Path) -> None:
     recipe.write_text(recipe.read_text() + SIDES)
     shown = invoke("sweep", "demo.redraft", "--out", "out")
@@ -95,6 +109,79 @@ def test_what_cannot_be_swept_is_taught(
     assert f"error[{code}]" in shown.stderr
     assert remedy in shown.stderr
     assert not Path("out").exists()
+
+
+OTHER_PLACE = "match dot line 1 place 1 z[39] x +8 y 0"
+
+
+@pytest.fixture
+def relocated(invoke: Invoke, ranks: Path) -> Path:
+    """The swept recipe with a lock that has a place which no search would find there."""
+    assert invoke("lock", "demo.redraft").exit_code == 0
+    lines = Path("demo.lock").read_text().splitlines()
+    first = next(line for line in lines if line.startswith("match dot line 1 place 1 "))
+    assert not any("z[39]" in line for line in lines)
+    lines[lines.index(first)] = OTHER_PLACE
+    Path("demo.lock").write_text("\n".join(lines) + "\n")
+    return ranks
+
+
+def test_cells_take_their_places_from_the_lock(invoke: Invoke, relocated: Path) -> None:
+    shown = invoke("sweep", "demo.redraft", "--out", "out")
+    assert shown.exit_code == 0, shown.stderr
+    assert "\nits lock was obeyed\n" in shown.stdout
+    assert "searched anew" not in shown.stdout
+    for folder, rank in (("001-rank1", 1), ("002-rank2", 2)):
+        cell = Path("out/cells") / folder
+        record = json.loads((cell / "run.json").read_text())
+        contexts = record["rules"][0]["contexts"]
+        assert {"index": 39, "box": [16, 8, 48, 40]}.items() <= contexts[1].items()
+        # Each cell keeps the lock of what it is, which holds for its recipe as it stands alone.
+        kept = (cell / "recipe.lock").read_text()
+        assert f"\nrule dot rank {rank}\n" in kept
+        assert f"\n{OTHER_PLACE}\n" in kept
+        (cell / "tiny.pth").symlink_to(Path("tiny.pth").resolve())
+        assert invoke("lock", "--check", str(cell / "recipe.redraft")).exit_code == 0
+    assert invoke("verify", "out/cells/001-rank1").exit_code == 0
+    again = invoke("sweep", "demo.redraft", "--out", "out")
+    assert "2 of 2 cells were finished before" in again.stdout
+    free = invoke("sweep", "demo.redraft", "--out", "out", "--no-lock", "--format", "json")
+    told = json.loads(free.stdout)
+    assert told["lock"] is None
+    assert not any(cell["before"] for cell in told["cells"])
+
+
+def test_a_sweep_stops_where_the_lock_differs(invoke: Invoke, relocated: Path) -> None:
+    relocated.write_text(relocated.read_text().replace("count 60", "count 61"))
+    shown = invoke("sweep", "demo.redraft", "--out", "out")
+    assert shown.exit_code == 1
+    assert "error[RD410]: demo.lock differs" in shown.stderr
+    assert "latents z: the lock says seed 1 count 60" in shown.stderr
+    assert not Path("out").exists()
+
+
+def test_what_a_sweep_searches_otherwise_is_searched_anew(invoke: Invoke, recipe: Path) -> None:
+    text = recipe.read_text().replace("top 6", "top many")
+    text = text.replace("latents z {", "param many: int = 6 in 1..9\n\nlatents z {")
+    recipe.write_text(text + "\nsweep tops { vary many over 2, 6 }\n")
+    assert invoke("lock", "demo.redraft", "--set", "many=6").exit_code == 0
+    shown = invoke("sweep", "demo.redraft", "--out", "out")
+    assert shown.exit_code == 0, shown.stderr
+    lines = shown.stdout.splitlines()
+    assert "searched anew, since the sweep varies what is searched: dot" in lines
+    record = json.loads(Path("out/cells/001-many2/run.json").read_text())
+    assert len(record["rules"][0]["contexts"]) == 1 + 2
+    assert "\nmatch" not in Path("out/cells/001-many2/recipe.lock").read_text()
+    assert "\nmatch dot line 1 place 6 " in Path("out/cells/002-many6/recipe.lock").read_text()
+
+
+def test_a_value_of_the_lock_may_be_what_is_varied(invoke: Invoke, ranks: Path) -> None:
+    assert invoke("lock", "demo.redraft", "--set", "dot.rank=1").exit_code == 0
+    shown = invoke("sweep", "demo.redraft", "--out", "out", "--format", "json")
+    assert shown.exit_code == 0, shown.stderr
+    assert len(json.loads(shown.stdout)["lock"]) == 64
+    other = invoke("sweep", "demo.redraft", "--set", "dot.strength=2", "--out", "other")
+    assert "error[RD419]: demo.lock was made with `--set dot.rank=1`" in other.stderr
 
 
 def test_progress_is_one_line_for_the_whole() -> None:

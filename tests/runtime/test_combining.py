@@ -195,6 +195,44 @@ def test_interference_is_taken_under_the_statistics_that_are_there(
     assert found.keys != pytest.approx(plain.keys, abs=1e-3)
 
 
+def test_statistics_at_another_truncation_are_those_of_other_keys(
+    part: Callable[..., Part], weights: dict[str, Tensor], workshop: Any, tmp_path: Path
+) -> None:
+    plain = [part("one", "hat", "layer6"), part("two", "tie", "layer6", copy=4)]
+    sha, cache = "a" * 64, Cache(tmp_path)
+
+    def at(truncation: str, each: Part) -> Part:
+        text = each.edit.recipe_text.replace("dcgan", f"dcgan  truncation {truncation}", 1)
+        assert text != each.edit.recipe_text
+        return replace(each, edit=replace(each.edit, recipe_text=text))
+
+    def under(parts: list[Part]) -> tuple[str, float]:
+        (found,) = combine(parts, weights, file_sha256=sha, cache=cache).meetings
+        return found.under, found.keys
+
+    half = [at("0.5", each) for each in plain]
+    channels = plain[0].edit.deltas[0].directions.shape[1]
+    for truncation, seed in ((1.0, 1), (0.5, 2)):
+        root = torch.randn(channels, channels, generator=torch.Generator().manual_seed(seed))
+        fields = {
+            "model": sha,
+            "layer": "layer6",
+            "edits": [],
+            "count": 90,
+            "truncation": truncation,
+        }
+        if truncation != 1.0:
+            assert under(half)[0] == "the identity, as no statistics at truncation 0.5 are cached"
+        cache.put("statistics", fields, {"moment": root @ root.T})
+    assert under(plain)[0] == "statistics of 90 latents"
+    assert under(half)[0] == "statistics of 90 latents at truncation 0.5"
+    assert under(half)[1] != pytest.approx(under(plain)[1], abs=1e-3)
+    mixed, keys = under([half[0], plain[1]])
+    source = plain[1].source
+    assert mixed == f"statistics of 90 latents at truncation 0.5; {source} was made at truncation 1"
+    assert keys == under(half)[1]
+
+
 def test_the_statistics_over_the_most_latents_are_taken(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     fields = {"model": "a" * 64, "layer": "layer6", "edits": [], "device": "cpu"}

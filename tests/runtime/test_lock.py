@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -15,7 +14,7 @@ from PIL import Image
 import redraft
 from redraft import lock
 from redraft.cache import Cache
-from redraft.errors import PlanError, VerifyMismatchError
+from redraft.errors import VerifyMismatchError
 from redraft.lock import Lock, Record
 from redraft.lock_compare import LockDiffersError
 from redraft.locking import make_lock, plan_obeying
@@ -344,13 +343,51 @@ def test_places_of_rules_that_are_gone_and_too_many_places_differ(workshop: Any)
     ]
 
 
-def test_values_given_beside_a_lock_are_refused(workshop: Any) -> None:
+def test_values_that_change_nothing_are_no_difference(workshop: Any) -> None:
     path = workshop.recipe(SEARCH)
-    locked(path)
-    checked = dataclasses.replace(redraft.load(path), given=(("glasses.rank", "2"),))
-    with pytest.raises(PlanError, match="values were given beside it") as caught:
-        plan_obeying(checked, path.parent)
-    assert caught.value.code == "RD419"
+    made = locked(path)
+    assert plan_obeying(redraft.load(path, {"glasses.rank": "2"}), path.parent).lock == made
+    given = make_lock(redraft.load(path, {"glasses.rank": "2"}), path.parent, cache=Cache())
+    assert lines(given, "set") == ["set glasses.rank 2"]
+    lock.lock_path(path).write_text(given.text)
+    assert plan_obeying(redraft.load(path), path.parent).lock == given
+
+
+@pytest.mark.parametrize(
+    ("held", "given", "told", "undo"),
+    [
+        ({}, {"glasses.rank": 1}, "made without values, and this is with `--set glasses.rank=1`",
+         "leave out `--set`, or accept it with `redraft lock PATH --set glasses.rank=1`"),
+        ({"glasses.rank": 1}, {}, "made with `--set glasses.rank=1`, and this is without values",
+         "give the lock's values, `--set glasses.rank=1`, or accept it with `redraft lock PATH`"),
+        ({"glasses.rank": 1}, {"glasses.rank": 2, "glasses.keep": 3},
+         "made with `--set glasses.rank=1`, and this is with `--set glasses.rank=2 --set "
+         "glasses.keep=3`",
+         "give the lock's values, `--set glasses.rank=1`, or accept it with `redraft lock PATH "
+         "--set glasses.rank=2 --set glasses.keep=3`"),
+    ],
+)  # fmt: skip
+def test_other_values_than_those_of_the_lock_are_told(
+    workshop: Any, held: dict[str, Any], given: dict[str, Any], told: str, undo: str
+) -> None:
+    path = workshop.recipe(SEARCH)
+    made = make_lock(redraft.load(path, held), path.parent, cache=Cache())
+    lock.lock_path(path).write_text(made.text)
+    with pytest.raises(LockDiffersError) as caught:
+        plan_obeying(redraft.load(path, given), path.parent, cache=Cache())
+    error = caught.value
+    assert error.code == "RD419"
+    assert told in error.message
+    assert undo.replace("PATH", str(path)) in (error.help or "")
+    (rank,) = [each for each in error.differences if each.what == "rule glasses rank"]
+    assert rank.remedy.startswith("give the lock's values; if that is not it, put the setting")
+    sets = {each.what: each.remedy for each in error.differences if each.kind == "set"}
+    for name in held.keys() | given.keys():
+        number = held.get(name)
+        wanted = f"leave out `--set {name}={given.get(name)}`"
+        if number is not None:
+            wanted = f"give `--set {name}={number}`"
+        assert sets[f"set {name}"] == wanted
 
 
 # ---- verifying --------------------------------------------------------------------------------

@@ -25,6 +25,8 @@ model tiny tensors sha256 {DIGEST}
 recipe demo 1.0.0 redraft-recipe-v1+sha256 {DIGEST}
 rule glasses rank 2
 rule glasses solver.loss l2
+set glasses.rank 2
+set strength 5%
 statistics layer6 before glasses latents z count 120 dtype float64 estimator a-v1
 """
 
@@ -52,6 +54,7 @@ any_record = st.one_of(
     records("model", "{n} file sha256 {d}", n=names, d=digests),
     records("recipe", "{n} 1.0.0 algo+sha256 {d}", n=names, d=digests),
     records("rule", "{r} {s} {v}", r=names, s=names, v=numbers),
+    records("set", "{r}.{s} {v}", r=names, s=names, v=numbers),
     records("latents", "{n} seed {s} count {c} size 9 sampler x {d}", n=names, s=numbers,
             c=numbers, d=digests),
     records("statistics", "main.{n} before {r} latents z count {c} dtype float64 estimator e-1",

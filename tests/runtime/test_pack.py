@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -354,6 +356,69 @@ def test_a_folder_that_cannot_be_written_is_told(whole_pack: Pack, ordinary_user
     with pytest.raises(ArtifactError, match="cannot be unpacked to") as caught:
         unpack(whole_pack, ordinary_user / "closed" / "new")
     assert caught.value.code == "RD729"
+
+
+def test_a_folder_that_cannot_be_looked_into_is_told(whole_pack: Pack, ordinary_user: Path) -> None:
+    (ordinary_user / "closed").mkdir()
+    (ordinary_user / "closed").chmod(0o000)
+    for folder in ("closed", "closed/new"):
+        with pytest.raises(ArtifactError, match="looked into: permission denied") as caught:
+            unpack(whole_pack, ordinary_user / folder)
+        assert caught.value.code == "RD729"
+
+
+@contextlib.contextmanager
+def no_file_above(size: int) -> Iterator[None]:
+    """Every file that grows beyond ``size`` bytes fails, as on a disk that is full."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("there", ["nothing", "an empty folder", "an unpacked pack"])
+def test_a_full_disk_leaves_everything_as_it_was(
+    whole_pack: Pack, tmp_path: Path, there: str
+) -> None:
+    above = tmp_path / "new"
+    folder = above / "place"
+    if there != "nothing":
+        folder.mkdir(parents=True)
+    if there == "an unpacked pack":
+        unpack(whole_pack, folder)
+        (folder / "more.txt").write_text("more")
+    before = sorted(above.rglob("*"))
+    size = max(map(len, whole_pack.files.values()))
+    with no_file_above(size - 1), pytest.raises(ArtifactError) as caught:
+        unpack(whole_pack, folder, force=True)
+    assert caught.value.code == "RD729"
+    assert "file too large" in caught.value.message
+    assert "free some space, or choose another folder with `-o`" in (caught.value.help or "")
+    assert sorted(above.rglob("*")) == before
+    assert above.exists() == (there != "nothing")
+    unpack(whole_pack, folder, force=True)
+    assert not (folder / "more.txt").exists()
+
+
+def test_a_full_disk_leaves_no_half_pack_and_the_old_one(small: Path) -> None:
+    before, data = sorted(Path().iterdir()), small.read_bytes()
+    for out in (small, Path("other.redraftpack")):
+        with no_file_above(len(data) - 1), pytest.raises(ArtifactError) as caught:
+            pack(Path("demo.redraft"), out)
+        assert caught.value.code == "RD634"
+        assert sorted(Path().iterdir()) == before
+    assert small.read_bytes() == data
+
+
+def test_a_full_disk_of_the_cache_is_told(small: Path) -> None:
+    with no_file_above(10), pytest.raises(ArtifactError) as caught:
+        opened(small)
+    assert caught.value.code == "RD729"
+    assert "or set REDRAFT_CACHE" in (caught.value.help or "")
+    assert opened(small).is_dir()
 
 
 def test_the_cached_copy_of_a_pack_is_made_anew_when_it_was_touched(small: Path) -> None:

@@ -23,12 +23,12 @@ from redraft import load
 from redraft.cache import Cache
 from redraft.errors import ArtifactError, PlanError, RedraftError, RunError
 from redraft.planner import CheckFailedError, make_plan
+from redraft.ranks import Ranks, joined
 from redraft.runner import read_record, run_plan
 from redraft.shared import MOST, Shared, bytes_of
 from redraft.sweep import cells as grid
 from redraft.sweep.running import Task, finished, make_task, run_sweep
 from redraft.sweep.sheet import COLUMNS
-from redraft.sweep.spread import Ranks, joined
 from redraft.sweep.summary import SweepRecord
 from redraft_dsl.sweeps import Axis, Sweep
 
@@ -214,9 +214,9 @@ run_sweep(lambda: make_task(load(path), plan, out=out, device="cpu", tell=die))
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 @pytest.mark.parametrize("begin", ["rank 2: planned", "rank 2: rule glasses"])
-def test_a_killed_sweep_goes_on(workshop: Any, tmp_path: Path, begin: str) -> None:
+def test_a_killed_sweep_goes_on(workshop: Any, tmp_path: Path, begin: str, forking: Any) -> None:
     path, out = workshop.recipe(RANKS), tmp_path / "out"
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(path), str(out), begin], check=False)
+    killed = forking.run(str(path), str(out), begin, program=KILLED)
     assert killed.returncode == -signal.SIGKILL
     before = edits(out)
     assert sorted(before) == ["001-rank1"]
@@ -439,7 +439,7 @@ ONE_FAILS = """
 import os
 
 from redraft.errors import RedraftError, RunError
-from redraft.sweep.spread import joined
+from redraft.ranks import joined
 
 def say(*words):
     # Both processes write to one pipe: a line and its end at once, or they would mix.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,19 @@ if TYPE_CHECKING:
 
 
 def plan_file(
-    name: str, device: str, reporter: Reporter, *, lock: bool = False, given: Given = ()
+    name: str,
+    device: str,
+    reporter: Reporter,
+    *,
+    lock: bool = False,
+    given: Given = (),
+    planner: Callable[..., Plan] | None = None,
 ) -> Plan:
     """Plan the recipe that a user means by ``name``; fetches its model if need be.
 
     With ``lock`` the plan obeys the lock beside the recipe, where there is one. ``given`` are
     values for the recipe's parameters and settings. A pack stands for the recipe in it; a model
-    that is given by its file then lies beside the pack.
+    that is given by its file then lies beside the pack. ``planner`` stands in for ``make_plan``.
 
     Raises:
         RedraftError: the recipe has errors, its model cannot be had, or its lock differs.
@@ -37,7 +44,7 @@ def plan_file(
         from redraft.pack.reading import recipe_in
 
         path, home = recipe_in(path), path.parent
-    plan = plan_obeying if lock else make_plan
+    plan = planner or (plan_obeying if lock else make_plan)
     made = plan(
         load(path, given),
         path.parent,

@@ -31,6 +31,7 @@ from redraft.delta import Delta
 from redraft.drawing import at_once, batch_size, draw_values
 from redraft.goals import Goal
 from redraft.models.adapter import Generator, LayerInputs
+from redraft.ranks import ALONE, Ranks
 from redraft.shared import Common
 
 CORRELATION = 0.3
@@ -89,6 +90,12 @@ class Wish:
     inside: Tensor
     outside: Tensor
     size: float
+
+    def to(self, device: torch.device) -> Wish:
+        """The same on a device."""
+        return Wish(
+            self.change.to(device), self.inside.to(device), self.outside.to(device), self.size
+        )
 
 
 @dataclass(frozen=True)
@@ -238,22 +245,28 @@ def measure(
     own_goal: Callable[[LayerInputs], Tensor] | None = None,
     seed: int = 0,
     common: Common | None = None,
+    ranks: Ranks = ALONE,
 ) -> Effect:
     """The effect of one change on pictures of ``latents`` (N, latent_size).
 
     Everything before the layer is run once for both sides; the generator is left as it is.
     ``own_goal`` gives the values that a removal wants for any pictures. ``common`` keeps what the
-    pictures are without the change.
+    pictures are without the change. ``ranks`` are the processes to deal the batches of pictures
+    out to; all of them get the effect, and it is the same to the bit however many they are.
     """
     form, common = generator.form(layer), common or Common.nothing()
     weight = delta.added_to(form.weight)
-    parts = []
-    for number, part in enumerate(torch.split(latents, batch_size(generator.facts))):
-        shown = common.once("judged", number, partial(_unchanged, generator, layer, part, own_goal))
+
+    def scores(batch: tuple[int, Tensor]) -> PictureScores:
+        number, rows = batch
+        shown = common.once("judged", number, partial(_unchanged, generator, layer, rows, own_goal))
         values = form.activate(form.response(shown.inputs, weight))
         after = generator.pictures(layer, values, shown.inputs)
-        parts.append(score_pictures(shown.before, after, wish, shown.wanted))
-    return summarise(PictureScores.joined(parts), seed)
+        return score_pictures(shown.before, after, wish, shown.wanted)
+
+    batches = torch.split(latents, batch_size(generator.facts))
+    parts = list(ranks.in_order(enumerate(batches), scores))
+    return summarise(ranks.from_first(lambda: PictureScores.joined(parts)), seed)
 
 
 @dataclass(frozen=True)

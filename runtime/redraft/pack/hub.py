@@ -8,7 +8,6 @@ as a pack is, before anything is written.
 from __future__ import annotations
 
 import re
-import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from redraft.errors import ArtifactError
-from redraft.pack import CARD, MANIFEST, MAX_BYTES, MAX_ENTRIES, SUFFIX, container, is_pack
+from redraft.pack import CARD, MANIFEST, MAX_BYTES, MAX_ENTRIES, container, is_pack
 from redraft.pack.manifest import Manifest
 from redraft.pack.reading import (
     MAX_MANIFEST,
@@ -165,10 +164,9 @@ def pull(repo: str, folder: Path, revision: str | None = None, *, force: bool = 
 def _pack_from(source: Path) -> Pack:
     if is_pack(source) or not source.is_dir():
         return read_pack(source)
-    from redraft.pack.writing import pack
+    from redraft.pack.writing import pack_of_run
 
-    with tempfile.TemporaryDirectory(prefix="redraft-") as folder:
-        return read_pack(pack(source, Path(folder) / f"run{SUFFIX}").path)
+    return pack_of(source, pack_of_run(source))
 
 
 def _earlier(place: Place, there: set[str]) -> Manifest | None:

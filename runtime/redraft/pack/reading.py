@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 
 from redraft.cache import cache_root, make_folder
 from redraft.errors import ArtifactError
-from redraft.files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
+from redraft.files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, is_full
 from redraft.pack import EDIT, MANIFEST, MAX_BYTES, PACK_FORMAT, RECIPE, RECORD, container
 from redraft.pack.manifest import Manifest
 
@@ -71,17 +72,27 @@ def unpack(pack: Pack, folder: Path, *, force: bool = False) -> None:
         ArtifactError: the folder holds something else, or cannot be written.
 
     """
-    target = check_target(folder, force=force)
+    _write(pack, folder, check_target(folder, force=force), "choose another folder with `-o`")
+
+
+def _write(pack: Pack, folder: Path, target: Path, remedy: str) -> None:
     fresh = target.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
+    above = [path for path in target.parents if not path.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _fill(fresh, pack.files)
         _swap(fresh, target)
     except OSError as error:
+        shutil.rmtree(fresh, ignore_errors=True)
+        for path in above:  # the innermost first; one that somebody else uses stays
+            with contextlib.suppress(OSError):
+                path.rmdir()
+        if is_full(error):
+            remedy = f"free some space, or {remedy}"
         raise ArtifactError(
             "RD729",
-            f"{pack.path} cannot be unpacked to {folder}: {error.strerror or error}",
-            "choose another folder with `-o`, or free some space; nothing was left half-written",
+            f"{pack.path} cannot be unpacked to {folder}: {(error.strerror or str(error)).lower()}",
+            f"{remedy}; nothing was left half-written",
         ) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -99,7 +110,7 @@ def opened(path: Path) -> Path:
     if not _holds(folder, pack.files):
         make_folder(folder.parent)
         shutil.rmtree(folder, ignore_errors=True)
-        unpack(pack, folder)
+        _write(pack, folder, folder, "set REDRAFT_CACHE to a folder that you can write to")
     return folder
 
 
@@ -213,11 +224,18 @@ def _compare(files: Mapping[str, bytes], manifest: Manifest, path: str) -> None:
 def check_target(folder: Path, *, force: bool) -> Path:
     """The true path of a folder that a pack may be unpacked to; raises ArtifactError if not."""
     target = Path(os.path.realpath(folder))
-    if not target.exists():
-        return target
-    if not target.is_dir():
-        raise ArtifactError("RD726", f"{folder} is a file", "name a folder with `-o`")
-    names = {path.name for path in target.iterdir()}
+    try:
+        if not target.exists():
+            return target
+        if not target.is_dir():
+            raise ArtifactError("RD726", f"{folder} is a file", "name a folder with `-o`")
+        names = {path.name for path in target.iterdir()}
+    except OSError as error:
+        raise ArtifactError(
+            "RD729",
+            f"the folder {folder} cannot be looked into: {(error.strerror or str(error)).lower()}",
+            "change its permissions, or choose another folder with `-o`",
+        ) from error
     if names and not force:
         raise ArtifactError(
             "RD726",

@@ -75,13 +75,23 @@ def pack(source: Path, out: Path | None = None, *, runs: Path = RUNS) -> Packed:
         recipe, record, contents = _run_contents(source)
     else:
         recipe, record, contents, run = _recipe_contents(source, runs)
-    contents[CARD] = card(recipe, record, sorted({*contents, CARD, MANIFEST})).encode()
-    contents[MANIFEST] = _manifest(recipe, record, contents).text().encode()
-    data = _container(contents)
+    data = _data(recipe, record, contents)
     target = out or Path(f"{recipe.name}-{recipe.version}.redraftpack")
     files.write_bytes(target, data)
     digest = hashlib.sha256(data).hexdigest()
     return Packed(target, tuple(sorted(contents)), len(data), digest, run)
+
+
+def pack_of_run(folder: Path) -> bytes:
+    """The pack of a run folder, which is written nowhere; raises as :func:`pack` does."""
+    return _data(*_run_contents(folder))
+
+
+def _data(recipe: Recipe, record: RunRecord | None, contents: dict[str, bytes]) -> bytes:
+    """The bytes of a pack; adds its card and its manifest to the contents."""
+    contents[CARD] = card(recipe, record, sorted({*contents, CARD, MANIFEST})).encode()
+    contents[MANIFEST] = _manifest(recipe, record, contents).text().encode()
+    return _container(contents)
 
 
 def _container(contents: Mapping[str, bytes]) -> bytes:
@@ -159,7 +169,9 @@ def _ran(checked: Checked, record: RunRecord, folder: Path) -> bool:
 def _recipe_contents(
     path: Path, runs: Path
 ) -> tuple[Recipe, RunRecord | None, dict[str, bytes], Path | None]:
-    checked = load(path)
+    held = lock.read(lock.lock_path(path))
+    # A lock that was made with values is the lock of the recipe with these values.
+    checked = load(path, () if held is None else held.given)
     if checked.recipe is None:
         raise CheckFailedError(checked)
     run = _latest_run(checked, runs)
@@ -169,7 +181,6 @@ def _recipe_contents(
     else:
         recipe = checked.recipe
         found = {RECIPE: standing_alone(checked).encode(), **_masks(recipe, path.parent)}
-        held = lock.read(lock.lock_path(path))
         if held is not None:
             found[LOCK] = held.text.encode()
     if not checked.stands_alone:

@@ -16,6 +16,7 @@ from redraft.execute import judged
 from redraft.pictures import RegionOutline, Role, Tile, placed_scores, png
 from redraft.places import ResolvedPlace, latents_of
 from redraft.planner import Plan, RuleStep
+from redraft.ranks import ALONE, Ranks
 from redraft.report.data import ReportData, RuleView
 from redraft.report.render import render
 from redraft.runner import Run, finish, run_plan
@@ -52,14 +53,25 @@ def run_and_report(
     fresh: bool = False,
     progress: Progress | None = None,
     shared: Shared | None = None,
+    ranks: Ranks = ALONE,
 ) -> Run:
     """Run a plan, then write ``before-after.png``, ``report.html`` and last ``run.json``.
+
+    Of several processes this is for the first one, as :func:`redraft.runner.run_plan`.
 
     Raises:
         RedraftError: as :func:`redraft.runner.run_plan`; or a file cannot be written.
 
     """
-    run = run_plan(plan, out=out, device=device, fresh=fresh, progress=progress, shared=shared)
+    run = run_plan(
+        plan,
+        out=out,
+        device=device,
+        fresh=fresh,
+        progress=progress,
+        shared=shared,
+        ranks=ranks,
+    )
     with torch.no_grad():
         data = report_data(run)
     files.write_bytes(run.folder / PICTURE, png(before_after(data.bands())))

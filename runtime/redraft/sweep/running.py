@@ -13,14 +13,15 @@ from redraft.errors import ArtifactError, RedraftError
 from redraft.models.opening import choose_device
 from redraft.pictures import png
 from redraft.planner import CheckFailedError, Plan
+from redraft.ranks import ALONE, Ranks
 from redraft.record import RunRecord
 from redraft.report.outputs import run_and_report
 from redraft.runner import EDIT, RUNS, read_record
 from redraft.session import Progress
 from redraft.shared import MOST, Shared
 from redraft.sweep.cells import Cell, cells_of, choose
+from redraft.sweep.pinned import searched_anew
 from redraft.sweep.sheet import Shown, draw_sheet
-from redraft.sweep.spread import Ranks
 from redraft.sweep.summary import (
     CellRecord,
     SweepRecord,
@@ -50,6 +51,7 @@ class Task:
         folder: where everything is written.
         device: auto, cpu or cuda.
         fresh: run every cell anew, and every rule of it.
+        lock: sha256 of the lock beside the recipe, where its cells obey it.
         tell: told of progress: what the present cell does, cells done, cells in all.
 
     """
@@ -60,6 +62,7 @@ class Task:
     folder: Path
     device: str = "auto"
     fresh: bool = False
+    lock: str | None = None
     tell: Progress = lambda _what, _done, _total: None
 
     @property
@@ -76,6 +79,7 @@ def make_task(
     out: Path | None = None,
     device: str = "auto",
     fresh: bool = False,
+    lock: str | None = None,
     tell: Progress | None = None,
 ) -> Task:
     """The sweep ``name`` of a recipe, or its only one, ready to be run.
@@ -87,6 +91,7 @@ def make_task(
         out: the sweep's folder; by default one in ``runs/`` named after recipe and sweep.
         device: auto, cpu or cuda.
         fresh: run what is finished again.
+        lock: sha256 of the lock that ``plan`` obeys as far as it holds for a cell.
         tell: told of progress.
 
     Raises:
@@ -97,12 +102,13 @@ def make_task(
     if checked.recipe is None:
         raise CheckFailedError(checked)
     sweep = choose(checked, name, checked.given)
-    task = Task(checked, sweep, plan, out or _default_folder(checked, sweep), device, fresh)
+    folder = out or _default_folder(checked, sweep)
+    task = Task(checked, sweep, plan, folder, device, fresh, lock)
     return task if tell is None else replace(task, tell=tell)
 
 
 def run_sweep(
-    make: Callable[[], Task], ranks: Ranks | None = None, shared: Shared | None = None
+    make: Callable[[], Task], ranks: Ranks = ALONE, shared: Shared | None = None
 ) -> tuple[SweepRecord, Path] | None:
     """Run this process's cells, and in the first process write what came of all of them.
 
@@ -120,7 +126,7 @@ def run_sweep(
 
     """
     started = time.perf_counter()
-    ranks, shared = ranks or Ranks(), shared or Shared(MOST)
+    shared = shared or Shared(MOST)
     parts = ranks.together(lambda: run_cells(make(), ranks, shared))
     if not parts:
         return None
@@ -171,6 +177,7 @@ def finished(folder: Path, plan: Plan) -> RunRecord | None:
         and record.model.file_sha256 == plan.base.sha256
         and record.model.truncation == plan.base.truncation
         and record.edit_sha256 == edit
+        and record.lock == (None if plan.lock is None else plan.lock.sha256)
     )
     return record if same else None
 
@@ -210,6 +217,8 @@ def _summary(
         model=recipe.model.name,
         evaluated_on="" if run is None else run.evaluated_on,
         evaluated_count=0 if run is None else run.evaluated_count,
+        lock=task.lock,
+        searched=searched_anew([one.plan for one in shown]),
         processes=ranks.world,
         cells=tuple(records),
         shown=indices,

@@ -61,6 +61,8 @@ class SweepRecord(Frozen):
     """The whole sweep.
 
     ``axes`` has what is varied and over which values. ``shown`` are the images on the sheet.
+    ``lock`` is the sha256 of the lock beside the recipe, if it was obeyed, and ``searched`` names
+    the rules that searched all the same, since the sweep varies what they search.
     """
 
     format: str = SWEEP_FORMAT
@@ -73,6 +75,8 @@ class SweepRecord(Frozen):
     model: str
     evaluated_on: str
     evaluated_count: int
+    lock: str | None = None
+    searched: tuple[str, ...] = ()
     processes: int
     cells: tuple[CellRecord, ...]
     shown: tuple[int, ...]

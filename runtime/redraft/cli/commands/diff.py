@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from redraft.comparing import EditComparison, RuleComparison, RunComparison
     from redraft_dsl.compare import Difference
+    from redraft_dsl.recipe import Recipe
 
 DIFFERENT = 1
 FAILED = 2
@@ -40,9 +41,10 @@ def command(first: str, second: str, form: str) -> None:
     """Tell what differs between two recipes, two edits or two runs.
 
     Recipes are compared by what they mean, so layout, comments and written-out defaults make no
-    difference. Of edits, the rules are compared: rank, norm, angles between the keys that they
-    read, cosine of the changes. Of run folders also what went in, so that it shows why the
-    results differ.
+    difference, nor does another name of a layer if the model's file is at hand. Of edits, the
+    rules are compared: rank, norm, angles between the keys that they read, cosine of the changes.
+    Of run folders also what went in, so that it shows why the results differ. A pack stands for
+    what is in it of the other's kind; two packs for their runs.
 
     The exit status is 0 when both are the same, 1 when they differ, 2 when they cannot be compared.
     """
@@ -87,7 +89,7 @@ def one_kind(first: Path, second: Path) -> Kind:
 
 def _compare(screen: Screen, first: str, second: str, form: str) -> bool:
     """Compare and print; returns whether both are the same."""
-    paths = [_path(name) for name in (first, second)]
+    paths = _paths(first, second)
     kind = one_kind(*paths)
     # Recipes need no torch, so nothing that loads it is imported for them.
     same, told, show = {"recipe": _recipes, "edit": _edits, "run": _runs}[kind](*paths)
@@ -97,6 +99,24 @@ def _compare(screen: Screen, first: str, second: str, form: str) -> bool:
     else:
         show(screen)
     return same
+
+
+def _paths(first: str, second: str) -> list[Path]:
+    """What is to be compared; a pack stands for what the other one is."""
+    from redraft.pack import is_pack
+
+    names = (first, second)
+    paths = [_path(name) for name in names]
+    packs = [path for name, path in zip(names, paths, strict=True) if is_pack(name)]
+    if not packs:
+        return paths
+    from redraft.pack.reading import edit_in, read_pack, recipe_in, run_in
+
+    others = [path for path in paths if path not in packs]
+    ran = all(read_pack(path).manifest.run for path in packs)
+    kind = kind_of(others[0]) if others else "run" if ran else "recipe"
+    inside = {"recipe": recipe_in, "edit": edit_in, "run": run_in}[kind]
+    return [inside(path) if path in packs else path for path in paths]
 
 
 def _path(name: str) -> Path:
@@ -111,25 +131,37 @@ Outcome = tuple[bool, dict[str, Any], Callable[[Screen], None]]
 
 
 def _recipes(first: Path, second: Path) -> Outcome:
-    from redraft.loading import load
+    from redraft.models.same_layers import alike
     from redraft_dsl.compare import compare
 
-    recipes = []
-    for path in (first, second):
-        checked = load(path)
-        if checked.recipe is None:
-            from redraft.planner import CheckFailedError
-
-            raise CheckFailedError(checked)
-        recipes.append(checked.recipe)
-    differences = compare(*recipes)
+    found = alike((_recipe(first), _recipe(second)), (first.parent, second.parent))
+    differences = compare(*found.recipes)
+    told: dict[str, Any] = {"differences": [asdict(each) for each in differences]}
+    if found.missing is not None:
+        told["note"] = (
+            f"layers are compared by their names, and two names may be of one layer: "
+            f"{found.missing} is not at hand"
+        )
 
     def show(screen: Screen) -> None:
         _say(screen, differences)
         if not differences:
             screen.say("the recipes mean the same")
+        if "note" in told:
+            screen.remark(visible(f"note: {told['note']}"))
 
-    return not differences, {"differences": [asdict(each) for each in differences]}, show
+    return not differences, told, show
+
+
+def _recipe(path: Path) -> Recipe:
+    from redraft.loading import load
+
+    checked = load(path)
+    if checked.recipe is None:
+        from redraft.planner import CheckFailedError
+
+        raise CheckFailedError(checked)
+    return checked.recipe
 
 
 def _edits(first: Path, second: Path) -> Outcome:

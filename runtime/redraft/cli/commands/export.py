@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from redraft.cli.app import command as make_command
+from redraft.cli.packs import recipe_file
 from redraft.cli.screen import Screen
-from redraft.shipped import locate_recipe
 from redraft_dsl.rendering import visible
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ def command(
     if lora:
         _write_lora(Path(recipe), model, out, force=force)
     elif as_json:
-        _write_json(locate_recipe(recipe), out, force=force)
+        _write_json(recipe_file(recipe), out, force=force)
     else:
-        _write_davidbau(locate_recipe(recipe), out, force=force)
+        _write_davidbau(recipe_file(recipe), out, force=force)
 
 
 def _write_davidbau(path: Path, out: Path | None, *, force: bool) -> None:

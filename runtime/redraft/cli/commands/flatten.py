@@ -9,7 +9,7 @@ import click
 
 from redraft.cli.app import command as make_command
 from redraft.cli.app import set_option
-from redraft.shipped import locate_recipe
+from redraft.cli.packs import recipe_file
 
 if TYPE_CHECKING:
     from redraft_dsl.params import Given
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 def command(file: str, given: Given) -> None:
     """Print a recipe as it is resolved, as a recipe that stands alone.
 
-    FILE is a recipe, or the name of one that comes with redraft. Included rules are written out,
-    parameters replaced by their values, regions put where they are used, and every default named.
+    FILE is a recipe, a pack, or the name of a recipe that comes with redraft. Included rules are
+    written out, parameters replaced by their values, regions put where they are used, and every
+    default named.
     """
     from redraft.loading import load
     from redraft_dsl.flatten import flatten
 
-    checked = load(locate_recipe(file), given)
+    checked = load(recipe_file(file), given)
     if checked.recipe is None:
         from redraft.planner import CheckFailedError
 

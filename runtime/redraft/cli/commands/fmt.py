@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from redraft.cli.app import command as make_command
+from redraft.cli.packs import leave_packs_alone
 from redraft.cli.recipes_in import STANDARD_INPUT, expand
 from redraft.cli.screen import Screen, paint
 from redraft.errors import ArtifactError
@@ -51,6 +52,7 @@ def command(files: tuple[str, ...], only_check: bool, diff: bool) -> None:
     left as it is.
     """
     screen = Screen.current()
+    leave_packs_alone(files, "fmt")
     layouts = [_layout(name, screen) for name in expand(files)]
     for layout in layouts:
         if diff:

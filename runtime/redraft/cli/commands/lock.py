@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from redraft.cli.app import command as make_command
-from redraft.cli.app import device_option
+from redraft.cli.app import device_option, set_option
+from redraft.cli.packs import leave_packs_alone, recipe_file
 from redraft.cli.recipes_in import expand
 from redraft.cli.screen import Screen
 from redraft.errors import PlanError, RedraftError
+from redraft.pack import is_pack
 from redraft.shipped import locate_recipe
 from redraft_dsl.rendering import visible
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from redraft.cli.screen import Reporter
     from redraft.lock import Lock
     from redraft.lock_compare import Difference
+    from redraft_dsl.params import Given
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class _Checked:
     lock: Path
     differences: tuple[Difference, ...] = ()
     error: RedraftError | None = None
+    given: Given = ()
 
     @property
     def holds(self) -> bool:
@@ -42,6 +46,7 @@ class _Checked:
 @click.option(
     "--check", "only_check", is_flag=True, help="Write nothing; exit with 1 if a lock differs."
 )
+@set_option()
 @device_option()
 @click.option(
     "--format",
@@ -50,20 +55,27 @@ class _Checked:
     default="text",
     help="How --check prints its findings; text is the default.",
 )
-def command(files: tuple[str, ...], only_check: bool, device: str, form: str) -> None:
+def command(files: tuple[str, ...], only_check: bool, given: Given, device: str, form: str) -> None:
     """Pin all that a recipe is run with in NAME.lock beside it.
 
     FILE is a recipe, or a folder (all recipes in it and below). A lock holds the hashes of the
     recipe, its model, masks and imports, every setting, and the places that `context like` lines
     find. `redraft run` obeys it: it searches nothing again, and stops if anything differs.
+
+    With --set the lock is that of the recipe with these values, and holds for runs with the same.
+    --check without --set takes the values that the lock was made with.
     """
     screen = Screen.current()
     names = list(expand(files))
+    if given and len(names) > 1:
+        raise click.UsageError("--set goes with one recipe, since each has names of its own")
+    if not only_check:
+        leave_packs_alone(names, "lock")
     with screen.progress() as reporter:
         if not only_check:
-            done = [_write(name, device, reporter) for name in names]
+            done = [_write(name, given, device, reporter) for name in names]
         else:
-            checked = [_check(name, reporter) for name in names]
+            checked = [_check(name, given, reporter) for name in names]
     if not only_check:
         for text in done:
             screen.say(text)
@@ -77,7 +89,7 @@ def command(files: tuple[str, ...], only_check: bool, device: str, form: str) ->
         raise click.exceptions.Exit(1)
 
 
-def _write(name: str, device: str, reporter: Reporter) -> str:
+def _write(name: str, given: Given, device: str, reporter: Reporter) -> str:
     """Lock a recipe; returns what is told of it."""
     from redraft import lock
     from redraft.files import write_text
@@ -93,7 +105,7 @@ def _write(name: str, device: str, reporter: Reporter) -> str:
         )
     path = lock.lock_path(recipe)
     made = make_lock(
-        load(recipe),
+        load(recipe, given),
         recipe.parent,
         device=device,
         download=reporter.download,
@@ -122,36 +134,43 @@ def _earlier(path: Path) -> Lock | None:
         return None
 
 
-def _check(name: str, reporter: Reporter) -> _Checked:
+def _check(name: str, given: Given, reporter: Reporter) -> _Checked:
     from redraft import lock
     from redraft.loading import load
-    from redraft.lock_compare import LockDiffersError
+    from redraft.lock_compare import LockDiffersError, options
     from redraft.locking import plan_obeying
 
     path = Path(name)
     try:
-        recipe = locate_recipe(name)
+        recipe = recipe_file(name)
         path = lock.lock_path(recipe)
-        checked = load(recipe)
-        plan = plan_obeying(checked, recipe.parent, progress=reporter.download)
+        home = Path(name).parent if is_pack(name) else None
+        held = lock.read(path)
+        given = given or (held.given if held is not None else ())
+        plan = plan_obeying(
+            load(recipe, given), recipe.parent, progress=reporter.download, home=home
+        )
+        if is_pack(name):
+            path = Path(f"{name}:{path.name}")
         if plan.lock is None:
-            raise PlanError(
-                "RD416", f"there is no lock {path}", f"make it with `redraft lock {name}`"
-            )
+            make = " ".join(filter(None, (f"redraft lock {name}", options(given))))
+            raise PlanError("RD416", f"there is no lock {path}", f"make it with `{make}`")
     except LockDiffersError as error:
-        return _Checked(name, path, error.differences, error)
+        return _Checked(name, path, error.differences, error, given)
     except RedraftError as error:
-        return _Checked(name, path, error=error)
-    return _Checked(name, path)
+        return _Checked(name, path, error=error, given=given)
+    return _Checked(name, path, given=given)
 
 
 def _print(screen: Screen, each: _Checked) -> None:
     from redraft.cli.failure import failure_of, shown
+    from redraft.lock_compare import options
     from redraft_dsl.rendering import render
 
     path = visible(str(each.lock))
     if each.holds:
-        screen.say(f"{path}: {screen.paint('good', 'agrees')}")
+        with_ = f", with `{options(each.given)}`" if each.given else ""
+        screen.say(f"{path}: {screen.paint('good', 'agrees')}{visible(with_)}")
         return
     for found in each.differences:
         screen.say(screen.paint("strong", visible(found.what)))
@@ -173,6 +192,7 @@ def _as_json(each: _Checked) -> dict[str, Any]:
     return {
         "recipe": each.recipe,
         "lock": str(each.lock),
+        "given": dict(each.given),
         "holds": each.holds,
         "differences": [found.as_json() for found in each.differences],
         "error": None if error is None else {"code": error.code, "message": error.message,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from redraft.cli.app import command as make_command
+from redraft.cli.packs import leave_packs_alone
 from redraft.cli.recipes_in import expand
 from redraft.cli.screen import Screen, paint
 from redraft.errors import PlanError
@@ -67,6 +68,7 @@ def command(
             f"editions: {numbers}; a newer one needs a newer redraft",
         )
     screen = Screen.current()
+    leave_packs_alone(files, "migrate")
     moves = [_move(name, to, editions, screen) for name in expand(files)]
     for move in moves:
         if move is not None:

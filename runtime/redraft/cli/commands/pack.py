@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from redraft.cli.app import command as make_command
+from redraft.cli.packs import leave_packs_alone
 from redraft.cli.screen import Screen
 from redraft.shipped import locate_recipe
 from redraft_dsl.rendering import visible
@@ -30,6 +31,7 @@ def command(file: str, out: Path | None) -> None:
     from redraft.pack.writing import pack
 
     screen = Screen.current()
+    leave_packs_alone([file], "pack")
     source = Path(file) if Path(file).is_dir() else locate_recipe(file)
     done = pack(source, out)
     screen.say(f"written: {visible(str(done.path))} ({len(done.names)} files, {done.size} bytes)")

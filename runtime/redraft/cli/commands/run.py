@@ -10,11 +10,13 @@ import click
 
 from redraft.cli.app import command as make_command
 from redraft.cli.app import device_option, format_option, set_option
+from redraft.cli.packs import recipe_file
 from redraft.cli.planning import plan_file
-from redraft.cli.screen import Column, Screen
+from redraft.cli.screen import Column, Reporter, Screen
 from redraft_dsl.rendering import visible
 
 if TYPE_CHECKING:
+    from redraft.ranks import Ranks
     from redraft.record import RuleRecord
     from redraft.runner import Run
     from redraft_dsl.params import Given
@@ -49,20 +51,48 @@ def command(
 
     FILE is a recipe, a pack, or the name of a recipe that comes with redraft. A run that was
     stopped goes on where it was. A lock that lies beside the recipe is obeyed: see `redraft lock`.
+    Under torchrun its processes draw the pictures for statistics and measures together.
     """
+    from redraft.ranks import joined
     from redraft.report.outputs import run_and_report
+    from redraft.runner import assist_run
 
     screen = Screen.current()
-    with screen.progress() as reporter:
-        plan = plan_file(file, device, reporter, lock=not no_lock, given=given)
-        run = run_and_report(plan, out=out, device=device, fresh=fresh, progress=reporter.step)
+    with joined() as ranks:
+        with screen.progress() as told:
+            reporter = told if ranks.first else Reporter(None)
+            plan = ranks.after_first(
+                lambda: plan_file(file, device, reporter, lock=not no_lock, given=given)
+            )
+            if not ranks.first:
+                assist_run(plan, ranks, device=device)
+                return
+            run = run_and_report(
+                plan, out=out, device=device, fresh=fresh, progress=reporter.step, ranks=ranks
+            )
+        _show(screen, file, run, ranks, form)
+
+
+def _show(screen: Screen, file: str, run: Run, ranks: Ranks, form: str) -> None:
     for warning in _warnings(run):
         screen.warn(warning)
     if form == "json":
         summary = run.record.summary(str(run.folder))
         screen.say(json.dumps(summary, indent=1, ensure_ascii=False))
     else:
-        _print(screen, run)
+        _print(screen, run, ranks)
+        _tell_of_sweeps(screen, file)
+
+
+def _tell_of_sweeps(screen: Screen, file: str) -> None:
+    from redraft.loading import load
+
+    names = [sweep.name for sweep in load(recipe_file(file)).sweeps]
+    if names:
+        several = len(names) > 1
+        what = f"sweeps {', '.join(names)} are" if several else f"sweep {names[0]} is"
+        command = f"redraft sweep {file}" + (" NAME" if several else "")
+        screen.say(visible(f"its {what} not run by this; to run it: {command}"))
 
 
 def _warnings(run: Run) -> list[str]:
@@ -70,7 +100,7 @@ def _warnings(run: Run) -> list[str]:
     return [*run.record.warnings, *rules]
 
 
-def _print(screen: Screen, run: Run) -> None:
+def _print(screen: Screen, run: Run, ranks: Ranks) -> None:
     record = run.record
     screen.say(screen.paint("strong", f"{record.recipe} {record.version}: {record.title}"))
     if run.resumed:
@@ -93,7 +123,8 @@ def _print(screen: Screen, run: Run) -> None:
         screen.say(f"with {visible(pairs)}")
     if record.lock is not None:
         screen.say("its lock was obeyed")
-    screen.say(f"{record.seconds:.1f} seconds on {record.machine.device}")
+    together = "" if ranks.alone else f", {ranks.world} processes"
+    screen.say(f"{record.seconds:.1f} seconds on {record.machine.device}{together}")
     for what, path in _outputs(run):
         screen.say(f"{what:<8}{visible(str(path))}")
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @device_option()
 @click.option("--fresh", is_flag=True, help="Run every cell anew, finished or not.")
 @set_option()
+@click.option("--no-lock", is_flag=True, help="Ignore the lock that lies beside the recipe.")
 @format_option()
 def command(
     file: str,
@@ -41,22 +42,28 @@ def command(
     device: str,
     fresh: bool,
     given: Given,
+    no_lock: bool,
     form: str,
 ) -> None:
     """Run a recipe with every combination of a sweep's values.
 
     FILE is a recipe, a pack, or the name of a recipe that comes with redraft; NAME is the sweep,
     and may be left out where there is one. Every cell is a whole run; a sweep that was stopped
-    goes on where it was. Under torchrun the cells are divided among its processes.
+    goes on where it was. Under torchrun the cells are divided among its processes. If a lock lies
+    beside the recipe, the recipe must agree with it, and the cells take from it the places that
+    `context like` lines found.
     """
+    from redraft.ranks import joined
     from redraft.sweep.running import run_sweep
-    from redraft.sweep.spread import joined
 
     screen = Screen.current()
     with joined() as ranks:
         with screen.progress() as told:
             reporter = told if ranks.first else Reporter(None)
-            done = run_sweep(lambda: _task(file, name, out, device, fresh, given, reporter), ranks)
+            done = run_sweep(
+                lambda: _task(file, name, out, device, fresh, given, reporter, lock=not no_lock),
+                ranks,
+            )
         if done is not None:
             record, folder = done
             _show(screen, record, folder, form)
@@ -72,8 +79,13 @@ def _task(
     fresh: bool,
     given: Given,
     reporter: Reporter,
+    *,
+    lock: bool,
 ) -> Task:
     from redraft.loading import load
+    from redraft.planner import CheckFailedError
+    from redraft.sweep.cells import choose
+    from redraft.sweep.pinned import pins_of
     from redraft.sweep.running import make_task
 
     path = locate_recipe(file)
@@ -81,11 +93,21 @@ def _task(
         from redraft.pack.reading import recipe_in
 
         path = recipe_in(path)
+    checked = load(path, given)
+    if checked.recipe is None:
+        raise CheckFailedError(checked)
+    sweep, pins = choose(checked, name, given), None
+    if lock:
+        pins = pins_of(
+            checked, sweep, lambda all_: plan_file(file, device, reporter, lock=True, given=all_)
+        )
+    planner = None if pins is None else pins.plan
     return make_task(
-        load(path, given),
-        lambda values: plan_file(file, device, reporter, given=(*given, *values)),
-        name,
+        checked,
+        lambda values: plan_file(file, device, reporter, given=(*given, *values), planner=planner),
+        sweep.name,
         out=out,
+        lock=None if pins is None else pins.lock.sha256,
         device=device,
         fresh=fresh,
         tell=reporter.overall,
@@ -118,6 +140,12 @@ def _print(screen: Screen, record: SweepRecord, folder: Path) -> None:
     if record.evaluated_count:
         screen.say(
             f"measured on {record.evaluated_count} {record.evaluated_on}; 95% intervals in brackets"
+        )
+    if record.lock is not None:
+        screen.say("its lock was obeyed")
+    if record.searched:
+        screen.say(
+            f"searched anew, since the sweep varies what is searched: {', '.join(record.searched)}"
         )
     before = sum(cell.before for cell in record.cells)
     if before:

@@ -11,7 +11,8 @@ demo: $(VENV)/.installed
 	$(VENV)/bin/redraft run recipes/glasses.redraft
 
 test: lint types $(VENV)/.tested-with
-	$(VENV)/bin/python -m pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90
+	# Many tests start programs; without compiled modules each of them would compile redraft anew.
+	PYTHONDONTWRITEBYTECODE= $(VENV)/bin/python -m pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 lint: $(VENV)/.tested-with
 	$(VENV)/bin/ruff check

@@ -12,9 +12,11 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -192,8 +194,8 @@ def test_recipes_run_end_to_end(runs: Path, path: Path) -> None:
     assert (runs / path.stem / "before-after.png").is_file()
 
 
-def test_an_edit_is_judged_by_the_right_answer(runs: Path, desk: Path) -> None:
-    done = judged(runs, "--weights", str(desk / "drawn.pth"))
+def test_an_edit_is_judged_by_the_right_answer(judged: Callable[..., Any], desk: Path) -> None:
+    done = judged("--weights", str(desk / "drawn.pth"))
     assert done.returncode == 0, done.stderr
     first, *rest = done.stdout.splitlines()
     assert first == "305 unseen pictures without chimney, against the true pictures:"
@@ -202,19 +204,26 @@ def test_an_edit_is_judged_by_the_right_answer(runs: Path, desk: Path) -> None:
 
 @pytest.mark.parametrize("content", [None, b"no weights"])
 def test_weights_that_cannot_be_judged_are_refused(
-    runs: Path, tmp_path: Path, content: bytes | None
+    judged: Callable[..., Any], tmp_path: Path, content: bytes | None
 ) -> None:
     path = tmp_path / "other.pth"
     if content is not None:
         path.write_bytes(content)
-    refused = judged(runs, "--weights", str(path))
+    refused = judged("--weights", str(path))
     assert refused.returncode == 2
     assert "judge.py: error: " in refused.stderr
     assert "other.pth" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
-def judged(runs: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    edit = str(runs / "chimney" / "edit.safetensors")
-    command = [sys.executable, str(FOLDER / "judge.py"), edit, "chimney", *words]
-    return subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+@pytest.fixture
+def judged(runs: Path, forking: Any) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Has the edit of the chimney judged, by the script as a program of its own."""
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        edit = str(runs / "chimney" / "edit.safetensors")
+        done: subprocess.CompletedProcess[str]
+        done = forking.run(edit, "chimney", *words, module=str(FOLDER / "judge.py"))
+        return done
+
+    return run

@@ -63,7 +63,7 @@ def ordinary_user() -> Iterator[Path]:
 
 
 @pytest.fixture
-def limited() -> Callable[..., str]:
+def limited(uncounted: None) -> Callable[..., str]:
     """Runs a program, with arguments, in a second process that may use 1 GB of memory."""
     limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
 

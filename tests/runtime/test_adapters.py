@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -471,7 +471,10 @@ def test_weights_that_no_package_knows_either(shelf: Shelf) -> None:
 # ---- from end to end ------------------------------------------------------------------------
 
 
-def test_the_documented_package_edits_a_linear_layer_and_a_convolution(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("uncounted")
+def test_the_documented_package_edits_a_linear_layer_and_a_convolution(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forking: Any
+) -> None:
     page = PAGE.read_text(encoding="utf-8")
     blocks = dict(re.findall(r"^```(?:python|redraft|toml) (\S+)\n(.*?)^```$", page, re.M | re.S))
     for name, text in blocks.items():
@@ -479,48 +482,38 @@ def test_the_documented_package_edits_a_linear_layer_and_a_convolution(tmp_path:
     adapter = blocks["redraft_inkpot.py"]
     assert len(adapter.splitlines()) < 40
     add_package(tmp_path, "redraft-inkpot", "inkpot = redraft_inkpot:family")
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(tmp_path),
-        "REDRAFT_CACHE": str(tmp_path / "cache"),
-        "OMP_NUM_THREADS": "1",
-    }
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("REDRAFT_CACHE", str(tmp_path / "cache"))
 
     def program(*words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *words],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = forking.run(*words, module="redraft")
         assert done.returncode == 0, done.stderr
-        return done.stdout
+        return str(done.stdout)
 
-    program("inkpot.py")
+    subprocess.run([sys.executable, "inkpot.py"], check=True)
     add_package(tmp_path, "redraft-torn", "torn = nowhere:family")
-    models = program("-m", "redraft", "models")
+    models = program("models")
     assert "Files of architecture `inkpot` are read by redraft-inkpot 1.0." in models
     assert "warning: the generator plug-in `torn` of redraft-torn 1.0 cannot be used" in models
-    listed = json.loads(program("-m", "redraft", "layers", "inkpot.pth", "--format", "json"))
+    listed = json.loads(program("layers", "inkpot.pth", "--format", "json"))
     assert [layer["names"] for layer in listed["layers"]] == [
         ["first"],
         ["second"],
         ["rough"],
         ["fine"],
     ]
-    program("-m", "redraft", "run", "ink.redraft", "--out", "run", "--device", "cpu")
+    program("run", "ink.redraft", "--out", "run", "--device", "cpu")
     told = json.loads((tmp_path / "run" / "run.json").read_text())
     assert [rule["layer"] for rule in told["rules"]] == ["fine", "second"]
     for rule in told["rules"]:
         assert rule["loss_after"] < 0.95 * rule["loss_before"]
-    program("-m", "redraft", "apply", "inkpot.pth", "run", "--out", "edited.pth")
+    program("apply", "inkpot.pth", "run", "--out", "edited.pth")
     before, after = (
         torch.load(tmp_path / n, weights_only=True) for n in ("inkpot.pth", "edited.pth")
     )
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"second.weight", "fine.weight"}
-    program("-m", "redraft", "revert", "edited.pth", "--out", "back.pth")
+    program("revert", "edited.pth", "--out", "back.pth")
     back = torch.load(tmp_path / "back.pth", weights_only=True)
     assert all(torch.equal(back[name], before[name]) for name in before)

@@ -193,6 +193,7 @@ def test_kinds_cannot_leave_the_folder(cache: Cache) -> None:
         cache.put("../elsewhere", FIELDS, moment())
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_processes_that_write_at_once_leave_a_whole_entry(cache: Cache) -> None:
     program = (
         "import sys, torch; from pathlib import Path; from redraft.cache import Cache\n"

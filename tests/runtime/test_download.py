@@ -126,7 +126,7 @@ def plain_pip(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+def index(monkeypatch: pytest.MonkeyPatch, uncounted: None) -> Iterator[Index]:
     found = Index("")
     server = http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), functools.partial(Handler, found)

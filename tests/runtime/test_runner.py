@@ -278,12 +278,13 @@ run_plan(plan, out=out, cache=Cache(), progress=die)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
-def test_a_killed_run_goes_on_and_ends_with_the_same_bits(workshop: Any, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_and_ends_with_the_same_bits(
+    workshop: Any, tmp_path: Path, forking: Any
+) -> None:
     path = workshop.recipe(CHAIN)
     whole = ran(path, tmp_path / "whole")
     out = tmp_path / "killed"
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(path), str(out), "rule stripe"],
-                            check=False)  # fmt: skip
+    killed = forking.run(str(path), str(out), "rule stripe", program=KILLED)
     assert killed.returncode == -signal.SIGKILL
     assert not (out / "run.json").exists()
     with pytest.raises(ArtifactError, match="is not a finished run"):

@@ -716,6 +716,7 @@ sys.exit(main())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a limit on file sizes")
+@pytest.mark.usefixtures("uncounted")
 def test_a_full_disk_is_told_when_pulling(hub: Hub, files: Files) -> None:
     hub.put("alice/demo", files)
     before = sorted(Path().iterdir())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import struct
 import zlib
@@ -16,8 +17,11 @@ from redraft_dsl.check import Checked
 from redraft_dsl.facts import KnownModels, LayerFacts, ModelFacts
 from redraft_dsl.reading import loads
 
-# A slow machine is not a failure: properties have no deadline here.
-settings.register_profile("dsl", deadline=None)
+# A slow machine is not a failure: properties have no deadline here. Each run of all tests tries
+# other examples; REDRAFT_EXAMPLES=1000 tries as many at once.
+settings.register_profile(
+    "dsl", deadline=None, max_examples=int(os.environ.get("REDRAFT_EXAMPLES", "40"))
+)
 settings.load_profile("dsl")
 
 HEADER = 'edition 2026\nrecipe demo 1.0.0 "Demo"\n'

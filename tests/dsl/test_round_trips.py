@@ -1,6 +1,6 @@
 """A recipe means the same after everything that is done with recipes.
 
-A plain run of the tests tries some hundred random recipes; REDRAFT_EXAMPLES=10000 tries as many.
+A plain run of the tests tries some random recipes; REDRAFT_EXAMPLES=10000 tries as many.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from redraft_dsl.flatten import flatten
 from redraft_dsl.json_form import read_json, write_json
 from redraft_dsl.to_text import print_recipe
 
-EXAMPLES = int(os.environ.get("REDRAFT_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("REDRAFT_EXAMPLES", "60"))
 
 
 def built_on(text: str, recipe: r.Recipe) -> str:

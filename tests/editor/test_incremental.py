@@ -19,6 +19,7 @@ from redraft_dsl.editor.documents import Documents
 from redraft_dsl.facts import KnownModels
 from redraft_dsl.parse import Pieces, remembering
 
+EXAMPLES = int(os.environ.get("REDRAFT_EXAMPLES", "10"))
 HEAD = 'edition 2026\n\nrecipe {name} 1.0.0 "Made"\n\n'
 BODY = """\
 model faces
@@ -179,7 +180,7 @@ def everything(checked: Checked) -> tuple[object, ...]:
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(edits)
 def test_a_check_with_what_was_kept_says_what_a_fresh_one_says(folder, models, changes) -> None:
     tick = [10**18]
@@ -250,7 +251,7 @@ def test_files_that_stay_as_they_are_are_not_opened_at_every_keystroke(folder, m
     assert opened.count("village.redraft") == 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(
     st.sampled_from(["size", "edge", "way", "hat.rank", "far.edge", "old.side", "glasses.layer"]),
     st.sampled_from(["1", "8", "9", "52", "60", "5%", "goal", "mean", "layer6", "layer7", "0"]),

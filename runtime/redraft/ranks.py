@@ -270,7 +270,8 @@ def _join(patience: timedelta, meeting: timedelta) -> Ranks:
         raise RunError(
             "RD764",
             f"the processes cannot find each other: {detail}",
-            "start them with `torchrun --nproc-per-node N -m redraft ...`",
+            "start them with `torchrun --nproc-per-node N -m redraft ...`; to run alone, "
+            "unset WORLD_SIZE",
         ) from error
     return Ranks(rank, world)
 

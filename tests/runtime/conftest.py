@@ -238,6 +238,24 @@ class LinearForm(TransposedForm):
         return response
 
 
+CHAIN = """
+rule glasses at layer6 {
+  copy    z[1] mask("eyes.png") within box(x 8..40, y 16..32)
+  context z[2] box(x 8..40, y 16..32)
+  context z[3] polygon(8,16 40,16 24,36)
+  context like z[2] box(x 8..40, y 16..32) top 4 among 10..40 except 12
+  rank 3
+}
+erase noise at layer3 {
+  context z[5] ellipse(30,30 radius 20,12)
+  context z[6] box(x 8..40, y 16..32)
+  context z[7] box(x 8..40, y 16..32)
+  rank 2  units 4  strength 0.5
+}
+zero stripe at layer6 { context z[8] mask("eyes.png")  rank 1  strength 0.4 }
+"""
+
+
 @dataclass(frozen=True)
 class Workshop:
     """A folder with a small model in it, and what recipes need."""
@@ -247,6 +265,11 @@ class Workshop:
     @property
     def model(self) -> Path:
         return self.folder / "tiny.pth"
+
+    @property
+    def chain(self) -> str:
+        """A rule of each kind, with a mask, marks of all shapes and a search."""
+        return CHAIN
 
     def recipe(self, body: str, name: str = "demo", count: int = 120, header: str = "") -> Path:
         """Write a recipe with these rules; returns its path."""

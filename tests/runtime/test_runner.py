@@ -27,22 +27,6 @@ from redraft.runner import Run, finish, read_record, run_folder, run_plan
 from redraft_dsl import KnownModels, loads
 
 EYES = "box(x 8..40, y 16..32)"
-CHAIN = f"""
-rule glasses at layer6 {{
-  copy    z[1] mask("eyes.png") within {EYES}
-  context z[2] {EYES}
-  context z[3] polygon(8,16 40,16 24,36)
-  context like z[2] {EYES} top 4 among 10..40 except 12
-  rank 3
-}}
-erase noise at layer3 {{
-  context z[5] ellipse(30,30 radius 20,12)
-  context z[6] {EYES}
-  context z[7] {EYES}
-  rank 2  units 4  strength 0.5
-}}
-zero stripe at layer6 {{ context z[8] mask("eyes.png")  rank 1  strength 0.4 }}
-"""
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
@@ -62,7 +46,7 @@ def weights(run: Run) -> dict[str, Tensor]:
 
 
 def test_a_chain_of_every_kind_runs_and_is_recorded(workshop: Any) -> None:
-    run = ran(workshop.recipe(CHAIN))
+    run = ran(workshop.recipe(workshop.chain))
     record = read_record(run.folder)
     assert record == run.record
     assert [(r.name, r.kind, r.layer) for r in record.rules] == [
@@ -89,7 +73,7 @@ def test_a_chain_of_every_kind_runs_and_is_recorded(workshop: Any) -> None:
 
 
 def test_the_edit_gives_the_weights_of_the_run_and_only_the_named_ones(workshop: Any) -> None:
-    run = ran(workshop.recipe(CHAIN))
+    run = ran(workshop.recipe(workshop.chain))
     base = load_state(workshop.model).bare()
     edited = Edit.load(run.folder / "edit.safetensors").edited(base)
     after = weights(run)
@@ -102,7 +86,7 @@ def test_the_edit_gives_the_weights_of_the_run_and_only_the_named_ones(workshop:
 
 
 def test_a_weight_that_changed_unasked_is_noticed(workshop: Any) -> None:
-    run = ran(workshop.recipe(CHAIN))
+    run = ran(workshop.recipe(workshop.chain))
     check_untouched(run.session)
     run.session.model.generator.module[4].bias[2] += 1e-7
     with pytest.raises(RunError, match=r"`4\.bias` changed, and no rule names it"):
@@ -112,7 +96,7 @@ def test_a_weight_that_changed_unasked_is_noticed(workshop: Any) -> None:
 def test_a_recipe_gives_the_same_bits_every_time(
     workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = workshop.recipe(CHAIN)
+    path = workshop.recipe(workshop.chain)
     first = ran(path, tmp_path / "one")
     cached = ran(path, tmp_path / "two")
     assert [each.cached for each in cached.record.statistics] == [True] * 3
@@ -281,7 +265,7 @@ run_plan(plan, out=out, cache=Cache(), progress=die)
 def test_a_killed_run_goes_on_and_ends_with_the_same_bits(
     workshop: Any, tmp_path: Path, forking: Any
 ) -> None:
-    path = workshop.recipe(CHAIN)
+    path = workshop.recipe(workshop.chain)
     whole = ran(path, tmp_path / "whole")
     out = tmp_path / "killed"
     killed = forking.run(str(path), str(out), "rule stripe", program=KILLED)
@@ -331,7 +315,7 @@ def _flip(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [_cut, _flip])
 def test_a_damaged_step_is_solved_anew(workshop: Any, tmp_path: Path, damage: Any) -> None:
-    path = workshop.recipe(CHAIN)
+    path = workshop.recipe(workshop.chain)
     whole = ran(path, tmp_path / "whole")
     out = tmp_path / "out"
     interrupted(path, out)
@@ -343,7 +327,7 @@ def test_a_damaged_step_is_solved_anew(workshop: Any, tmp_path: Path, damage: An
 
 
 def test_steps_of_a_changed_rule_are_not_taken(workshop: Any, tmp_path: Path) -> None:
-    path = workshop.recipe(CHAIN)
+    path = workshop.recipe(workshop.chain)
     out = tmp_path / "out"
     interrupted(path, out)
     path.write_text(path.read_text().replace("units 4", "units 5"))
@@ -360,7 +344,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_second_run_that_fails_loses_nothing_of_the_first(workshop: Any, tmp_path: Path) -> None:
-    path, out = workshop.recipe(CHAIN), tmp_path / "out"
+    path, out = workshop.recipe(workshop.chain), tmp_path / "out"
     ran(path, out)
     before = content(out)
     assert before.keys() == {"run.json", "recipe.redraft", "eyes.png", "edit.safetensors"}
@@ -386,7 +370,7 @@ def test_a_second_run_that_fails_loses_nothing_of_the_first(workshop: Any, tmp_p
 def test_a_mask_that_changes_after_the_plan_is_told(
     workshop: Any, tmp_path: Path, meddle: Callable[[Path], None], said: str
 ) -> None:
-    path, out = workshop.recipe(CHAIN), tmp_path / "out"
+    path, out = workshop.recipe(workshop.chain), tmp_path / "out"
     ran(path, out)
     before = content(out)
     plan = make_plan(load(path), path.parent, cache=Cache())
@@ -398,7 +382,7 @@ def test_a_mask_that_changes_after_the_plan_is_told(
 
 
 def test_a_mask_that_vanishes_during_the_run_is_kept(workshop: Any, tmp_path: Path) -> None:
-    path = workshop.recipe(CHAIN.replace('z[8] mask("eyes.png")', f"z[8] {EYES}"))
+    path = workshop.recipe(workshop.chain.replace('z[8] mask("eyes.png")', f"z[8] {EYES}"))
     mask = workshop.folder / "eyes.png"
     data = mask.read_bytes()
 
@@ -411,13 +395,13 @@ def test_a_mask_that_vanishes_during_the_run_is_kept(workshop: Any, tmp_path: Pa
 
 
 def test_a_run_takes_its_masks_along(workshop: Any) -> None:
-    run = ran(workshop.recipe(CHAIN))
+    run = ran(workshop.recipe(workshop.chain))
     assert (run.folder / "eyes.png").read_bytes() == (workshop.folder / "eyes.png").read_bytes()
     assert (run.folder / "recipe.redraft").read_text() == run.session.plan.text
 
 
 def test_the_default_folder_is_named_after_recipe_and_base(workshop: Any, tmp_path: Path) -> None:
-    path = workshop.recipe(CHAIN)
+    path = workshop.recipe(workshop.chain)
     plan = make_plan(load(path), path.parent, cache=Cache())
     assert run_folder(plan, tmp_path).name == f"demo-1.0.0-{plan.digest[:8]}"
 
@@ -427,7 +411,7 @@ def test_weights_that_are_no_numbers_are_refused(workshop: Any, dcgan_state: Any
     state["3.weight"][0, 0, 0, 0] = float("nan")
     torch.save(state, workshop.model)
     with pytest.raises(ModelError) as caught:
-        ran(workshop.recipe(CHAIN))
+        ran(workshop.recipe(workshop.chain))
     assert "3.weight" in caught.value.message
 
 
@@ -460,7 +444,7 @@ def test_a_folder_that_may_not_be_written_to_is_told_at_once(
 
 
 def _files(workshop: Any) -> dict[str, bytes]:
-    workshop.recipe(CHAIN)
+    workshop.recipe(workshop.chain)
     return {path.name: path.read_bytes() for path in workshop.folder.iterdir()}
 
 
@@ -499,7 +483,7 @@ except ArtifactError as error:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a limit on file sizes")
 def test_a_full_disk_is_told_and_loses_nothing(workshop: Any, tmp_path: Path) -> None:
-    path = workshop.recipe(CHAIN)
+    path = workshop.recipe(workshop.chain)
     out = tmp_path / "out"
     done = subprocess.run([sys.executable, "-c", LIMITED, str(path), str(out)],
                           check=False, capture_output=True, text=True)  # fmt: skip
@@ -523,7 +507,7 @@ def test_weights_of_another_precision_are_refused_before_they_are_read(
 ) -> None:
     state = {n: t.to(dtype) if t.is_floating_point() else t for n, t in dcgan_state(5).items()}
     torch.save(state, workshop.model)
-    path = workshop.recipe(CHAIN)
+    path = workshop.recipe(workshop.chain)
     with pytest.raises(ModelError, match=str(dtype).removeprefix("torch.")) as caught:
         make_plan(load(path), path.parent, cache=Cache())
     assert "float32" in str(caught.value.help)

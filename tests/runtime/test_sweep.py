@@ -33,22 +33,8 @@ from redraft.sweep.summary import SweepRecord
 from redraft_dsl.sweeps import Axis, Sweep
 
 EYES = "box(x 8..40, y 16..32)"
-CHAIN = f"""
-rule glasses at layer6 {{
-  copy    z[1] mask("eyes.png") within {EYES}
-  context z[2] {EYES}
-  context z[3] polygon(8,16 40,16 24,36)
-  context like z[2] {EYES} top 4 among 10..40 except 12
-  rank 3
-}}
-erase noise at layer3 {{
-  context z[5] ellipse(30,30 radius 20,12)
-  context z[6] {EYES}
-  context z[7] {EYES}
-  rank 2  units 4  strength 0.5
-}}
-zero stripe at layer6 {{ context z[8] mask("eyes.png")  rank 1  strength 0.4 }}
-sweep grid {{ vary rank of glasses over 1, 3  vary strength of stripe over 0.2, 0.4 }}
+GRID = """\
+sweep grid { vary rank of glasses over 1, 3  vary strength of stripe over 0.2, 0.4 }
 """
 ONE = f"""
 rule glasses at layer6 {{
@@ -90,7 +76,7 @@ def edits(out: Path) -> dict[str, bytes]:
 def test_cells_are_the_runs_of_their_recipes_and_share_what_they_can(
     workshop: Any, tmp_path: Path
 ) -> None:
-    path, out, shared = workshop.recipe(CHAIN), tmp_path / "out", Shared(MOST)
+    path, out, shared = workshop.recipe(workshop.chain + GRID), tmp_path / "out", Shared(MOST)
     record = swept(path, out, shared)
     assert [cell.folder for cell in record.cells] == [
         "cells/001-rank1-strength0.2",

@@ -67,13 +67,15 @@ def command(
             if not ranks.first:
                 assist_run(plan, ranks, device=device)
                 return
+            # Read now: the file may be changed, or gone, when the run is done.
+            hint = _of_sweeps(file)
             run = run_and_report(
                 plan, out=out, device=device, fresh=fresh, progress=reporter.step, ranks=ranks
             )
-        _show(screen, file, run, ranks, form)
+        _show(screen, run, ranks, hint, form)
 
 
-def _show(screen: Screen, file: str, run: Run, ranks: Ranks, form: str) -> None:
+def _show(screen: Screen, run: Run, ranks: Ranks, hint: str, form: str) -> None:
     for warning in _warnings(run):
         screen.warn(warning)
     if form == "json":
@@ -81,18 +83,21 @@ def _show(screen: Screen, file: str, run: Run, ranks: Ranks, form: str) -> None:
         screen.say(json.dumps(summary, indent=1, ensure_ascii=False))
     else:
         _print(screen, run, ranks)
-        _tell_of_sweeps(screen, file)
+        if hint:
+            screen.say(visible(hint))
 
 
-def _tell_of_sweeps(screen: Screen, file: str) -> None:
+def _of_sweeps(file: str) -> str:
+    """That a recipe's sweeps are not run; nothing where it has none."""
     from redraft.loading import load
 
     names = [sweep.name for sweep in load(recipe_file(file)).sweeps]
-    if names:
-        several = len(names) > 1
-        what = f"sweeps {', '.join(names)} are" if several else f"sweep {names[0]} is"
-        command = f"redraft sweep {file}" + (" NAME" if several else "")
-        screen.say(visible(f"its {what} not run by this; to run it: {command}"))
+    if not names:
+        return ""
+    several = len(names) > 1
+    what = f"sweeps {', '.join(names)} are" if several else f"sweep {names[0]} is"
+    command = f"redraft sweep {file}" + (" NAME" if several else "")
+    return f"its {what} not run by this; to run it: {command}"
 
 
 def _warnings(run: Run) -> list[str]:

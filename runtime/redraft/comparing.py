@@ -15,8 +15,8 @@ from redraft.artifact import Edit
 from redraft.combining import change_cosine
 from redraft.delta import Delta
 from redraft.delta import principal_angles as spanned_angles
-from redraft.loading import load
-from redraft.planner import CheckFailedError
+from redraft.loading import load, recipe_of
+from redraft.models.same_layers import with_layers
 from redraft.record import ModelRecord, RuleRecord, RunRecord
 from redraft.runner import EDIT, RECIPE, read_record
 from redraft_dsl.compare import Difference, compare, order_differences
@@ -179,21 +179,10 @@ def principal_angles(first: Tensor, second: Tensor) -> tuple[float, ...]:
     return tuple(map(math.degrees, spanned_angles(first, second)))
 
 
-def _with_layers(recipe: Recipe, record: RunRecord) -> Recipe:
+def _recipe(folder: Path, record: RunRecord) -> Recipe:
     """A run's recipe with each layer under the first of its names, which the record has."""
     layers = {rule.name: rule.layer for rule in record.rules}
-    rules = tuple(
-        rule.model_copy(update={"layer": layers.get(rule.name, rule.layer)})
-        for rule in recipe.rules
-    )
-    return recipe.model_copy(update={"rules": rules})
-
-
-def _recipe(path: Path) -> Recipe:
-    checked = load(path)
-    if checked.recipe is None:
-        raise CheckFailedError(checked)
-    return checked.recipe
+    return with_layers(recipe_of(load(folder / RECIPE)), layers)
 
 
 def _facts(first: Edit, second: Edit) -> Iterator[Difference]:
@@ -255,12 +244,7 @@ def _recipes_of_runs(
 ) -> Iterator[Difference]:
     if one.recipe_digest == other.recipe_digest:
         return
-    found = compare(
-        *(
-            _with_layers(_recipe(folder / RECIPE), record)
-            for folder, record in zip(folders, (one, other), strict=True)
-        )
-    )
+    found = compare(*map(_recipe, folders, (one, other)))
     yield from found
     if not found:  # a recipe was changed after its run
         yield from _changed("the recipe's meaning", one.recipe_digest, other.recipe_digest)

@@ -6,9 +6,31 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import redraft_dsl
+from redraft.errors import PlanError
 from redraft.models.catalog import known_models
 from redraft_dsl import Checked
 from redraft_dsl.params import Given
+from redraft_dsl.recipe import Recipe
+
+
+class CheckFailedError(PlanError):
+    """The recipe has errors; ``checked`` holds the diagnostics."""
+
+    def __init__(self, checked: Checked) -> None:
+        count = len(checked.errors)
+        super().__init__(
+            "RD400",
+            f"the recipe has {count} error{'s' if count != 1 else ''}",
+            f"run `redraft check {checked.source.path}`",
+        )
+        self.checked = checked
+
+
+def recipe_of(checked: Checked) -> Recipe:
+    """The recipe that was checked; raises CheckFailedError where it has errors."""
+    if checked.recipe is None:
+        raise CheckFailedError(checked)
+    return checked.recipe
 
 
 def load(path: str | Path, given: Mapping[str, object] | Given = ()) -> Checked:

@@ -16,6 +16,7 @@ import numpy as np
 from redraft import latents
 from redraft.cache import Cache, Hit
 from redraft.errors import PlanError
+from redraft.loading import recipe_of
 from redraft.lock import Lock, LockedPlace
 from redraft.models import catalog
 from redraft.models.locating import Base, locate
@@ -170,19 +171,6 @@ class Plan:
         return plan_bundle(self)
 
 
-class CheckFailedError(PlanError):
-    """The recipe has errors; ``checked`` holds the diagnostics."""
-
-    def __init__(self, checked: Checked) -> None:
-        count = len(checked.errors)
-        super().__init__(
-            "RD400",
-            f"the recipe has {count} error{'s' if count != 1 else ''}",
-            f"run `redraft check {checked.source.path}`",
-        )
-        self.checked = checked
-
-
 def make_plan(
     checked: Checked,
     folder: Path,
@@ -210,10 +198,9 @@ def make_plan(
         ModelError: the model cannot be found, fetched or recognised.
 
     """
-    if checked.recipe is None:
-        raise CheckFailedError(checked)
-    base = locate(checked.recipe.model, home or folder, progress)
-    if isinstance(checked.recipe.model, FileModel):
+    model = recipe_of(checked).model
+    base = locate(model, home or folder, progress)
+    if isinstance(model, FileModel):
         checked = loads(
             checked.source.text,
             catalog.known_models(),
@@ -222,9 +209,7 @@ def make_plan(
             facts=base.facts,
             given=checked.given,
         )
-    recipe = checked.recipe
-    if recipe is None:
-        raise CheckFailedError(checked)
+    recipe = recipe_of(checked)
     return Plan(
         recipe=recipe,
         text=standing_alone(checked),

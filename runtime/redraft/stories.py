@@ -10,6 +10,7 @@ from textwrap import fill
 from typing import NamedTuple
 
 from redraft.stories_sharing import HUB, LOCKS, PACKS, SWEEPS
+from redraft_dsl import stories as language
 
 WIDTH = 95
 
@@ -19,6 +20,11 @@ class Story(NamedTuple):
 
     title: str
     text: str
+
+
+def explain_any(code: str) -> str | None:
+    """The story of a code of the language or of the runtime, as Markdown."""
+    return language.explain(code) or explain(code)
 
 
 def explain(code: str) -> str | None:

@@ -21,7 +21,7 @@ from redraft.artifact import Edit
 from redraft.comparing import compare_edits, compare_runs, principal_angles
 from redraft.delta import Delta
 from redraft.errors import ArtifactError
-from redraft.planner import CheckFailedError
+from redraft.loading import CheckFailedError
 from redraft.runner import Run, finish, run_plan
 
 BODY = """

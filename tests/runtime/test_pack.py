@@ -16,11 +16,12 @@ import redraft
 from redraft import lock
 from redraft.artifact import Edit
 from redraft.errors import ArtifactError, RedraftError
+from redraft.loading import CheckFailedError
 from redraft.locking import make_lock, plan_obeying
 from redraft.pack import writing
 from redraft.pack.reading import Pack, edit_in, opened, read_pack, recipe_in, run_in, unpack
 from redraft.pack.writing import Packed, pack
-from redraft.planner import CheckFailedError, make_plan
+from redraft.planner import make_plan
 from redraft.runner import Run, finish, run_plan
 from redraft.verifier import verify
 

@@ -13,8 +13,9 @@ import torch
 from redraft import load
 from redraft.cache import Cache
 from redraft.errors import ModelError, PlanError
+from redraft.loading import CheckFailedError
 from redraft.models import checkpoint, family, opening
-from redraft.planner import CheckFailedError, Plan, RuleStep, StatisticsStep, make_plan
+from redraft.planner import Plan, RuleStep, StatisticsStep, make_plan
 from redraft.runner import run_plan
 
 EYES = "box(x 8..40, y 16..32)"

@@ -22,7 +22,8 @@ from torch import Tensor
 from redraft import load
 from redraft.cache import Cache
 from redraft.errors import ArtifactError, PlanError, RedraftError, RunError
-from redraft.planner import CheckFailedError, make_plan
+from redraft.loading import CheckFailedError
+from redraft.planner import make_plan
 from redraft.ranks import Ranks, joined
 from redraft.runner import read_record, run_plan
 from redraft.shared import MOST, Shared, bytes_of

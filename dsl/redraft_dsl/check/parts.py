@@ -39,7 +39,7 @@ def about_parts(context: Context, groups: Iterable[Group]) -> list[Diagnostic]:
     if notes is None:
         return [p for group in groups for rule in group.rules for p in rule(context)]
     parts = [
-        _Part(node, notes.mentions(node), notes.written(node), _values(node, context, notes))
+        _part(node, context, notes)
         for node in context.operations
         if node.name.text not in context.changed
     ]
@@ -56,11 +56,10 @@ class _Part:
     values: tuple[object, ...]
 
 
-def _values(node: s.Operation, context: Context, notes: Notebook) -> tuple[object, ...]:
-    if not context.values:
-        return ()
+def _part(node: s.Operation, context: Context, notes: Notebook) -> _Part:
     named = notes.mentions(node)
-    return tuple(map(context.values.get, (*named.words, *named.numbers)))
+    names = (*named.words, *named.numbers) if context.values else ()
+    return _Part(node, named, notes.written(node), tuple(map(context.values.get, names)))
 
 
 def _about(parts: list[_Part], group: Group, context: Context, notes: Notebook) -> list[Diagnostic]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from redraft.errors import ArtifactError
+from redraft.loading import recipe_of
 from redraft_dsl.check import Checked
 from redraft_dsl.exchange.edits import write_edit
 from redraft_dsl.exchange.from_recipe import CannotSayError, edit_of
@@ -25,14 +26,11 @@ def davidbau_text(checked: Checked, folder: Path) -> tuple[str, tuple[str, ...]]
         PlanError: the recipe has errors.
 
     """
-    if checked.recipe is None:
-        from redraft.planner import CheckFailedError  # loads torch, which is not needed otherwise
-
-        raise CheckFailedError(checked)
+    recipe = recipe_of(checked)
     comments = [comment.text for comment in comments_of(checked.tree)]
-    size = partial(_image_size, checked.recipe, folder)
+    size = partial(_image_size, recipe, folder)
     try:
-        made = edit_of(checked.recipe, comments, folder, size)
+        made = edit_of(recipe, comments, folder, size)
     except CannotSayError as problem:
         raise ArtifactError(
             "RD682",

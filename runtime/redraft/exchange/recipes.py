@@ -9,6 +9,7 @@ from typing import Any
 from redraft import files
 from redraft.errors import ArtifactError, PlanError
 from redraft.exchange.importing import refuse_overwriting
+from redraft.loading import recipe_of
 from redraft.models.catalog import known_models
 from redraft_dsl.check import Checked
 from redraft_dsl.json_form import NotARecipeError, read_json, write_json
@@ -36,11 +37,7 @@ def recipe_json(checked: Checked) -> str:
         PlanError: the recipe has errors.
 
     """
-    if checked.recipe is None:
-        from redraft.planner import CheckFailedError  # loads torch, which is not needed otherwise
-
-        raise CheckFailedError(checked)
-    return write_json(checked.recipe)
+    return write_json(recipe_of(checked))
 
 
 def import_json(source: Path, data: bytes, out: Path, *, force: bool = False) -> Checked:

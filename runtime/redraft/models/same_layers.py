@@ -6,7 +6,7 @@ file's own, and which are of one layer can be read in the head of that file alon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,9 +84,14 @@ def _one_model(recipes: Sequence[Recipe], folders: Sequence[Path]) -> bool:
 def _first_names(recipe: Recipe, facts: ModelFacts | None) -> Recipe:
     if facts is None:
         return recipe
-    layers = [facts.layer(rule.layer) for rule in recipe.rules]
+    known = {rule.name: facts.layer(rule.layer) for rule in recipe.rules}
+    return with_layers(recipe, {name: layer.name for name, layer in known.items() if layer})
+
+
+def with_layers(recipe: Recipe, layers: Mapping[str, str]) -> Recipe:
+    """A recipe with other names for the layers of some rules, by the rules' names."""
     rules = tuple(
-        rule if layer is None else rule.model_copy(update={"layer": layer.name})
-        for rule, layer in zip(recipe.rules, layers, strict=True)
+        rule.model_copy(update={"layer": layers.get(rule.name, rule.layer)})
+        for rule in recipe.rules
     )
     return recipe.model_copy(update={"rules": rules})

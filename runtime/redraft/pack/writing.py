@@ -10,7 +10,7 @@ from pathlib import Path
 from redraft import __version__, files, lock
 from redraft.artifact import Edit
 from redraft.errors import ArtifactError, RedraftError
-from redraft.loading import load
+from redraft.loading import load, recipe_of
 from redraft.pack import (
     CARD,
     MANIFEST,
@@ -21,7 +21,6 @@ from redraft.pack import (
 )
 from redraft.pack.card import card
 from redraft.pack.manifest import Content, Manifest
-from redraft.planner import CheckFailedError
 from redraft.record import RunRecord
 from redraft.report.outputs import PICTURE
 from redraft.runner import EDIT, LOCK, RECIPE, RECORD, RUNS, mask_files, read_record
@@ -134,8 +133,7 @@ def _run_contents(folder: Path) -> tuple[Recipe, RunRecord, dict[str, bytes]]:
     """The files of a finished run that verifying it needs, and its picture."""
     record = read_record(folder)
     checked = load(folder / RECIPE)
-    if checked.recipe is None:
-        raise CheckFailedError(checked)
+    recipe = recipe_of(checked)
     edit = _bytes(folder, EDIT)
     if hashlib.sha256(edit).hexdigest() != record.edit_sha256:
         raise _not_whole(folder, f"{EDIT} is not the one that {RECORD} speaks of")
@@ -152,7 +150,7 @@ def _run_contents(folder: Path) -> tuple[Recipe, RunRecord, dict[str, bytes]]:
         found[LOCK] = held.text.encode()
     if (folder / PICTURE).is_file():
         found[PICTURE] = _bytes(folder, PICTURE)
-    return checked.recipe, record, found | _masks(checked.recipe, folder)
+    return recipe, record, found | _masks(recipe, folder)
 
 
 def _ran(checked: Checked, record: RunRecord, folder: Path) -> bool:
@@ -172,14 +170,12 @@ def _recipe_contents(
     held = lock.read(lock.lock_path(path))
     # A lock that was made with values is the lock of the recipe with these values.
     checked = load(path, () if held is None else held.given)
-    if checked.recipe is None:
-        raise CheckFailedError(checked)
+    recipe = recipe_of(checked)
     run = _latest_run(checked, runs)
     record = None
     if run is not None:
         recipe, record, found = _run_contents(run)
     else:
-        recipe = checked.recipe
         found = {RECIPE: standing_alone(checked).encode(), **_masks(recipe, path.parent)}
         if held is not None:
             found[LOCK] = held.text.encode()

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from redraft import files
 from redraft.errors import ArtifactError, RedraftError
+from redraft.loading import CheckFailedError, recipe_of
 from redraft.models.opening import choose_device
 from redraft.pictures import png
-from redraft.planner import CheckFailedError, Plan
+from redraft.planner import Plan
 from redraft.ranks import ALONE, Ranks
 from redraft.record import RunRecord
 from redraft.report.outputs import run_and_report
@@ -99,8 +100,7 @@ def make_task(
         PlanError: it has no such sweep.
 
     """
-    if checked.recipe is None:
-        raise CheckFailedError(checked)
+    recipe_of(checked)
     sweep = choose(checked, name, checked.given)
     folder = out or _default_folder(checked, sweep)
     task = Task(checked, sweep, plan, folder, device, fresh, lock)

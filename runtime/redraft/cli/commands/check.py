@@ -82,14 +82,12 @@ def _pack(path: Path, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
 
 
 def _exported(form: str, checked: Sequence[tuple[Source, tuple[Diagnostic, ...]]]) -> str:
-    from redraft import __version__, stories
-    from redraft_dsl import stories as language
+    from redraft import __version__
+    from redraft.stories import explain_any
     from redraft_dsl.exporting import to_github, to_json, to_sarif
 
     if form == "sarif":
-        return to_sarif(
-            checked, __version__, lambda code: language.explain(code) or stories.explain(code)
-        )
+        return to_sarif(checked, __version__, explain_any)
     return to_json(checked) if form == "json" else to_github(checked)
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from redraft.comparing import EditComparison, RuleComparison, RunComparison
     from redraft_dsl.compare import Difference
-    from redraft_dsl.recipe import Recipe
 
 DIFFERENT = 1
 FAILED = 2
@@ -131,10 +130,12 @@ Outcome = tuple[bool, dict[str, Any], Callable[[Screen], None]]
 
 
 def _recipes(first: Path, second: Path) -> Outcome:
+    from redraft.loading import load, recipe_of
     from redraft.models.same_layers import alike
     from redraft_dsl.compare import compare
 
-    found = alike((_recipe(first), _recipe(second)), (first.parent, second.parent))
+    recipes = recipe_of(load(first)), recipe_of(load(second))
+    found = alike(recipes, (first.parent, second.parent))
     differences = compare(*found.recipes)
     told: dict[str, Any] = {"differences": [asdict(each) for each in differences]}
     if found.missing is not None:
@@ -151,17 +152,6 @@ def _recipes(first: Path, second: Path) -> Outcome:
             screen.remark(visible(f"note: {told['note']}"))
 
     return not differences, told, show
-
-
-def _recipe(path: Path) -> Recipe:
-    from redraft.loading import load
-
-    checked = load(path)
-    if checked.recipe is None:
-        from redraft.planner import CheckFailedError
-
-        raise CheckFailedError(checked)
-    return checked.recipe
 
 
 def _edits(first: Path, second: Path) -> Outcome:

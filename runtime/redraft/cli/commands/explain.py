@@ -39,12 +39,11 @@ def command(code: str | None, every: bool) -> None:
 
 def _story(code: str) -> str:
     """The story of a code as Markdown; ``101`` means ``RD101``."""
-    from redraft import stories
-    from redraft_dsl.stories import explain
+    from redraft.stories import explain_any
 
     wanted = code.strip().upper()
     wanted = f"RD{wanted}" if re.fullmatch(r"\d{3}", wanted) else wanted
-    text = explain(wanted) or stories.explain(wanted)
+    text = explain_any(wanted)
     if text is not None:
         return text
     near = difflib.get_close_matches(wanted, list(_titles()), n=1)

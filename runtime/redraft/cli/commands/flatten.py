@@ -25,12 +25,9 @@ def command(file: str, given: Given) -> None:
     written out, parameters replaced by their values, regions put where they are used, and every
     default named.
     """
-    from redraft.loading import load
+    from redraft.loading import load, recipe_of
     from redraft_dsl.flatten import flatten
 
     checked = load(recipe_file(file), given)
-    if checked.recipe is None:
-        from redraft.planner import CheckFailedError
-
-        raise CheckFailedError(checked)
+    recipe_of(checked)
     sys.stdout.buffer.write(flatten(checked).encode())

@@ -10,10 +10,9 @@ import click
 
 from redraft.cli.app import command as make_command
 from redraft.cli.app import device_option, format_option, set_option
+from redraft.cli.packs import recipe_file
 from redraft.cli.planning import plan_file
 from redraft.cli.screen import Column, Reporter, Screen
-from redraft.pack import is_pack
-from redraft.shipped import locate_recipe
 from redraft_dsl.rendering import visible
 
 if TYPE_CHECKING:
@@ -82,20 +81,13 @@ def _task(
     *,
     lock: bool,
 ) -> Task:
-    from redraft.loading import load
-    from redraft.planner import CheckFailedError
+    from redraft.loading import load, recipe_of
     from redraft.sweep.cells import choose
     from redraft.sweep.pinned import pins_of
     from redraft.sweep.running import make_task
 
-    path = locate_recipe(file)
-    if is_pack(file):
-        from redraft.pack.reading import recipe_in
-
-        path = recipe_in(path)
-    checked = load(path, given)
-    if checked.recipe is None:
-        raise CheckFailedError(checked)
+    checked = load(recipe_file(file), given)
+    recipe_of(checked)
     sweep, pins = choose(checked, name, given), None
     if lock:
         pins = pins_of(

@@ -17,7 +17,7 @@ SECONDS = 300
 FORKING = """
 import atexit, gc, json, os, runpy, socket, sys, traceback
 import numpy, safetensors.torch, torch
-import redraft.cli.process, redraft.runner
+import redraft.cli.process, redraft.runs.runner
 
 def run(order):
     sys.argv = ["-c", *order["arguments"]]

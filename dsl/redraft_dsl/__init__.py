@@ -11,33 +11,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from redraft_dsl.check import Checked
-    from redraft_dsl.diagnostics import Diagnostic
     from redraft_dsl.facts import KnownModels, LayerFacts, ModelFacts
-    from redraft_dsl.format import format_text, format_tree
-    from redraft_dsl.parse import Parsed
     from redraft_dsl.reading import load, loads
-    from redraft_dsl.recipe import Recipe
-    from redraft_dsl.rendering import render
+    from redraft_dsl.recipe.as_tree import print_recipe
+    from redraft_dsl.recipe.model import Recipe
+    from redraft_dsl.report.diagnostics import Diagnostic
+    from redraft_dsl.report.explain import explain
+    from redraft_dsl.report.terminal import render
     from redraft_dsl.source import Source
-    from redraft_dsl.stories import explain
-    from redraft_dsl.to_text import print_recipe
+    from redraft_dsl.syntax.format import format_text, format_tree
+    from redraft_dsl.syntax.parse import Parsed
 
 _HOMES = {
     "Checked": "check",
-    "Diagnostic": "diagnostics",
+    "Diagnostic": "report.diagnostics",
     "KnownModels": "facts",
     "LayerFacts": "facts",
     "ModelFacts": "facts",
-    "Parsed": "parse",
-    "Recipe": "recipe",
+    "Parsed": "syntax.parse",
+    "Recipe": "recipe.model",
     "Source": "source",
-    "explain": "stories",
-    "format_text": "format",
-    "format_tree": "format",
+    "explain": "report.explain",
+    "format_text": "syntax.format",
+    "format_tree": "syntax.format",
     "load": "reading",
     "loads": "reading",
-    "print_recipe": "to_text",
-    "render": "rendering",
+    "print_recipe": "recipe.as_tree",
+    "render": "report.terminal",
 }
 
 __all__ = [

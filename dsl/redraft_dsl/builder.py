@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, TypedDict, Unpack, cast
 
-from redraft_dsl import syntax as s
 from redraft_dsl.builder_values import (
     NOWHERE,
     Block,
@@ -28,13 +27,14 @@ from redraft_dsl.builder_values import (
     word_of,
 )
 from redraft_dsl.check import Checked, check
-from redraft_dsl.check.schema import BLOCKS
 from redraft_dsl.facts import KnownModels
-from redraft_dsl.format import format_tree
-from redraft_dsl.parse import parse
-from redraft_dsl.recipe import Recipe
-from redraft_dsl.rendering import render
+from redraft_dsl.language.settings import BLOCKS
+from redraft_dsl.recipe.model import Recipe
+from redraft_dsl.report.terminal import render
 from redraft_dsl.source import Source, normalise
+from redraft_dsl.syntax import tree as s
+from redraft_dsl.syntax.format import format_tree
+from redraft_dsl.syntax.parse import parse
 
 
 class Settings(TypedDict, total=False):

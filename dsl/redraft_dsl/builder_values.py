@@ -12,10 +12,10 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TypeAlias
 
-from redraft_dsl import syntax as s
-from redraft_dsl.diagnostics import Diagnostic
+from redraft_dsl.recipe.as_tree import number as shortest
+from redraft_dsl.report.diagnostics import Diagnostic
 from redraft_dsl.source import Span
-from redraft_dsl.to_text import number as shortest
+from redraft_dsl.syntax import tree as s
 
 NOWHERE = Span(0, 0)
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?%?")

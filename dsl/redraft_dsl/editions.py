@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from redraft_dsl.syntax import EditionLine, Number, Tree
+from redraft_dsl.syntax.tree import EditionLine, Number, Tree
 
 if TYPE_CHECKING:
-    from redraft_dsl.diagnostics import Diagnostic
+    from redraft_dsl.report.diagnostics import Diagnostic
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Edition:
 
     def text(self, tree: Tree) -> str:
         """The canonical text of a tree of this edition."""
-        from redraft_dsl.format import format_tree
+        from redraft_dsl.syntax.format import format_tree
 
         return (self.layout or format_tree)(tree)
 

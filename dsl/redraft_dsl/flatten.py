@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from redraft_dsl.check import Checked
-from redraft_dsl.to_text import print_recipe
+from redraft_dsl.recipe.as_tree import print_recipe
 
 
 def flatten(checked: Checked) -> str:

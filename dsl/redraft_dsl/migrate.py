@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from redraft_dsl import recipe as r
-from redraft_dsl import syntax as s
 from redraft_dsl.check import Checked
-from redraft_dsl.compare import compare
 from redraft_dsl.editions import SHIPPED, Editions
 from redraft_dsl.facts import KnownModels
 from redraft_dsl.reading import loads
+from redraft_dsl.recipe import model as r
+from redraft_dsl.recipe.as_tree import number, tree_of
+from redraft_dsl.recipe.compare import compare
 from redraft_dsl.source import Span
-from redraft_dsl.to_text import number, tree_of
+from redraft_dsl.syntax import tree as s
 
 NOWHERE = Span(0, 0)
 Blocks: TypeAlias = Mapping[tuple[str, str], s.Block]

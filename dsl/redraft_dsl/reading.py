@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from redraft_dsl.check import Checked, check
-from redraft_dsl.check.library import Opened
-from redraft_dsl.diagnostics import Diagnostic, error
+from redraft_dsl.check.imports import Opened
+from redraft_dsl.check.params import Given
 from redraft_dsl.editions import SHIPPED, Editions
 from redraft_dsl.facts import KnownModels, ModelFacts
-from redraft_dsl.params import Given
-from redraft_dsl.parse import parse
+from redraft_dsl.report.diagnostics import Diagnostic, error
 from redraft_dsl.source import Source, Span, normalise
-from redraft_dsl.syntax import Tree
+from redraft_dsl.syntax.parse import parse
+from redraft_dsl.syntax.tree import Tree
 
 MAX_BYTES = 2**20
 """A recipe of a thousand rules has a fifth of this."""

@@ -22,7 +22,7 @@ from torch.nn import functional
 from train import COUNT, SIDE, THINGS, Thing, generator, recipe_latents, there
 
 from redraft import Edit, RedraftError
-from redraft.models.checkpoint import load_state
+from redraft.models.checkpoint.weights import load_state
 
 UNSEEN = 400
 """How many of the recipe's latents are judged: the last ones, which no rule uses."""

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 from redraft.errors import RedraftError
 
 if TYPE_CHECKING:
-    from redraft.artifact import Applied, Edit
-    from redraft.loading import load, loads
-    from redraft.planner import Plan
-    from redraft.runner import Run
-    from redraft.verifier import Verified
+    from redraft.edit.artifact import Applied, Edit
+    from redraft.plans.loading import load, loads
+    from redraft.plans.planner import Plan
+    from redraft.runs.runner import Run
+    from redraft.runs.verify import Verified
     from redraft_dsl import Checked
 
 __version__ = "0.1.0"
@@ -45,14 +45,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Applied": "redraft.artifact",
+    "Applied": "redraft.edit.artifact",
     "Checked": "redraft_dsl",
-    "Edit": "redraft.artifact",
-    "Plan": "redraft.planner",
-    "Run": "redraft.runner",
-    "Verified": "redraft.verifier",
-    "load": "redraft.loading",
-    "loads": "redraft.loading",
+    "Edit": "redraft.edit.artifact",
+    "Plan": "redraft.plans.planner",
+    "Run": "redraft.runs.runner",
+    "Verified": "redraft.runs.verify",
+    "load": "redraft.plans.loading",
+    "loads": "redraft.plans.loading",
 }
 
 
@@ -67,8 +67,8 @@ def plan(recipe: Checked | str | Path, *, device: str = "auto") -> Plan:
         RedraftError: the recipe has errors, or the model cannot be found.
 
     """
-    from redraft.models.opening import choose_device
-    from redraft.planner import make_plan
+    from redraft.models.open import choose_device
+    from redraft.plans.planner import make_plan
 
     checked, folder = _read(recipe)
     return make_plan(checked, folder, device=choose_device(device).type)
@@ -94,10 +94,10 @@ def run(
         RedraftError: says what went wrong and what to do.
 
     """
-    from redraft.locking import plan_obeying
-    from redraft.models.opening import choose_device
-    from redraft.planner import Plan
-    from redraft.report.outputs import run_and_report
+    from redraft.models.open import choose_device
+    from redraft.plans.planner import Plan
+    from redraft.runs.locking import plan_obeying
+    from redraft.show.report.outputs import run_and_report
 
     if isinstance(recipe, Plan):
         planned = recipe
@@ -111,7 +111,7 @@ def run(
 
 def _read(recipe: Checked | str | Path) -> tuple[Checked, Path]:
     """A checked recipe, and the folder that its paths start in."""
-    from redraft.loading import load
+    from redraft.plans.loading import load
 
     checked = load(recipe) if isinstance(recipe, str | Path) else recipe
     return checked, Path(checked.source.path).parent
@@ -124,7 +124,7 @@ def verify(folder: str | Path, *, device: str = "auto") -> Verified:
         RedraftError: the folder is not a finished run, or its inputs have changed.
 
     """
-    from redraft.verifier import verify as repeat
+    from redraft.runs.verify import verify as repeat
 
     return repeat(Path(folder), device=device)
 

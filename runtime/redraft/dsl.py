@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from redraft.models.catalog import known_models
+from redraft.models.listed.catalog import known_models
 from redraft_dsl import builder
 from redraft_dsl.builder import Draft
 from redraft_dsl.builder_values import (

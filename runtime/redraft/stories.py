@@ -10,7 +10,7 @@ from textwrap import fill
 from typing import NamedTuple
 
 from redraft.stories_sharing import HUB, LOCKS, PACKS, SWEEPS
-from redraft_dsl import stories as language
+from redraft_dsl.report import explain as language
 
 WIDTH = 95
 

@@ -17,8 +17,8 @@ import pytest
 from click.testing import Result
 from PIL import Image, ImageDraw
 
-from redraft.loading import load
-from redraft_dsl.recipe import FileModel
+from redraft.plans.loading import load
+from redraft_dsl.recipe.model import FileModel
 
 Invoke = Callable[..., Result]
 Run = Callable[..., Any]

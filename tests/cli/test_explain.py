@@ -11,7 +11,7 @@ from click.testing import Result
 
 import redraft
 from redraft import stories
-from redraft_dsl.stories import codes
+from redraft_dsl.report.explain import codes
 
 Invoke = Callable[..., Result]
 

@@ -14,7 +14,7 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
-from redraft.loading import load
+from redraft.plans.loading import load
 
 Invoke = Callable[..., Result]
 

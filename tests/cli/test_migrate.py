@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 
 from redraft.cli.app import app
 from redraft_dsl.editions import EDITIONS, LATEST, Edition, Editions
-from redraft_dsl.format import format_tree
-from redraft_dsl.parse import parse
 from redraft_dsl.source import Source
-from redraft_dsl.syntax import Tree
+from redraft_dsl.syntax.format import format_tree
+from redraft_dsl.syntax.parse import parse
+from redraft_dsl.syntax.tree import Tree
 
 Invoke = Callable[..., Result]
 NEXT = 2099

@@ -100,7 +100,7 @@ def test_light_commands_do_not_load_torch() -> None:
         "from redraft.cli import main",
         "main(['check', 'a.redraft'])",
         "main(['fmt', '--check', 'a.redraft'])",
-        "heavy = {'torch', 'numpy', 'PIL', 'rich', 'redraft.planner'} & set(sys.modules)",
+        "heavy = {'torch', 'numpy', 'PIL', 'rich', 'redraft.plans.planner'} & set(sys.modules)",
         "main(['explain', 'RD101'])",
         "main(['explain', 'RD620'])",
         "main(['layers', 'faces'])",

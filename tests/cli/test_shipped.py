@@ -11,7 +11,7 @@ from click.testing import Result
 
 import redraft
 from redraft.errors import ArtifactError
-from redraft.shipped import locate_recipe, shipped_folder, shipped_recipes
+from redraft.plans.shipped import locate_recipe, shipped_folder, shipped_recipes
 
 Invoke = Callable[..., Result]
 

@@ -49,8 +49,8 @@ def faces_at_hand(desk: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """As ``desk``, with the face model in its otherwise empty cache."""
     import os
 
-    from redraft.models import catalog
-    from redraft.models.download import cached_path, fetch
+    from redraft.models.listed import catalog
+    from redraft.models.listed.download import cached_path, fetch
 
     own = Path(os.environ["REDRAFT_CACHE"])
     monkeypatch.undo()

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from redraft import stories as runtime
-from redraft_dsl import stories as language
+from redraft_dsl.report import explain as language
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "errors.md"

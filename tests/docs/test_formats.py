@@ -24,12 +24,15 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from redraft.errors import ModelError
-from redraft.models import family, header, proggan_shapes, stylegan2, stylegan2_layouts
-from redraft.models.checkpoint import load_state, write_state
-from redraft.models.family import recognise
-from redraft.models.opening import OpenModel, locate_file, open_base
-from redraft.models.published import stylegan2_facts
-from redraft.models.stylegan2_layouts import names_of
+from redraft.models.arch import families, proggan_shapes
+from redraft.models.arch.families import recognise
+from redraft.models.arch.stylegan2 import generator as stylegan2
+from redraft.models.arch.stylegan2 import layouts as stylegan2_layouts
+from redraft.models.arch.stylegan2.layouts import names_of
+from redraft.models.checkpoint import header
+from redraft.models.checkpoint.weights import load_state, write_state
+from redraft.models.listed.published import stylegan2_facts
+from redraft.models.open import OpenModel, locate_file, open_base
 
 Shapes = dict[str, tuple[int, ...]]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "formats.md"
@@ -405,7 +408,7 @@ def test_a_proggan_may_have_scales_of_its_own(tmp_path: Path) -> None:
 
 
 def test_no_layout_or_container_is_missing(tmp_path: Path) -> None:
-    assert {entry.name for entry in family.FAMILIES} == set(ARCHITECTURES.values())
+    assert {entry.name for entry in families.FAMILIES} == set(ARCHITECTURES.values())
     layouts = {
         "dcgan": ("sequential",),
         "proggan": get_args(proggan_shapes.Layout),

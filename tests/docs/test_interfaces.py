@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 import redraft
-from redraft import record
-from redraft.artifact import EDIT_FORMAT, EditFacts, RuleFacts
+from redraft.edit.artifact import EDIT_FORMAT, EditFacts, RuleFacts
+from redraft.plans import record
 
 RECORDS = (
     record.RunRecord,

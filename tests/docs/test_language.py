@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from redraft.models.catalog import ARCHITECTURES
-from redraft_dsl.check.schema import BLOCKS, REQUIRED, SOLVERS, Spec
+from redraft.models.listed.catalog import ARCHITECTURES
 from redraft_dsl.editions import EDITIONS, LATEST
-from redraft_dsl.words import RESERVED_NAMES, RESERVED_STATEMENTS, SETTINGS
+from redraft_dsl.language.settings import BLOCKS, REQUIRED, SOLVERS, Spec
+from redraft_dsl.language.words import RESERVED_NAMES, RESERVED_STATEMENTS, SETTINGS
 
 Row = tuple[str, str, str]
 NO_DEFAULT = {"side", "sha256", "compat"}
@@ -43,7 +43,7 @@ def page(root: Path) -> str:
 
 @pytest.fixture(scope="module")
 def grammar() -> str:
-    return (files("redraft_dsl") / "grammar.lark").read_text(encoding="utf-8")
+    return (files("redraft_dsl.syntax") / "grammar.lark").read_text(encoding="utf-8")
 
 
 def table(page: str, heading: str) -> dict[str, Row]:
@@ -125,10 +125,11 @@ def test_the_grammar_is_the_parsers_own(page: str, grammar: str) -> None:
 
 
 def test_editions_and_limits(page: str) -> None:
-    from redraft_dsl import masks, reading
-    from redraft_dsl.build import MAX_JOINS
+    from redraft_dsl import reading
     from redraft_dsl.check.resolve import MAX_POINTS, MAX_SHAPES
-    from redraft_dsl.check.structure import LONGEST_NAME
+    from redraft_dsl.check.rules.statements import LONGEST_NAME
+    from redraft_dsl.geometry import masks
+    from redraft_dsl.syntax.nodes import MAX_JOINS
 
     told = page.partition("## Limits")[2].partition("\n## ")[0]
     side = round(masks.MAX_PIXELS**0.5)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from redraft import execute, match, record, solving, statistics, verifier
-from redraft.evaluate import effect, leftout
+from redraft.judge import effect, leftout
+from redraft.memory import match, moments
+from redraft.plans import record
+from redraft.runs import execute, solving, verify
 from redraft.solve import directions, exact, fit, levenberg, problem
 from redraft_dsl.editions import EDITIONS, LATEST
 
@@ -49,7 +51,7 @@ def test_the_page_gives_the_codes_number(root: Path, what: str) -> None:
 
 def test_the_powers_of_ten(root: Path) -> None:
     page = " ".join((root / "docs" / "method.md").read_text(encoding="utf-8").split())
-    floor = inspect.signature(statistics.inverse_root).parameters["relative_floor"].default
+    floor = inspect.signature(moments.inverse_root).parameters["relative_floor"].default
     for value, text in (
         (floor, "at least $10^{-6}$ of the largest"),
         (levenberg.WEIGHT_FLOOR, "until it reaches $10^{-3}$"),
@@ -66,9 +68,9 @@ def test_when_the_solver_stops(root: Path) -> None:
 
 def test_the_promises_are_those_that_verify_keeps(root: Path) -> None:
     page = (root / "docs" / "how-to" / "reproduce-and-verify.md").read_text(encoding="utf-8")
-    assert f"within {verifier.ANGLE_TOLERANCE:.4f} radians" in page
-    change = f"change within {verifier.CHANGE_TOLERANCE:.1%}".replace("%", " %")
+    assert f"within {verify.ANGLE_TOLERANCE:.4f} radians" in page
+    change = f"change within {verify.CHANGE_TOLERANCE:.1%}".replace("%", " %")
     assert change in " ".join(page.split())
     told = (root / "docs" / "calibration.md").read_text(encoding="utf-8")
-    assert f"directions within {verifier.ANGLE_TOLERANCE:.4f} radians" in " ".join(told.split())
+    assert f"directions within {verify.ANGLE_TOLERANCE:.4f} radians" in " ".join(told.split())
     assert change in " ".join(told.split())

@@ -12,10 +12,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from redraft_dsl import recipe as r
 from redraft_dsl.check import Checked
 from redraft_dsl.facts import KnownModels, LayerFacts, ModelFacts
 from redraft_dsl.reading import loads
+from redraft_dsl.recipe import model as r
 
 # A slow machine is not a failure: properties have no deadline here. Each run of all tests tries
 # other examples; REDRAFT_EXAMPLES=1000 tries as many at once.

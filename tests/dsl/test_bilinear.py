@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from redraft_dsl.check.measure import Measure
-from redraft_dsl.masks import MaskError, mask_of, png_of
-from redraft_dsl.recipe import All, Combination, Mask
-from redraft_dsl.regions import coverage, on_grid, resample
+from redraft_dsl.geometry.masks import MaskError, mask_of, png_of
+from redraft_dsl.geometry.regions import coverage, on_grid, resample
+from redraft_dsl.recipe.model import All, Combination, Mask
 
 SIDES = st.integers(1, 40)
 STEP = 1 / 255

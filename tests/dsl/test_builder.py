@@ -31,8 +31,8 @@ from redraft_dsl.builder_values import (
     z,
 )
 from redraft_dsl.facts import KnownModels
-from redraft_dsl.format import format_text
 from redraft_dsl.reading import loads
+from redraft_dsl.syntax.format import format_text
 
 Begin = Callable[..., Draft]
 EYES = box(x=(12, 52), y=(24, 38))

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from redraft_dsl import recipe as r
 from redraft_dsl.check import RULES, Checked
 from redraft_dsl.facts import KnownModels, LayerFacts, ModelFacts
 from redraft_dsl.reading import load, loads
+from redraft_dsl.recipe import model as r
 
 CheckText = Callable[[str], Checked]
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redraft_dsl.compare import Difference, compare, order_differences
 from redraft_dsl.facts import KnownModels
 from redraft_dsl.reading import loads
-from redraft_dsl.recipe import Recipe
-from redraft_dsl.to_text import print_recipe
+from redraft_dsl.recipe.as_tree import print_recipe
+from redraft_dsl.recipe.compare import Difference, compare, order_differences
+from redraft_dsl.recipe.model import Recipe
 
 Change = tuple[str, str]
 

@@ -15,10 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from redraft_dsl import recipe as r
 from redraft_dsl.check import Checked
-from redraft_dsl.exchange import edits
-from redraft_dsl.exchange.edits import (
+from redraft_dsl.davidbau import edits
+from redraft_dsl.davidbau.edits import (
     FIELDS,
     EditFile,
     Marked,
@@ -26,12 +25,13 @@ from redraft_dsl.exchange.edits import (
     read_edit,
     write_edit,
 )
-from redraft_dsl.exchange.from_recipe import Exported, edit_of
-from redraft_dsl.exchange.to_recipe import Draft, Wish, draft
+from redraft_dsl.davidbau.from_recipe import Exported, edit_of
+from redraft_dsl.davidbau.to_recipe import Draft, Wish, draft
 from redraft_dsl.facts import KnownModels
-from redraft_dsl.format import format_text
 from redraft_dsl.reading import loads
-from redraft_dsl.syntax import comments_of
+from redraft_dsl.recipe import model as r
+from redraft_dsl.syntax.format import format_text
+from redraft_dsl.syntax.tree import comments_of
 
 FACES = r.ListedModel(name="faces")
 

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from redraft_dsl.check import Checked
-from redraft_dsl.exchange.edits import Marked, read_edit, write_edit
-from redraft_dsl.exchange.from_recipe import CannotSayError, Exported, edit_of
-from redraft_dsl.syntax import comments_of
+from redraft_dsl.davidbau.edits import Marked, read_edit, write_edit
+from redraft_dsl.davidbau.from_recipe import CannotSayError, Exported, edit_of
+from redraft_dsl.syntax.tree import comments_of
 
 BOX = "box(x 12..52, y 24..38)"
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 import redraft
-from redraft.models.catalog import known_models
-from redraft_dsl import words
-from redraft_dsl.check.schema import BLOCKS, CHOICES, SOLVERS
+from redraft.models.listed.catalog import known_models
 from redraft_dsl.editions import LATEST
-from redraft_dsl.json_form import read_json, write_json
+from redraft_dsl.language import words
+from redraft_dsl.language.settings import BLOCKS, CHOICES, SOLVERS
 from redraft_dsl.migrate import migrate
 from redraft_dsl.reading import loads
-from redraft_dsl.to_text import print_recipe
+from redraft_dsl.recipe.as_json import read_json, write_json
+from redraft_dsl.recipe.as_tree import print_recipe
 
 FOLDER = Path(__file__).resolve().parents[1] / "fixtures" / "recipes-0.1"
 TABLE = FOLDER / "digests.json"

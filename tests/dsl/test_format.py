@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redraft_dsl import syntax as s
-from redraft_dsl.format import format_text, format_tree, region
-from redraft_dsl.parse import parse
 from redraft_dsl.source import Source, Span
+from redraft_dsl.syntax import tree as s
+from redraft_dsl.syntax.format import format_text, format_tree, region
+from redraft_dsl.syntax.parse import parse
 
 MESSY = """# header
 

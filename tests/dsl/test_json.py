@@ -13,20 +13,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redraft_dsl import recipe as r
-from redraft_dsl.check.schema import BLOCKS, SOLVERS
 from redraft_dsl.facts import KnownModels
-from redraft_dsl.format import format_text
-from redraft_dsl.json_form import (
+from redraft_dsl.language.settings import BLOCKS, SOLVERS
+from redraft_dsl.reading import loads
+from redraft_dsl.recipe import model as r
+from redraft_dsl.recipe.as_json import (
     MAX_BYTES,
     NotARecipeError,
     claims_to_be_a_recipe,
     read_json,
     write_json,
 )
-from redraft_dsl.json_schema import FORMAT, schema, schema_text
-from redraft_dsl.reading import loads
-from redraft_dsl.to_text import print_recipe
+from redraft_dsl.recipe.as_tree import print_recipe
+from redraft_dsl.recipe.json_schema import FORMAT, schema, schema_text
+from redraft_dsl.syntax.format import format_text
 
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),

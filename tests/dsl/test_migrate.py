@@ -15,18 +15,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redraft_dsl import recipe as r
-from redraft_dsl import syntax as s
 from redraft_dsl.check import Checked
-from redraft_dsl.diagnostics import Diagnostic, error
 from redraft_dsl.editions import EDITIONS, LATEST, SHIPPED, Edition, Editions, number_of
 from redraft_dsl.facts import KnownModels
-from redraft_dsl.format import format_text, format_tree
 from redraft_dsl.migrate import CannotMoveError, Moved, NoSuchEditionError, migrate
-from redraft_dsl.parse import parse
 from redraft_dsl.reading import loads
+from redraft_dsl.recipe import model as r
+from redraft_dsl.recipe.as_tree import print_recipe
+from redraft_dsl.report.diagnostics import Diagnostic, error
 from redraft_dsl.source import Source
-from redraft_dsl.to_text import print_recipe
+from redraft_dsl.syntax import tree as s
+from redraft_dsl.syntax.format import format_text, format_tree
+from redraft_dsl.syntax.parse import parse
 
 NEXT = 2027
 

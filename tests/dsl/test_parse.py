@@ -10,11 +10,11 @@ from typing import cast
 
 import pytest
 
-from redraft_dsl import syntax as s
-from redraft_dsl.build import Builder
-from redraft_dsl.parse import MOST_ERRORS, build_parser, make_tables, parse
 from redraft_dsl.reading import decode
 from redraft_dsl.source import Source, normalise
+from redraft_dsl.syntax import tree as s
+from redraft_dsl.syntax.nodes import Builder
+from redraft_dsl.syntax.parse import MOST_ERRORS, build_parser, make_tables, parse
 
 HEAD = 'edition 2026\nrecipe demo 1.0.0 "Demo"\n'
 OPEN = "rule a at layer6 {\n"
@@ -36,7 +36,7 @@ def test_the_grammar_has_no_collisions() -> None:
 
 
 def test_the_stored_tables_are_those_of_the_grammar(full: str) -> None:
-    file = Path(str(files("redraft_dsl") / "grammar.tables.json"))
+    file = Path(str(files("redraft_dsl.syntax") / "grammar.tables.json"))
     tables = make_tables()
     if os.environ.get("REDRAFT_WRITE_GOLDEN"):
         file.write_text(tables, encoding="utf-8")

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redraft_dsl import recipe as r
 from redraft_dsl.facts import KnownModels
-from redraft_dsl.format import format_text
 from redraft_dsl.reading import loads
-from redraft_dsl.to_text import number, print_recipe
+from redraft_dsl.recipe import model as r
+from redraft_dsl.recipe.as_tree import number, print_recipe
+from redraft_dsl.syntax.format import format_text
 
 
 @given(st.data())

@@ -14,9 +14,9 @@ from PIL import Image
 
 from redraft_dsl.check.measure import Measure
 from redraft_dsl.check.plain import MOST_WORK, coverage_rows, resample_rows
-from redraft_dsl.masks import MAX_BYTES, MaskError, path_fault, read_mask
-from redraft_dsl.recipe import All, Box, Combination, Ellipse, Length, Mask, Polygon, Region
-from redraft_dsl.regions import coverage, resample
+from redraft_dsl.geometry.masks import MAX_BYTES, MaskError, path_fault, read_mask
+from redraft_dsl.geometry.regions import coverage, resample
+from redraft_dsl.recipe.model import All, Box, Combination, Ellipse, Length, Mask, Polygon, Region
 
 SIZE = (12, 20)
 HERE = Path()
@@ -265,7 +265,7 @@ def test_special_files_and_large_files_are_not_opened(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_a_damaged_picture_is_read_or_refused(folder: Path, junk: bytes, at: int) -> None:
-    from redraft_dsl import masks
+    from redraft_dsl.geometry import masks
 
     good = (folder / "masks" / "eyes.png").read_bytes()
     data = good[:at] + junk + good[at + len(junk) :]

@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redraft_dsl.check import Checked
-from redraft_dsl.diagnostics import Note, error, warning
-from redraft_dsl.exporting import to_github, to_json, to_object, to_sarif
 from redraft_dsl.facts import KnownModels
 from redraft_dsl.reading import MAX_BYTES, decode, load
-from redraft_dsl.rendering import render, summary, visible
+from redraft_dsl.report.diagnostics import Note, error, warning
+from redraft_dsl.report.explain import codes, story
+from redraft_dsl.report.machine import to_github, to_json, to_object, to_sarif
+from redraft_dsl.report.terminal import render, summary, visible
 from redraft_dsl.source import Source, Span
-from redraft_dsl.stories import codes, story
 
 GOLDEN = Path(__file__).parent / "golden"
 # What has no text to show in a story: the wrong file is made by hand.

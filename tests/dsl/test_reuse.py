@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redraft_dsl import recipe as r
 from redraft_dsl.check import Checked
+from redraft_dsl.check.params import Given
 from redraft_dsl.facts import KnownModels
 from redraft_dsl.flatten import flatten
-from redraft_dsl.format import format_text
-from redraft_dsl.params import Given
 from redraft_dsl.reading import load, loads
-from redraft_dsl.rendering import render
+from redraft_dsl.recipe import model as r
+from redraft_dsl.report.terminal import render
+from redraft_dsl.syntax.format import format_text
 
 CheckText = Callable[[str], Checked]
 HEAD = 'edition 2026\nrecipe {} 1.0.0 "Test"\n'

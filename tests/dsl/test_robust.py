@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redraft_dsl.check import Checked, check
-from redraft_dsl.exporting import to_github, to_json, to_sarif
 from redraft_dsl.facts import KnownModels
-from redraft_dsl.format import format_text
-from redraft_dsl.parse import parse
 from redraft_dsl.reading import decode, loads
-from redraft_dsl.rendering import render
-from redraft_dsl.to_text import print_recipe
+from redraft_dsl.recipe.as_tree import print_recipe
+from redraft_dsl.report.machine import to_github, to_json, to_sarif
+from redraft_dsl.report.terminal import render
+from redraft_dsl.syntax.format import format_text
+from redraft_dsl.syntax.parse import parse
 
 FRAGMENTS = [
     *("edition 2026", "recipe", "model", "faces", "latents", "region", "rule", "erase", "zero"),

@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import redraft
-from redraft.pack.reading import read_pack
-from redraft.pack.writing import pack
+from redraft.share.pack.reading import read_pack
+from redraft.share.pack.writing import pack
 from redraft_dsl import format_text
-from redraft_dsl import recipe as r
 from redraft_dsl.flatten import flatten
-from redraft_dsl.json_form import read_json, write_json
-from redraft_dsl.to_text import print_recipe
+from redraft_dsl.recipe import model as r
+from redraft_dsl.recipe.as_json import read_json, write_json
+from redraft_dsl.recipe.as_tree import print_recipe
 
 EXAMPLES = int(os.environ.get("REDRAFT_EXAMPLES", "60"))
 

@@ -10,7 +10,7 @@ import pytest
 
 import redraft_dsl
 from redraft_dsl.check import Checked
-from redraft_dsl.stories import codes, explain, story, title
+from redraft_dsl.report.explain import codes, explain, story, title
 
 # Problems of a file's bytes have no text to show; the golden texts cover them. RD127 is about
 # what is given on the command line.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from lsprotocol import types
 
-from redraft_dsl import words
-from redraft_dsl.check.schema import BLOCKS, SOLVERS
 from redraft_dsl.editions import LATEST
+from redraft_dsl.language import words
+from redraft_dsl.language.settings import BLOCKS, SOLVERS
 
 
 def offered(editor, text: str) -> dict[str, types.CompletionItem]:

@@ -6,8 +6,8 @@ import pytest
 from lsprotocol import types
 
 import redraft_dsl
-from redraft.models.catalog import known_models
-from redraft_dsl.stories import codes, story
+from redraft.models.listed.catalog import known_models
+from redraft_dsl.report.explain import codes, story
 
 RULE = "rule a at layer6 {\n  copy z[1] eyes\n  context z[2] eyes\n%s}\n"
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from lsprotocol import types
 
 import redraft_dsl
-from redraft.models.catalog import known_models
+from redraft.models.listed.catalog import known_models
 from redraft_dsl.editor.positions import Text, characters, units
 from redraft_dsl.editor.problems import message
-from redraft_dsl.parse import Pieces, parse, remembering
 from redraft_dsl.source import Source, Span, normalise
+from redraft_dsl.syntax.parse import Pieces, parse, remembering
 
 RECIPE = """\
 edition 2026

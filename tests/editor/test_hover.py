@@ -7,10 +7,9 @@ from io import BytesIO
 
 import pytest
 
-from redraft_dsl import words
-from redraft_dsl.check.schema import BLOCKS, REQUIRED, SOLVERS
 from redraft_dsl.editions import EDITIONS, LATEST
-from redraft_dsl.editor import meanings
+from redraft_dsl.language import meanings, words
+from redraft_dsl.language.settings import BLOCKS, REQUIRED, SOLVERS
 
 WITHOUT_DEFAULT = {"sha256", "side", "compat"}
 

@@ -17,7 +17,7 @@ from redraft_dsl.check import Checked
 from redraft_dsl.check.kept import Kept, keeping
 from redraft_dsl.editor.documents import Documents
 from redraft_dsl.facts import KnownModels
-from redraft_dsl.parse import Pieces, remembering
+from redraft_dsl.syntax.parse import Pieces, remembering
 
 EXAMPLES = int(os.environ.get("REDRAFT_EXAMPLES", "10"))
 HEAD = 'edition 2026\n\nrecipe {name} 1.0.0 "Made"\n\n'
@@ -121,7 +121,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def models() -> KnownModels:
-    from redraft.models.catalog import known_models
+    from redraft.models.listed.catalog import known_models
 
     return known_models()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from lsprotocol import types
 
-from redraft_dsl.format import format_text
 from redraft_dsl.source import normalise
+from redraft_dsl.syntax.format import format_text
 
 NAMED = """\
 param n: int = 4

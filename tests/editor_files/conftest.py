@@ -33,7 +33,7 @@ def recipes() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def keywords() -> tuple[str, ...]:
     """Every word that the grammar has a terminal for."""
-    text = (ROOT / "dsl" / "redraft_dsl" / "grammar.lark").read_text(encoding="utf-8")
+    text = (ROOT / "dsl" / "redraft_dsl" / "syntax" / "grammar.lark").read_text(encoding="utf-8")
     found = tuple(re.findall(r"^[A-Z_]+(?:\.\d+)?: /([a-z]+)\(\?!", text, re.M))
     assert len(found) > 25
     return found

@@ -14,7 +14,7 @@ from pygments.token import Comment, Error, Keyword, Name, Number, Operator, Stri
 from rich.console import Console
 from rich.syntax import Syntax
 
-from redraft_dsl.highlight import RedraftLexer, choices, setting_words
+from redraft_dsl.colours.highlight import RedraftLexer, choices, setting_words
 
 Kind = object
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from redraft_dsl import textmate
+from redraft_dsl.colours import textmate
 
 Scoped = tuple[str, str]
 node = pytest.mark.skipif(shutil.which("node") is None, reason="there is no node here")
@@ -75,7 +75,7 @@ def test_the_grammar_is_the_one_that_the_words_make(extension: Path) -> None:
     path = extension / "syntaxes" / "redraft.tmLanguage.json"
     wanted = textmate.text()
     assert path.read_text(encoding="utf-8") == wanted, (
-        "run `python -m redraft_dsl.textmate --write`"
+        "run `python -m redraft_dsl.colours.textmate --write`"
     )
 
 
@@ -84,7 +84,9 @@ def test_the_grammar_is_printed_and_written(
 ) -> None:
     assert textmate.main([]) == 0
     assert capsys.readouterr().out == textmate.text()
-    monkeypatch.setattr(textmate, "__file__", str(tmp_path / "redraft_dsl" / "textmate.py"))
+    monkeypatch.setattr(
+        textmate, "__file__", str(tmp_path / "redraft_dsl" / "colours" / "textmate.py")
+    )
     assert textmate.main(["--write"]) == 1
     assert "there is no folder" in capsys.readouterr().err
     target = tmp_path / textmate.PLACE

@@ -23,8 +23,8 @@ import pytest
 import torch
 
 import redraft
-from redraft import latents
 from redraft.cli import main
+from redraft.models import latents
 from redraft_dsl import format_text
 
 FOLDER = Path(__file__).resolve().parents[2] / "recipes" / "drawn"

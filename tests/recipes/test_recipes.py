@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 import redraft
-from redraft.cache import Cache
+from redraft.disk.cache import Cache
 from redraft.errors import ModelError
-from redraft.execute import solve_all
-from redraft.models import catalog
-from redraft.models.download import fetch
-from redraft.models.opening import choose_device
-from redraft.record import RuleRecord
-from redraft.session import open_session
-from redraft.shipped import shipped_recipes
+from redraft.models.listed import catalog
+from redraft.models.listed.download import fetch
+from redraft.models.open import choose_device
+from redraft.plans.record import RuleRecord
+from redraft.plans.shipped import shipped_recipes
+from redraft.runs.execute import solve_all
+from redraft.runs.session import open_session
 from redraft_dsl import format_text
 
 RECIPES = {recipe.name: recipe.path for recipe in shipped_recipes()}

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 import redraft
-from redraft.cache import Cache
+from redraft.disk.cache import Cache
 from redraft.errors import ModelError
-from redraft.execute import solve_all
-from redraft.models import catalog
-from redraft.models.download import fetch
-from redraft.models.opening import choose_device
-from redraft.pack.reading import read_pack, run_in
-from redraft.session import open_session
-from redraft.verifier import verify
+from redraft.models.listed import catalog
+from redraft.models.listed.download import fetch
+from redraft.models.open import choose_device
+from redraft.runs.execute import solve_all
+from redraft.runs.session import open_session
+from redraft.runs.verify import verify
+from redraft.share.pack.reading import read_pack, run_in
 from redraft_dsl import format_text
 
 REUSE = Path(__file__).resolve().parents[2] / "recipes" / "reuse"

@@ -21,15 +21,16 @@ from hypothesis import settings
 from PIL import Image
 from torch import Tensor, nn
 
-from redraft import goals
-from redraft.goals import Goal
-from redraft.models import dcgan, proggan, stylegan2
-from redraft.models.dcgan import DCGAN, TransposedForm
-from redraft.models.proggan import ProgGAN
-from redraft.models.sequential import SequentialGenerator, Stages
-from redraft.models.stylegan2 import StyleGAN2
+from redraft.memory.moments import second_moments
+from redraft.models.arch import dcgan, proggan
+from redraft.models.arch.dcgan import DCGAN, TransposedForm
+from redraft.models.arch.proggan import ProgGAN
+from redraft.models.arch.sequential import SequentialGenerator, Stages
+from redraft.models.arch.stylegan2 import generator as stylegan2
+from redraft.models.arch.stylegan2.generator import StyleGAN2
+from redraft.solve import goals
+from redraft.solve.goals import Goal
 from redraft.solve.problem import Problem
-from redraft.statistics import second_moments
 
 # A slow machine is not a failure: properties have no deadline here.
 settings.register_profile("runtime", deadline=None, derandomize=True)

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from redraft.errors import ModelError
-from redraft.models import dcgan
-from redraft.models.adapter import LayerInputs
-from redraft.models.catalog import known_models
-from redraft.models.family import family_named, plugin_report, recognise
-from redraft.models.plain import Window, can_be_cut, form_of
-from redraft.models.sequential import SequentialGenerator, Stages, sequential_family
+from redraft.models.arch import dcgan
+from redraft.models.arch.families import family_named, plugin_report, recognise
+from redraft.models.arch.plain import Window, can_be_cut, form_of
+from redraft.models.arch.sequential import SequentialGenerator, Stages, sequential_family
+from redraft.models.generator import LayerInputs
+from redraft.models.listed.catalog import known_models
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "how-to" / "edit-any-generator.md"
@@ -339,7 +339,7 @@ def test_names_that_all_begin_alike_are_met_without_their_beginning() -> None:
 Shelf = Callable[..., None]
 PLAIN_FAMILY = """
 from torch import nn
-from redraft.models.sequential import Stages, sequential_family
+from redraft.models.arch.sequential import Stages, sequential_family
 
 def make(shapes):
     {first}

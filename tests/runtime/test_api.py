@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import redraft
-from redraft.models.checkpoint import load_state
+from redraft.models.checkpoint.weights import load_state
 
 EYES = "box(x 8..40, y 16..32)"
 BODY = f"""
@@ -37,7 +37,7 @@ def test_from_a_recipe_to_an_edited_module(workshop: Any, monkeypatch: pytest.Mo
     names = {file.name for file in run.folder.iterdir()}
     assert {"edit.safetensors", "run.json", "report.html", "before-after.png"} <= names
     edit = redraft.Edit.load(run.folder / "edit.safetensors")
-    from redraft.models import dcgan
+    from redraft.models.arch import dcgan
 
     module = dcgan.build(load_state(workshop.model).bare()).module
     before = module[6].weight.clone()

@@ -11,14 +11,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from redraft import applying
-from redraft.applying import apply_to_file, revert_file, undo_path
-from redraft.artifact import Edit, EditFacts, RuleFacts, weight_digest
-from redraft.delta import Delta
+from redraft.edit import apply
+from redraft.edit.apply import apply_to_file, revert_file, undo_path
+from redraft.edit.artifact import Edit, EditFacts, RuleFacts, weight_digest
 from redraft.errors import ArtifactError, ModelError, RedraftError
-from redraft.models import dcgan
-from redraft.models.checkpoint import load_state, tensors_digest
-from redraft.models.opening import Base, locate_file
+from redraft.models.arch import dcgan
+from redraft.models.checkpoint.weights import load_state, tensors_digest
+from redraft.models.open import Base, locate_file
+from redraft.solve.delta import Delta
 
 StateMaker = Callable[..., dict[str, Tensor]]
 
@@ -265,4 +265,4 @@ def test_a_folder_that_may_not_be_written_to_is_told(
 
 def test_a_missing_edited_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(RedraftError):
-        applying.revert_file(tmp_path / "none.tar", tmp_path / "back.tar")
+        apply.revert_file(tmp_path / "none.tar", tmp_path / "back.tar")

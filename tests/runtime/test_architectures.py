@@ -8,9 +8,9 @@ from torch import Tensor
 
 from redraft.bench import architectures
 from redraft.bench.architectures import NETWORKS, bench_architectures, seeded_problem
-from redraft.models.family import recognise
-from redraft.models.proggan_shapes import facts_for
-from redraft.models.published import stylegan2_facts
+from redraft.models.arch.families import recognise
+from redraft.models.arch.proggan_shapes import facts_for
+from redraft.models.listed.published import stylegan2_facts
 
 
 def empty(*shape: int) -> Tensor:

@@ -18,10 +18,10 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from redraft.artifact import weight_digest
 from redraft.cli.app import app
-from redraft.models.checkpoint import load_state, tensors_digest
-from redraft.models.opening import locate_file, open_base
+from redraft.edit.artifact import weight_digest
+from redraft.models.checkpoint.weights import load_state, tensors_digest
+from redraft.models.open import locate_file, open_base
 
 StateMaker = Callable[..., dict[str, Tensor]]
 LIMIT = 0.75

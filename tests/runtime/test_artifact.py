@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from redraft.artifact import Edit, EditFacts, RuleFacts, to_file, weight_digest
-from redraft.delta import Delta
+from redraft.edit.artifact import Edit, EditFacts, RuleFacts, to_file, weight_digest
 from redraft.errors import ArtifactError, ModelError
-from redraft.models.dcgan import DCGAN
+from redraft.models.arch.dcgan import DCGAN
+from redraft.solve.delta import Delta
 
 GeneratorMaker = Callable[..., DCGAN]
 RULES = (("glasses", "layer6", 2), ("hat", "layer6", 3), ("tie", "layer9", 1))

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redraft.cache import Cache, Hit, Miss, address, cache_root
+from redraft.disk.cache import Cache, Hit, Miss, address, cache_root
 from redraft.errors import ArtifactError
 
 FIELDS: dict[str, Any] = {
@@ -112,7 +112,7 @@ def test_entries_of_another_kind_or_with_nothing_in_common_are_not_near(cache: C
 def test_a_hit_tells_the_shapes_without_torch(cache: Cache) -> None:
     cache.put("statistics", FIELDS, moment())
     program = (
-        "import sys; from pathlib import Path; from redraft.cache import Cache\n"
+        "import sys; from pathlib import Path; from redraft.disk.cache import Cache\n"
         "print(Cache(Path(sys.argv[1])).lookup('statistics', eval(sys.argv[2])).shapes)\n"
         "print('torch' in sys.modules)\n"
     )
@@ -196,7 +196,7 @@ def test_kinds_cannot_leave_the_folder(cache: Cache) -> None:
 @pytest.mark.usefixtures("uncounted")
 def test_processes_that_write_at_once_leave_a_whole_entry(cache: Cache) -> None:
     program = (
-        "import sys, torch; from pathlib import Path; from redraft.cache import Cache\n"
+        "import sys, torch; from pathlib import Path; from redraft.disk.cache import Cache\n"
         "cache = Cache(Path(sys.argv[1])); tensor = torch.arange(200_000.0)\n"
         "for _ in range(20):\n"
         "    cache.put('statistics', {'a': 1}, {'t': tensor})\n"

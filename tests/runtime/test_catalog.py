@@ -9,11 +9,11 @@ from collections.abc import Callable
 import pytest
 
 from redraft.errors import ModelError
-from redraft.models.catalog import CATALOG, FACES, find, known_models
-from redraft.models.download import fetch
-from redraft.models.family import recognise
-from redraft.models.header import read_header
-from redraft.models.sources import HttpFile, WheelMember
+from redraft.models.arch.families import recognise
+from redraft.models.checkpoint.header import read_header
+from redraft.models.listed.catalog import CATALOG, FACES, find, known_models
+from redraft.models.listed.download import fetch
+from redraft.models.listed.entry import HttpFile, WheelMember
 
 
 def test_a_listed_model_is_found() -> None:
@@ -168,7 +168,7 @@ def test_published_models_are_known_without_their_files(
 
 def test_the_list_needs_no_torch() -> None:
     program = (
-        "import sys; from redraft.models.catalog import known_models\n"
+        "import sys; from redraft.models.listed.catalog import known_models\n"
         "known_models(); print('torch' in sys.modules)\n"
     )
     done = subprocess.run(

@@ -16,8 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redraft.errors import ArtifactError, ModelError
-from redraft.models.checkpoint import State, load_state, read_header, tensors_digest, write_state
-from redraft.models.header import shared_prefix
+from redraft.models.checkpoint.header import shared_prefix
+from redraft.models.checkpoint.weights import (
+    State,
+    load_state,
+    read_header,
+    tensors_digest,
+    write_state,
+)
 
 TORCH_FORMATS = ["torch-zip", "torch-legacy"]
 DTYPES = [
@@ -166,7 +172,8 @@ def test_reading_the_head_needs_no_torch_and_no_weights(tmp_path: Path) -> None:
     data = path.read_bytes().replace(b"\0\0\x80\x3f" * 1_000_000, b"\xff" * 4_000_000)
     path.write_bytes(data)
     program = (
-        "import sys; from pathlib import Path; from redraft.models.header import read_header\n"
+        "import sys; from pathlib import Path\n"
+        "from redraft.models.checkpoint.header import read_header\n"
         "print(read_header(Path(sys.argv[1])).tensors['w'].shape, 'torch' in sys.modules)\n"
     )
     done = subprocess.run(

@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from redraft.errors import ModelError
-from redraft.models.checkpoint import load_state, read_header
-from redraft.models.inert import ForbiddenGlobalError, MalformedPickleError, read_pickle
+from redraft.models.checkpoint.inert import ForbiddenGlobalError, MalformedPickleError, read_pickle
+from redraft.models.checkpoint.weights import load_state, read_header
 
 
 def names_in(folder: Path) -> list[str]:
@@ -208,7 +208,7 @@ def test_programs_that_would_exhaust_the_machine(
     zip_with(tmp_path / "f", pickled)
     program = (
         "import sys; from pathlib import Path; from redraft.errors import ModelError\n"
-        "from redraft.models.header import read_header\n"
+        "from redraft.models.checkpoint.header import read_header\n"
         "try: read_header(Path(sys.argv[1]))\n"
         "except ModelError as error: print(error.code)\n"
     )

@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 
 import redraft
-from redraft.artifact import Edit, weight_digest
-from redraft.cache import Cache
-from redraft.combining import cached_moment, change_cosine, combine, measure, shared_weights
-from redraft.delta import Delta, interference
+from redraft.disk.cache import Cache
+from redraft.edit.artifact import Edit, weight_digest
+from redraft.edit.combine import cached_moment, change_cosine, combine, measure, shared_weights
+from redraft.edit.joined_recipe import Part
 from redraft.errors import ArtifactError, ModelError
-from redraft.joined_recipe import Part
-from redraft.models.checkpoint import load_state
-from redraft.models.opening import locate_file
-from redraft.runner import Run, run_plan
+from redraft.models.checkpoint.weights import load_state
+from redraft.models.open import locate_file
+from redraft.runs.runner import Run, run_plan
+from redraft.solve.delta import Delta, interference
 
 BODY = """
 rule {name} at {layer} {{

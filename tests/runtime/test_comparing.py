@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import redraft
-from redraft.artifact import Edit
-from redraft.comparing import compare_edits, compare_runs, principal_angles
-from redraft.delta import Delta
+from redraft.edit.artifact import Edit
 from redraft.errors import ArtifactError
-from redraft.loading import CheckFailedError
-from redraft.runner import Run, finish, run_plan
+from redraft.plans.loading import CheckFailedError
+from redraft.runs.compare import compare_edits, compare_runs, principal_angles
+from redraft.runs.runner import Run, finish, run_plan
+from redraft.solve.delta import Delta
 
 BODY = """
 rule hat at layer6 {

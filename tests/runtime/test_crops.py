@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from redraft import goals
-from redraft.crops import Box, crop, focus, reach_of
-from redraft.models.adapter import LayerForm, LayerInputs
-from redraft.models.plain import form_of
-from redraft.models.proggan import ConvolutionForm, plain_phases
-from redraft.models.stylegan2_form import ModulatedForm
+from redraft.models.arch.plain import form_of
+from redraft.models.arch.proggan import ConvolutionForm, plain_phases
+from redraft.models.arch.stylegan2.form import ModulatedForm
+from redraft.models.generator import LayerForm, LayerInputs
+from redraft.solve import goals
 from redraft.solve.descent import GradientSolver
 from redraft.solve.directions import goal_directions
 from redraft.solve.problem import Problem, data_loss
+from redraft.solve.windows import Box, crop, focus, reach_of
 
 ProblemMaker = Callable[..., Problem]
 GeneratorMaker = Callable[..., object]

@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from redraft import goals, latents
 from redraft.errors import ModelError, RunError
-from redraft.models.adapter import Generator, LayerForm, LayerInputs
-from redraft.models.dcgan import DCGAN
-from redraft.models.proggan import ConvolutionForm, ProgGAN, plain_phases
-from redraft.models.stylegan2 import StyleGAN2
-from redraft.solve import davidbau
-from redraft.solve.davidbau import AuthorsAdam, Marked
-from redraft.solve.davidbau_layer import entering, layer_of, noise_maps
+from redraft.models import latents
+from redraft.models.arch.dcgan import DCGAN
+from redraft.models.arch.proggan import ConvolutionForm, ProgGAN, plain_phases
+from redraft.models.arch.stylegan2.generator import StyleGAN2
+from redraft.models.generator import Generator, LayerForm, LayerInputs
+from redraft.rivals import davidbau
+from redraft.rivals.davidbau import AuthorsAdam, Marked
+from redraft.rivals.davidbau_layer import entering, layer_of, noise_maps
+from redraft.solve import goals
 
 Maker = Callable[..., StyleGAN2]
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from redraft.errors import ModelError
-from redraft.models import dcgan
-from redraft.models.adapter import LayerInputs, transposed_phases
-from redraft.models.dcgan import DCGAN
+from redraft.models.arch import dcgan
+from redraft.models.arch.dcgan import DCGAN
+from redraft.models.generator import LayerInputs, transposed_phases
 
 LAYERS = ("layer3", "layer6", "layer9")
 StateMaker = Callable[..., dict[str, Tensor]]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from redraft.delta import Delta, interference, zeroing
+from redraft.solve.delta import Delta, interference, zeroing
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:

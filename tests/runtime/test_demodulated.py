@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from redraft import goals
-from redraft.models import stylegan2_form
-from redraft.models.adapter import Demodulation, LayerInputs, Phase
-from redraft.solve import exact, products, ridge
+from redraft.models.arch.stylegan2 import form as stylegan2_form
+from redraft.models.generator import Demodulation, LayerInputs, Phase
+from redraft.solve import exact, goals, products, ridge
 from redraft.solve import problem as objective_parts
 from redraft.solve.demodulated import gains_at
 from redraft.solve.descent import GradientSolver, ProjectedAdam

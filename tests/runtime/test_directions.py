@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from redraft import goals
 from redraft.errors import RunError
-from redraft.models.dcgan import DCGAN
+from redraft.models.arch.dcgan import DCGAN
+from redraft.solve import goals
 from redraft.solve.directions import (
     RIDGE,
     goal_directions,

@@ -22,9 +22,9 @@ from pathlib import Path
 import pytest
 
 from redraft.errors import ArtifactError, ModelError
-from redraft.models.catalog import FACES
-from redraft.models.download import cached_path, fetch
-from redraft.models.sources import Entry, WheelMember
+from redraft.models.listed.catalog import FACES
+from redraft.models.listed.download import cached_path, fetch
+from redraft.models.listed.entry import Entry, WheelMember
 
 WHEEL_NAME = "tiny_weights-1.0-py3-none-any.whl"
 WEIGHTS = random.Random(5).randbytes(3_000_000)
@@ -357,9 +357,9 @@ PROGRAM = """
 import os, signal, sys
 from dataclasses import replace
 from pathlib import Path
-from redraft.models.catalog import FACES
-from redraft.models.download import fetch
-from redraft.models.sources import WheelMember
+from redraft.models.listed.catalog import FACES
+from redraft.models.listed.download import fetch
+from redraft.models.listed.entry import WheelMember
 
 root, wheel, member, size, kill_at = sys.argv[1:]
 source = WheelMember("tiny-weights", "1.0", "tiny_weights/weights.tar", wheel, member, int(size))

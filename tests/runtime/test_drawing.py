@@ -9,18 +9,26 @@ from typing import Any
 import pytest
 import torch
 
-from redraft import drawing, keys, latents
-from redraft.drawing import batch_size, draw, draw_values, inputs_in_parts, inputs_of_all, together
-from redraft.evaluate import leftout
-from redraft.evaluate.effect import wish_between, wish_of
-from redraft.execute import judged
-from redraft.loading import loads
-from redraft.models.adapter import Generator
-from redraft.models.catalog import FACES, known_models
-from redraft.models.published import stylegan2_facts
-from redraft.planner import make_plan
-from redraft.report.outputs import report_data
-from redraft.runner import run_plan
+from redraft.judge import leftout
+from redraft.judge.effect import wish_between, wish_of
+from redraft.memory import keys
+from redraft.models import batches, latents
+from redraft.models.batches import (
+    batch_size,
+    draw,
+    draw_values,
+    inputs_in_parts,
+    inputs_of_all,
+    together,
+)
+from redraft.models.generator import Generator
+from redraft.models.listed.catalog import FACES, known_models
+from redraft.models.listed.published import stylegan2_facts
+from redraft.plans.loading import loads
+from redraft.plans.planner import make_plan
+from redraft.runs.execute import judged
+from redraft.runs.runner import run_plan
+from redraft.show.report.outputs import report_data
 from redraft.solve.problem import Problem
 from redraft_dsl.facts import ModelFacts
 
@@ -56,11 +64,11 @@ def test_no_tensor_of_a_batch_is_larger_than_what_was_laid_down(size: int) -> No
     for layer in facts.layers:
         height, width = layer.value_size
         pictures = together(facts, layer.name)
-        assert pictures * layer.out_channels * height * width <= drawing.ELEMENTS
+        assert pictures * layer.out_channels * height * width <= batches.ELEMENTS
         height, width = layer.key_size
         found = batch_size(facts, layers=[layer.name])
         assert found >= 1
-        assert found * layer.in_channels * height * width <= drawing.ELEMENTS
+        assert found * layer.in_channels * height * width <= batches.ELEMENTS
     # The last of several layers decides, in whatever order and by whatever name they are given.
     last = facts.layers[-1]
     assert batch_size(facts, layers=[last.names[1], "layer2"]) == batch_size(
@@ -70,7 +78,7 @@ def test_no_tensor_of_a_batch_is_larger_than_what_was_laid_down(size: int) -> No
 
 def test_the_listed_faces_are_computed_in_as_few_batches_as_ever() -> None:
     facts = known_models().listed[FACES.name]
-    assert batch_size(facts) == drawing.MOST
+    assert batch_size(facts) == batches.MOST
     for layer in facts.layers:
         assert batch_size(facts, 100, [layer.name]) == 100
         assert together(facts, layer.name) > 400
@@ -89,10 +97,10 @@ def test_batches_change_nothing(
     form = generator.form(layer)
     values = form.activate(form.response(inputs, form.weight))
     assert len(list(inputs_in_parts(generator, rows, layer))) == 1
-    monkeypatch.setattr(drawing, "POSITIONS", 3 * whole.shape[2] * whole.shape[3])
+    monkeypatch.setattr(batches, "POSITIONS", 3 * whole.shape[2] * whole.shape[3])
     torch.testing.assert_close(draw(generator, rows), whole)
     torch.testing.assert_close(draw_values(generator, layer, values, inputs), whole)
-    monkeypatch.setattr(drawing, "ELEMENTS", 3 * max(inputs.keys[0].numel(), values[0].numel()))
+    monkeypatch.setattr(batches, "ELEMENTS", 3 * max(inputs.keys[0].numel(), values[0].numel()))
     assert len(list(inputs_in_parts(generator, rows, layer))) > 1
     found = inputs_of_all(generator, rows, layer)
     torch.testing.assert_close(found.keys, inputs.keys)
@@ -121,7 +129,7 @@ def test_figures_do_not_depend_on_batches(
         return *per_picture, torch.tensor([wish.size, between.size, found.gain, found.side])
 
     whole = figures()
-    monkeypatch.setattr(drawing, "ELEMENTS", 2 * goal.values[0].numel())
+    monkeypatch.setattr(batches, "ELEMENTS", 2 * goal.values[0].numel())
     for one, other in zip(whole, figures(), strict=True):
         assert float(one.abs().max()) > 0
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
@@ -140,8 +148,8 @@ def test_large_pictures_are_kept_reduced(
     recipe = loads(path.read_text(), path.parent)
     run = run_plan(make_plan(recipe, path.parent), out=tmp_path / "out", device="cpu")
     whole = report_data(run)
-    monkeypatch.setattr("redraft.report.outputs.SHOWN_SIDE", 16)
-    monkeypatch.setattr(drawing, "ELEMENTS", 5 * 16 * 32 * 32)
+    monkeypatch.setattr("redraft.show.report.outputs.SHOWN_SIDE", 16)
+    monkeypatch.setattr(batches, "ELEMENTS", 5 * 16 * 32 * 32)
     small = report_data(run)
     for one, other in zip(whole.rules, small.rules, strict=True):
         tiles = zip((*one.contexts, *one.unseen), (*other.contexts, *other.unseen), strict=True)

@@ -11,9 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from redraft import goals
-from redraft.delta import Delta
-from redraft.evaluate.effect import (
+from redraft.judge.effect import (
     CORRELATION,
     PictureScores,
     Wish,
@@ -22,9 +20,11 @@ from redraft.evaluate.effect import (
     summarise,
     wish_of,
 )
-from redraft.goals import Goal
-from redraft.models.adapter import LayerInputs
-from redraft.models.dcgan import DCGAN
+from redraft.models.arch.dcgan import DCGAN
+from redraft.models.generator import LayerInputs
+from redraft.solve import goals
+from redraft.solve.delta import Delta
+from redraft.solve.goals import Goal
 from redraft_dsl.facts import ModelFacts
 
 GeneratorMaker = Callable[..., DCGAN]
@@ -198,7 +198,7 @@ def test_measuring_a_rule_is_comparing_pictures_and_changes_nothing(
     state = {name: tensor.clone() for name, tensor in generator.module.state_dict().items()}
     found = measure(generator, "layer6", delta, rows, wish)
     assert all(torch.equal(t, state[n]) for n, t in generator.module.state_dict().items())
-    monkeypatch.setattr("redraft.drawing.POSITIONS", 4 * 64 * 64)
+    monkeypatch.setattr("redraft.models.batches.POSITIONS", 4 * 64 * 64)
     parts = measure(generator, "layer6", delta, rows, wish)
     before = generator.sample(rows)
     generator.set_weight("layer6", delta.added_to(form.weight))

@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from redraft import goals
 from redraft.errors import RunError
-from redraft.solve import levenberg, products
+from redraft.solve import goals, levenberg, products
 from redraft.solve.descent import GradientSolver, ProjectedAdam
 from redraft.solve.directions import goal_directions
 from redraft.solve.exact import ExactSolver

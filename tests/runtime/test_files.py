@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from redraft.disk.files import atomic_path, remove_stale, sha256_file, write_bytes, write_text
 from redraft.errors import ArtifactError
-from redraft.files import atomic_path, remove_stale, sha256_file, write_bytes, write_text
 
 
 def names_in(folder: Path) -> list[str]:
@@ -117,7 +117,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
 def test_a_size_limit_stops_a_second_process_cleanly(tmp_path: Path) -> None:
     program = (
         "import resource, sys; from pathlib import Path\n"
-        "from redraft.files import write_bytes; from redraft.errors import ArtifactError\n"
+        "from redraft.disk.files import write_bytes; from redraft.errors import ArtifactError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try: write_bytes(Path(sys.argv[1]), b'x' * 2000)\n"
         "except ArtifactError as error: print(error.message)\n"

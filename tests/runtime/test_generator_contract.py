@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from redraft.artifact import from_file, to_file
+from redraft.edit.artifact import from_file, to_file
 from redraft.errors import ModelError
-from redraft.models.adapter import Generator, LayerForm, LayerInputs
+from redraft.models.generator import Generator, LayerForm, LayerInputs
 
 MAKERS = ("make_generator", "make_proggan", "make_sequential", "make_stylegan2")
 Maker = Callable[..., Generator]

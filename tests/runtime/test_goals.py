@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from redraft import drawing, goals
 from redraft.errors import RunError
-from redraft.goals import Goal, Patch
-from redraft.models.adapter import LayerInputs, transposed_phases
-from redraft.models.dcgan import DCGAN, TransposedForm
-from redraft_dsl.recipe import Length, Polygon
-from redraft_dsl.regions import coverage, resample
+from redraft.models import batches
+from redraft.models.arch.dcgan import DCGAN, TransposedForm
+from redraft.models.generator import LayerInputs, transposed_phases
+from redraft.solve import goals
+from redraft.solve.goals import Goal, Patch
+from redraft_dsl.geometry.regions import coverage, resample
+from redraft_dsl.recipe.model import Length, Polygon
 
 GeneratorMaker = Callable[..., DCGAN]
 SIZE = 8
@@ -144,7 +145,7 @@ def test_pictures_that_do_not_fit_at_once_get_the_same_goal(
         goals.paste(form, inputs, whole, patch, regions),
         goals.silence(form, inputs, whole, silenced, torch.stack(regions)),
     ]
-    monkeypatch.setattr(drawing, "ELEMENTS", at_once * 4 * len(weight) * 16)
+    monkeypatch.setattr(batches, "ELEMENTS", at_once * 4 * len(weight) * 16)
     found = [
         goals.paste(form, inputs, whole, patch, regions),
         goals.silence(form, inputs, whole, silenced, torch.stack(regions)),

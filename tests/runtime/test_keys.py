@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from redraft import keys
 from redraft.errors import RunError
-from redraft.keys import ContextKeys
-from redraft.models.adapter import LayerInputs
+from redraft.memory import keys
+from redraft.memory.keys import ContextKeys
+from redraft.models.generator import LayerInputs
 
 METHODS = [keys.whitened_directions, keys.svd_directions]
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redraft.errors import RunError
-from redraft.latents import batches, rows, sample, sampler_digest, values_digest
+from redraft.models.latents import batches, rows, sample, sampler_digest, values_digest
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -81,7 +81,7 @@ def test_impossible_requests(call: object, words: str) -> None:
 
 def test_a_long_stream_stays_small() -> None:
     program = (
-        "import tracemalloc; from redraft.latents import batches; import torch\n"
+        "import tracemalloc; from redraft.models.latents import batches; import torch\n"
         "tracemalloc.start()\n"
         "n = sum(len(b) for b in batches(1, 60_000, 100, 50))\n"
         "print(n, tracemalloc.get_traced_memory()[1])\n"
@@ -110,7 +110,7 @@ def test_digests_tell_samplers_apart() -> None:
 
 def test_naming_latents_needs_no_torch() -> None:
     program = (
-        "import sys; from redraft.latents import sampler_digest, values_digest\n"
+        "import sys; from redraft.models.latents import sampler_digest, values_digest\n"
         "sampler_digest(1, 2, 3); values_digest(1, 2, 3); print('torch' in sys.modules)\n"
     )
     done = subprocess.run(

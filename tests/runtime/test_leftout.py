@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from redraft import goals
-from redraft.evaluate.effect import PictureScores, draw_goal
-from redraft.evaluate.leftout import Fold, LeftOut, left_out, left_out_scores, reached
-from redraft.models.adapter import LayerInputs
-from redraft.models.dcgan import DCGAN
+from redraft.judge.effect import PictureScores, draw_goal
+from redraft.judge.leftout import Fold, LeftOut, left_out, left_out_scores, reached
+from redraft.models.arch.dcgan import DCGAN
+from redraft.models.generator import LayerInputs
+from redraft.solve import goals
 from redraft.solve.directions import goal_directions
 from redraft.solve.exact import ExactSolver
 from redraft.solve.problem import Problem, Solution, edited_weight

@@ -12,16 +12,16 @@ import torch
 from PIL import Image
 
 import redraft
-from redraft import lock
-from redraft.cache import Cache
+from redraft.disk.cache import Cache
 from redraft.errors import VerifyMismatchError
-from redraft.lock import Lock, Record
-from redraft.lock_compare import LockDiffersError
-from redraft.locking import make_lock, plan_obeying
-from redraft.models.checkpoint import load_state
-from redraft.planner import make_plan
-from redraft.runner import Run, finish, run_plan
-from redraft.verifier import verify
+from redraft.models.checkpoint.weights import load_state
+from redraft.plans import lock
+from redraft.plans.lock import Lock, Record
+from redraft.plans.lock_compare import LockDiffersError
+from redraft.plans.planner import make_plan
+from redraft.runs.locking import make_lock, plan_obeying
+from redraft.runs.runner import Run, finish, run_plan
+from redraft.runs.verify import verify
 
 EYES = "box(x 8..40, y 16..32)"
 SEARCH = f"""

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redraft import lock
 from redraft.errors import PlanError
-from redraft.lock import Lock, Record
+from redraft.plans import lock
+from redraft.plans.lock import Lock, Record
 
 DIGEST = "0123456789abcdef" * 4
 SAMPLE = f"""redraft-lock 1

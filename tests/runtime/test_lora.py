@@ -13,10 +13,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from redraft.artifact import Edit, EditFacts, RuleFacts, to_file, weight_digest
-from redraft.delta import Delta
+from redraft.edit.artifact import Edit, EditFacts, RuleFacts, to_file, weight_digest
+from redraft.edit.lora import LORA_FORMAT, MERGE, lora_bytes, lora_layers, made_for, write_lora
 from redraft.errors import ArtifactError, ModelError
-from redraft.lora import LORA_FORMAT, MERGE, lora_bytes, lora_layers, made_for, write_lora
+from redraft.solve.delta import Delta
 
 Maker = Callable[..., Any]
 

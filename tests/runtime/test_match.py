@@ -9,14 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from redraft import match, site
 from redraft.errors import PlanError
-from redraft.models.adapter import LayerInputs
-from redraft.models.dcgan import DCGAN
-from redraft.site import Site
-from redraft.statistics import second_moments
+from redraft.memory import match
+from redraft.memory.moments import second_moments
+from redraft.models.arch.dcgan import DCGAN
+from redraft.models.generator import LayerInputs
+from redraft.runs import site
+from redraft.runs.site import Site
 from redraft_dsl import KnownModels, loads
-from redraft_dsl.recipe import Match
+from redraft_dsl.recipe.model import Match
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:

@@ -21,8 +21,8 @@ from traitlets.config import Config
 
 import redraft
 from redraft.notebook.html import edit_html, run_html
-from redraft.runner import run_plan
-from redraft_dsl.html import code_html
+from redraft.runs.runner import run_plan
+from redraft_dsl.report.html import code_html
 
 ROOT = Path(__file__).resolve().parents[2]
 EYES = "box(x 8..40, y 16..32)"

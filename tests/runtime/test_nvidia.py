@@ -17,12 +17,12 @@ import pytest
 import torch
 from torch import nn
 
-from redraft.applying import apply_to_file, revert_file
-from redraft.artifact import Edit, EditFacts, RuleFacts, weight_digest
-from redraft.delta import Delta
+from redraft.edit.apply import apply_to_file, revert_file
+from redraft.edit.artifact import Edit, EditFacts, RuleFacts, weight_digest
 from redraft.errors import ArtifactError, ModelError
-from redraft.models.checkpoint import load_state, read_header, tensors_digest, write_state
-from redraft.models.opening import Base, locate_file, open_base
+from redraft.models.checkpoint.weights import load_state, read_header, tensors_digest, write_state
+from redraft.models.open import Base, locate_file, open_base
+from redraft.solve.delta import Delta
 from redraft_dsl.facts import ModelFacts
 
 # What their files carry as the text of a program; whoever runs or compiles it is found out.
@@ -220,7 +220,8 @@ def test_where_the_generator_lies(
 
 def test_the_head_is_read_without_torch_and_without_the_modules(pickled: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from redraft.models.header import read_header\n"
+        "import sys; from pathlib import Path\n"
+        "from redraft.models.checkpoint.header import read_header\n"
         "print(len(read_header(Path(sys.argv[1])).tensors), 'torch' in sys.modules, "
         "'dnnlib' in sys.modules)\n"
     )

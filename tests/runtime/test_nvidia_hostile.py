@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from redraft.errors import ModelError
-from redraft.models.checkpoint import load_state, read_header, write_state
+from redraft.models.checkpoint.weights import load_state, read_header, write_state
 
 RECONSTRUCT = "torch_utils.persistence._reconstruct_persistent_obj"
 LOAD = "torch.storage._load_from_bytes"
@@ -337,7 +337,7 @@ def test_programs_that_would_exhaust_the_machine(
     path.write_bytes(content)
     program = (
         "import sys; from pathlib import Path; from redraft.errors import ModelError\n"
-        "from redraft.models.header import read_header\n"
+        "from redraft.models.checkpoint.header import read_header\n"
         "try: read_header(Path(sys.argv[1]))\n"
         "except ModelError as error: print(error.code)\n"
     )

@@ -13,17 +13,17 @@ import pytest
 import torch
 
 import redraft
-from redraft import lock
-from redraft.artifact import Edit
+from redraft.edit.artifact import Edit
 from redraft.errors import ArtifactError, RedraftError
-from redraft.loading import CheckFailedError
-from redraft.locking import make_lock, plan_obeying
-from redraft.pack import writing
-from redraft.pack.reading import Pack, edit_in, opened, read_pack, recipe_in, run_in, unpack
-from redraft.pack.writing import Packed, pack
-from redraft.planner import make_plan
-from redraft.runner import Run, finish, run_plan
-from redraft.verifier import verify
+from redraft.plans import lock
+from redraft.plans.loading import CheckFailedError
+from redraft.plans.planner import make_plan
+from redraft.runs.locking import make_lock, plan_obeying
+from redraft.runs.runner import Run, finish, run_plan
+from redraft.runs.verify import verify
+from redraft.share.pack import writing
+from redraft.share.pack.reading import Pack, edit_in, opened, read_pack, recipe_in, run_in, unpack
+from redraft.share.pack.writing import Packed, pack
 
 EYES = "box(x 8..40, y 16..32)"
 BODY = f"""

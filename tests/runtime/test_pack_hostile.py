@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redraft.errors import ArtifactError
-from redraft.pack import MAX_BYTES, MAX_ENTRIES, container
-from redraft.pack.reading import opened, read_pack, unpack
+from redraft.share.pack import MAX_BYTES, MAX_ENTRIES, container
+from redraft.share.pack.reading import opened, read_pack, unpack
 
 FILES = {"recipe.redraft": b"edition 2026\n", "masks/eyes.png": b"\x89PNG"}
 

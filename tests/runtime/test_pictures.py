@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageColor
 
-from redraft.contours import contours
-from redraft.pictures import (
+from redraft.show.contours import contours
+from redraft.show.pictures import (
     ROLE_COLOURS,
     RegionOutline,
     Tile,
@@ -22,7 +22,7 @@ from redraft.pictures import (
     roles_of,
     to_picture,
 )
-from redraft.sheets import EDGE, LABEL_HEIGHT, SPACE, WIDEST, Band, before_after, contact_sheet
+from redraft.show.sheets import EDGE, LABEL_HEIGHT, SPACE, WIDEST, Band, before_after, contact_sheet
 
 
 def box_area(x0, y0, x1, y1, size=(16, 16)):

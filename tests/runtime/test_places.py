@@ -11,14 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from redraft import latents, places
+from redraft.disk.files import sha256_file
 from redraft.errors import PlanError
-from redraft.files import sha256_file
-from redraft.models.dcgan import DCGAN
-from redraft.places import ResolvedPlace
+from redraft.memory import places
+from redraft.memory.places import ResolvedPlace
+from redraft.models import latents
+from redraft.models.arch.dcgan import DCGAN
 from redraft_dsl import KnownModels, Recipe, loads
 from redraft_dsl.facts import ModelFacts
-from redraft_dsl.recipe import Box, Combination, Length, Mask, Place
+from redraft_dsl.recipe.model import Box, Combination, Length, Mask, Place
 
 
 def place(index: int = 0, block: str = "z", y: tuple[int, int] = (24, 38)) -> Place:

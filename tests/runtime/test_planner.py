@@ -11,12 +11,14 @@ import pytest
 import torch
 
 from redraft import load
-from redraft.cache import Cache
+from redraft.disk.cache import Cache
 from redraft.errors import ModelError, PlanError
-from redraft.loading import CheckFailedError
-from redraft.models import checkpoint, family, opening
-from redraft.planner import Plan, RuleStep, StatisticsStep, make_plan
-from redraft.runner import run_plan
+from redraft.models import open as opening
+from redraft.models.arch import families
+from redraft.models.checkpoint import weights
+from redraft.plans.loading import CheckFailedError
+from redraft.plans.planner import Plan, RuleStep, StatisticsStep, make_plan
+from redraft.runs.runner import run_plan
 
 EYES = "box(x 8..40, y 16..32)"
 CHAIN = f"""
@@ -86,10 +88,10 @@ def test_a_plan_reads_no_tensor(workshop: Any, monkeypatch: pytest.MonkeyPatch) 
         raise AssertionError("a tensor was read")
 
     path = workshop.recipe(CHAIN)
-    for module in (checkpoint, opening):
+    for module in (weights, opening):
         monkeypatch.setattr(module, "load_state", fail)
     monkeypatch.setattr(torch, "load", fail)
-    monkeypatch.setattr(family.Family, "build", fail)
+    monkeypatch.setattr(families.Family, "build", fail)
     assert len(planned(path).rules) == 4
 
 

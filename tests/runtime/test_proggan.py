@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from redraft.artifact import Edit
-from redraft.cache import Cache
+from redraft.disk.cache import Cache
+from redraft.edit.artifact import Edit
 from redraft.errors import ModelError
-from redraft.models import proggan
-from redraft.models.adapter import LayerForm, LayerInputs
-from redraft.models.family import recognise
-from redraft.models.opening import locate_file, open_base
-from redraft.models.proggan import ProgGAN, plain_phases
-from redraft.models.proggan_shapes import facts_for
-from redraft.runner import Run
+from redraft.models.arch import proggan
+from redraft.models.arch.families import recognise
+from redraft.models.arch.proggan import ProgGAN, plain_phases
+from redraft.models.arch.proggan_shapes import facts_for
+from redraft.models.generator import LayerForm, LayerInputs
+from redraft.models.open import locate_file, open_base
+from redraft.runs.runner import Run
 
 LAYERS = ("layer2", "layer3", "layer4", "layer5", "layer6", "layer7", "layer8")
 LATENT = 10
@@ -437,8 +437,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proggan_state: State
 
 def ran(path: Path, out: Path, **more: Any) -> Run:
     from redraft import load
-    from redraft.planner import make_plan
-    from redraft.runner import run_plan
+    from redraft.plans.planner import make_plan
+    from redraft.runs.runner import run_plan
 
     plan = make_plan(load(path), path.parent, cache=Cache())
     return run_plan(plan, out=out, cache=Cache(), **more)

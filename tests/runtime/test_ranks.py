@@ -16,13 +16,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from redraft.cache import Cache
+from redraft.disk.cache import Cache
+from redraft.disk.digest import tensors_digest
 from redraft.errors import RunError
-from redraft.models.digest import tensors_digest
-from redraft.ranks import ALONE, Ranks, joined
-from redraft.record import RunRecord
-from redraft.recording import group_record, machine_record
-from redraft.verifier import verify
+from redraft.plans.record import RunRecord
+from redraft.runs.processes import ALONE, Ranks, joined
+from redraft.runs.recording import group_record, machine_record
+from redraft.runs.verify import verify
 
 EYES = "box(x 8..40, y 16..32)"
 CHAIN = f"""
@@ -56,20 +56,21 @@ from datetime import timedelta
 from pathlib import Path
 
 import torch
-from redraft import drawing, latents, load
+from redraft import load
 from redraft.cli import main
 from redraft.errors import RedraftError, RunError
-from redraft.models.digest import tensors_digest
-from redraft.planner import make_plan
-from redraft.ranks import joined
-from redraft.recording import group_record
-from redraft.runner import assist_run, finish, run_plan
-from redraft.session import open_session
-from redraft.statistics import second_moments
+from redraft.disk.digest import tensors_digest
+from redraft.models import batches, latents
+from redraft.plans.planner import make_plan
+from redraft.runs.processes import joined
+from redraft.runs.recording import group_record
+from redraft.runs.runner import assist_run, finish, run_plan
+from redraft.runs.session import open_session
+from redraft.memory.moments import second_moments
 
 CPU = torch.device("cpu")
 torch.set_num_threads(1)
-drawing.POSITIONS = 7 * 64 * 64  # several batches of few pictures
+batches.POSITIONS = 7 * 64 * 64  # several batches of few pictures
 recipe, out = Path(sys.argv[1]), Path(sys.argv[2])
 
 

@@ -15,8 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from redraft.pictures import RegionOutline, Tile
-from redraft.record import (
+from redraft.plans.record import (
     LeftOutRecord,
     MachineRecord,
     ModelRecord,
@@ -25,9 +24,10 @@ from redraft.record import (
     RunRecord,
     StatisticsRecord,
 )
-from redraft.report import ReportData, RuleView, render
-from redraft.report.sentences import verdict, warned, when
-from redraft.report.source import block_of, lines_of
+from redraft.show.pictures import RegionOutline, Tile
+from redraft.show.report import ReportData, RuleView, render
+from redraft.show.report.sentences import verdict, warned, when
+from redraft.show.report.source import block_of, lines_of
 
 DIGEST = "0123456789abcdef" * 4
 HOSTILE = '<script>alert("x")</script>\'"><img src=x onerror=alert(1)>{{ 7 * 7 }}'

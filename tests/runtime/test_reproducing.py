@@ -12,17 +12,17 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from redraft import latents
-from redraft.models.adapter import Generator, LayerInputs
-from redraft.models.dcgan import DCGAN
-from redraft.models.proggan import ProgGAN
-from redraft.models.stylegan2 import StyleGAN2
-from redraft.site import Site
-from redraft.solve import davidbau
-from redraft.solve.davidbau import AuthorsAdam, Marked
-from redraft.solve.davidbau_layer import entering, layer_of
-from redraft.solving import SolvedRule, solve_rule
-from redraft.statistics import second_moments
+from redraft.memory.moments import second_moments
+from redraft.models import latents
+from redraft.models.arch.dcgan import DCGAN
+from redraft.models.arch.proggan import ProgGAN
+from redraft.models.arch.stylegan2.generator import StyleGAN2
+from redraft.models.generator import Generator, LayerInputs
+from redraft.rivals import davidbau
+from redraft.rivals.davidbau import AuthorsAdam, Marked
+from redraft.rivals.davidbau_layer import entering, layer_of
+from redraft.runs.site import Site
+from redraft.runs.solving import SolvedRule, solve_rule
 from redraft_dsl import KnownModels, loads
 
 Maker = Callable[..., StyleGAN2]

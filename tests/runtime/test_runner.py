@@ -17,13 +17,13 @@ from PIL import Image
 from torch import Tensor
 
 from redraft import load
-from redraft.artifact import Edit, weight_digest
-from redraft.cache import Cache
+from redraft.disk.cache import Cache
+from redraft.edit.artifact import Edit, weight_digest
 from redraft.errors import ArtifactError, ModelError, PlanError, RedraftError, RunError
-from redraft.execute import check_untouched, unseen
-from redraft.models.checkpoint import load_state
-from redraft.planner import make_plan
-from redraft.runner import Run, finish, read_record, run_folder, run_plan
+from redraft.models.checkpoint.weights import load_state
+from redraft.plans.planner import make_plan
+from redraft.runs.execute import check_untouched, unseen
+from redraft.runs.runner import Run, finish, read_record, run_folder, run_plan
 from redraft_dsl import KnownModels, loads
 
 EYES = "box(x 8..40, y 16..32)"
@@ -200,12 +200,12 @@ def test_a_rule_whose_left_out_pictures_disagree_is_warned_of(
     workshop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = workshop.recipe(INSERT.format(eyes=EYES, more="rank 2"), count=40)
-    monkeypatch.setattr("redraft.recording.LOW_AGREEMENT", -1.0)
+    monkeypatch.setattr("redraft.runs.recording.LOW_AGREEMENT", -1.0)
     rule = ran(path).record.rules[0]
     assert rule.left_out.agreement is not None
     assert -1 <= rule.left_out.agreement <= 1
     assert rule.warnings == ()
-    monkeypatch.setattr("redraft.recording.LOW_AGREEMENT", 1.1)
+    monkeypatch.setattr("redraft.runs.recording.LOW_AGREEMENT", 1.1)
     (warning,) = ran(path).record.rules[0].warnings
     assert f"the left-out agreement is {rule.left_out.agreement:.2f}" in warning
     assert "mark more contexts" in warning
@@ -232,7 +232,7 @@ rule hat at layer6 {{
   context like z[3] {EYES} top 4 among 10..20 except 12
 }}
 """
-    from redraft.models.catalog import known_models
+    from redraft.models.listed.catalog import known_models
 
     recipe = loads(text, known_models()).recipe
     assert isinstance(known_models(), KnownModels)
@@ -245,9 +245,9 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from redraft import load
-from redraft.cache import Cache
-from redraft.planner import make_plan
-from redraft.runner import run_plan
+from redraft.disk.cache import Cache
+from redraft.plans.planner import make_plan
+from redraft.runs.runner import run_plan
 import torch
 torch.set_num_threads(1)
 path, out, word = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
@@ -462,10 +462,10 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from redraft import load
-from redraft.cache import Cache
+from redraft.disk.cache import Cache
 from redraft.errors import ArtifactError
-from redraft.planner import make_plan
-from redraft.runner import run_plan
+from redraft.plans.planner import make_plan
+from redraft.runs.runner import run_plan
 path, out = Path(sys.argv[1]), Path(sys.argv[2])
 plan = make_plan(load(path), path.parent, cache=Cache())
 

@@ -10,17 +10,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from redraft import goals, keys, latents
 from redraft.errors import ModelError, RunError
-from redraft.models import catalog, download
-from redraft.models.dcgan import DCGAN
-from redraft.site import Site
+from redraft.memory import keys
+from redraft.memory.moments import second_moments
+from redraft.models import latents
+from redraft.models.arch.dcgan import DCGAN
+from redraft.models.listed import catalog, download
+from redraft.runs.site import Site
+from redraft.runs.solving import context_directions, problem_of, solve_rule, solver_of
+from redraft.solve import goals
 from redraft.solve.exact import ExactSolver
 from redraft.solve.problem import Problem
-from redraft.solving import context_directions, problem_of, solve_rule, solver_of
-from redraft.statistics import second_moments
 from redraft_dsl import KnownModels, loads
-from redraft_dsl.recipe import Insert
+from redraft_dsl.recipe.model import Insert
 
 GeneratorMaker = Callable[..., DCGAN]
 EYES = "box(x 8..40, y 16..32)"
@@ -215,7 +217,7 @@ def test_directions_that_the_goal_does_not_hold_are_refused(make_generator: Gene
 
 @pytest.fixture(scope="module")
 def faces() -> DCGAN:
-    from redraft.models.opening import locate_listed, open_base
+    from redraft.models.open import locate_listed, open_base
 
     entry = catalog.find("faces")
     try:

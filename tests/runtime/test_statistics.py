@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from redraft import statistics
 from redraft.errors import RunError
-from redraft.models.dcgan import DCGAN
-from redraft.statistics import inverse_root, outer_sum, root, second_moments
+from redraft.memory import moments
+from redraft.memory.moments import inverse_root, outer_sum, root, second_moments
+from redraft.models.arch.dcgan import DCGAN
 
 GeneratorMaker = Callable[..., DCGAN]
 
@@ -117,7 +117,7 @@ def test_small_and_large_maps_give_the_sum_of_all_outer_products(
     size: tuple[int, int], block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With whole numbers every order of summation gives the same bits."""
-    monkeypatch.setattr(statistics, "BLOCK_POSITIONS", block)
+    monkeypatch.setattr(moments, "BLOCK_POSITIONS", block)
     source = torch.Generator().manual_seed(0)
     keys = torch.randint(-9, 10, (3, 11, *size), generator=source).float()
     rows = keys.permute(0, 2, 3, 1).reshape(-1, 11).double()

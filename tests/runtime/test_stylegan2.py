@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from redraft import latents as sampling
 from redraft.errors import ModelError
-from redraft.models import stylegan2
-from redraft.models.stylegan2 import StyleGAN2
+from redraft.models import latents as sampling
+from redraft.models.arch.stylegan2 import generator as stylegan2
+from redraft.models.arch.stylegan2.generator import StyleGAN2
 
 StateMaker = Callable[..., dict[str, Tensor]]
 LAYOUTS = ("rosinality", "authors", "authors-fused", "stylegan2-ada")

@@ -12,16 +12,17 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from redraft import goals, loads
-from redraft.artifact import Edit
+from redraft import loads
+from redraft.edit.artifact import Edit
 from redraft.errors import ModelError
-from redraft.models import stylegan2
-from redraft.models.checkpoint import load_state, write_state
-from redraft.models.header import read_header
-from redraft.models.opening import OpenModel, locate_file, open_base
-from redraft.models.stylegan2 import StyleGAN2
-from redraft.planner import Plan, make_plan
-from redraft.report.outputs import run_and_report
+from redraft.models.arch.stylegan2 import generator as stylegan2
+from redraft.models.arch.stylegan2.generator import StyleGAN2
+from redraft.models.checkpoint.header import read_header
+from redraft.models.checkpoint.weights import load_state, write_state
+from redraft.models.open import OpenModel, locate_file, open_base
+from redraft.plans.planner import Plan, make_plan
+from redraft.show.report.outputs import run_and_report
+from redraft.solve import goals
 
 StateMaker = Callable[..., dict[str, Tensor]]
 CPU = torch.device("cpu")

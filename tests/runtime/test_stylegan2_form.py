@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from redraft.models.adapter import LayerInputs
-from redraft.models.stylegan2_form import ModulatedForm
+from redraft.models.arch.stylegan2.form import ModulatedForm
+from redraft.models.generator import LayerInputs
 
 SIZES = [(1, 1), (1, 4), (3, 2), (4, 4), (7, 5)]
 CHANNELS, OUT, RANK, COUNT = 5, 4, 3, 2

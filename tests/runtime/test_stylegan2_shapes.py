@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from redraft.errors import ModelError
-from redraft.models import catalog
-from redraft.models.family import recognise
-from redraft.models.stylegan2_shapes import Found, read
+from redraft.models.arch.families import recognise
+from redraft.models.arch.stylegan2.shapes import Found, read
+from redraft.models.listed import catalog
 
 Shapes = dict[str, tuple[int, ...]]
 ShapesMaker = Callable[..., Shapes]
@@ -276,5 +276,5 @@ def test_recipes_may_name_it_and_truncate_it() -> None:
 
 
 def test_recognising_needs_no_torch() -> None:
-    code = "import sys, redraft.models.family; sys.exit('torch' in sys.modules)"
+    code = "import sys, redraft.models.arch.families; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -20,18 +20,18 @@ from PIL import Image
 from torch import Tensor
 
 from redraft import load
-from redraft.cache import Cache
+from redraft.disk.cache import Cache
 from redraft.errors import ArtifactError, PlanError, RedraftError, RunError
-from redraft.loading import CheckFailedError
-from redraft.planner import make_plan
-from redraft.ranks import Ranks, joined
-from redraft.runner import read_record, run_plan
-from redraft.shared import MOST, Shared, bytes_of
+from redraft.plans.loading import CheckFailedError
+from redraft.plans.planner import make_plan
+from redraft.runs.memo import MOST, Shared, bytes_of
+from redraft.runs.processes import Ranks, joined
+from redraft.runs.runner import read_record, run_plan
 from redraft.sweep import cells as grid
 from redraft.sweep.running import Task, finished, make_task, run_sweep
 from redraft.sweep.sheet import COLUMNS
 from redraft.sweep.summary import SweepRecord
-from redraft_dsl.sweeps import Axis, Sweep
+from redraft_dsl.check.sweeps import Axis, Sweep
 
 EYES = "box(x 8..40, y 16..32)"
 GRID = """\
@@ -184,7 +184,7 @@ from functools import partial
 from pathlib import Path
 import torch
 from redraft import load
-from redraft.planner import make_plan
+from redraft.plans.planner import make_plan
 from redraft.sweep.running import make_task, run_sweep
 
 torch.set_num_threads(1)
@@ -426,7 +426,7 @@ ONE_FAILS = """
 import os
 
 from redraft.errors import RedraftError, RunError
-from redraft.ranks import joined
+from redraft.runs.processes import joined
 
 def say(*words):
     # Both processes write to one pipe: a line and its end at once, or they would mix.

@@ -16,14 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redraft import load
-from redraft.artifact import Edit, weight_digest
-from redraft.cache import Cache
+from redraft.disk.cache import Cache
+from redraft.edit.artifact import Edit, weight_digest
 from redraft.errors import ArtifactError, RedraftError, VerifyMismatchError
-from redraft.models.checkpoint import load_state
-from redraft.planner import make_plan
-from redraft.record import MachineRecord
-from redraft.runner import finish, run_plan
-from redraft.verifier import RuleCheck, Verified, subspace_angle, verify
+from redraft.models.checkpoint.weights import load_state
+from redraft.plans.planner import make_plan
+from redraft.plans.record import MachineRecord
+from redraft.runs.runner import finish, run_plan
+from redraft.runs.verify import RuleCheck, Verified, subspace_angle, verify
 
 EYES = "box(x 8..40, y 16..32)"
 BODY = f"""

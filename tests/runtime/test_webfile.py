@@ -29,13 +29,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from redraft.disk.webfile import Limits
 from redraft.errors import ArtifactError, ModelError
-from redraft.models import catalog
-from redraft.models.download import Fetched, cached_path, obtain
-from redraft.models.locating import locate_listed
-from redraft.models.published import PUBLISHED
-from redraft.models.sources import Entry, HttpFile
-from redraft.models.webfile import Limits
+from redraft.models.listed import catalog
+from redraft.models.listed.download import Fetched, cached_path, obtain
+from redraft.models.listed.entry import Entry, HttpFile
+from redraft.models.listed.published import PUBLISHED
+from redraft.models.locate import locate_listed
 
 WEIGHTS = random.Random(6).randbytes(1_500_000)
 HALF = 700_000
@@ -504,7 +504,7 @@ def test_a_cache_that_cannot_be_written(ordinary_user: Path, server: Server) -> 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
 def test_a_full_disk(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    from redraft.models import webfile
+    from redraft.disk import webfile
 
     def full(_part: Path) -> IO[bytes]:
         return Path("/dev/full").open("ab", buffering=0)
@@ -520,9 +520,9 @@ PROGRAM = """
 import os, signal, sys
 from dataclasses import replace
 from pathlib import Path
-from redraft.models.published import PUBLISHED
-from redraft.models.download import obtain
-from redraft.models.sources import HttpFile
+from redraft.models.listed.published import PUBLISHED
+from redraft.models.listed.download import obtain
+from redraft.models.listed.entry import HttpFile
 
 root, url, head, kill_at = sys.argv[1:]
 

@@ -12,36 +12,36 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from redraft_dsl.binding import Bound, bind, seen_by
-from redraft_dsl.check import blocks, compat, fit, operations, reuse, shapes, structure
+from redraft_dsl.check.binding import Bound, bind, seen_by
 from redraft_dsl.check.context import Context, build_context
+from redraft_dsl.check.imports import Imported, Library, Opened, imported
 from redraft_dsl.check.kept import notebook
-from redraft_dsl.check.library import Imported, Library, Opened, imported
+from redraft_dsl.check.lower import spans_of, to_recipe
+from redraft_dsl.check.params import BoundParam, Given
 from redraft_dsl.check.parts import Group, about_parts, of_latents, of_regions, of_the_text
-from redraft_dsl.convert import spans_of, to_recipe
-from redraft_dsl.diagnostics import Diagnostic, error, in_order
+from redraft_dsl.check.rules import compat, fit, operations, regions, reuse, settings, statements
+from redraft_dsl.check.sweeps import Sweep, sweeps_of
 from redraft_dsl.editions import SHIPPED, Editions
 from redraft_dsl.facts import KnownModels, ModelFacts
-from redraft_dsl.params import BoundParam, Given
-from redraft_dsl.recipe import Recipe
+from redraft_dsl.recipe.model import Recipe
+from redraft_dsl.report.diagnostics import Diagnostic, error, in_order
 from redraft_dsl.source import Source, Span
-from redraft_dsl.sweeps import Sweep, sweeps_of
-from redraft_dsl.syntax import Include, Operation, SweepStatement, Tree
+from redraft_dsl.syntax.tree import Include, Operation, SweepStatement, Tree
 
 Rule = Callable[[Context], Iterable[Diagnostic]]
 
 RECIPE_RULES: tuple[Rule, ...] = (
     reuse.parameters_hold,
-    structure.required_statements,
-    structure.single_statements,
-    structure.order,
-    structure.edition_known,
-    structure.spelled_names,
-    structure.unique_names,
-    structure.version_format,
-    structure.model_known,
-    structure.truncation_means_something,
-    structure.unused,
+    statements.required_statements,
+    statements.single_statements,
+    statements.order,
+    statements.edition_known,
+    statements.spelled_names,
+    statements.unique_names,
+    statements.version_format,
+    statements.model_known,
+    statements.truncation_means_something,
+    statements.unused,
     reuse.names_hide_nothing,
     reuse.recipes_used,
     reuse.rules_included,
@@ -50,7 +50,7 @@ RECIPE_RULES: tuple[Rule, ...] = (
     reuse.unused_names,
     reuse.sweeps_hold,
     compat.averaged_masks,
-    shapes.region_cycles,
+    regions.region_cycles,
 )
 """Rules about a recipe as a whole."""
 
@@ -59,10 +59,10 @@ PART_RULES = (
         "text",
         of_the_text,
         (
-            blocks.known_settings,
-            blocks.settings_once,
-            blocks.required_settings,
-            blocks.setting_values,
+            settings.known_settings,
+            settings.settings_once,
+            settings.required_settings,
+            settings.setting_values,
             operations.layer_known,
             operations.restraints,
             operations.targets,
@@ -70,8 +70,8 @@ PART_RULES = (
             operations.mean_rank,
             compat.contradictions,
             compat.one_paste,
-            shapes.geometry,
-            shapes.mask_resampling,
+            regions.geometry,
+            regions.mask_resampling,
         ),
     ),
     Group("latents", of_latents, (operations.images, operations.matches)),
@@ -79,9 +79,9 @@ PART_RULES = (
         "regions",
         of_regions,
         (
-            shapes.region_names,
-            shapes.region_sizes,
-            shapes.mask_files,
+            regions.region_names,
+            regions.region_sizes,
+            regions.mask_files,
             fit.region_reaches_layer,
             fit.copy_fits,
             fit.rank_fits,
@@ -134,13 +134,13 @@ class Checked:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from redraft_dsl.html import checked_html
+        from redraft_dsl.report.html import checked_html
 
         return checked_html(self)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """The same, and a few lines for where HTML cannot be shown."""
-        from redraft_dsl.html import checked_bundle
+        from redraft_dsl.report.html import checked_bundle
 
         return checked_bundle(self)
 

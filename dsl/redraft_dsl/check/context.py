@@ -8,16 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from redraft_dsl import syntax as s
-from redraft_dsl.binding import Bound
+from redraft_dsl.check.binding import Bound
+from redraft_dsl.check.imports import Included, Library, Used, include, use
 from redraft_dsl.check.kept import Notebook, kept_measure
-from redraft_dsl.check.library import Included, Library, Used, include, use
 from redraft_dsl.check.measure import Sizes
 from redraft_dsl.check.resolve import Regions, resolve_all
-from redraft_dsl.diagnostics import Diagnostic
 from redraft_dsl.editions import Defaults, Editions
 from redraft_dsl.facts import KnownModels, LayerFacts, ModelFacts
+from redraft_dsl.report.diagnostics import Diagnostic
 from redraft_dsl.source import Source
+from redraft_dsl.syntax import tree as s
 
 S = TypeVar("S", bound=s.Statement)
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
-from redraft_dsl import recipe as r
 from redraft_dsl.check.measure import Measure
-from redraft_dsl.diagnostics import Diagnostic
-from redraft_dsl.masks import MaskError, MaskFile
-from redraft_dsl.mentions import Mentions, mentions_of
-from redraft_dsl.syntax import Include, Operation
+from redraft_dsl.check.mentions import Mentions, mentions_of
+from redraft_dsl.geometry.masks import MaskError, MaskFile
+from redraft_dsl.recipe import model as r
+from redraft_dsl.report.diagnostics import Diagnostic
+from redraft_dsl.syntax.tree import Include, Operation
 
 T = TypeVar("T")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from redraft_dsl.check.plain import Rows, coverage_rows, resample_rows
-from redraft_dsl.recipe import All, Box, Combination, Ellipse, Length, Mask, Polygon, Region
+from redraft_dsl.recipe.model import All, Box, Combination, Ellipse, Length, Mask, Polygon, Region
 
 if TYPE_CHECKING:
-    from redraft_dsl.regions import Coverage
+    from redraft_dsl.geometry.regions import Coverage
 
 
 TOUCHED = 1e-9
@@ -87,7 +87,7 @@ class Measure:
         if rows is not None:
             shares = [share for row in resample_rows(rows, size) for share in row]
             return Cells(max(shares), sum(share > TOUCHED for share in shares))
-        from redraft_dsl.regions import on_grid, resample
+        from redraft_dsl.geometry.regions import on_grid, resample
 
         if isinstance(region, Mask):
             # Not through the picture, where it is to be brought to the layer's grid in one step.
@@ -103,7 +103,7 @@ class Measure:
         return coverage_rows(region, self.image_size)
 
     def _coverage(self, region: Region) -> Coverage:
-        from redraft_dsl.regions import combine, coverage
+        from redraft_dsl.geometry.regions import combine, coverage
 
         if isinstance(region, Combination):
             return combine(region.kind, self._part(region.left), self._part(region.right))

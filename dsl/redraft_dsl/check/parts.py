@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import cast
 
-from redraft_dsl import syntax as s
-from redraft_dsl.build import shifted
 from redraft_dsl.check.context import Context
 from redraft_dsl.check.kept import Finding, Notebook
-from redraft_dsl.diagnostics import Diagnostic
-from redraft_dsl.masks import MaskError
-from redraft_dsl.mentions import Mentions
+from redraft_dsl.check.mentions import Mentions
+from redraft_dsl.geometry.masks import MaskError
+from redraft_dsl.report.diagnostics import Diagnostic
 from redraft_dsl.source import Span
+from redraft_dsl.syntax import tree as s
+from redraft_dsl.syntax.nodes import shifted
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Joined boxes as numbers without numpy, which takes longer to load than a recipe to check.
 
-The same formulas as in ``redraft_dsl.regions``, pixel by pixel, for regions that are small work.
+The same formulas as in ``redraft_dsl.geometry.regions``, pixel by pixel, for regions that are
+small work.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import math
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from redraft_dsl.recipe import All, Box, Combination, Length, Region
+from redraft_dsl.recipe.model import All, Box, Combination, Length, Region
 
 Rows: TypeAlias = list[list[float]]
 """The share of each pixel that is inside: rows from the top, pixels from the left."""

@@ -8,12 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, cast
 
-from redraft_dsl import recipe as r
-from redraft_dsl import syntax as s
-from redraft_dsl.build import MAX_JOINS
 from redraft_dsl.check.kept import Notebook, kept_mask, kept_same
-from redraft_dsl.masks import MaskError, MaskFile, path_fault, read_mask
-from redraft_dsl.mentions import parts
+from redraft_dsl.check.mentions import parts
+from redraft_dsl.geometry.masks import MaskError, MaskFile, path_fault, read_mask
+from redraft_dsl.recipe import model as r
+from redraft_dsl.syntax import tree as s
+from redraft_dsl.syntax.nodes import MAX_JOINS
 
 MAX_SHAPES = 512
 """Shapes in one region after its names are replaced by what they stand for."""

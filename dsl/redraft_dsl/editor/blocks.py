@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from redraft_dsl import syntax as s
 from redraft_dsl.source import Span
+from redraft_dsl.syntax import tree as s
 
 Edit = tuple[Span, str]
 

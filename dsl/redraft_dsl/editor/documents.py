@@ -12,16 +12,16 @@ from pygls.uris import to_fs_path
 
 import redraft_dsl
 from redraft_dsl import Checked, KnownModels, ModelFacts
-from redraft_dsl import syntax as s
 from redraft_dsl.check.context import setting_value
 from redraft_dsl.check.kept import Kept, keeping
-from redraft_dsl.diagnostics import Diagnostic, error
 from redraft_dsl.editor.positions import Text
-from redraft_dsl.masks import path_fault
-from redraft_dsl.parse import Pieces, remembering
+from redraft_dsl.geometry.masks import path_fault
 from redraft_dsl.reading import MAX_BYTES
+from redraft_dsl.report.diagnostics import Diagnostic, error
 from redraft_dsl.source import Source
-from redraft_dsl.syntax import Tree
+from redraft_dsl.syntax import tree as s
+from redraft_dsl.syntax.parse import Pieces, remembering
+from redraft_dsl.syntax.tree import Tree
 
 FileFacts = Callable[[Path, str | None], ModelFacts | None]
 """Reads the head of a model file, given what the recipe says it is; None if that fails."""

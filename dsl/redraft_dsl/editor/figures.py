@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from redraft_dsl import recipe as r
-from redraft_dsl import syntax as s
 from redraft_dsl.check.context import whole
 from redraft_dsl.check.measure import TOUCHED
 from redraft_dsl.check.resolve import Regions, resolve_all
 from redraft_dsl.facts import LayerFacts, ModelFacts
-from redraft_dsl.masks import MaskError, MaskFile, read_mask
+from redraft_dsl.geometry.masks import MaskError, MaskFile, read_mask
+from redraft_dsl.recipe import model as r
+from redraft_dsl.syntax import tree as s
 
 THUMBNAIL = 64
 """Pixels of the longer side of a mask as it is shown."""
@@ -86,7 +86,7 @@ class Figures:
         """Width and height in pixels."""
         if self.facts is None:
             return None
-        from redraft_dsl.regions import coverage, pixels
+        from redraft_dsl.geometry.regions import coverage, pixels
 
         height, width = self.facts.image_size
         if isinstance(region, r.Box):
@@ -114,7 +114,7 @@ class Figures:
         region = self.regions.resolve(expr)
         if region is None or self.facts is None:
             return None
-        from redraft_dsl.regions import on_grid
+        from redraft_dsl.geometry.regions import on_grid
 
         try:
             cells = on_grid(region, self.facts.image_size, size, self.folder)
@@ -134,8 +134,8 @@ class Figures:
 
 def thumbnail(mask: MaskFile) -> str:
     """A mask as a ``data:`` address of a small PNG. Raises ``MaskError`` when damaged."""
-    from redraft_dsl.masks import png_of
-    from redraft_dsl.regions import resample
+    from redraft_dsl.geometry.masks import png_of
+    from redraft_dsl.geometry.regions import resample
 
     height, width = mask.size
     scale = min(1.0, THUMBNAIL / max(height, width))

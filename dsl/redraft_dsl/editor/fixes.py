@@ -9,10 +9,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from redraft_dsl.diagnostics import Diagnostic
 from redraft_dsl.editor.blocks import deleted, insertion, item_at, moved_up, statement_at
 from redraft_dsl.editor.documents import Examined
 from redraft_dsl.editor.names import declaration_of, objection, same
+from redraft_dsl.report.diagnostics import Diagnostic
 from redraft_dsl.source import Span
 
 Edit = tuple[Span, str]

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from redraft_dsl import syntax as s
+from redraft_dsl.check.mentions import parts
+from redraft_dsl.check.overriding import LAYER
 from redraft_dsl.check.resolve import places
-from redraft_dsl.check.schema import BLOCKS
-from redraft_dsl.check.structure import LONGEST_NAME, NAME
-from redraft_dsl.diagnostics import Diagnostic
-from redraft_dsl.mentions import parts
-from redraft_dsl.overriding import LAYER
+from redraft_dsl.check.rules.statements import LONGEST_NAME, NAME
+from redraft_dsl.language.settings import BLOCKS
+from redraft_dsl.language.words import RESERVED_NAMES
+from redraft_dsl.report.diagnostics import Diagnostic
 from redraft_dsl.source import Span
-from redraft_dsl.words import RESERVED_NAMES
+from redraft_dsl.syntax import tree as s
 
 Kind = Literal["latents", "region", "rule", "parameter", "recipe", "sweep"]
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from lsprotocol import types
 
-from redraft_dsl import syntax as s
 from redraft_dsl.editor.documents import Examined
 from redraft_dsl.editor.names import Kind, defined
 from redraft_dsl.facts import LayerFacts
+from redraft_dsl.syntax import tree as s
 
 _KIND = types.CompletionItemKind
 

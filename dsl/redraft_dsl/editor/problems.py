@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lsprotocol import types
 
-from redraft_dsl.diagnostics import Diagnostic, Note
 from redraft_dsl.editor.documents import Document, Examined
 from redraft_dsl.editor.positions import Text
+from redraft_dsl.report.diagnostics import Diagnostic, Note
 from redraft_dsl.source import Span
 
 NAME = "redraft"

@@ -6,18 +6,18 @@ from collections.abc import Iterator, Mapping
 
 from lsprotocol import types
 
-from redraft_dsl import syntax as s
-from redraft_dsl.check.schema import BLOCKS
+from redraft_dsl.check.overriding import LAYER
 from redraft_dsl.editions import EDITIONS, LATEST
-from redraft_dsl.editor import meanings
 from redraft_dsl.editor.documents import Examined
 from redraft_dsl.editor.offers import declared, layers, offer
 from redraft_dsl.editor.used import UsedRecipe, short, text_of, used_as, used_from, values_of
 from redraft_dsl.facts import KnownModels
-from redraft_dsl.format import parameter, value
-from redraft_dsl.overriding import LAYER
-from redraft_dsl.slip import Piece
+from redraft_dsl.language import meanings
+from redraft_dsl.language.settings import BLOCKS
 from redraft_dsl.source import Span
+from redraft_dsl.syntax import tree as s
+from redraft_dsl.syntax.format import parameter, value
+from redraft_dsl.syntax.mistake import Piece
 
 _KIND = types.CompletionItemKind
 

@@ -14,18 +14,18 @@ from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
-from redraft_dsl.editor.completing import complete
+from redraft_dsl.editor.complete import complete
 from redraft_dsl.editor.documents import Document, Documents, Examined, FileFacts, path_of
 from redraft_dsl.editor.fixes import Edit, Fix, fixes
-from redraft_dsl.editor.hovering import hover
+from redraft_dsl.editor.hover import hover
 from redraft_dsl.editor.names import Occurrence, at, elsewhere, objection, same
-from redraft_dsl.editor.outline import folds, symbols
 from redraft_dsl.editor.problems import problems
+from redraft_dsl.editor.symbols import folds, symbols
 from redraft_dsl.editor.used import used_as, used_from
 from redraft_dsl.facts import KnownModels
-from redraft_dsl.format import format_text
 from redraft_dsl.source import Span
-from redraft_dsl.syntax import UseLine
+from redraft_dsl.syntax.format import format_text
+from redraft_dsl.syntax.tree import UseLine
 
 DELAY = 0.002
 """Seconds that a check waits for the next keystroke; only the newest state is checked."""

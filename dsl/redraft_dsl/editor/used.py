@@ -9,18 +9,18 @@ from pathlib import Path
 
 from lsprotocol import types
 
-from redraft_dsl import recipe as r
-from redraft_dsl import syntax as s
 from redraft_dsl.check import Checked
 from redraft_dsl.check.kept import kept_file, kept_made
 from redraft_dsl.editor.documents import Examined
 from redraft_dsl.editor.positions import Text
 from redraft_dsl.facts import KnownModels, ModelFacts
-from redraft_dsl.format import format_tree, parameter, value
-from redraft_dsl.masks import path_fault
+from redraft_dsl.geometry.masks import path_fault
 from redraft_dsl.reading import load
+from redraft_dsl.recipe import model as r
+from redraft_dsl.recipe.as_tree import tree_of
 from redraft_dsl.source import Span
-from redraft_dsl.to_text import tree_of
+from redraft_dsl.syntax import tree as s
+from redraft_dsl.syntax.format import format_tree, parameter, value
 
 
 @dataclass(frozen=True)

@@ -15,16 +15,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from redraft import goals, keys, latents
 from redraft.bench.solve import time_solvers
-from redraft.goals import Goal
-from redraft.models.adapter import Generator, LayerForm, LayerInputs
-from redraft.models.family import family_named
-from redraft.models.proggan_shapes import PAPER_WIDTHS
-from redraft.models.stylegan2_layouts import names_of
-from redraft.session import Progress
+from redraft.memory import keys
+from redraft.memory.moments import second_moments
+from redraft.models import latents
+from redraft.models.arch.families import family_named
+from redraft.models.arch.proggan_shapes import PAPER_WIDTHS
+from redraft.models.arch.stylegan2.layouts import names_of
+from redraft.models.generator import Generator, LayerForm, LayerInputs
+from redraft.runs.session import Progress
+from redraft.solve import goals
+from redraft.solve.goals import Goal
 from redraft.solve.problem import Problem
-from redraft.statistics import second_moments
 
 SIZE = 256
 LATENT = 512

@@ -9,21 +9,21 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from redraft import latents
-from redraft.delta import Delta
-from redraft.drawing import batch_size, draw_values, inputs_of_all
 from redraft.errors import RunError
-from redraft.evaluate.effect import Effect, Wish, measure, wish_of
-from redraft.execute import unseen
-from redraft.loading import load
-from redraft.models.opening import choose_device
-from redraft.planner import Plan, RuleStep, make_plan
-from redraft.session import Progress, Session, collect, open_session, site_of
-from redraft.site import Site
+from redraft.judge.effect import Effect, Wish, measure, wish_of
+from redraft.models import latents
+from redraft.models.batches import batch_size, draw_values, inputs_of_all
+from redraft.models.open import choose_device
+from redraft.plans.loading import load
+from redraft.plans.planner import Plan, RuleStep, make_plan
+from redraft.runs.execute import unseen
+from redraft.runs.session import Progress, Session, collect, open_session, site_of
+from redraft.runs.site import Site
+from redraft.runs.solving import contexts_of, problem_of
+from redraft.solve.delta import Delta
 from redraft.solve.problem import Solution
-from redraft.solving import contexts_of, problem_of
 from redraft_dsl import Checked
-from redraft_dsl.recipe import Insert, Recipe
+from redraft_dsl.recipe.model import Insert, Recipe
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from redraft.bench.cases import (
     judged_latents,
 )
 from redraft.bench.solve import RATES, papers_problem, papers_rule
-from redraft.delta import Delta
-from redraft.evaluate.effect import Effect, Interval, Wish
-from redraft.session import Progress
+from redraft.judge.effect import Effect, Interval, Wish
+from redraft.runs.session import Progress
+from redraft.runs.solving import contexts_of, solve_rule
+from redraft.solve.delta import Delta
 from redraft.solve.descent import ProjectedAdam
-from redraft.solving import contexts_of, solve_rule
-from redraft_dsl.recipe import Insert, Preserve
+from redraft_dsl.recipe.model import Insert, Preserve
 
 JUDGED = (200, 999)
 PAPER_RANKS = (1, 4, 8)

@@ -10,17 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from redraft import goals
 from redraft.bench.agreement import ChosenRow, PairRow, rank_rows, side_rows
 from redraft.bench.cases import Case, case_effect, case_of, case_wish, judged_latents
 from redraft.errors import RunError
-from redraft.evaluate.effect import CORRELATION, Effect, PictureScores, draw_goal
-from redraft.evaluate.leftout import LeftOut, left_out_scores, reached
-from redraft.loading import load, loads
-from redraft.session import Progress
-from redraft.solving import SolvedRule, copied, problem_of, solve_rule
+from redraft.judge.effect import CORRELATION, Effect, PictureScores, draw_goal
+from redraft.judge.leftout import LeftOut, left_out_scores, reached
+from redraft.plans.loading import load, loads
+from redraft.runs.session import Progress
+from redraft.runs.solving import SolvedRule, copied, problem_of, solve_rule
+from redraft.solve import goals
 from redraft_dsl import print_recipe
-from redraft_dsl.recipe import Side
+from redraft_dsl.recipe.model import Side
 
 FIRST = 200
 """Images before this one are those that recipes mark and search."""

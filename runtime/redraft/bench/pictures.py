@@ -7,11 +7,11 @@ from pathlib import Path
 
 from redraft.bench.cases import Case, case_pictures, judged_latents
 from redraft.bench.effect import JUDGED
-from redraft.cache import make_folder
-from redraft.delta import Delta
-from redraft.files import write_bytes
-from redraft.pictures import png
-from redraft.sheets import comparison
+from redraft.disk.cache import make_folder
+from redraft.disk.files import write_bytes
+from redraft.show.pictures import png
+from redraft.show.sheets import comparison
+from redraft.solve.delta import Delta
 
 COLUMNS = 12
 

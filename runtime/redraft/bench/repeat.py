@@ -18,17 +18,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from redraft import latents
-from redraft.cache import Cache
-from redraft.delta import Delta
-from redraft.drawing import batch_size
-from redraft.execute import solve_all
-from redraft.loading import load
-from redraft.models.opening import choose_device
-from redraft.planner import Plan, StatisticsStep, make_plan
-from redraft.session import Progress, Session, open_session
-from redraft.statistics import BATCH, Moment, key_rows
-from redraft.verifier import compare
+from redraft.disk.cache import Cache
+from redraft.memory.moments import BATCH, Moment, key_rows
+from redraft.models import latents
+from redraft.models.batches import batch_size
+from redraft.models.open import choose_device
+from redraft.plans.loading import load
+from redraft.plans.planner import Plan, StatisticsStep, make_plan
+from redraft.runs.execute import solve_all
+from redraft.runs.session import Progress, Session, open_session
+from redraft.runs.verify import compare
+from redraft.solve.delta import Delta
 
 
 @dataclass(frozen=True)

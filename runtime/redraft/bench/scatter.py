@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
-from redraft.pictures import Picture
+from redraft.show.pictures import Picture
 
 COLOURS = ("#0b6e99", "#c2410c", "#4d7c0f", "#7e22ce", "#92400e")
 PAPER, INK, FAINT = "#ffffff", "#1a1d21", "#d5d9e0"

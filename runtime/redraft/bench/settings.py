@@ -8,8 +8,8 @@ from typing import Any
 
 from redraft.bench.cases import Case
 from redraft.bench.effect import EffectRow, Trial, Variant, Yardstick
-from redraft.session import Progress
-from redraft_dsl.recipe import Insert, Place, Preserve, Side
+from redraft.runs.session import Progress
+from redraft_dsl.recipe.model import Insert, Place, Preserve, Side
 
 VALUES: Mapping[str, tuple[object, ...]] = {
     "rank": (1, 4, 8, 16),

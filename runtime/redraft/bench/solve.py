@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from redraft.bench.cases import Case, case_effect, case_wish, judged_latents
-from redraft.session import Progress
+from redraft.runs.session import Progress
+from redraft.runs.solving import context_directions, contexts_of, problem_of, solve_rule
 from redraft.solve.descent import ProjectedAdam
 from redraft.solve.exact import ExactSolver
 from redraft.solve.problem import Problem, Solution
-from redraft.solving import context_directions, contexts_of, problem_of, solve_rule
-from redraft_dsl.recipe import ExactSolver as ExactSettings
-from redraft_dsl.recipe import Insert, Place, Preserve
+from redraft_dsl.recipe.model import ExactSolver as ExactSettings
+from redraft_dsl.recipe.model import Insert, Place, Preserve
 
 RATES = (0.05, 0.01, 0.003, 0.001, 0.0003, 0.0001)
 """Learning rates tried for the authors' method; .05 is their default."""

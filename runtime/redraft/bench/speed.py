@@ -11,11 +11,11 @@ import torch
 
 from redraft.bench.cases import Case, case_batches
 from redraft.bench.stats import peak_mib
-from redraft.session import Progress
-from redraft.site import MATCH_BATCH, ranking
+from redraft.runs.session import Progress
+from redraft.runs.site import MATCH_BATCH, ranking
+from redraft.runs.solving import context_directions, contexts_of, problem_of, solver_of
 from redraft.solve.directions import goal_directions
-from redraft.solving import context_directions, contexts_of, problem_of, solver_of
-from redraft_dsl.recipe import Insert, Match, Place
+from redraft_dsl.recipe.model import Insert, Match, Place
 
 REPEATS = 3
 PAIRS = 5

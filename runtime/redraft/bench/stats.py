@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from redraft import latents
 from redraft.bench.architectures import NETWORKS, seeded_generator
 from redraft.bench.cases import Case
-from redraft.drawing import batch_size
-from redraft.models.adapter import Generator
-from redraft.models.refusals import known_layer
-from redraft.session import Progress
-from redraft.statistics import BATCH, second_moments
+from redraft.memory.moments import BATCH, second_moments
+from redraft.models import latents
+from redraft.models.batches import batch_size
+from redraft.models.checkpoint.refusals import known_layer
+from redraft.models.generator import Generator
+from redraft.runs.session import Progress
 
 REPEATS = 5
 COUNTS = (500, 1000, 2000, 4000)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from redraft.execute import EVALUATED
-from redraft.planner import Plan, StatisticsStep, Step
+from redraft.plans.planner import Plan, StatisticsStep, Step
+from redraft.runs.execute import EVALUATED
 from redraft_dsl.facts import LayerFacts, ModelFacts
-from redraft_dsl.recipe import Match
+from redraft_dsl.recipe.model import Match
 
 NOMINAL_GFLOPS = 50.0
 """Thousand million operations a second: a laptop's core or two. Real machines differ widely."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from redraft.cli.screen import Screen, paint
 from redraft.errors import RedraftError
-from redraft_dsl.rendering import visible
+from redraft_dsl.report.terminal import visible
 
 REPORT = (
     "this is a defect of redraft: please report it with the command and the recipe; "
@@ -58,7 +58,7 @@ def report(error: Exception, screen: Screen, *, as_json: bool) -> int:
     if as_json:
         screen.say(json.dumps({"error": _as_json(failure)}, indent=1, ensure_ascii=False))
     if failure.checked is not None:
-        from redraft_dsl.rendering import render
+        from redraft_dsl.report.terminal import render
 
         checked = failure.checked
         sys.stderr.write(
@@ -114,7 +114,7 @@ def _as_json(failure: Failure) -> dict[str, Any]:
     if failure.details:
         told["details"] = list(failure.details)
     if failure.checked is not None:
-        from redraft_dsl.exporting import to_object
+        from redraft_dsl.report.machine import to_object
 
         checked = failure.checked
         told["diagnostics"] = [to_object(each, checked.source) for each in checked.diagnostics]

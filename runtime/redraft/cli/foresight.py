@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from redraft.match import Found
-from redraft.places import ResolvedPlace
-from redraft.planner import Plan, RuleStep, StatisticsStep
-from redraft.session import Session, collect, site_of
-from redraft.site import Site, find_places, ranking
-from redraft_dsl.recipe import Insert, Match, Place, Rule
+from redraft.memory.match import Found
+from redraft.memory.places import ResolvedPlace
+from redraft.plans.planner import Plan, RuleStep, StatisticsStep
+from redraft.runs.session import Session, collect, site_of
+from redraft.runs.site import Site, find_places, ranking
+from redraft_dsl.recipe.model import Insert, Match, Place, Rule
 
 Picture = tuple[str, int]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from redraft.errors import ArtifactError
-from redraft.pack import RECIPE, is_pack
-from redraft.shipped import locate_recipe
+from redraft.plans.shipped import locate_recipe
+from redraft.share.pack import RECIPE, is_pack
 
 
 def recipe_file(name: str) -> Path:
@@ -20,7 +20,7 @@ def recipe_file(name: str) -> Path:
     path = locate_recipe(name)
     if not is_pack(name):
         return path
-    from redraft.pack.reading import recipe_in
+    from redraft.share.pack.reading import recipe_in
 
     return recipe_in(path)
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from redraft.pack import is_pack
-from redraft.shipped import locate_recipe
+from redraft.plans.shipped import locate_recipe
+from redraft.share.pack import is_pack
 
 if TYPE_CHECKING:
     from redraft.cli.screen import Reporter
-    from redraft.planner import Plan
-    from redraft_dsl.params import Given
+    from redraft.plans.planner import Plan
+    from redraft_dsl.check.params import Given
 
 
 def plan_file(
@@ -34,14 +34,14 @@ def plan_file(
         RedraftError: the recipe has errors, its model cannot be had, or its lock differs.
 
     """
-    from redraft.loading import load
-    from redraft.locking import plan_obeying
-    from redraft.models.opening import choose_device
-    from redraft.planner import make_plan
+    from redraft.models.open import choose_device
+    from redraft.plans.loading import load
+    from redraft.plans.planner import make_plan
+    from redraft.runs.locking import plan_obeying
 
     path, home = locate_recipe(name), None
     if is_pack(name):
-        from redraft.pack.reading import recipe_in
+        from redraft.share.pack.reading import recipe_in
 
         path, home = recipe_in(path), path.parent
     plan = planner or (plan_obeying if lock else make_plan)

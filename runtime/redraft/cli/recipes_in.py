@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from redraft.errors import ArtifactError
-from redraft.shipped import SUFFIX
+from redraft.plans.shipped import SUFFIX
 
 STANDARD_INPUT = "-"
 RUN_MARKS = ("run.json", "edit.safetensors")

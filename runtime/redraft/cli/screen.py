@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from redraft_dsl.rendering import visible
+from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -166,7 +166,7 @@ class Reporter:
         self._tasks: dict[str, TaskID] = {}
 
     def step(self, what: str, done: int, total: int) -> None:
-        """As ``redraft.session.Progress``."""
+        """As ``redraft.runs.session.Progress``."""
         self._show(what, done, total)
 
     def overall(self, what: str, done: int, total: int) -> None:
@@ -177,7 +177,7 @@ class Reporter:
             self._bars.update(self._tasks[""], description=f"{done} of {total} done; {text}")
 
     def download(self, stage: str, done: int | None, total: int | None) -> None:
-        """As ``redraft.models.download.Progress``."""
+        """As ``redraft.models.listed.download.Progress``."""
         names = {"download": "fetching the model", "verify": "checking the model's hash"}
         self._show(names.get(stage, "unpacking the model"), done, total)
 

@@ -1,0 +1,1 @@
+"""A generator, read from a file and cut at a layer."""

@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from redraft.report.charts import percent
-from redraft.report.figures import data_url
-from redraft.report.sentences import lasting, verdict
-from redraft_dsl.html import code_html, escaped, sentence, wrapped
-from redraft_dsl.rendering import visible
+from redraft.show.report.charts import percent
+from redraft.show.report.figures import data_url
+from redraft.show.report.sentences import lasting, verdict
+from redraft_dsl.report.html import code_html, escaped, sentence, wrapped
+from redraft_dsl.report.terminal import visible
 from redraft_dsl.source import Source
 
 if TYPE_CHECKING:
-    from redraft.artifact import Edit
-    from redraft.pictures import Tile
-    from redraft.planner import Plan, Step
-    from redraft.record import RuleRecord
-    from redraft.runner import Run
+    from redraft.edit.artifact import Edit
+    from redraft.plans.planner import Plan, Step
+    from redraft.plans.record import RuleRecord
+    from redraft.runs.runner import Run
+    from redraft.show.pictures import Tile
 
 Bundle = dict[str, str]
 NONE = "-"
@@ -221,7 +221,7 @@ def _share(value: float | None, interval: tuple[float, float] | None) -> str:
 
 def _step(step: Step) -> tuple[str, str, str]:
     """What a step is, its layer, and what is there for it already."""
-    from redraft.planner import StatisticsStep
+    from redraft.plans.planner import StatisticsStep
 
     if isinstance(step, StatisticsStep):
         state = "in the cache" if step.cached else f"to collect: {step.reason}"

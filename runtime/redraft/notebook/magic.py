@@ -16,14 +16,14 @@ from IPython.display import display
 
 from redraft.cli.failure import failure_of, shown
 from redraft.errors import RedraftError
-from redraft.loading import loads
 from redraft.notebook.html import bundle
+from redraft.plans.loading import loads
 from redraft_dsl import Checked, render
-from redraft_dsl.html import escaped, problems_html, wrapped
-from redraft_dsl.rendering import summary
+from redraft_dsl.report.html import escaped, problems_html, wrapped
+from redraft_dsl.report.terminal import summary
 
 if TYPE_CHECKING:
-    from redraft.runner import Run
+    from redraft.runs.runner import Run
 
 PARTS = 10
 """How often a stage that takes long tells how far it is."""
@@ -110,9 +110,9 @@ class RedraftMagics(Magics):
 
 
 def _run(checked: Checked, options: argparse.Namespace) -> Run:
-    from redraft.models.opening import choose_device
-    from redraft.planner import make_plan
-    from redraft.report.outputs import run_and_report
+    from redraft.models.open import choose_device
+    from redraft.plans.planner import make_plan
+    from redraft.show.report.outputs import run_and_report
 
     told = _Progress()
     device = options.device
@@ -139,7 +139,7 @@ class _Progress:
         self._last: tuple[str, int] | None = None
 
     def step(self, what: str, done: int, total: int) -> None:
-        """As ``redraft.session.Progress``."""
+        """As ``redraft.runs.session.Progress``."""
         part = PARTS * done // max(total, 1)
         if (what, part) == self._last:
             return
@@ -149,7 +149,7 @@ class _Progress:
         self._last = (what, part)
 
     def download(self, stage: str, done: int | None, total: int | None) -> None:
-        """As ``redraft.models.download.Progress``."""
+        """As ``redraft.models.listed.download.Progress``."""
         if done is not None and total:
             self.step(f"{stage} of the model, bytes", done, total)
 

@@ -1,0 +1,1 @@
+"""Goal and directions in, coefficients out; knows no recipe, no disk and no architecture."""

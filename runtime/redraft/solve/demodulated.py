@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from redraft.models.adapter import Demodulation
+from redraft.models.generator import Demodulation
 from redraft.solve.fit import Fit
 from redraft.solve.positions import Thinned, spread
 from redraft.solve.products import Normal, Products

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from redraft.errors import RunError
-from redraft.models.adapter import Positions
+from redraft.memory.moments import inverse_root, root
+from redraft.models.generator import Positions
 from redraft.solve.positions import choose, spread
 from redraft.solve.problem import Problem, responses, wanted_response
 from redraft.solve.ridge import Ridge, is_large, positions_for
-from redraft.statistics import inverse_root, root
 
 RIDGE = 4.0
 """Weight of the second moment in the unconstrained problem."""

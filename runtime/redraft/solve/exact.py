@@ -1,7 +1,7 @@
 """The exact solver: one small problem for each output channel and each phase of the layer.
 
 The response to Lambda is linear in the projections ``D k`` and every output channel stands alone
-(see :class:`redraft.models.adapter.LayerForm`), so instead of thousands of gradient steps on the
+(see :class:`redraft.models.generator.LayerForm`), so instead of thousands of gradient steps on the
 whole weight, all channels are solved at once: Gauss-Newton steps on a re-weighted least squares
 problem, each accepted or damped channel by channel (Levenberg-Marquardt).
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from redraft.models.adapter import Positions
+from redraft.models.generator import Positions
 from redraft.solve.demodulated import DemodulatedGroup, convolution
 from redraft.solve.fit import Fit
 from redraft.solve.levenberg import Group, minimise

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from redraft.models.adapter import Positions
+from redraft.models.generator import Positions
 from redraft.solve.positions import Chosen
 from redraft.solve.problem import Loss, Problem
 from redraft.solve.products import Normal

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from redraft.models.adapter import Positions
+from redraft.models.generator import Positions
 from redraft.solve.problem import Problem
 
 

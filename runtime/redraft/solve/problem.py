@@ -23,11 +23,11 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from redraft.crops import focus
-from redraft.delta import Delta
 from redraft.errors import RunError
-from redraft.goals import Goal, importance
-from redraft.models.adapter import LayerForm, LayerInputs
+from redraft.models.generator import LayerForm, LayerInputs
+from redraft.solve.delta import Delta
+from redraft.solve.goals import Goal, importance
+from redraft.solve.windows import focus
 
 Loss = Literal["l1", "l2"]
 PRESERVE_UNIT = 5 / 3

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from redraft.errors import RunError
+from redraft.memory.moments import inverse_root
 from redraft.solve.problem import not_finite
-from redraft.statistics import inverse_root
 
 DENSE_WORK = 5e10
 """Multiplications in a normal matrix that float64 is spent on (about a second on two cores)."""

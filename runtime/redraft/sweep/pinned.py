@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from redraft import lock
-from redraft.lock import Lock, Record
-from redraft.locking import lock_of
-from redraft.planner import Plan, make_plan
+from redraft.plans import lock
+from redraft.plans.lock import Lock, Record
+from redraft.plans.planner import Plan, make_plan
+from redraft.runs.locking import lock_of
 from redraft_dsl import Checked
-from redraft_dsl.params import Given
-from redraft_dsl.recipe import Insert, Recipe
-from redraft_dsl.sweeps import Sweep
+from redraft_dsl.check.params import Given
+from redraft_dsl.check.sweeps import Sweep
+from redraft_dsl.recipe.model import Insert, Recipe
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Pins:
     recipe: Recipe
 
     def plan(self, checked: Checked, folder: Path, **options: Any) -> Plan:
-        """Plan a cell; the arguments are those of :func:`redraft.planner.make_plan`.
+        """Plan a cell; the arguments are those of :func:`redraft.plans.planner.make_plan`.
 
         The plan's lock is the cell's own: what the cell is run with, and the places it was given.
         """
@@ -63,7 +63,7 @@ def pins_of(checked: Checked, sweep: Sweep, plan: Callable[[Given], Plan]) -> Pi
     Raises:
         LockDiffersError: the recipe, with these values, is not what the lock says. Where the lock
             was made with a value for what the sweep varies, that value is taken.
-        RedraftError: as for ``redraft.locking.plan_obeying``.
+        RedraftError: as for ``redraft.runs.locking.plan_obeying``.
 
     """
     held = lock.read(lock.lock_path(Path(checked.source.path)))

@@ -8,18 +8,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from redraft import files
+from redraft.disk import files
 from redraft.errors import ArtifactError, RedraftError
-from redraft.loading import CheckFailedError, recipe_of
-from redraft.models.opening import choose_device
-from redraft.pictures import png
-from redraft.planner import Plan
-from redraft.ranks import ALONE, Ranks
-from redraft.record import RunRecord
-from redraft.report.outputs import run_and_report
-from redraft.runner import EDIT, RUNS, read_record
-from redraft.session import Progress
-from redraft.shared import MOST, Shared
+from redraft.models.open import choose_device
+from redraft.plans.loading import CheckFailedError, recipe_of
+from redraft.plans.planner import Plan
+from redraft.plans.record import RunRecord
+from redraft.runs.memo import MOST, Shared
+from redraft.runs.processes import ALONE, Ranks
+from redraft.runs.runner import EDIT, RUNS, read_record
+from redraft.runs.session import Progress
+from redraft.show.pictures import png
+from redraft.show.report.outputs import run_and_report
 from redraft.sweep.cells import Cell, cells_of, choose
 from redraft.sweep.pinned import searched_anew
 from redraft.sweep.sheet import Shown, draw_sheet
@@ -32,8 +32,8 @@ from redraft.sweep.summary import (
     markdown,
 )
 from redraft_dsl import Checked
-from redraft_dsl.params import Given
-from redraft_dsl.sweeps import Sweep
+from redraft_dsl.check.params import Given
+from redraft_dsl.check.sweeps import Sweep
 
 SUMMARY, TABLE, PICTURE = "sweep.json", "sweep.md", "sweep.png"
 

@@ -9,17 +9,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from redraft import latents
-from redraft.artifact import Edit
-from redraft.drawing import draw
-from redraft.execute import judged
-from redraft.models.opening import OpenModel
-from redraft.pictures import Picture
-from redraft.planner import Plan
-from redraft.runner import EDIT
-from redraft.shared import Shared
-from redraft.sheets import comparison
-from redraft_dsl.recipe import Erase
+from redraft.edit.artifact import Edit
+from redraft.models import latents
+from redraft.models.batches import draw
+from redraft.models.open import OpenModel
+from redraft.plans.planner import Plan
+from redraft.runs.execute import judged
+from redraft.runs.memo import Shared
+from redraft.runs.runner import EDIT
+from redraft.show.pictures import Picture
+from redraft.show.sheets import comparison
+from redraft_dsl.recipe.model import Erase
 
 COLUMNS = 8
 MOST_ROWS = 60

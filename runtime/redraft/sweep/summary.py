@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from redraft.record import Frozen, LeftOutRecord, RuleRecord, RunRecord
+from redraft.plans.record import Frozen, LeftOutRecord, RuleRecord, RunRecord
 from redraft.sweep.cells import Cell, names_of
 
 SWEEP_FORMAT = "redraft-sweep-1"
@@ -23,7 +23,7 @@ class Trouble(Frozen):
 
 
 class RuleFigures(Frozen):
-    """One rule's figures in one cell, as its run's record has them (see redraft.record)."""
+    """One rule's figures in one cell, as its run's record has them (see redraft.plans.record)."""
 
     name: str
     layer: str

@@ -9,10 +9,10 @@ import click
 
 from redraft.cli.app import command as make_command
 from redraft.cli.screen import Screen
-from redraft_dsl.rendering import visible
+from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
-    from redraft.artifact import Edit
+    from redraft.edit.artifact import Edit
 
 
 @make_command(name="apply", example="apply faces runs/glasses --out new.pth")
@@ -31,8 +31,8 @@ def command(
     edit.safetensors, a run folder, or a pack. Beside the copy lies a file from which `redraft
     revert` restores the original, bit for bit.
     """
-    from redraft.applying import apply_to_file
-    from redraft.models.opening import locate_named
+    from redraft.edit.apply import apply_to_file
+    from redraft.models.open import locate_named
 
     screen = Screen.current()
     check_strength(strength)
@@ -49,12 +49,12 @@ def command(
 
 def load_edit(path: Path) -> Edit:
     """The edit in a file, in a run folder or in a pack."""
-    from redraft.artifact import Edit
-    from redraft.pack import is_pack
-    from redraft.runner import EDIT
+    from redraft.edit.artifact import Edit
+    from redraft.runs.runner import EDIT
+    from redraft.share.pack import is_pack
 
     if is_pack(path) and not path.is_dir():
-        from redraft.pack.reading import edit_in
+        from redraft.share.pack.reading import edit_in
 
         return Edit.load(edit_in(path))
     return Edit.load(path / EDIT if (path / EDIT).is_file() else path)

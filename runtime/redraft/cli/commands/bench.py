@@ -12,7 +12,7 @@ import click
 
 from redraft.cli.app import Command, device_option, format_option
 from redraft.cli.screen import Column, Screen
-from redraft.shipped import locate_recipe
+from redraft.plans.shipped import locate_recipe
 
 if TYPE_CHECKING:
     from redraft.bench.cases import Case
@@ -278,8 +278,8 @@ def leftout(
     from redraft.bench.agreement import panels
     from redraft.bench.leftout import Trials, bench_leftout
     from redraft.bench.scatter import scatter
-    from redraft.files import write_bytes
-    from redraft.pictures import png
+    from redraft.disk.files import write_bytes
+    from redraft.show.pictures import png
 
     screen = Screen.current()
     with screen.progress() as reporter:
@@ -307,7 +307,7 @@ def repeat(recipes: tuple[str, ...], device: str, form: str) -> None:
     The tolerances of `redraft verify` come from these figures.
     """
     from redraft.bench.repeat import bench_repeat
-    from redraft.shipped import shipped_recipes
+    from redraft.plans.shipped import shipped_recipes
 
     screen = Screen.current()
     named = [locate_recipe(name) for name in recipes]
@@ -358,7 +358,7 @@ def speed(
 
 def _trials() -> tuple[Path, ...]:
     """The recipes that left-out gain is tried on: good ones, and others that should not follow."""
-    from redraft.shipped import shipped_folder, shipped_recipes
+    from redraft.plans.shipped import shipped_folder, shipped_recipes
 
     folder = shipped_folder()
     more = () if folder is None else shipped_recipes(folder / "trials")
@@ -372,7 +372,7 @@ def _case(name: str, device: str, reporter: Reporter) -> Case:
 
 
 def _with_variants(name: str, device: str, reporter: Reporter) -> list[tuple[str, Case]]:
-    from redraft.shipped import shipped_recipes
+    from redraft.plans.shipped import shipped_recipes
 
     cases = [("", _case(name, device, reporter))]
     there = {recipe.name for recipe in shipped_recipes()}

@@ -14,13 +14,13 @@ from redraft.cli.app import format_option, set_option
 from redraft.cli.recipes_in import STANDARD_INPUT, expand
 from redraft.cli.screen import Screen
 from redraft.errors import RedraftError
-from redraft.pack import is_pack
-from redraft.shipped import locate_recipe
-from redraft_dsl.rendering import visible
+from redraft.plans.shipped import locate_recipe
+from redraft.share.pack import is_pack
+from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
-    from redraft_dsl.diagnostics import Diagnostic
-    from redraft_dsl.params import Given
+    from redraft_dsl.check.params import Given
+    from redraft_dsl.report.diagnostics import Diagnostic
     from redraft_dsl.source import Source
 
 
@@ -48,9 +48,9 @@ def command(files: tuple[str, ...], given: Given, form: str) -> None:
 
 
 def _check(name: str, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
-    from redraft.loading import load, loads
-    from redraft_dsl.diagnostics import error
+    from redraft.plans.loading import load, loads
     from redraft_dsl.reading import decode
+    from redraft_dsl.report.diagnostics import error
     from redraft_dsl.source import Source
 
     if name == STANDARD_INPUT:
@@ -72,9 +72,9 @@ def _check(name: str, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
 
 def _pack(path: Path, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
     """Check the recipe in a pack, and the pack itself on the way."""
-    from redraft.loading import load
-    from redraft.pack import RECIPE
-    from redraft.pack.reading import recipe_in
+    from redraft.plans.loading import load
+    from redraft.share.pack import RECIPE
+    from redraft.share.pack.reading import recipe_in
     from redraft_dsl.source import Source
 
     checked = load(recipe_in(path), given)
@@ -84,7 +84,7 @@ def _pack(path: Path, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
 def _exported(form: str, checked: Sequence[tuple[Source, tuple[Diagnostic, ...]]]) -> str:
     from redraft import __version__
     from redraft.stories import explain_any
-    from redraft_dsl.exporting import to_github, to_json, to_sarif
+    from redraft_dsl.report.machine import to_github, to_json, to_sarif
 
     if form == "sarif":
         return to_sarif(checked, __version__, explain_any)
@@ -92,7 +92,7 @@ def _exported(form: str, checked: Sequence[tuple[Source, tuple[Diagnostic, ...]]
 
 
 def _print_text(screen: Screen, checked: Sequence[tuple[Source, tuple[Diagnostic, ...]]]) -> None:
-    from redraft_dsl.rendering import render, summary
+    from redraft_dsl.report.terminal import render, summary
 
     for source, problems in checked:
         if problems:

@@ -13,16 +13,16 @@ import click
 from redraft.cli.app import command as make_command
 from redraft.cli.app import device_option, format_option
 from redraft.cli.screen import Column, Screen
-from redraft_dsl.rendering import visible
+from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from redraft.combining import Combined, Kept, Meeting
-    from redraft.joined_recipe import Part
-    from redraft.models.opening import Base
+    from redraft.edit.combine import Combined, Kept, Meeting
+    from redraft.edit.joined_recipe import Part
+    from redraft.models.open import Base
 
 MUCH = 0.6
 """Interference from which two rules are worth a look."""
@@ -54,9 +54,9 @@ def command(
     it is told how much they get in each other's way.
     """
     from redraft.cli.commands.apply import load_edit
-    from redraft.combining import combine
-    from redraft.exchange.importing import refuse_overwriting
-    from redraft.joined_recipe import Part
+    from redraft.edit.combine import combine
+    from redraft.edit.joined_recipe import Part
+    from redraft.share.exchange.importing import refuse_overwriting
 
     if len(edits) < 2:
         raise click.UsageError("name at least two edits")
@@ -75,9 +75,9 @@ def command(
 
 def _base(parts: Sequence[Part], model: str | None, screen: Screen, *, needed: bool) -> Base | None:
     """The unedited model: the one that is named, or a listed one where it is needed."""
-    from redraft.combining import shared_weights
-    from redraft.models.catalog import known_models
-    from redraft.models.opening import locate_named
+    from redraft.edit.combine import shared_weights
+    from redraft.models.listed.catalog import known_models
+    from redraft.models.open import locate_named
 
     if model is None:
         name = parts[0].edit.facts.model
@@ -93,7 +93,7 @@ def _base(parts: Sequence[Part], model: str | None, screen: Screen, *, needed: b
 
 
 def _weights(base: Base | None) -> Mapping[str, Tensor] | None:
-    from redraft.models.checkpoint import load_state
+    from redraft.models.checkpoint.weights import load_state
 
     return None if base is None else load_state(base.path).bare()
 
@@ -101,8 +101,8 @@ def _weights(base: Base | None) -> Mapping[str, Tensor] | None:
 def _measured(
     base: Base | None, parts: Sequence[Part], combined: Combined, device: str
 ) -> tuple[tuple[Kept, ...], int]:
-    from redraft.combining import measure
-    from redraft.models.opening import choose_device
+    from redraft.edit.combine import measure
+    from redraft.models.open import choose_device
 
     assert base is not None, "measuring has asked for the model"
     return measure(base, parts, combined.edit, choose_device(device))

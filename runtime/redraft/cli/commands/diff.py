@@ -14,13 +14,13 @@ from redraft.cli.app import command as make_command
 from redraft.cli.app import format_option
 from redraft.cli.failure import report
 from redraft.cli.screen import Column, Screen
-from redraft_dsl.rendering import visible
+from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from redraft.comparing import EditComparison, RuleComparison, RunComparison
-    from redraft_dsl.compare import Difference
+    from redraft.runs.compare import EditComparison, RuleComparison, RunComparison
+    from redraft_dsl.recipe.compare import Difference
 
 DIFFERENT = 1
 FAILED = 2
@@ -102,14 +102,14 @@ def _compare(screen: Screen, first: str, second: str, form: str) -> bool:
 
 def _paths(first: str, second: str) -> list[Path]:
     """What is to be compared; a pack stands for what the other one is."""
-    from redraft.pack import is_pack
+    from redraft.share.pack import is_pack
 
     names = (first, second)
     paths = [_path(name) for name in names]
     packs = [path for name, path in zip(names, paths, strict=True) if is_pack(name)]
     if not packs:
         return paths
-    from redraft.pack.reading import edit_in, read_pack, recipe_in, run_in
+    from redraft.share.pack.reading import edit_in, read_pack, recipe_in, run_in
 
     others = [path for path in paths if path not in packs]
     ran = all(read_pack(path).manifest.run for path in packs)
@@ -120,7 +120,7 @@ def _paths(first: str, second: str) -> list[Path]:
 
 def _path(name: str) -> Path:
     """A path, or the name of a shipped recipe."""
-    from redraft.shipped import locate_recipe
+    from redraft.plans.shipped import locate_recipe
 
     return Path(name) if Path(name).is_dir() else locate_recipe(name)
 
@@ -130,9 +130,9 @@ Outcome = tuple[bool, dict[str, Any], Callable[[Screen], None]]
 
 
 def _recipes(first: Path, second: Path) -> Outcome:
-    from redraft.loading import load, recipe_of
-    from redraft.models.same_layers import alike
-    from redraft_dsl.compare import compare
+    from redraft.plans.layer_names import alike
+    from redraft.plans.loading import load, recipe_of
+    from redraft_dsl.recipe.compare import compare
 
     recipes = recipe_of(load(first)), recipe_of(load(second))
     found = alike(recipes, (first.parent, second.parent))
@@ -155,15 +155,15 @@ def _recipes(first: Path, second: Path) -> Outcome:
 
 
 def _edits(first: Path, second: Path) -> Outcome:
-    from redraft.artifact import Edit
-    from redraft.comparing import compare_edits
+    from redraft.edit.artifact import Edit
+    from redraft.runs.compare import compare_edits
 
     edits = compare_edits(Edit.load(first), Edit.load(second))
     return edits.same, asdict(edits), lambda screen: _print_edits(screen, edits)
 
 
 def _runs(first: Path, second: Path) -> Outcome:
-    from redraft.comparing import compare_runs
+    from redraft.runs.compare import compare_runs
 
     runs = compare_runs(first, second)
     told = {**asdict(runs), "causes": runs.causes, "verdict": runs.verdict()}

@@ -56,7 +56,7 @@ def _story(code: str) -> str:
 def _titles() -> dict[str, str]:
     """Every code with its one line."""
     from redraft import stories
-    from redraft_dsl.stories import codes, title
+    from redraft_dsl.report.explain import codes, title
 
     known = {code: title(code) for code in codes()}
     known |= {code: told.title for code, told in stories.STORIES.items() if code not in known}

@@ -12,7 +12,7 @@ import click
 from redraft.cli.app import command as make_command
 from redraft.cli.packs import recipe_file
 from redraft.cli.screen import Screen
-from redraft_dsl.rendering import visible
+from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,8 +62,8 @@ def command(
 
 
 def _write_davidbau(path: Path, out: Path | None, *, force: bool) -> None:
-    from redraft.exchange.exporting import davidbau_text
-    from redraft.loading import load
+    from redraft.plans.loading import load
+    from redraft.share.exchange.exporting import davidbau_text
 
     text, drawn = davidbau_text(load(path), path.parent)
     if drawn:
@@ -73,16 +73,16 @@ def _write_davidbau(path: Path, out: Path | None, *, force: bool) -> None:
 
 
 def _write_json(path: Path, out: Path | None, *, force: bool) -> None:
-    from redraft.exchange.recipes import recipe_json
-    from redraft.loading import load
+    from redraft.plans.loading import load
+    from redraft.share.exchange.recipes import recipe_json
 
     _write(recipe_json(load(path)), out, force=force)
 
 
 def _write(text: str, out: Path | None, *, force: bool) -> None:
     """To the file, or to standard output."""
-    from redraft import files
-    from redraft.exchange.importing import refuse_overwriting
+    from redraft.disk import files
+    from redraft.share.exchange.importing import refuse_overwriting
 
     if out is None:
         sys.stdout.write(text)
@@ -96,8 +96,8 @@ def _write_lora(path: Path, model: str | None, out: Path | None, *, force: bool)
     if out is None:
         raise click.UsageError("--lora needs a file to write: -o FILE.safetensors")
     from redraft.cli.commands.apply import load_edit
-    from redraft.exchange.importing import refuse_overwriting
-    from redraft.lora import MERGE, made_for, write_lora
+    from redraft.edit.lora import MERGE, made_for, write_lora
+    from redraft.share.exchange.importing import refuse_overwriting
 
     screen = Screen.current()
     edit = load_edit(path)
@@ -118,8 +118,8 @@ def _write_lora(path: Path, model: str | None, out: Path | None, *, force: bool)
 
 def _tensors(model: str, screen: Screen) -> Mapping[str, Tensor]:
     """The weights of a model under its file's own names."""
-    from redraft.models.checkpoint import load_state
-    from redraft.models.opening import locate_named
+    from redraft.models.checkpoint.weights import load_state
+    from redraft.models.open import locate_named
 
     with screen.progress() as reporter:
         return load_state(locate_named(model, reporter.download).path).tensors

@@ -12,7 +12,7 @@ from redraft.cli.app import set_option
 from redraft.cli.packs import recipe_file
 
 if TYPE_CHECKING:
-    from redraft_dsl.params import Given
+    from redraft_dsl.check.params import Given
 
 
 @make_command(name="flatten", example="flatten twice.redraft")
@@ -25,7 +25,7 @@ def command(file: str, given: Given) -> None:
     written out, parameters replaced by their values, regions put where they are used, and every
     default named.
     """
-    from redraft.loading import load, recipe_of
+    from redraft.plans.loading import load, recipe_of
     from redraft_dsl.flatten import flatten
 
     checked = load(recipe_file(file), given)

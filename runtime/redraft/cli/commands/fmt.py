@@ -17,7 +17,7 @@ from redraft.cli.packs import leave_packs_alone
 from redraft.cli.recipes_in import STANDARD_INPUT, expand
 from redraft.cli.screen import Screen, paint
 from redraft.errors import ArtifactError
-from redraft_dsl.rendering import visible
+from redraft_dsl.report.terminal import visible
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ def command(files: tuple[str, ...], only_check: bool, diff: bool) -> None:
 
 def _layout(name: str, screen: Screen) -> Layout:
     """Read and format; what stands in the way is shown on standard error."""
-    from redraft_dsl.format import format_text
     from redraft_dsl.reading import decode, read
-    from redraft_dsl.rendering import render
+    from redraft_dsl.report.terminal import render
+    from redraft_dsl.syntax.format import format_text
 
     if name == STANDARD_INPUT:
         old = sys.stdin.buffer.read()
@@ -99,7 +99,7 @@ def rewrite(path: Path, data: bytes) -> None:
         ArtifactError: the file or its folder may not be written to.
 
     """
-    from redraft.files import atomic_path
+    from redraft.disk.files import atomic_path
 
     target = Path(os.path.realpath(path))
     if not os.access(target, os.W_OK, effective_ids=os.access in os.supports_effective_ids):

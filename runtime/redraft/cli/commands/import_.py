@@ -9,12 +9,12 @@ import click
 
 from redraft.cli.app import command as make_command
 from redraft.cli.screen import Screen
-from redraft.shipped import SUFFIX
-from redraft_dsl.rendering import visible
+from redraft.plans.shipped import SUFFIX
+from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
     from redraft_dsl.check import Checked
-    from redraft_dsl.exchange.to_recipe import Removal
+    from redraft_dsl.davidbau.to_recipe import Removal
 
 
 @make_command(name="import", example="import edit.json --model faces --layer layer6")
@@ -56,8 +56,8 @@ def command(
     written to the current folder, its masks to masks/NAME beside it; it says in comments what was
     assumed. A recipe in JSON says everything itself; its masks must lie beside the new recipe.
     """
-    from redraft.exchange.importing import read_bytes, read_file
-    from redraft_dsl.json_form import claims_to_be_a_recipe
+    from redraft.share.exchange.importing import read_bytes, read_file
+    from redraft_dsl.recipe.as_json import claims_to_be_a_recipe
 
     target = out or Path(f"{file.stem}{SUFFIX}")
     data = read_bytes(file)
@@ -87,7 +87,7 @@ class Wish(NamedTuple):
 
 
 def _import_recipe(file: Path, data: bytes, target: Path, *, force: bool) -> None:
-    from redraft.exchange.recipes import import_json
+    from redraft.share.exchange.recipes import import_json
 
     screen = Screen.current()
     _remark(import_json(file, data, target, force=force), screen)
@@ -95,7 +95,7 @@ def _import_recipe(file: Path, data: bytes, target: Path, *, force: bool) -> Non
 
 
 def _import_edit(file: Path, target: Path, wish: Wish, *, force: bool) -> None:
-    from redraft.exchange.importing import import_edit
+    from redraft.share.exchange.importing import import_edit
 
     screen = Screen.current()
     done = import_edit(file, target, **wish._asdict(), force=force)
@@ -107,6 +107,6 @@ def _import_edit(file: Path, target: Path, wish: Wish, *, force: bool) -> None:
 def _remark(checked: Checked, screen: Screen) -> None:
     """Show what the checker warns of."""
     if checked.warnings:
-        from redraft_dsl.rendering import render
+        from redraft_dsl.report.terminal import render
 
         screen.remark(render(checked.warnings, checked.source, color=screen.error_color))

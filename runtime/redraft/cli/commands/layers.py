@@ -10,7 +10,7 @@ import click
 from redraft.cli.app import command as make_command
 from redraft.cli.app import format_option
 from redraft.cli.screen import Column, Screen
-from redraft_dsl.rendering import visible
+from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
     from redraft_dsl.facts import LayerFacts, ModelFacts
@@ -54,12 +54,12 @@ def command(model: str, form: str) -> None:
 
 def facts_of(model: str) -> ModelFacts:
     """Picture, latents and layers of a listed model or a checkpoint file."""
-    from redraft.models.catalog import known_models
+    from redraft.models.listed.catalog import known_models
 
     listed = known_models().listed.get(model)
     if listed is not None:
         return listed  # the list knows it all; nothing needs to be fetched
-    from redraft.models.locating import locate_named
+    from redraft.models.locate import locate_named
 
     return locate_named(model).facts
 

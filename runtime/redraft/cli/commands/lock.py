@@ -15,15 +15,15 @@ from redraft.cli.packs import leave_packs_alone, recipe_file
 from redraft.cli.recipes_in import expand
 from redraft.cli.screen import Screen
 from redraft.errors import PlanError, RedraftError
-from redraft.pack import is_pack
-from redraft.shipped import locate_recipe
-from redraft_dsl.rendering import visible
+from redraft.plans.shipped import locate_recipe
+from redraft.share.pack import is_pack
+from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
     from redraft.cli.screen import Reporter
-    from redraft.lock import Lock
-    from redraft.lock_compare import Difference
-    from redraft_dsl.params import Given
+    from redraft.plans.lock import Lock
+    from redraft.plans.lock_compare import Difference
+    from redraft_dsl.check.params import Given
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,10 @@ def command(files: tuple[str, ...], only_check: bool, given: Given, device: str,
 
 def _write(name: str, given: Given, device: str, reporter: Reporter) -> str:
     """Lock a recipe; returns what is told of it."""
-    from redraft import lock
-    from redraft.files import write_text
-    from redraft.loading import load
-    from redraft.locking import make_lock
+    from redraft.disk.files import write_text
+    from redraft.plans import lock
+    from redraft.plans.loading import load
+    from redraft.runs.locking import make_lock
 
     recipe = locate_recipe(name)
     if recipe != Path(name):
@@ -126,7 +126,7 @@ def _write(name: str, given: Given, device: str, reporter: Reporter) -> str:
 
 def _earlier(path: Path) -> Lock | None:
     """The lock that is about to be replaced; one that cannot be read is as good as none."""
-    from redraft import lock
+    from redraft.plans import lock
 
     try:
         return lock.read(path)
@@ -135,10 +135,10 @@ def _earlier(path: Path) -> Lock | None:
 
 
 def _check(name: str, given: Given, reporter: Reporter) -> _Checked:
-    from redraft import lock
-    from redraft.loading import load
-    from redraft.lock_compare import LockDiffersError, options
-    from redraft.locking import plan_obeying
+    from redraft.plans import lock
+    from redraft.plans.loading import load
+    from redraft.plans.lock_compare import LockDiffersError, options
+    from redraft.runs.locking import plan_obeying
 
     path = Path(name)
     try:
@@ -164,8 +164,8 @@ def _check(name: str, given: Given, reporter: Reporter) -> _Checked:
 
 def _print(screen: Screen, each: _Checked) -> None:
     from redraft.cli.failure import failure_of, shown
-    from redraft.lock_compare import options
-    from redraft_dsl.rendering import render
+    from redraft.plans.lock_compare import options
+    from redraft_dsl.report.terminal import render
 
     path = visible(str(each.lock))
     if each.holds:

@@ -31,7 +31,7 @@ def command() -> None:
             'install it with `pip install "redraft[lsp]"`',
         )
     from redraft import __version__
-    from redraft.models.catalog import known_models
+    from redraft.models.listed.catalog import known_models
     from redraft_dsl.editor.server import make_server
 
     if sys.stdin.isatty():
@@ -46,9 +46,9 @@ def command() -> None:
 
 def _file_facts(path: Path, arch: str | None) -> ModelFacts | None:
     """What the head of a model file says; None when it cannot be read. No tensor is loaded."""
-    from redraft.models.family import recognise
-    from redraft.models.header import read_header
-    from redraft.models.locating import shapes_of
+    from redraft.models.arch.families import recognise
+    from redraft.models.checkpoint.header import read_header
+    from redraft.models.locate import shapes_of
 
     try:
         return recognise(shapes_of(read_header(path)), arch).facts

@@ -14,14 +14,14 @@ from redraft.cli.commands.plan import box_text
 from redraft.cli.planning import plan_file
 from redraft.cli.ranges import parse_range
 from redraft.cli.screen import Column, Reporter, Screen
-from redraft_dsl.rendering import visible
+from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
     from redraft.cli.foresight import Matched
-    from redraft.pictures import Picture
-    from redraft.planner import Plan, RuleStep
-    from redraft.site import Site
-    from redraft_dsl.recipe import Match
+    from redraft.plans.planner import Plan, RuleStep
+    from redraft.runs.site import Site
+    from redraft.show.pictures import Picture
+    from redraft_dsl.recipe.model import Match
 
 FIRST_SEARCHED = 200
 TOP = 24
@@ -95,7 +95,7 @@ def _wanted(
 ) -> list[Match]:
     """What to search for: the rule's own matches, or its first context."""
     from redraft.errors import PlanError
-    from redraft_dsl.recipe import Match, Place
+    from redraft_dsl.recipe.model import Match, Place
 
     own = [context for context in step.rule.context if isinstance(context, Match)]
     if not own:
@@ -120,9 +120,9 @@ def _wanted(
 def _site(plan: Plan, step: RuleStep, device: str, reporter: Reporter) -> Site:
     """The network as the rules before this one leave it."""
     from redraft.cli.foresight import needed_before
-    from redraft.execute import solve_all
-    from redraft.models.opening import choose_device
-    from redraft.session import open_session, site_of
+    from redraft.models.open import choose_device
+    from redraft.runs.execute import solve_all
+    from redraft.runs.session import open_session, site_of
 
     session = open_session(needed_before(plan, step), choose_device(device), tell=reporter.step)
     solve_all(session, evaluate=False)
@@ -169,9 +169,9 @@ def _as_json(rule: str, step: RuleStep, found: list[Matched]) -> dict[str, Any]:
 
 
 def _draw(site: Site, found: list[Matched], out: Path) -> None:
-    from redraft import files
-    from redraft.pictures import png
-    from redraft.sheets import contact_sheet
+    from redraft.disk import files
+    from redraft.show.pictures import png
+    from redraft.show.sheets import contact_sheet
 
     pictures: list[Picture] = []
     labels: list[str] = []
@@ -183,9 +183,11 @@ def _draw(site: Site, found: list[Matched], out: Path) -> None:
 
 def _heat_maps(site: Site, one: Matched) -> list[Picture]:
     """Every found image in grey, its scores over it, and the place outlined."""
-    from redraft.drawing import draw
-    from redraft.match import score_map
-    from redraft.pictures import (
+    from redraft.memory.match import score_map
+    from redraft.memory.places import latents_of
+    from redraft.models.batches import draw
+    from redraft.runs.site import build_match_filter
+    from redraft.show.pictures import (
         RegionOutline,
         enlarged,
         heated,
@@ -193,8 +195,6 @@ def _heat_maps(site: Site, one: Matched) -> list[Picture]:
         placed_scores,
         to_picture,
     )
-    from redraft.places import latents_of
-    from redraft.site import build_match_filter
 
     wanted = build_match_filter(site, one.wanted.like)
     scores = score_map(site.inputs(one.places).keys, wanted)

@@ -14,7 +14,7 @@ from redraft.cli.packs import leave_packs_alone
 from redraft.cli.recipes_in import expand
 from redraft.cli.screen import Screen, paint
 from redraft.errors import PlanError
-from redraft_dsl.rendering import visible
+from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
     from redraft_dsl.check import Checked
@@ -79,7 +79,7 @@ def command(
 
 def _move(name: str, to: int | None, editions: Editions, screen: Screen) -> Move | None:
     """Read and move; what stands in the way is shown on standard error."""
-    from redraft.models.catalog import known_models
+    from redraft.models.listed.catalog import known_models
     from redraft_dsl.migrate import CannotMoveError, NoSuchEditionError, migrate
     from redraft_dsl.reading import load
 
@@ -103,7 +103,7 @@ def _move(name: str, to: int | None, editions: Editions, screen: Screen) -> Move
 
 
 def _show(checked: Checked, screen: Screen) -> None:
-    from redraft_dsl.rendering import render
+    from redraft_dsl.report.terminal import render
 
     screen.remark(render(checked.diagnostics, checked.source, color=screen.error_color))
 

@@ -12,7 +12,7 @@ from redraft.cli.screen import Column, Screen
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from redraft.models.sources import Entry
+    from redraft.models.listed.entry import Entry
 
 TITLES = ("name", "title", "size", "licence", "here")
 
@@ -25,10 +25,10 @@ def command(form: str) -> None:
     A model is fetched when it is first used, from the Python package index or from the web
     server of those who publish it.
     """
-    from redraft.cache import cache_root
-    from redraft.models.catalog import CATALOG
-    from redraft.models.download import cached_path
-    from redraft.models.family import plugin_report
+    from redraft.disk.cache import cache_root
+    from redraft.models.arch.families import plugin_report
+    from redraft.models.listed.catalog import CATALOG
+    from redraft.models.listed.download import cached_path
 
     screen = Screen.current()
     found = [_told(entry, cached_path(entry, cache_root())) for entry in CATALOG]
@@ -46,7 +46,7 @@ def command(form: str) -> None:
 
 def _told(entry: Entry, cached: Path) -> dict[str, Any]:
     """Everything that the list knows of a model; None for what it does not."""
-    from redraft.models.sources import WheelMember
+    from redraft.models.listed.entry import WheelMember
 
     source = entry.source
     here = cached.is_file()

@@ -9,8 +9,8 @@ import click
 from redraft.cli.app import command as make_command
 from redraft.cli.packs import leave_packs_alone
 from redraft.cli.screen import Screen
-from redraft.shipped import locate_recipe
-from redraft_dsl.rendering import visible
+from redraft.plans.shipped import locate_recipe
+from redraft_dsl.report.terminal import visible
 
 
 @make_command(name="pack", example="pack glasses.redraft")
@@ -28,7 +28,7 @@ def command(file: str, out: Path | None) -> None:
     pack holds masks and imports, the lock, the edit with its record and picture, the hash of every
     file, and a card for a model hub. Packing the same again gives the same bytes.
     """
-    from redraft.pack.writing import pack
+    from redraft.share.pack.writing import pack
 
     screen = Screen.current()
     leave_packs_alone([file], "pack")

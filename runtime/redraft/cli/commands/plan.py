@@ -14,9 +14,9 @@ from redraft.cli.screen import Column, Reporter, Screen
 
 if TYPE_CHECKING:
     from redraft.cli.foresight import Matched
-    from redraft.places import ResolvedPlace
-    from redraft.planner import Plan, RuleStep, Step
-    from redraft_dsl.params import Given
+    from redraft.memory.places import ResolvedPlace
+    from redraft.plans.planner import Plan, RuleStep, Step
+    from redraft_dsl.check.params import Given
 
     Matches = dict[str, tuple[Matched, ...]]
 
@@ -51,8 +51,8 @@ def command(file: str, device: str, quick: bool, given: Given, no_lock: bool, fo
 def _matches(plan: Plan, device: str, reporter: Reporter) -> Matches:
     """The matches of every rule whose keys no earlier rule changes."""
     from redraft.cli.foresight import has_match, matched, undisturbed_sites
-    from redraft.models.opening import choose_device
-    from redraft.session import open_session
+    from redraft.models.open import choose_device
+    from redraft.runs.session import open_session
 
     if not any(has_match(step) and not step.locked for step in plan.rules):
         return {}
@@ -67,7 +67,7 @@ def _matches(plan: Plan, device: str, reporter: Reporter) -> Matches:
 
 def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
     from redraft.cli.costs import NOMINAL_GFLOPS, gigaflops, seconds
-    from redraft.runner import run_folder
+    from redraft.runs.runner import run_folder
 
     recipe = plan.recipe
     screen.say(screen.paint("strong", f"{recipe.name} {recipe.version}: {recipe.title}"))
@@ -107,7 +107,7 @@ def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
 
 def _words(plan: Plan, step: Step) -> tuple[str, str, str, str]:
     """What a step is, its layer, what it reads, and what is there already."""
-    from redraft.planner import StatisticsStep
+    from redraft.plans.planner import StatisticsStep
 
     if isinstance(step, StatisticsStep):
         reads = [plan.base.name, *_rules_upstream(plan, step.fields["edits"])]
@@ -179,7 +179,7 @@ def box_text(place: ResolvedPlace) -> str:
 
 def _as_json(plan: Plan, matches: Matches, quick: bool) -> dict[str, Any]:
     from redraft.cli.costs import NOMINAL_GFLOPS
-    from redraft.runner import run_folder
+    from redraft.runs.runner import run_folder
 
     return {
         "recipe": plan.recipe.name,
@@ -206,7 +206,7 @@ def _as_json(plan: Plan, matches: Matches, quick: bool) -> dict[str, Any]:
 def _step_json(plan: Plan, step: Step, matches: Matches, quick: bool) -> dict[str, Any]:
     from redraft.cli.costs import gigaflops, seconds
     from redraft.cli.foresight import has_match
-    from redraft.planner import StatisticsStep
+    from redraft.plans.planner import StatisticsStep
 
     cost = gigaflops(plan, step)
     costs = {"gigaflops": cost, "seconds": seconds(cost)}

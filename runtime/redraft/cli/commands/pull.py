@@ -8,7 +8,7 @@ import click
 
 from redraft.cli.app import command as make_command
 from redraft.cli.screen import Screen
-from redraft_dsl.rendering import visible
+from redraft_dsl.report.terminal import visible
 
 
 @make_command(name="pull", example="pull alice/glasses")
@@ -30,7 +30,7 @@ def command(repo: str, revision: str | None, out: Path | None, force: bool) -> N
     is written if anything is wrong. HF_TOKEN and HF_ENDPOINT are obeyed. It needs the extra `hub`:
     pip install "redraft[hub]".
     """
-    from redraft.pack.hub import pull
+    from redraft.share.pack.hub import pull
 
     screen = Screen.current()
     done = pull(repo, out or Path(repo.rpartition("/")[2]), revision, force=force)

@@ -8,7 +8,7 @@ import click
 
 from redraft.cli.app import command as make_command
 from redraft.cli.screen import Screen
-from redraft_dsl.rendering import visible
+from redraft_dsl.report.terminal import visible
 
 
 @make_command(name="push", example="push glasses.redraftpack alice/glasses")
@@ -23,7 +23,7 @@ def command(file: Path, repo: str, private: bool, message: str | None) -> None:
     is not there. HF_TOKEN or `hf auth login` says who you are, HF_ENDPOINT which hub is meant. It
     needs the extra `hub`: pip install "redraft[hub]".
     """
-    from redraft.pack.hub import push
+    from redraft.share.pack.hub import push
 
     screen = Screen.current()
     done = push(file, repo, private=private, message=message)

@@ -7,7 +7,7 @@ import json
 from redraft.cli.app import command as make_command
 from redraft.cli.app import format_option
 from redraft.cli.screen import Column, Screen
-from redraft.shipped import shipped_recipes
+from redraft.plans.shipped import shipped_recipes
 
 
 @make_command(name="recipes", example="recipes")
@@ -17,7 +17,7 @@ def command(form: str) -> None:
 
     Their names stand for their files: `redraft run NAME`.
     """
-    from redraft.loading import load
+    from redraft.plans.loading import load
 
     screen = Screen.current()
     found = []

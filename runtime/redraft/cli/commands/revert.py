@@ -8,7 +8,7 @@ import click
 
 from redraft.cli.app import command as make_command
 from redraft.cli.screen import Screen
-from redraft_dsl.rendering import visible
+from redraft_dsl.report.terminal import visible
 
 
 @make_command(name="revert", example="revert new.pth")
@@ -19,7 +19,7 @@ def command(file: Path, out: Path | None) -> None:
 
     The undo file that apply left must lie beside FILE.
     """
-    from redraft.applying import revert_file
+    from redraft.edit.apply import revert_file
 
     screen = Screen.current()
     target = out or file

@@ -13,13 +13,13 @@ from redraft.cli.app import device_option, format_option, set_option
 from redraft.cli.packs import recipe_file
 from redraft.cli.planning import plan_file
 from redraft.cli.screen import Column, Reporter, Screen
-from redraft_dsl.rendering import visible
+from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
-    from redraft.ranks import Ranks
-    from redraft.record import RuleRecord
-    from redraft.runner import Run
-    from redraft_dsl.params import Given
+    from redraft.plans.record import RuleRecord
+    from redraft.runs.processes import Ranks
+    from redraft.runs.runner import Run
+    from redraft_dsl.check.params import Given
 
 NONE = "-"
 
@@ -53,9 +53,9 @@ def command(
     stopped goes on where it was. A lock that lies beside the recipe is obeyed: see `redraft lock`.
     Under torchrun its processes draw the pictures for statistics and measures together.
     """
-    from redraft.ranks import joined
-    from redraft.report.outputs import run_and_report
-    from redraft.runner import assist_run
+    from redraft.runs.processes import joined
+    from redraft.runs.runner import assist_run
+    from redraft.show.report.outputs import run_and_report
 
     screen = Screen.current()
     with joined() as ranks:
@@ -89,7 +89,7 @@ def _show(screen: Screen, run: Run, ranks: Ranks, hint: str, form: str) -> None:
 
 def _of_sweeps(file: str) -> str:
     """That a recipe's sweeps are not run; nothing where it has none."""
-    from redraft.loading import load
+    from redraft.plans.loading import load
 
     names = [sweep.name for sweep in load(recipe_file(file)).sweeps]
     if not names:
@@ -157,8 +157,8 @@ def _interval(value: float | None, interval: tuple[float, float] | None, digits:
 
 
 def _outputs(run: Run) -> list[tuple[str, Path]]:
-    from redraft.report.outputs import PICTURE, REPORT
-    from redraft.runner import EDIT
+    from redraft.runs.runner import EDIT
+    from redraft.show.report.outputs import PICTURE, REPORT
 
     names = (("picture", PICTURE), ("report", REPORT), ("edit", EDIT))
     return [(what, run.folder / name) for what, name in names]

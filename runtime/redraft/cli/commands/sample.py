@@ -12,14 +12,14 @@ from redraft.cli.app import device_option
 from redraft.cli.commands.apply import check_strength, load_edit
 from redraft.cli.ranges import parse_images
 from redraft.cli.screen import Screen
-from redraft_dsl.rendering import visible
+from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from redraft.artifact import Edit
-    from redraft.models.opening import OpenModel
-    from redraft.pictures import Picture
+    from redraft.edit.artifact import Edit
+    from redraft.models.open import OpenModel
+    from redraft.show.pictures import Picture
 
 SIDE = 128
 """Pixels that a picture is shown at, at most."""
@@ -66,9 +66,10 @@ def command(
     recipe with the same seed calls z[i]. With --edit (an edit.safetensors or a run folder) the
     originals stand above the edited images.
     """
-    from redraft import files, latents
-    from redraft.models.opening import choose_device, locate_named, open_base
-    from redraft.pictures import png
+    from redraft.disk import files
+    from redraft.models import latents
+    from redraft.models.open import choose_device, locate_named, open_base
+    from redraft.show.pictures import png
 
     if edit is None and (rules or strength is not None):
         raise click.UsageError("--rule and --strength need --edit")
@@ -92,7 +93,7 @@ def command(
 
 def _drawn(opened: OpenModel, rows: Tensor) -> Tensor:
     """(N, 3, H, W) pictures on the CPU."""
-    from redraft.drawing import draw
+    from redraft.models.batches import draw
 
     device = next(opened.generator.module.parameters()).device
     return draw(opened.generator, rows.to(device))
@@ -108,8 +109,8 @@ def _edited(opened: OpenModel, rows: Tensor, edit: Edit, strength: float) -> Ten
 
 
 def _sheet(drawn: Tensor, images: tuple[int, ...], columns: int) -> Picture:
-    from redraft.pictures import enlarged, to_picture
-    from redraft.sheets import contact_sheet
+    from redraft.show.pictures import enlarged, to_picture
+    from redraft.show.sheets import contact_sheet
 
     shown = [enlarged(to_picture(values), SIDE) for values in drawn]
     return contact_sheet(shown, [str(index) for index in images], columns)
@@ -118,8 +119,8 @@ def _sheet(drawn: Tensor, images: tuple[int, ...], columns: int) -> Picture:
 def _pairs(
     before: Tensor, after: Tensor, images: tuple[int, ...], columns: int, title: str
 ) -> Picture:
-    from redraft.pictures import Tile
-    from redraft.sheets import Band, before_after
+    from redraft.show.pictures import Tile
+    from redraft.show.sheets import Band, before_after
 
     tiles = [
         Tile(str(index), one, other)

@@ -8,7 +8,7 @@ import click
 
 from redraft.cli.app import command as make_command
 from redraft.cli.screen import Screen
-from redraft_dsl.rendering import visible
+from redraft_dsl.report.terminal import visible
 
 
 @make_command(name="schema", example="schema -o recipe.schema.json")
@@ -22,13 +22,13 @@ def command(out: Path | None, force: bool) -> None:
     It describes what `redraft export --json` writes and `redraft import` reads: every field with
     its type, its range and what it means. The draft is 2020-12.
     """
-    from redraft_dsl.json_schema import schema_text
+    from redraft_dsl.recipe.json_schema import schema_text
 
     if out is None:
         click.echo(schema_text(), nl=False)
         return
-    from redraft import files
-    from redraft.exchange.importing import refuse_overwriting
+    from redraft.disk import files
+    from redraft.share.exchange.importing import refuse_overwriting
 
     refuse_overwriting([out], force=force)
     files.write_text(out, schema_text())

@@ -13,12 +13,12 @@ from redraft.cli.app import device_option, format_option, set_option
 from redraft.cli.packs import recipe_file
 from redraft.cli.planning import plan_file
 from redraft.cli.screen import Column, Reporter, Screen
-from redraft_dsl.rendering import visible
+from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
     from redraft.sweep.running import Task
     from redraft.sweep.summary import SweepRecord
-    from redraft_dsl.params import Given
+    from redraft_dsl.check.params import Given
 
 
 @make_command(name="sweep", example="sweep spectacles.redraft")
@@ -52,7 +52,7 @@ def command(
     beside the recipe, the recipe must agree with it, and the cells take from it the places that
     `context like` lines found.
     """
-    from redraft.ranks import joined
+    from redraft.runs.processes import joined
     from redraft.sweep.running import run_sweep
 
     screen = Screen.current()
@@ -81,7 +81,7 @@ def _task(
     *,
     lock: bool,
 ) -> Task:
-    from redraft.loading import load, recipe_of
+    from redraft.plans.loading import load, recipe_of
     from redraft.sweep.cells import choose
     from redraft.sweep.pinned import pins_of
     from redraft.sweep.running import make_task

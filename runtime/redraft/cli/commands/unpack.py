@@ -8,7 +8,7 @@ import click
 
 from redraft.cli.app import command as make_command
 from redraft.cli.screen import Screen
-from redraft_dsl.rendering import visible
+from redraft_dsl.report.terminal import visible
 
 
 @make_command(name="unpack", example="unpack glasses-1.0.0.redraftpack")
@@ -26,7 +26,7 @@ def command(file: Path, out: Path | None, force: bool) -> None:
     The whole pack is checked first, the hash of every file too, and nothing is written if
     anything in it is wrong. The folder can be pushed to a model hub as it is.
     """
-    from redraft.pack.reading import read_pack, unpack
+    from redraft.share.pack.reading import read_pack, unpack
 
     screen = Screen.current()
     pack = read_pack(file)

@@ -14,7 +14,7 @@ from redraft.cli.app import device_option, format_option
 from redraft.cli.screen import Column, Screen
 
 if TYPE_CHECKING:
-    from redraft.verifier import RuleCheck, Verified
+    from redraft.runs.verify import RuleCheck, Verified
 
 MISMATCH = 4
 
@@ -30,7 +30,7 @@ def command(run: Path, device: str, form: str) -> None:
     within stated tolerances. The edit itself must give the recorded weights everywhere. The
     exit status is 4 when a promise is broken. RUN is a run folder, or a pack that holds one.
     """
-    from redraft.verifier import verify
+    from redraft.runs.verify import verify
 
     screen = Screen.current()
     folder, home = _run_folder(run)
@@ -46,18 +46,18 @@ def command(run: Path, device: str, form: str) -> None:
 
 def _run_folder(run: Path) -> tuple[Path, Path | None]:
     """The run folder, and where a model given by its file is looked for first."""
-    from redraft.pack import is_pack
+    from redraft.share.pack import is_pack
 
     if not is_pack(run):
         return run, None
-    from redraft.pack.reading import run_in
+    from redraft.share.pack.reading import run_in
 
     return run_in(run), run.parent
 
 
 def promise(verified: Verified) -> str:
     """The promise that was at stake."""
-    from redraft.verifier import ANGLE_TOLERANCE, CHANGE_TOLERANCE
+    from redraft.runs.verify import ANGLE_TOLERANCE, CHANGE_TOLERANCE
 
     if verified.same_machine:
         return "same machine and versions: bit-identical changes"

@@ -1,0 +1,1 @@
+"""Colours for recipes: Pygments and TextMate."""

@@ -1,0 +1,226 @@
+"""What is shown when the mouse rests on a word of a recipe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from redraft_dsl.check.binding import bind
+from redraft_dsl.check.context import edition_of, settings, whole
+from redraft_dsl.check.mentions import parts
+from redraft_dsl.editions import EDITIONS, LATEST, Defaults
+from redraft_dsl.editor.about import about_included, about_parameter, about_recipe, kind_of
+from redraft_dsl.editor.documents import Examined
+from redraft_dsl.editor.figures import Figures
+from redraft_dsl.editor.names import at
+from redraft_dsl.editor.offers import about_layer, layer_line
+from redraft_dsl.facts import KnownModels, LayerFacts
+from redraft_dsl.language import meanings
+from redraft_dsl.report.explain import explain
+from redraft_dsl.source import Span
+from redraft_dsl.syntax import tree as s
+
+_CODE = re.compile(r"RD\d{3}")
+_FENCE = re.compile(r"^(```|#)", re.M)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something that can be pointed at, and what to say about it (Markdown, or None)."""
+
+    span: Span
+    say: Callable[[], str | None]
+
+
+def hover(examined: Examined, offset: int, models: KnownModels) -> tuple[str, Span] | None:
+    """What is known about the place (Markdown), and how far that place reaches."""
+    said: list[str] = []
+    span: Span | None = None
+    for target in sorted(
+        _targets(examined, offset, models), key=lambda each: each.span[1] - each.span[0]
+    ):
+        text = target.say()
+        if text:
+            said, span = [text], target.span
+            break
+    for code, place in _codes(examined, offset):
+        said.append(story_of(code))
+        span = span or place
+    return ("\n\n---\n\n".join(said), span) if span is not None else None
+
+
+def _codes(examined: Examined, offset: int) -> Iterator[tuple[str, Span]]:
+    """Codes of what is wrong at a place, and a code that is written there, as in a comment."""
+    for problem in examined.diagnostics:
+        if problem.span is not None and problem.span.start <= offset <= problem.span.end:
+            yield problem.code, problem.span
+    source = examined.document.source
+    start = source.line_starts[source.position(offset).line - 1]
+    for match in _CODE.finditer(source.text, start, min(start + 1000, offset + 5)):
+        if match.start() <= offset <= match.end() and explain(match[0]):
+            yield match[0], Span(*match.span())
+
+
+def story_of(code: str) -> str:
+    """The story of a code up to its first example."""
+    text = explain(code) or f"# {code}"
+    title, _, rest = text.partition("\n")
+    example = _FENCE.search(rest)
+    body = rest[: example.start()] if example else rest
+    return f"**{title.lstrip('# ')}**\n\n{body.strip()}".strip()
+
+
+def _targets(examined: Examined, offset: int, models: KnownModels) -> Iterator[Target]:
+    named = at(examined.tree, offset)
+    if named is not None and named.kind == "parameter":
+        yield Target(named.span, partial(about_parameter, named, examined, models))
+    # Parameters stand in their places, so that regions can be measured; spans stay the same.
+    bound = bind(examined.tree).tree
+    figures = Figures(bound, examined.document.folder, examined.facts)
+    defaults = EDITIONS.get(edition_of(_editions(bound)) or LATEST, EDITIONS[LATEST])
+    for written, node in zip(examined.tree.statements, bound.statements, strict=True):
+        if not node.span.start <= offset <= node.span.end:
+            continue
+        pointed = _Pointed(examined, figures, defaults, models)
+        for target in pointed.targets(written if isinstance(node, s.Broken) else node):
+            if target.span.start <= offset <= target.span.end:
+                yield target
+
+
+def _editions(tree: s.Tree) -> tuple[s.EditionLine, ...]:
+    return tuple(node for node in tree.statements if isinstance(node, s.EditionLine))
+
+
+@dataclass(frozen=True)
+class _Pointed:
+    """Everything in one statement that can be pointed at."""
+
+    examined: Examined
+    figures: Figures
+    defaults: Defaults
+    models: KnownModels
+
+    def targets(self, node: s.Statement) -> Iterator[Target]:
+        """All of them, whole before part."""
+        keyword = _keyword(node, self.examined.document.source.text)
+        if keyword in meanings.STATEMENTS:
+            span = Span(node.span.start, node.span.start + len(keyword))
+            yield Target(span, lambda: meanings.STATEMENTS[keyword])
+        match node:
+            case s.ModelStatement():
+                yield Target(node.name.span, self.model)
+                yield from self.settings("model", node.block)
+            case s.LatentsStatement():
+                yield Target(node.name.span, partial(self.latents, node.name.text))
+                yield from self.settings("latents", node.block)
+            case s.RegionStatement():
+                yield Target(node.name.span, partial(self.figures.everywhere, node.region))
+                yield from self.regions(node.region, self.figures.everywhere)
+            case s.Operation():
+                yield from self.operation(node)
+            case s.UseLine():
+                about = partial(about_recipe, node.name.text, self.examined, self.models)
+                yield Target(node.path.span.to(node.name.span), about)
+            case s.Include():
+                yield from self.included(node)
+
+    def included(self, node: s.Include) -> Iterator[Target]:
+        """The recipe and the rule that an ``include`` names, and the keys that it gives."""
+        about = partial(about_recipe, node.alias.text, self.examined, self.models)
+        yield Target(node.alias.span, about)
+        rule = partial(about_included, node, self.examined, self.models)
+        yield Target(node.rule.span, rule)
+        yield Target(node.name.span, rule)
+        kind = kind_of(node, self.examined, self.models)
+        for item in node.block.items if node.block else ():
+            key = item.key
+            yield Target(key.span, partial(meanings.about_setting, kind, key.text, self.defaults))
+
+    def operation(self, node: s.Operation) -> Iterator[Target]:
+        """A rule's name, layer, lines and settings."""
+        layer = self.examined.facts.layer(node.layer.text) if self.examined.facts else None
+        if layer is not None:
+            yield Target(node.name.span, lambda: self.cost(node, layer))
+            about = f"`{layer.name}`: {layer_line(layer)}\n\n{about_layer(layer)}"
+            yield Target(node.layer.span, lambda: about)
+        yield from self.settings(node.kind.text, node.block)
+        for item in node.block.items:
+            key = item.key
+            if isinstance(item, s.PlaceLine | s.MatchLine):
+                yield Target(key.span, partial(meanings.LINES.get, key.text))
+            place = item.like if isinstance(item, s.MatchLine) else getattr(item, "place", None)
+            if isinstance(place, s.PlaceExpr):
+                start = place.latents.span.start
+                span = Span(start, start + len(place.latents.text))
+                yield Target(span, partial(self.latents, place.latents.text))
+                measured = partial(self.figures.at, layer=layer, keys=key.text == "context")
+                yield from self.regions(place.region, measured)
+
+    def regions(
+        self, region: s.RegionExpr, say: Callable[[s.RegionExpr], str | None]
+    ) -> Iterator[Target]:
+        """A region and what it is joined from."""
+        yield Target(region.span, partial(say, region))
+        if isinstance(region, s.Joined):
+            for part in parts(region):
+                yield Target(part.span, partial(say, part))
+
+    def settings(self, block: str, node: s.Block | None) -> Iterator[Target]:
+        """The settings of a block, and of the blocks in it."""
+        for item in node.items if node else ():
+            if not isinstance(item, s.Setting):
+                continue
+            key, value = item.key, item.value
+            about = partial(meanings.about_setting, block, key.text, self.defaults)
+            yield Target(key.span, about)
+            if key.text == "solver":
+                yield Target(value.span, partial(meanings.SOLVER_MEANINGS.get, value.text))
+                yield from self.settings(value.text, item.block)
+
+    def model(self) -> str | None:
+        """The model's picture and layers."""
+        facts = self.examined.facts
+        if facts is None:
+            return None
+        size = f"{facts.image_size[1]} x {facts.image_size[0]} px"
+        rows = "\n".join(f"- `{layer.name}`: {layer_line(layer)}" for layer in facts.layers)
+        return f"{facts.arch}, pictures {size}, latents of {facts.latent_size} numbers\n\n{rows}"
+
+    def latents(self, name: str) -> str | None:
+        """Where images come from."""
+        for node in self.examined.tree.statements:
+            if isinstance(node, s.LatentsStatement) and node.name.text == name:
+                given = [i for i in node.block.items if isinstance(i, s.Setting)]
+                listed = ", ".join(f"{item.key.text} {item.value.text}" for item in given)
+                return f"latents `{name}`: {listed}" if listed else f"latents `{name}`"
+        return None
+
+    def cost(self, node: s.Operation, layer: LayerFacts) -> str:
+        """What a rule listens to, and how much has to be solved for."""
+        given = settings(node.block, "rank")
+        rank = whole(given[0].value) if given else self.defaults.rank
+        marks = [item for item in node.block.items if isinstance(item, s.PlaceLine)]
+        marked = sum(mark.key.text == "context" for mark in marks)
+        tops = [whole(item.top) or 0 for item in node.block.items if isinstance(item, s.MatchLine)]
+        matched = f" and up to {sum(tops)} by match" if tops else ""
+        lines = [
+            f"`{node.kind.text} {node.name.text}` at `{layer.name}` ({layer_line(layer)})",
+            f"Context: {marked} marked{matched}; "
+            f"{self.figures.positions(node, layer)} key positions.",
+        ]
+        taps = layer.kernel[0] * layer.kernel[1]
+        if node.kind.text == "zero":
+            lines.append("Nothing has to be solved for.")
+        elif rank is not None:
+            lines.append(
+                f"Rank {rank}: {rank * taps} unknowns ({rank} x {taps} taps) for each of "
+                f"{layer.out_channels} output channels."
+            )
+        return "\n\n".join(lines)
+
+
+def _keyword(node: s.Statement, text: str) -> str:
+    word = re.compile(r"[a-z]+").match(text, node.span.start)
+    return word[0] if word else ""

@@ -1,0 +1,1 @@
+"""Regions as pixels and as keys."""

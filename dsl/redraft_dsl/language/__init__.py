@@ -1,0 +1,1 @@
+"""Every word, setting and operation of the language: limits, defaults and meaning, once."""

@@ -1,0 +1,1 @@
+"""The checked recipe and its other forms: text, JSON, a comparison."""

@@ -1,0 +1,52 @@
+"""The long story behind every code: what it means, a wrong recipe and its mended form."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+_CODE = re.compile(r"RD\d{3}")
+_FENCE = re.compile(r"```redraft\n(.*?)```", re.S)
+
+
+class Story(NamedTuple):
+    """``wrong`` and ``mended`` are recipe texts, or parts of one; None where none can be shown."""
+
+    code: str
+    title: str
+    text: str
+    wrong: str | None
+    mended: str | None
+
+
+@cache
+def codes() -> tuple[str, ...]:
+    """Every code that has a story, sorted."""
+    names = (entry.name for entry in (files("redraft_dsl.report") / "pages").iterdir())
+    return tuple(sorted(name[:-3] for name in names if name.endswith(".md")))
+
+
+def explain(code: str) -> str | None:
+    """The story of a code as Markdown, or None if there is no such code. Case does not count."""
+    code = code.strip().upper()
+    if not _CODE.fullmatch(code):
+        return None
+    entry = files("redraft_dsl.report") / "pages" / f"{code}.md"
+    return entry.read_text(encoding="utf-8") if entry.is_file() else None
+
+
+def title(code: str) -> str:
+    """One line on what a code means."""
+    text = explain(code) or f"# {code}: no story"
+    return text.partition("\n")[0].partition(": ")[2]
+
+
+def story(code: str) -> Story | None:
+    """A story taken apart."""
+    text = explain(code)
+    if text is None:
+        return None
+    examples = [*_FENCE.findall(text), None, None]
+    return Story(code.upper(), title(code), text, examples[0], examples[1])

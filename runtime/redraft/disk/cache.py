@@ -1,0 +1,239 @@
+"""A store of tensors that are found again by what they depend on, never by a name alone."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+
+from redraft.disk.digest import tensors_digest
+from redraft.disk.files import remove_stale, write_bytes
+from redraft.errors import ArtifactError, ModelError
+from redraft.models.checkpoint.header import safetensors_layout, safetensors_metadata
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT = 1
+_KIND = re.compile(r"[a-z][a-z0-9-]*")
+_DIGEST = re.compile(r"[0-9a-f]{32,}")
+_MOST_COMPARED = 500
+
+
+@dataclass(frozen=True)
+class Hit:
+    """The entry is there; its values are checked when they are read."""
+
+    path: Path
+    shapes: Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Miss:
+    """The entry is not there; ``reason`` says why, in words for the user."""
+
+    path: Path
+    reason: str
+
+
+def cache_root() -> Path:
+    """The folder for everything that can be made again: REDRAFT_CACHE, or the system's place."""
+    chosen = os.environ.get("REDRAFT_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    return Path(platformdirs.user_cache_dir("redraft", appauthor=False))
+
+
+class Cache:
+    """Tensors on disk under the hash of the fields that they depend on.
+
+    One file an entry: ``ROOT/KIND/ADDRESS.safetensors``, with the fields in its metadata. Any
+    number of processes may read and write at once: an entry is written whole or not at all, and
+    two writers of one address write the same content.
+
+    ``kind`` is a lower-case word such as ``"statistics"``. ``fields`` maps names to values that
+    JSON can hold; tuples count as lists, and the order of names does not matter.
+    """
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = cache_root() if root is None else root
+
+    def path(self, kind: str, fields: Mapping[str, Any]) -> Path:
+        """Where the entry lies or would lie."""
+        return self._folder(kind) / f"{address(kind, fields)}.safetensors"
+
+    def lookup(
+        self, kind: str, fields: Mapping[str, Any], words: Mapping[str, str] | None = None
+    ) -> Hit | Miss:
+        """Whether the entry is there, judged by its header alone; needs no torch.
+
+        The reason of a miss compares with the cached entry that differs in the fewest fields.
+        ``words`` says how to speak of a field: ``{"upstream": "the weights before the layer"}``.
+        """
+        path = self.path(kind, fields)
+        if not path.exists():
+            return Miss(path, self._reason(kind, fields, words or {}))
+        try:
+            stored, shapes = _read_head(path)
+        except (ModelError, OSError, ValueError, KeyError):
+            return Miss(path, "the cached entry is damaged")
+        if stored != _canonical(fields):
+            return Miss(path, "the cached entry was made for something else")
+        return Hit(path, shapes)
+
+    def read(
+        self, kind: str, fields: Mapping[str, Any], words: Mapping[str, str] | None = None
+    ) -> dict[str, Tensor] | Miss:
+        """The tensors of the entry, checked against the digest kept with them, or why not.
+
+        A damaged entry counts as a miss; the next ``put`` replaces it.
+        """
+        import safetensors.torch
+
+        found = self.lookup(kind, fields, words)
+        if isinstance(found, Miss):
+            return found
+        try:
+            data = found.path.read_bytes()
+            tensors: dict[str, Tensor] = safetensors.torch.load(data)
+            digest = _metadata(found.path)["digest"]
+        except Exception:
+            # Whatever the damage is, the remedy is the same: compute it again.
+            return Miss(found.path, "the cached entry is damaged")
+        if tensors_digest(tensors) != digest:
+            return Miss(found.path, "the cached entry is damaged")
+        return tensors
+
+    def get(self, kind: str, fields: Mapping[str, Any]) -> dict[str, Tensor] | None:
+        """The tensors of the entry, or None; ``read`` tells the reason."""
+        found = self.read(kind, fields)
+        return None if isinstance(found, Miss) else found
+
+    def put(self, kind: str, fields: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Path:
+        """Store tensors (any shapes and dtypes), replacing what was there; returns the file.
+
+        Raises ArtifactError when the cache folder cannot be written.
+        """
+        import safetensors.torch
+
+        path = self.path(kind, fields)
+        make_folder(path.parent)
+        remove_stale(path.parent)
+        plain = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
+        metadata = {
+            "format": str(FORMAT),
+            "kind": kind,
+            "fields": _canonical(fields),
+            "digest": tensors_digest(plain),
+        }
+        # Copies, for the format refuses two names for one memory.
+        copies = {name: tensor.clone() for name, tensor in plain.items()}
+        write_bytes(path, safetensors.torch.save(copies, metadata))
+        return path
+
+    def _folder(self, kind: str) -> Path:
+        if not _KIND.fullmatch(kind):
+            raise ValueError(f"a kind is a lower-case word, not {kind!r}")
+        return self.root / kind
+
+    def _reason(self, kind: str, fields: Mapping[str, Any], words: Mapping[str, str]) -> str:
+        wanted = json.loads(_canonical(fields))
+        nearest: list[str] | None = None
+        other: dict[str, Any] = {}
+        for entry in self._entries(kind):
+            differing = _differing(wanted, entry)
+            shared = len(wanted.keys() | entry.keys()) - len(differing)
+            if shared and (nearest is None or len(differing) < len(nearest)):
+                nearest, other = differing, entry
+        if nearest is None:
+            return "no entry"
+        return "; ".join(_difference(name, wanted, other, words) for name in nearest[:3])
+
+    def _entries(self, kind: str) -> Iterator[dict[str, Any]]:
+        """The fields of the cached entries of one kind, newest first, damaged ones left out."""
+        with contextlib.suppress(OSError):
+            files = sorted(
+                self._folder(kind).glob("*.safetensors"),
+                key=lambda path: path.stat().st_mtime_ns,
+                reverse=True,
+            )
+            for path in files[:_MOST_COMPARED]:
+                with contextlib.suppress(ModelError, OSError, ValueError, KeyError):
+                    fields = json.loads(_read_head(path)[0])
+                    if isinstance(fields, dict):
+                        yield fields
+
+
+def address(kind: str, fields: Mapping[str, Any]) -> str:
+    """SHA-256 of the canonical JSON of the kind and the fields, as 64 hexadecimal digits."""
+    whole = _canonical({"format": FORMAT, "kind": kind, "fields": fields})
+    return hashlib.sha256(whole.encode("ascii")).hexdigest()
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder of the cache; raises ArtifactError when that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_make(folder, error) from error
+
+
+def cannot_make(folder: Path, error: OSError) -> ArtifactError:
+    """The error for a folder of the cache that cannot be made or written to."""
+    return ArtifactError(
+        "RD640",
+        f"the cache folder {folder} cannot be used: {error.strerror or error}",
+        "set REDRAFT_CACHE to a folder that you can write to",
+    )
+
+
+def _canonical(fields: Mapping[str, Any]) -> str:
+    """JSON with sorted names and no spaces, ASCII only: equal fields give equal text."""
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    with path.open("rb") as file:
+        return safetensors_metadata(path, file, path.stat().st_size)
+
+
+def _read_head(path: Path) -> tuple[str, dict[str, tuple[int, ...]]]:
+    """The fields of an entry as canonical JSON and the shapes of its tensors."""
+    fields = _metadata(path)["fields"]
+    with path.open("rb") as file:
+        layout = safetensors_layout(path, file, path.stat().st_size)
+    return fields, {name: entry.shape for name, entry in layout.items()}
+
+
+def _differing(wanted: Mapping[str, Any], entry: Mapping[str, Any]) -> list[str]:
+    missing = object()
+    names = sorted(wanted.keys() | entry.keys())
+    return [name for name in names if wanted.get(name, missing) != entry.get(name, missing)]
+
+
+def _difference(
+    name: str, wanted: Mapping[str, Any], entry: Mapping[str, Any], words: Mapping[str, str]
+) -> str:
+    """One sentence on one field: with the values where they are short enough to help."""
+    spoken = words.get(name, name)
+    new, old = _shown(wanted.get(name)), _shown(entry.get(name))
+    if new is None or old is None:
+        return f"{spoken} changed"
+    return f"{spoken} changed from {old} to {new}"
+
+
+def _shown(value: Any) -> str | None:
+    """A value as a reader wants it, or None where it says nothing: digests, tables, long texts."""
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
+    if isinstance(value, str) and len(value) <= 40 and not _DIGEST.fullmatch(value):
+        return value
+    return None

@@ -1,0 +1,1 @@
+"""A change as a thing: saved, applied, scaled, combined, exported."""

@@ -1,0 +1,215 @@
+"""Left-out gain: whether a rule follows on contexts that it was not solved for.
+
+Past the paper. Solve on two thirds of the pictures and look at the rest: how much of the goal is
+reached there, and how much changes elsewhere. Needs no labels and no further pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from redraft.judge.effect import GoalPictures, PictureScores, score_pictures
+from redraft.models.batches import at_once, draw_values
+from redraft.models.generator import Generator
+from redraft.solve.goals import Goal
+from redraft.solve.problem import Problem, Solution, edited_weight
+
+FoldSolver = Callable[[Problem, tuple[int, ...]], Solution]
+"""Directions and coefficients for a part of a problem, given with the rows it consists of."""
+FOLDS = 3
+LEAST = 3
+"""Fewer pictures than this cannot be split."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A solution for a part of the pictures, and the rows ``held`` that it never saw."""
+
+    held: tuple[int, ...]
+    solution: Solution
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What a rule does to the pictures that were left out.
+
+    Attributes:
+        gain: mean share of the goal that is reached: <change, goal> / <goal, goal>.
+        side: mean absolute change elsewhere over the mean absolute change the goal asks for.
+        gain_spread: standard deviation of gain over folds.
+        side_spread: standard deviation of side over folds.
+        per_picture: gain of each picture, in the order of the problem's pictures.
+        folds: what was solved; none where the pictures were judged by the whole rule.
+        agreement: mean correlation of the change of the pictures with what was wished, see
+            :func:`left_out_scores`; None where there are no folds.
+        agreement_spread: standard deviation of agreement over folds.
+
+    """
+
+    gain: float
+    side: float
+    gain_spread: float
+    side_spread: float
+    per_picture: tuple[float, ...]
+    folds: tuple[Fold, ...] = field(default=(), compare=False)
+    agreement: float | None = None
+    agreement_spread: float = 0.0
+
+    def agreeing(self, scores: Sequence[PictureScores]) -> LeftOut:
+        """The same with the scores of every fold's pictures."""
+        means = torch.stack([each.correlation.mean() for each in scores])
+        return replace(
+            self,
+            agreement=float(means.mean()),
+            agreement_spread=float(means.std(correction=0)),
+        )
+
+
+def left_out(
+    problem: Problem, keep: float, solve: FoldSolver, folds: int = FOLDS
+) -> LeftOut | None:
+    """Solve without each fold of the pictures, and measure on that fold.
+
+    Pictures are dealt to folds in turn, so the result does not depend on chance.
+
+    Args:
+        problem: the rule on all its pictures.
+        keep: as in the recipe, to weigh the pictures of a fold.
+        solve: solves a part of the problem; is told which rows it has.
+        folds: how many parts.
+
+    Returns:
+        None when there are fewer than three pictures.
+
+    """
+    count = len(problem.goal.inputs)
+    if count < LEAST:
+        return None
+    per_picture = torch.zeros(count, dtype=torch.float64)
+    gains, sides, solved = [], [], []
+    for fold in range(folds):
+        held = list(range(fold, count, folds))
+        rest = [row for row in range(count) if row % folds != fold]
+        solution = solve(problem.select(rest, keep), tuple(rest))
+        weight = edited_weight(problem.weight, solution.coefficients, solution.directions)
+        found = reached(problem, problem.goal.select(held), weight)
+        per_picture[held] = found.per_picture.cpu()
+        solved.append(Fold(tuple(held), solution))
+        gains.append(found.gain)
+        sides.append(found.side)
+    return LeftOut(
+        gain=float(torch.tensor(gains).mean()),
+        side=float(torch.tensor(sides).mean()),
+        gain_spread=float(torch.tensor(gains).std(correction=0)),
+        side_spread=float(torch.tensor(sides).std(correction=0)),
+        per_picture=tuple(per_picture.tolist()),
+        folds=tuple(solved),
+    )
+
+
+def left_out_scores(
+    generator: Generator,
+    layer: str,
+    goal: Goal,
+    drawn: GoalPictures,
+    folds: Sequence[Fold],
+    *,
+    own: bool = False,
+) -> list[PictureScores]:
+    """How the left-out pictures change, by the measures that unseen pictures are judged by.
+
+    The wish of a fold is that of the pictures it was solved on, so a left-out picture has no part
+    in what it is compared with.
+
+    Args:
+        generator: the network before the rule.
+        layer: the rule's layer.
+        goal: of the rule, on all its N pictures.
+        drawn: the pictures of the goal.
+        folds: of :func:`left_out`.
+        own: compare each picture with its own goal, as it is done for a removal.
+
+    Returns:
+        The scores of each fold's pictures.
+
+    """
+    form = generator.form(layer)
+    parts = []
+    for fold in folds:
+        wish = drawn.select([row for row in range(len(goal.inputs)) if row not in fold.held]).wish()
+        held, pictures = goal.select(fold.held), drawn.select(fold.held)
+        weight = edited_weight(form.weight, fold.solution.coefficients, fold.solution.directions)
+        values = form.activate(form.response(held.inputs, weight))
+        after = draw_values(generator, layer, values, held.inputs)
+        wanted = pictures.wanted if own else None
+        parts.append(score_pictures(pictures.present, after, wish, wanted))
+    return parts
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How far a weight gets on some pictures; ``per_picture`` (N,) is 0 where no change is asked.
+
+    ``gain`` weighs the pictures by how much their goal asks, so that one which already looks like
+    its goal counts for nothing.
+    """
+
+    gain: float
+    side: float
+    per_picture: Tensor
+
+
+def reached(problem: Problem, goal: Goal, weight: Tensor) -> Reached:
+    """Gain and side effect of a weight on the pictures of a goal."""
+    rows = torch.split(torch.arange(len(goal.inputs)), at_once(goal.values[0].numel()))
+    sums = [
+        _sums(problem, goal if len(rows) == 1 else goal.select(part.tolist()), weight)
+        for part in rows
+    ]
+    along = torch.cat([part.along for part in sums])
+    asked = torch.cat([part.asked for part in sums])
+    least = 0.05 * float(asked.mean())
+    inside, channels = goal.inside.double()[:, None], goal.values.shape[1]
+    size = sum(part.size for part in sums) / (inside.sum() * channels).clamp_min(1e-12)
+    moved = sum(part.moved for part in sums) / ((1 - inside).sum() * channels).clamp_min(1e-12)
+    return Reached(
+        gain=float(along.sum() / asked.sum().clamp_min(1e-12)),
+        side=float(moved / size.clamp_min(1e-12)),
+        per_picture=torch.where(asked > least, along / asked.clamp_min(1e-12), 0.0),
+    )
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What some pictures add: per picture (n,) float64, and over all of them.
+
+    Attributes:
+        along: <change, goal>.
+        asked: <goal, goal>.
+        size: absolute change that the goal asks for inside the boxes of what was put there.
+        moved: absolute change outside of them.
+
+    """
+
+    along: Tensor
+    asked: Tensor
+    size: Tensor
+    moved: Tensor
+
+
+def _sums(problem: Problem, goal: Goal, weight: Tensor) -> _Sums:
+    form = problem.form
+    values = form.activate(form.response(goal.inputs, weight))
+    change = (values - goal.before).double()
+    wanted = (goal.values - goal.before).double()
+    inside = goal.inside.double()[:, None]
+    return _Sums(
+        along=(change * wanted).sum((1, 2, 3)),
+        asked=wanted.square().sum((1, 2, 3)),
+        size=(wanted.abs() * inside).sum(),
+        moved=(change.abs() * (1 - inside)).sum(),
+    )

@@ -1,0 +1,1 @@
+"""What a layer remembers, and where: moments, keys, matches, places."""

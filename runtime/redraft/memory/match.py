@@ -1,0 +1,131 @@
+"""Find more context: the places of other pictures whose keys look most like a marked one.
+
+A matched filter. The marked regions' keys are whitened and averaged cell by cell into a patch;
+every placement of that patch on every picture is scored by the sum of products with the whitened
+keys there (Bau et al. 2020, section 3.3, score keys by their projection on the context direction;
+taking the whole patch, cell by cell, is past the paper).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from redraft.models.generator import LayerInputs
+
+CLEAR_MARGIN = 0.15
+"""A picture's best place counts when it stands out of the picture's scores by this share of how
+far the marked place stands out of its own."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A patch of whitened keys to look for.
+
+    Attributes:
+        patch: (C, ph, pw), already multiplied by the whitening on both sides and the coverage.
+        anchor: (y, x) key position of the patch's first cell in the marked picture.
+        reach: how far the marked place's score lies above the mean of its picture.
+
+    """
+
+    patch: Tensor
+    anchor: tuple[int, int]
+    reach: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best place of one picture.
+
+    Attributes:
+        index: number of the picture.
+        shift: (dy, dx) key positions from where the marked region lies to where it fits best.
+        score: 1 at the marked place, 0 at the mean of the picture's places.
+        clear: whether the place stands out of its picture.
+
+    """
+
+    index: int
+    shift: tuple[int, int]
+    score: float
+    clear: bool
+
+
+def build_filter(inputs: LayerInputs, coverage: Tensor, inverse: Tensor) -> Filter:
+    """The filter of one marked place.
+
+    Args:
+        inputs: the layer's inputs for the marked picture (N = 1).
+        coverage: (h, w) of the marked region at the keys' resolution.
+        inverse: (C, C) float64, the inverse of the second moment.
+
+    """
+    keys = inputs.keys[0]
+    rows = torch.nonzero(coverage.sum(1) > 0)[:, 0]
+    columns = torch.nonzero(coverage.sum(0) > 0)[:, 0]
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    window = keys[:, top:bottom, left:right].double()
+    patch = torch.einsum("cd,dyx->cyx", inverse.to(window.device), window)
+    patch = (patch * coverage[top:bottom, left:right].to(window)).to(keys.dtype)
+    scores = _scores(inputs.keys, patch)[0]
+    reach = float(scores[top, left] - scores.mean())
+    return Filter(patch, (top, left), max(reach, 1e-12))
+
+
+def score_map(keys: Tensor, wanted: Filter) -> Tensor:
+    """(N, h - ph + 1, w - pw + 1) scores of every placement of the filter's first cell.
+
+    Args:
+        keys: (N, C, h, w).
+        wanted: what to look for. 1 is as far above the picture's mean as the marked place.
+
+    """
+    scores = _scores(keys, wanted.patch)
+    mean = scores.mean((1, 2), keepdim=True)
+    return (scores - mean) / wanted.reach
+
+
+def score_at(scores: Tensor, wanted: Filter, shift: tuple[int, int]) -> float | None:
+    """The score of one placement on one picture's (h, w) map; None outside of it.
+
+    Args:
+        scores: as from :func:`score_map`, of one picture.
+        wanted: what was looked for.
+        shift: (dy, dx) key positions from where the marked region lies.
+
+    """
+    y, x = wanted.anchor[0] + shift[0], wanted.anchor[1] + shift[1]
+    inside = 0 <= y < scores.shape[0] and 0 <= x < scores.shape[1]
+    return float(scores[y, x]) if inside else None
+
+
+def best_places(
+    batches: Iterable[tuple[Sequence[int], Tensor]], wanted: Filter, spread: float = CLEAR_MARGIN
+) -> list[Found]:
+    """The best place of every picture, best first.
+
+    Args:
+        batches: picture numbers and their keys (n, C, h, w).
+        wanted: what to look for.
+        spread: least score of a clear place.
+
+    """
+    found = []
+    for indices, keys in batches:
+        scores = score_map(keys, wanted)
+        width = scores.shape[2]
+        best, flat = scores.flatten(1).max(1)
+        for index, score, place in zip(indices, best.tolist(), flat.tolist(), strict=True):
+            shift = (place // width - wanted.anchor[0], place % width - wanted.anchor[1])
+            found.append(Found(index, shift, score, score >= spread))
+    return sorted(found, key=lambda place: (-place.score, place.index))
+
+
+def _scores(keys: Tensor, patch: Tensor) -> Tensor:
+    return functional.conv2d(keys, patch[None])[:, 0]

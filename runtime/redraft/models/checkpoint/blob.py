@@ -1,0 +1,122 @@
+"""Tensors inside a plain pickle: each one's bytes lie there as a small torch file of its own.
+
+Such a file is torch's older form, or an archive. Only its head is read, and nothing in it is run.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from dataclasses import replace
+from typing import BinaryIO
+
+from redraft.models.checkpoint.inert import (
+    MalformedPickleError,
+    PlacedBytes,
+    StorageRef,
+    read_pickle,
+)
+
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+LEGACY_PROTOCOL = 1001
+_HEAD_BYTES = 4096
+_LOCAL_HEAD = 30
+_CENTRAL_CHECK = 16
+_LOCAL_CHECK = 14
+_DESCRIPTOR_FLAG = 0x08
+_DESCRIPTOR_MARK = b"PK\x07\x08"
+
+
+def storage_in(file: BinaryIO, data: PlacedBytes) -> StorageRef:
+    """The storage that ``data`` holds, with the place of its bytes in ``file``.
+
+    The file's position is left where it was.
+
+    Raises:
+        ForbiddenGlobalError: the bytes name code.
+        MalformedPickleError: they are not exactly one storage of the length that they say.
+
+    """
+    head = _read_at(file, data.begin, min(data.length, _HEAD_BYTES))
+    if head.startswith(b"PK"):
+        return _in_archive(_read_at(file, data.begin, data.length), data.begin)
+    return _in_legacy(head, data)
+
+
+def _read_at(file: BinaryIO, begin: int, length: int) -> bytes:
+    before = file.tell()
+    try:
+        file.seek(begin)
+        return file.read(length)
+    finally:
+        file.seek(before)
+
+
+def _in_legacy(head: bytes, data: PlacedBytes) -> StorageRef:
+    stream = io.BytesIO(head)
+    marks = (read_pickle(stream), read_pickle(stream))
+    system = read_pickle(stream)
+    if marks != (LEGACY_MAGIC, LEGACY_PROTOCOL) or not isinstance(system, dict):
+        raise MalformedPickleError("bytes that are no tensor's")
+    if system.get("little_endian") is not True:
+        raise MalformedPickleError("a tensor in another byte order")
+    storage, keys = read_pickle(stream), read_pickle(stream)
+    if not isinstance(storage, StorageRef) or keys != [storage.key]:
+        raise MalformedPickleError("bytes that are no tensor's")
+    told = int.from_bytes(stream.read(8), "little")
+    if told != storage.count or data.length != stream.tell() + storage.size_bytes:
+        raise MalformedPickleError(f"{storage.size_bytes} bytes promised and not there")
+    return replace(storage, begin=data.begin + stream.tell())
+
+
+def _in_archive(content: bytes, begin: int) -> StorageRef:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = {entry.filename: entry for entry in archive.infolist()}
+            central = archive.start_dir
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
+        raise MalformedPickleError("a broken archive") from error
+    pickles = [name for name in entries if name.count("/") == 1 and name.endswith("/data.pkl")]
+    if len(pickles) != 1:
+        raise MalformedPickleError("an archive that is no tensor's")
+    start, end = _record(content, entries[pickles[0]])
+    storage = read_pickle(io.BytesIO(content[start:end]))
+    if not isinstance(storage, StorageRef):
+        raise MalformedPickleError("an archive that is no tensor's")
+    entry = entries.get(pickles[0].removesuffix("data.pkl") + f"data/{storage.key}")
+    if entry is None or entry.file_size != storage.size_bytes:
+        raise MalformedPickleError(f"{storage.size_bytes} bytes promised and not there")
+    start, end = _record(content, entry)
+    checks = (_own_check(content, entry, end), _listed_check(content, entry, central))
+    return replace(storage, begin=begin + start, checks=tuple(begin + place for place in checks))
+
+
+def _record(content: bytes, entry: zipfile.ZipInfo) -> tuple[int, int]:
+    """First byte and end of a stored record."""
+    head = content[entry.header_offset : entry.header_offset + _LOCAL_HEAD]
+    if entry.compress_type != zipfile.ZIP_STORED or len(head) < _LOCAL_HEAD:
+        raise MalformedPickleError("a broken or compressed archive")
+    name_length, extra_length = struct.unpack("<HH", head[26:30])
+    start = entry.header_offset + _LOCAL_HEAD + name_length + extra_length
+    if head[:4] != b"PK\x03\x04" or start + entry.file_size > len(content):
+        raise MalformedPickleError("a broken or compressed archive")
+    return start, start + entry.file_size
+
+
+def _own_check(content: bytes, entry: zipfile.ZipInfo, end: int) -> int:
+    """Where the check sum beside the record stands: before its bytes, or right after them."""
+    if not entry.flag_bits & _DESCRIPTOR_FLAG:
+        return entry.header_offset + _LOCAL_CHECK
+    return end + 4 if content[end : end + 4] == _DESCRIPTOR_MARK else end
+
+
+def _listed_check(content: bytes, entry: zipfile.ZipInfo, central: int) -> int:
+    """Where the archive's list of records has the check sum of ``entry``."""
+    place = central
+    while content[place : place + 4] == b"PK\x01\x02":
+        (offset,) = struct.unpack("<I", content[place + 42 : place + 46])
+        if offset == entry.header_offset:
+            return place + _CENTRAL_CHECK
+        place += 46 + sum(struct.unpack("<HHH", content[place + 28 : place + 34]))
+    raise MalformedPickleError("a broken archive")

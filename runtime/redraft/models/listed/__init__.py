@@ -1,0 +1,1 @@
+"""The models that redraft knows by name, and how they are fetched."""

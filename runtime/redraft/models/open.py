@@ -1,0 +1,90 @@
+"""From a located model to a generator with its weights on a device."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from redraft.errors import ModelError
+from redraft.models.arch.families import family_named
+from redraft.models.checkpoint.weights import State, load_state, tensors_digest
+from redraft.models.generator import Generator
+from redraft.models.locate import Base, locate, locate_file, locate_listed, locate_named
+
+__all__ = [
+    "Base",
+    "OpenModel",
+    "choose_device",
+    "locate",
+    "locate_file",
+    "locate_listed",
+    "locate_named",
+    "open_base",
+    "upstream_digest",
+]
+
+
+@dataclass(frozen=True)
+class OpenModel:
+    """A model with its weights on a device.
+
+    Attributes:
+        base: what it was opened from.
+        state: the file's tensors, on the CPU, as they were read.
+        generator: holds copies of them; this is what is edited.
+        digest: of the tensors, names without prefix.
+
+    """
+
+    base: Base
+    state: State
+    generator: Generator
+    digest: str
+
+    def file_names(self) -> Mapping[str, str]:
+        """From the generator's own weight names to those of the file."""
+        return {self.base.header.bare(name): name for name in self.state.tensors}
+
+
+def open_base(base: Base, device: torch.device) -> OpenModel:
+    """Read a located model's weights.
+
+    Raises:
+        ModelError: a weight is damaged, or the file changed since it was located.
+
+    """
+    state = load_state(base.path)
+    bare = state.bare()
+    family = family_named(base.facts.arch)
+    found = {name: tensor for name, tensor in state.beside.items() if name in family.beside}
+    made = {"attributes": base.header.attributes} if family.attributes else {}
+    generator: Generator = family.build({**found, **bare}, base.layout, base.truncation, **made)
+    generator.module.to(device)
+    return OpenModel(base, state, generator, tensors_digest(bare))
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device to run on: CUDA when there is one, unless told otherwise.
+
+    Raises:
+        ModelError: the named device is not there.
+
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ModelError("RD628", "there is no CUDA device here", "use `--device cpu`")
+    if name not in ("cpu", "cuda"):
+        raise ModelError("RD628", f"`{name}` is not a device", "use auto, cpu or cuda")
+    return torch.device(name)
+
+
+def upstream_digest(generator: Generator, layer: str) -> str:
+    """sha256 (hex) of every weight that a layer's keys depend on."""
+    state = generator.module.state_dict()
+    tensors: dict[str, Tensor] = {name: state[name] for name in generator.upstream(layer)}
+    return hashlib.sha256(tensors_digest(tensors).encode()).hexdigest()

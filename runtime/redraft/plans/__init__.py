@@ -1,0 +1,1 @@
+"""What would run, without running it: plans, locks, and the records of runs. No torch."""

@@ -1,0 +1,59 @@
+"""Reading recipes with the model list at hand. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import redraft_dsl
+from redraft.errors import PlanError
+from redraft.models.listed.catalog import known_models
+from redraft_dsl import Checked
+from redraft_dsl.check.params import Given
+from redraft_dsl.recipe.model import Recipe
+
+
+class CheckFailedError(PlanError):
+    """The recipe has errors; ``checked`` holds the diagnostics."""
+
+    def __init__(self, checked: Checked) -> None:
+        count = len(checked.errors)
+        super().__init__(
+            "RD400",
+            f"the recipe has {count} error{'s' if count != 1 else ''}",
+            f"run `redraft check {checked.source.path}`",
+        )
+        self.checked = checked
+
+
+def recipe_of(checked: Checked) -> Recipe:
+    """The recipe that was checked; raises CheckFailedError where it has errors."""
+    if checked.recipe is None:
+        raise CheckFailedError(checked)
+    return checked.recipe
+
+
+def load(path: str | Path, given: Mapping[str, object] | Given = ()) -> Checked:
+    """Read and check a recipe file.
+
+    Args:
+        path: of the file.
+        given: values for parameters, and for ``RULE.SETTING``, by name.
+
+    Never raises for what is in the file: ``diagnostics`` of the result says what is wrong, and
+    ``recipe`` is None when there is an error.
+
+    """
+    return redraft_dsl.load(path, known_models(), given=_pairs(given))
+
+
+def loads(text: str, folder: str | Path = ".", given: Mapping[str, object] | Given = ()) -> Checked:
+    """Check a recipe text; paths start in ``folder``. ``given`` is as for :func:`load`."""
+    # The name puts the text into its folder, so that a plan finds the folder again.
+    path = str(Path(folder) / "<text>")
+    return redraft_dsl.loads(text, known_models(), folder=folder, path=path, given=_pairs(given))
+
+
+def _pairs(given: Mapping[str, object] | Given) -> Given:
+    pairs = given.items() if isinstance(given, Mapping) else given
+    return tuple((name, str(value)) for name, value in pairs)

@@ -1,0 +1,395 @@
+"""From a checked recipe to frozen steps: what will run, on what it depends, what is cached.
+
+No tensor is touched: a plan needs the recipe, the model file's header and the cache's headers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from redraft.disk.cache import Cache, Hit
+from redraft.errors import PlanError
+from redraft.memory.moments import ESTIMATOR
+from redraft.memory.places import resolve
+from redraft.models import latents
+from redraft.models.listed import catalog
+from redraft.models.locate import Base, locate
+from redraft.plans.loading import recipe_of
+from redraft.plans.lock import Lock, LockedPlace
+from redraft_dsl import Checked, loads
+from redraft_dsl.check.imports import Imported
+from redraft_dsl.check.params import Given
+from redraft_dsl.facts import LayerFacts, ModelFacts
+from redraft_dsl.flatten import standing_alone
+from redraft_dsl.recipe.model import (
+    ExactSolver,
+    FileModel,
+    Latents,
+    Match,
+    Place,
+    Recipe,
+    Rule,
+    Zero,
+)
+
+FIELD_WORDS = {
+    "model": "the model's weights",
+    "truncation": "truncation",
+    "edits": "the rules before it that change the weights upstream of the layer",
+    "layer": "the layer",
+    "sampler": "the latents",
+    "count": "count",
+    "estimator": "the way statistics are taken",
+    "device": "the device",
+    "torch": "torch's version",
+}
+
+
+@dataclass(frozen=True)
+class StatisticsStep:
+    """Collect the second moment of one layer's keys.
+
+    Attributes:
+        layer: canonical name.
+        latents: the block of the recipe that is sampled.
+        fields: what the result depends on; its address in the cache.
+        cached: whether it is there already.
+        reason: why not, or where it lies.
+        gigaflops: cost of the forward passes.
+        before: name of the rule before which it is collected.
+
+    """
+
+    layer: str
+    latents: Latents
+    fields: dict[str, Any]
+    cached: bool
+    reason: str
+    gigaflops: float
+    before: str
+
+
+@dataclass(frozen=True)
+class RuleStep:
+    """Solve one rule and apply it.
+
+    Attributes:
+        rule: as checked.
+        facts: of its layer.
+        digest: sha256 of all that the result depends on; names the finished step.
+        reads: earlier rules whose change this step sees.
+        positions: context keys the rule has at least (matches counted at their full number).
+        unknowns: coefficients for each output channel.
+        problems: into how many independent problems the solver splits those of a channel.
+        matches: how many contexts are to be found by match.
+        locked: the places of each match, where a lock says them.
+
+    """
+
+    rule: Rule
+    facts: LayerFacts
+    digest: str
+    reads: tuple[str, ...]
+    positions: int
+    unknowns: int
+    problems: int
+    matches: int
+    locked: tuple[tuple[LockedPlace, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Two rules at one layer, and how much of the smaller one's context area they share."""
+
+    first: str
+    second: str
+    layer: str
+    share: float
+
+
+Step = StatisticsStep | RuleStep
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A recipe made ready to run on a base.
+
+    Attributes:
+        recipe: checked.
+        text: the recipe's text; where that uses other recipes or was given values, the text that
+            stands alone.
+        path: the recipe's file, or a name for a text without one.
+        folder: where its paths start.
+        base: the model's file.
+        steps: in order.
+        overlaps: between rules at one layer.
+        digest: sha256 over recipe and base; names the run folder.
+        lock: what the plan obeys, or None.
+        given: values from outside, as in ``--set``.
+        imports: the recipes that were used.
+
+    """
+
+    recipe: Recipe
+    text: str
+    path: str
+    folder: Path
+    base: Base
+    steps: tuple[Step, ...]
+    overlaps: tuple[Overlap, ...]
+    digest: str
+    lock: Lock | None = None
+    given: Given = ()
+    imports: tuple[Imported, ...] = ()
+
+    @property
+    def rules(self) -> tuple[RuleStep, ...]:
+        """The steps that solve a rule."""
+        return tuple(step for step in self.steps if isinstance(step, RuleStep))
+
+    @property
+    def statistics(self) -> tuple[StatisticsStep, ...]:
+        """The steps that collect statistics."""
+        return tuple(step for step in self.steps if isinstance(step, StatisticsStep))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from redraft.notebook.html import plan_html
+
+        return plan_html(self)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """The same, and a few lines for where HTML cannot be shown."""
+        from redraft.notebook.html import plan_bundle
+
+        return plan_bundle(self)
+
+
+def make_plan(
+    checked: Checked,
+    folder: Path,
+    *,
+    device: str = "cpu",
+    cache: Cache | None = None,
+    progress: Any = None,
+    lock: Lock | None = None,
+    home: Path | None = None,
+) -> Plan:
+    """Plan a checked recipe.
+
+    Args:
+        checked: from ``redraft.load``.
+        folder: where the recipe's paths start.
+        device: where it will run; statistics of another device are not reused.
+        cache: where statistics are looked for.
+        progress: told how far a download is.
+        lock: says the places of matches; whether all of it agrees is told by
+            :func:`redraft.runs.locking.compare`.
+        home: where the path of a model given by file starts; by default in ``folder``.
+
+    Raises:
+        CheckFailedError: the recipe has errors, or does not fit the model once its header is read.
+        ModelError: the model cannot be found, fetched or recognised.
+
+    """
+    model = recipe_of(checked).model
+    base = locate(model, home or folder, progress)
+    if isinstance(model, FileModel):
+        checked = loads(
+            checked.source.text,
+            catalog.known_models(),
+            folder=folder,
+            path=checked.source.path,
+            facts=base.facts,
+            given=checked.given,
+        )
+    recipe = recipe_of(checked)
+    return Plan(
+        recipe=recipe,
+        text=standing_alone(checked),
+        path=checked.source.path,
+        folder=folder,
+        base=base,
+        steps=tuple(_steps(recipe, base, device, cache or Cache(), lock)),
+        overlaps=_overlaps(recipe, base.facts, folder),
+        digest=_digest({"recipe": recipe.digest(), "model": base.sha256}),
+        lock=lock,
+        given=checked.given,
+        imports=checked.imports,
+    )
+
+
+def _steps(recipe: Recipe, base: Base, device: str, cache: Cache, lock: Lock | None) -> list[Step]:
+    steps: list[Step] = []
+    seen: set[str] = set()
+    earlier: list[RuleStep] = []
+    for rule in recipe.rules:
+        facts = _layer(base.facts, rule.layer)
+        statistics = _statistics(recipe, base, facts, earlier, device, cache, rule.name)
+        address = _digest(statistics.fields)
+        if address not in seen:
+            seen.add(address)
+            steps.append(statistics)
+        step = _rule_step(rule, facts, recipe, base, earlier, address, _locked(rule, lock))
+        steps.append(step)
+        earlier.append(step)
+    return steps
+
+
+def _statistics(
+    recipe: Recipe,
+    base: Base,
+    facts: LayerFacts,
+    earlier: list[RuleStep],
+    device: str,
+    cache: Cache,
+    before: str,
+) -> StatisticsStep:
+    block = recipe.latents[0]
+    upstream = [step.digest for step in earlier if _order(base, step.facts) < _order(base, facts)]
+    fields = {
+        "model": base.sha256,
+        "truncation": base.truncation,
+        "edits": upstream,
+        "layer": facts.name,
+        "sampler": latents.sampler_digest(block.seed, block.count, base.facts.latent_size),
+        "count": block.count,
+        "estimator": ESTIMATOR,
+        "device": device,
+        "torch": _version("torch"),
+    }
+    found = cache.lookup("statistics", fields, FIELD_WORDS)
+    cached = isinstance(found, Hit)
+    reason = str(found.path.name) if isinstance(found, Hit) else found.reason
+    cost = _forward_gigaflops(base.facts, facts) * block.count
+    return StatisticsStep(facts.name, block, fields, cached, reason, cost, before)
+
+
+def _rule_step(
+    rule: Rule,
+    facts: LayerFacts,
+    recipe: Recipe,
+    base: Base,
+    earlier: list[RuleStep],
+    statistics: str,
+    locked: tuple[tuple[LockedPlace, ...], ...],
+) -> RuleStep:
+    # A rule sees the keys that earlier layers give and the weight of its own; later layers,
+    # changed or not, cannot reach it.
+    reads = [step for step in earlier if _order(base, step.facts) <= _order(base, facts)]
+    depends: dict[str, Any] = {
+        "rule": rule.model_dump(mode="json"),
+        "latents": [block.model_dump(mode="json") for block in recipe.latents],
+        "model": base.sha256,
+        "statistics": statistics,
+        "reads": [step.digest for step in reads],
+        # A run that goes on after an upgrade must not mix what two versions solved.
+        "redraft": _version("redraft"),
+    }
+    if locked:
+        # Another search may have found other places.
+        depends["locked"] = [[[p.latents, p.index, *p.shift] for p in line] for line in locked]
+    matches = sum(map(len, locked)) or sum(
+        context.top for context in rule.context if isinstance(context, Match)
+    )
+    marked = sum(isinstance(context, Place) for context in rule.context)
+    taps = facts.kernel[0] * facts.kernel[1]
+    return RuleStep(
+        rule=rule,
+        facts=facts,
+        digest=_digest(depends),
+        reads=tuple(step.rule.name for step in reads),
+        positions=marked + matches,
+        unknowns=0 if isinstance(rule, Zero) else rule.rank * taps,
+        problems=_problems(rule, facts),
+        matches=matches,
+        locked=locked,
+    )
+
+
+def _locked(rule: Rule, lock: Lock | None) -> tuple[tuple[LockedPlace, ...], ...]:
+    """The places of each match of a rule; empty where the lock has not all of them."""
+    matches = sum(isinstance(context, Match) for context in rule.context)
+    found = {} if lock is None else lock.places(rule.name)
+    every = set(found) == set(range(1, matches + 1))
+    return tuple(found[line] for line in sorted(found)) if every else ()
+
+
+def _problems(rule: Rule, facts: LayerFacts) -> int:
+    """How many problems an output channel falls into, none sharing an unknown with another.
+
+    Values whose places differ by a multiple of the stride meet the same taps of the kernel, and
+    values of another remainder meet other taps. Solvers that descend take them all at once.
+    """
+    if isinstance(rule, Zero):
+        return 0
+    if not isinstance(rule.solver, ExactSolver):
+        return 1
+    if facts.kind == "modulated-conv-up":
+        return 1  # its blur couples the positions of every remainder
+    down, across = (min(pair) for pair in zip(facts.kernel, facts.strides, strict=True))
+    return down * across
+
+
+def _overlaps(recipe: Recipe, facts: ModelFacts, folder: Path) -> tuple[Overlap, ...]:
+    """How much of the picture two rules at one layer both listen to, from their marks alone."""
+    areas: dict[str, np.ndarray[Any, Any]] = {}
+    for rule in recipe.rules:
+        places = [c if isinstance(c, Place) else c.like for c in rule.context]
+        size = _layer(facts, rule.layer).key_size
+        grids = [resolve(place, facts, folder).on_grid(size) for place in places]
+        areas[rule.name] = np.mean(grids, axis=0)
+    found = []
+    for row, first in enumerate(recipe.rules):
+        for second in recipe.rules[row + 1 :]:
+            one, other = _layer(facts, first.layer), _layer(facts, second.layer)
+            if one.name == other.name:
+                common = np.minimum(areas[first.name], areas[second.name]).sum()
+                smaller = min(areas[first.name].sum(), areas[second.name].sum())
+                share = float(common / max(smaller, 1e-12))
+                found.append(Overlap(first.name, second.name, one.name, share))
+    return tuple(found)
+
+
+def _layer(facts: ModelFacts, name: str) -> LayerFacts:
+    found = facts.layer(name)
+    if found is None:
+        raise PlanError(
+            "RD401",
+            f"the model has no layer `{name}`",
+            f"its layers are {', '.join(facts.layer_names())}",
+        )
+    return found
+
+
+def _order(base: Base, layer: LayerFacts) -> int:
+    return base.facts.layers.index(layer)
+
+
+def _forward_gigaflops(facts: ModelFacts, layer: LayerFacts) -> float:
+    """Multiplications and additions of the editable layers before ``layer``, for one latent."""
+    total = 0.0
+    for each in facts.layers:
+        if each.name == layer.name:
+            break
+        taps = each.kernel[0] * each.kernel[1]
+        positions = each.key_size[0] * each.key_size[1]
+        total += 2.0 * each.in_channels * each.out_channels * taps * positions
+    return total / 1e9
+
+
+def _version(package: str) -> str:
+    from importlib.metadata import version
+
+    return version(package)
+
+
+def _digest(fields: dict[str, Any]) -> str:
+    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,199 @@
+"""What a run leaves in ``run.json``: results, never inputs that a recipe does not already hold."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+RUN_FORMAT = "redraft-run-1"
+
+
+class Frozen(BaseModel):
+    """Base of every record: immutable, closed to unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PlaceRecord(Frozen):
+    """A place that a rule used. ``box`` is (x0, y0, x1, y1) pixels, half-open.
+
+    ``score`` is None for a place that the recipe marks, and how well it matched for one that was
+    found: 1 is as well as the marked example. ``gain`` is the left-out gain on that picture.
+    """
+
+    latents: str
+    index: int
+    box: tuple[int, int, int, int]
+    score: float | None = None
+    gain: float | None = None
+
+
+class Measured(Frozen):
+    """A figure with its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+LOW_GAIN = 0.25
+"""Left-out gain below which rules seldom follow, where their agreement is not known."""
+LOW_AGREEMENT = 0.35
+"""Left-out agreement below which rules seldom follow on unseen pictures."""
+
+
+class LeftOutRecord(Frozen):
+    """Left-out gain, side effect and agreement, with their spread over folds.
+
+    ``agreement`` is None where the pictures were judged by the whole rule (see
+    redraft.judge.leftout).
+    """
+
+    gain: float
+    side: float
+    gain_spread: float
+    side_spread: float
+    agreement: float | None = None
+    agreement_spread: float = 0.0
+
+
+class RuleRecord(Frozen):
+    """One rule's results.
+
+    ``effect`` is the share of unseen pictures that changed as meant, ``outside`` the mean absolute
+    change outside the grown region, pictures in -1..1 (see redraft.judge.effect); both None
+    when nothing was measured. ``judged`` is how many of the unseen pictures effect and amplitude
+    are taken over: for an erase, those that hold what it removes.
+
+    ``weight_before`` and ``weight_after`` are sha256 digests of the layer's weight;
+    ``delta_digest`` of the change. ``interference`` gives, for each earlier rule at the same
+    layer, the largest cosine between the two under C.
+    """
+
+    name: str
+    kind: Literal["rule", "erase", "zero"]
+    layer: str
+    weight_name: str
+    rank: int
+    strength: float
+    preserve: float
+    loss_before: float
+    loss_after: float
+    solve_seconds: float
+    left_out: LeftOutRecord | None
+    judged: int | None
+    effect: float | None
+    effect_interval: tuple[float, float] | None
+    amplitude: float | None
+    amplitude_interval: tuple[float, float] | None
+    outside: float | None
+    outside_interval: tuple[float, float] | None
+    copy_from: PlaceRecord | None
+    contexts: tuple[PlaceRecord, ...]
+    pastes: tuple[PlaceRecord, ...]
+    singular_values: tuple[float, ...]
+    norm: float
+    delta_digest: str
+    weight_before: str
+    weight_after: str
+    interference: dict[str, float]
+    warnings: tuple[str, ...]
+
+
+class ModelRecord(Frozen):
+    """The base that a run started from.
+
+    ``truncation`` is 1 for none; ``assumed`` says what the file does not hold and was filled in.
+    """
+
+    name: str
+    arch: str
+    file_sha256: str
+    tensors_digest: str
+    truncation: float = 1.0
+    assumed: tuple[str, ...] = ()
+
+
+class StatisticsRecord(Frozen):
+    """Statistics that a run used. ``keys`` is how many keys the moment is a mean over."""
+
+    layer: str
+    latents: str
+    count: int
+    keys: int
+    cached: bool
+    seconds: float
+
+
+class MachineRecord(Frozen):
+    """Where a run took place: what bit-identical repetition depends on."""
+
+    device: str
+    threads: int
+    platform: str
+    versions: dict[str, str]
+    deterministic: bool
+
+    def differences(self, other: MachineRecord) -> tuple[str, ...]:
+        """What changed from here to ``other``, as in ``threads 1 -> 2``; empty when nothing did.
+
+        Bit-identical results are promised only between machines that do not differ.
+        """
+        before, after = self._told(), other._told()
+        return tuple(
+            f"{name} {before.get(name, 'none')} -> {after.get(name, 'none')}"
+            for name in {**before, **after}
+            if before.get(name) != after.get(name)
+        )
+
+    def _told(self) -> dict[str, str]:
+        """Every field by name; a version by the name of what has it."""
+        return {
+            "device": self.device,
+            "threads": str(self.threads),
+            "platform": self.platform,
+            **self.versions,
+            "deterministic": "yes" if self.deterministic else "no",
+        }
+
+
+class ImportRecord(Frozen):
+    """A recipe that the run's recipe used; ``digest`` is of what it means."""
+
+    path: str
+    name: str
+    version: str
+    digest: str
+
+
+class RunRecord(Frozen):
+    """The whole of ``run.json``.
+
+    ``given`` are values from outside of the recipe (``--set``), ``imports`` the recipes that it
+    used. ``lock`` is the sha256 of the lock that was obeyed, None where there was none.
+    """
+
+    format: Literal["redraft-run-1"] = "redraft-run-1"
+    recipe: str
+    version: str
+    title: str
+    recipe_digest: str
+    recipe_path: str
+    model: ModelRecord
+    machine: MachineRecord
+    statistics: tuple[StatisticsRecord, ...]
+    rules: tuple[RuleRecord, ...]
+    evaluated_on: str
+    evaluated_count: int
+    edit_sha256: str
+    started: str
+    seconds: float
+    warnings: tuple[str, ...] = ()
+    lock: str | None = None
+    given: dict[str, str] = {}
+    imports: tuple[ImportRecord, ...] = ()
+
+    def summary(self, run_dir: str) -> dict[str, Any]:
+        """What ``redraft run --format json`` prints."""
+        return {"run_dir": run_dir, **self.model_dump(mode="json")}

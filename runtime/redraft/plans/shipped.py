@@ -1,0 +1,77 @@
+"""The recipes that come with the package, and what a user means by the name of a recipe."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from redraft.errors import ArtifactError
+
+SUFFIX = ".redraft"
+
+
+@dataclass(frozen=True)
+class ShippedRecipe:
+    """A recipe that comes with the package; ``name`` is its file name without the suffix."""
+
+    name: str
+    path: Path
+
+
+def shipped_folder() -> Path | None:
+    """Where the package keeps its recipes: inside itself, or beside it in a source checkout."""
+    here = Path(__file__).resolve().parents[1]
+    inside = here / "recipes"
+    if inside.is_dir():
+        return inside
+    checkout = here.parents[1]
+    beside = checkout / "recipes"
+    return beside if beside.is_dir() and (checkout / "pyproject.toml").is_file() else None
+
+
+def shipped_recipes(folder: Path | None = None) -> tuple[ShippedRecipe, ...]:
+    """The recipes in ``folder``, by default the package's own, sorted by name."""
+    found = folder or shipped_folder()
+    if found is None:
+        return ()
+    paths = sorted(found.glob(f"*{SUFFIX}"), key=lambda path: path.stem)
+    return tuple(ShippedRecipe(path.stem, path) for path in paths)
+
+
+def locate_recipe(name: str, folder: Path | None = None) -> Path:
+    """The file that a user means by ``name``: a file that exists, or else a shipped recipe.
+
+    Args:
+        name: a path, or the name of a shipped recipe.
+        folder: where shipped recipes lie, by default the package's own.
+
+    Raises:
+        ArtifactError: ``name`` is a bare name, and neither a file nor a shipped recipe.
+
+    """
+    path = Path(name)
+    if len(path.parts) != 1 or _exists(path):
+        return path
+    recipes = {recipe.name: recipe.path for recipe in shipped_recipes(folder)}
+    if name in recipes:
+        return recipes[name]
+    raise ArtifactError(
+        "RD638", f"there is no recipe `{name}`", _nearest(name.removesuffix(SUFFIX), list(recipes))
+    )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists() or path.is_symlink()
+    except (OSError, ValueError):
+        return False
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1)
+    if near:
+        return f"did you mean `{near[0]}`, which comes with redraft?"
+    if names:
+        return f"give the path of a file, or one that comes with redraft: {', '.join(names)}"
+    return "check the path"

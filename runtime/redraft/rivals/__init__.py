@@ -1,0 +1,1 @@
+"""Other methods with the signature of our solvers."""

@@ -1,0 +1,181 @@
+"""From what a run found to what its record says."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from redraft.edit.artifact import to_file, weight_digest
+from redraft.solve.delta import Delta, interference
+from redraft.judge.effect import Effect
+from redraft.disk.digest import tensors_digest
+from redraft.memory.places import ResolvedPlace
+from redraft.plans.planner import RuleStep
+from redraft.runs.processes import Ranks
+from redraft.plans.record import LOW_AGREEMENT, LOW_GAIN, LeftOutRecord, MachineRecord, PlaceRecord, RuleRecord
+from redraft.runs.session import Session, moment_of, site_of
+from redraft.runs.solving import SolvedRule
+from redraft_dsl.recipe.model import Insert
+
+
+def machine_record(device: torch.device) -> MachineRecord:
+    """The machine and versions that results may depend on."""
+    names = ("redraft", "torch", "numpy", "pillow")
+    return MachineRecord(
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        threads=torch.get_num_threads(),
+        platform=f"{platform.system()} {platform.machine()} {_processor()}".strip(),
+        versions={name: version(name) for name in names} | {"python": platform.python_version()},
+        deterministic=device.type == "cpu",
+    )
+
+
+def group_record(device: torch.device, ranks: Ranks) -> MachineRecord:
+    """The machine of each process as one record, given to all of them.
+
+    Where they differ the platform says so: no machine alone has to give the same bits then.
+    """
+    first, *others = ranks.everyone(machine_record(device))
+    differing = sorted({told for other in others for told in first.differences(other)})
+    if not differing:
+        return first
+    mixed = f"{first.platform}, together with another ({', '.join(differing)})"
+    return first.model_copy(update={"platform": mixed})
+
+
+def delta_digest(delta: Delta) -> str:
+    """sha256 (hex) of a change's directions and coefficients."""
+    return tensors_digest({"directions": delta.directions, "coefficients": delta.coefficients})
+
+
+def now() -> str:
+    """The present time in UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def rule_record(
+    session: Session, step: RuleStep, solved: SolvedRule, before: Tensor, effect: Effect | None
+) -> RuleRecord:
+    """The record of a rule that has just been solved and applied.
+
+    ``before`` is the layer's weight (O, C, kh, kw) as it was before the rule.
+    """
+    rule, delta = step.rule, solved.delta
+    layer = step.facts.name
+    generator = session.model.generator
+    axes = session.model.generator.weight_axes(layer)
+    gains = _gains(solved)
+    copy = site_of(session, step).place(rule.copy_from) if isinstance(rule, Insert) else None
+    return RuleRecord(
+        name=rule.name,
+        kind=rule.kind,
+        layer=layer,
+        weight_name=generator.weight_name(layer),
+        rank=delta.rank,
+        strength=rule.strength,
+        preserve=solved.preserve,
+        loss_before=solved.loss_before,
+        loss_after=solved.loss_after,
+        solve_seconds=solved.solve_seconds,
+        left_out=_left_out(solved),
+        **_figures(effect),
+        copy_from=None if copy is None else _place(copy, None),
+        contexts=tuple(_place(p, gains.get((p.latents, p.index))) for p in solved.contexts),
+        pastes=tuple(_place(p, None) for p in solved.pastes),
+        singular_values=tuple(delta.singular_values().tolist()),
+        norm=delta.norm(),
+        delta_digest=delta_digest(delta),
+        weight_before=weight_digest(to_file(before, axes)),
+        weight_after=weight_digest(to_file(generator.form(layer).weight, axes)),
+        interference=_interference(session, step, delta),
+        warnings=_warnings(solved),
+    )
+
+
+def _figures(effect: Effect | None) -> dict[str, Any]:
+    names = {"effect": "share", "amplitude": "amplitude", "outside": "outside"}
+    if effect is None:
+        return dict.fromkeys(["judged", *names, *(f"{name}_interval" for name in names)])
+    figures: dict[str, Any] = {"judged": effect.judged}
+    for name, measured in names.items():
+        interval = getattr(effect, measured)
+        figures[name] = interval.value
+        figures[f"{name}_interval"] = (interval.low, interval.high)
+    return figures
+
+
+def _left_out(solved: SolvedRule) -> LeftOutRecord | None:
+    if solved.left_out is None:
+        return None
+    return LeftOutRecord(
+        gain=solved.left_out.gain,
+        side=solved.left_out.side,
+        gain_spread=solved.left_out.gain_spread,
+        side_spread=solved.left_out.side_spread,
+        agreement=solved.left_out.agreement,
+        agreement_spread=solved.left_out.agreement_spread,
+    )
+
+
+def _gains(solved: SolvedRule) -> dict[tuple[str, int], float]:
+    """Left-out gain by picture."""
+    if solved.left_out is None:
+        return {}
+    pasted = [(place.latents, place.index) for place in solved.pastes]
+    if len(solved.left_out.per_picture) != len(pasted):
+        pasted = [
+            (place.latents, place.index)
+            for place in solved.contexts
+            if (place.latents, place.index) not in set(pasted)
+        ]
+    return dict(zip(pasted, solved.left_out.per_picture, strict=True))
+
+
+def _warnings(solved: SolvedRule) -> tuple[str, ...]:
+    if solved.left_out is None:
+        if solved.loss_before == 0:
+            return ()
+        return (
+            "fewer than three pictures: left-out gain cannot be estimated; mark more contexts, "
+            "or find some with `context like`",
+        )
+    agreement = solved.left_out.agreement
+    what, value, least = ("agreement", agreement, LOW_AGREEMENT) if agreement is not None else (
+        "gain", solved.left_out.gain, LOW_GAIN)  # fmt: skip
+    if value >= least:
+        return ()
+    return (
+        f"the left-out {what} is {value:.2f}, and rules below {least} seldom follow on unseen "
+        "pictures; mark more contexts, or try another layer or rank",
+    )
+
+
+def _interference(session: Session, step: RuleStep, delta: Delta) -> dict[str, float]:
+    moment = moment_of(session, step).matrix.cpu()
+    return {
+        done.record.name: interference(done.delta, delta, moment)
+        for done in session.finished
+        if done.record.layer == step.facts.name
+    }
+
+
+def _place(place: ResolvedPlace, gain: float | None) -> PlaceRecord:
+    return PlaceRecord(
+        latents=place.latents, index=place.index, box=place.box(), score=place.score, gain=gain
+    )
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells it: bits may differ between processors."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

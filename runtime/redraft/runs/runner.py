@@ -1,0 +1,358 @@
+"""A run and its folder: solve, write, resume.
+
+Every finished rule is written to ``steps/`` at once, so that a killed run goes on from there.
+Files are written whole or not at all; ``run.json`` comes last and says that the run is complete.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from redraft.disk import files
+from redraft.edit.artifact import Edit
+from redraft.disk.cache import Cache
+from redraft.solve.delta import Delta
+from redraft.errors import ArtifactError
+from redraft.runs.execute import assist, check_untouched, edit_of, judged, solve_all
+from redraft.models.open import choose_device
+from redraft.show.pictures import Tile
+from redraft.memory.places import ResolvedPlace, masks_of
+from redraft.plans.planner import Plan, RuleStep
+from redraft.runs.processes import ALONE, Ranks
+from redraft.plans.record import ImportRecord, MachineRecord, ModelRecord, PlaceRecord, RuleRecord, RunRecord
+from redraft.runs.recording import delta_digest, group_record, now
+from redraft.runs.session import FinishedRule, Progress, Session, open_session
+from redraft.runs.memo import Shared
+from redraft_dsl.geometry.masks import MaskError, read_mask
+from redraft_dsl.recipe.model import Erase, Insert, Mask, Match, Place, Recipe, Zero
+
+RECORD = "run.json"
+EDIT = "edit.safetensors"
+RECIPE = "recipe.redraft"
+LOCK = "recipe.lock"
+STEPS = "steps"
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        folder: where it was written.
+        record: the content of ``run.json``.
+        edit: the edit.
+        session: the model, wholly edited, and every finished rule.
+        resumed: names of the rules that an interrupted run had finished.
+        pictures: some that no rule saw, before and after the whole edit; none without a report.
+
+    """
+
+    folder: Path
+    record: RunRecord
+    edit: Edit
+    session: Session
+    resumed: tuple[str, ...]
+    pictures: tuple[Tile, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from redraft.notebook.html import run_html
+
+        return run_html(self)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """The same, and a few lines for where HTML cannot be shown."""
+        from redraft.notebook.html import run_bundle
+
+        return run_bundle(self)
+
+
+def run_folder(plan: Plan, root: Path | None = None) -> Path:
+    """Where a plan's run is written: one folder for each recipe and base."""
+    name = f"{plan.recipe.name}-{plan.recipe.version}-{plan.digest[:8]}"
+    return (root or RUNS) / name
+
+
+def run_plan(
+    plan: Plan,
+    *,
+    out: Path | None = None,
+    device: str = "auto",
+    cache: Cache | None = None,
+    progress: Progress | None = None,
+    fresh: bool = False,
+    shared: Shared | None = None,
+    ranks: Ranks = ALONE,
+) -> Run:
+    """Run a plan and write its edit and record.
+
+    Where several processes run it together this is the part of the first one; all others call
+    :func:`assist_run`.
+
+    Args:
+        plan: from :func:`redraft.plans.planner.make_plan`.
+        out: the run folder; by default one in ``runs/`` named after the recipe.
+        device: auto, cpu or cuda.
+        cache: where statistics are kept.
+        progress: told how far it is.
+        fresh: solve every rule anew, whatever an interrupted run has finished.
+        shared: what it has in common with runs before and after it; not used by several processes.
+        ranks: this process, the first, among those that draw pictures for statistics and measures.
+
+    Raises:
+        RunError: a rule cannot be solved, or another process failed.
+        ArtifactError: the folder cannot be written, or a mask is not the one that was planned.
+
+    """
+    started, clock = now(), time.perf_counter()
+    folder = out or run_folder(plan)
+    inputs = _inputs(plan)
+    _prepare(folder, fresh)
+    session = open_session(plan, choose_device(device), cache, progress, shared, ranks)
+    machine = group_record(session.device, ranks)
+    resumed: list[str] = []
+
+    def restore(step: RuleStep) -> FinishedRule | None:
+        done = _read_step(folder, step)
+        if done is not None:
+            resumed.append(step.rule.name)
+        return done
+
+    solve_all(session, restore, lambda step, done: _write_step(folder, step, done))
+    check_untouched(session)
+    edit = edit_of(session)
+    data = edit.to_bytes()
+    _replace(folder, inputs, data)
+    record = _record(session, machine, data, started, time.perf_counter() - clock)
+    return Run(folder, record, edit, session, tuple(resumed))
+
+
+def assist_run(plan: Plan, ranks: Ranks, *, device: str = "auto") -> None:
+    """The part that any process but the first has in :func:`run_plan`. It writes nothing.
+
+    Args:
+        plan: the same as that of the first process.
+        ranks: this process among them.
+        device: auto, cpu or cuda.
+
+    Raises:
+        RunError: this process or another one failed.
+
+    """
+    session = open_session(plan, choose_device(device), ranks=ranks)
+    group_record(session.device, ranks)
+    assist(session)
+
+
+def finish(run: Run) -> None:
+    """Write ``run.json`` and remove the steps: the run is complete."""
+    files.write_text(run.folder / RECORD, run.record.model_dump_json(indent=1) + "\n")
+    shutil.rmtree(run.folder / STEPS, ignore_errors=True)
+
+
+def read_record(folder: Path) -> RunRecord:
+    """The record of a finished run.
+
+    Raises:
+        ArtifactError: the folder is not a finished run.
+
+    """
+    path = folder / RECORD if folder.is_dir() else folder
+    try:
+        return RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ArtifactError(
+            "RD660",
+            f"{folder} is not a finished run: it has no {RECORD}",
+            "name a folder that `redraft run` wrote; an interrupted run goes on when run again",
+        ) from None
+    except (OSError, ValueError) as error:
+        detail = str(error).splitlines()[0]
+        raise ArtifactError(
+            "RD661", f"{path} cannot be read: {detail}", "run the recipe again"
+        ) from error
+
+
+def mask_files(recipe: Recipe) -> dict[str, Mask]:
+    """Every mask that a recipe names, by its path relative to the recipe's folder."""
+    found: dict[str, Mask] = {}
+    for rule in recipe.rules:
+        places: list[Place] = [c.like if isinstance(c, Match) else c for c in rule.context]
+        if isinstance(rule, Insert):
+            places.append(rule.copy_from)
+        written = () if isinstance(rule, Zero) else _written(rule)
+        for place in [*places, *written]:
+            found |= {mask.path: mask for mask in masks_of(place.region)}
+    return found
+
+
+def _written(rule: Insert | Erase) -> tuple[Place, ...]:
+    places = rule.paste if isinstance(rule, Insert) else rule.source
+    return () if isinstance(places, str) else places
+
+
+def _inputs(plan: Plan) -> dict[str, bytes]:
+    """Content of the recipe, its lock and its masks by their paths in the run folder.
+
+    Taken before anything is solved, so that what is kept is what was solved.
+
+    Raises:
+        ArtifactError: a mask has vanished or changed since the recipe was planned.
+
+    """
+    found = {RECIPE: plan.text.encode()}
+    if plan.lock is not None:
+        found[LOCK] = plan.lock.text.encode()
+    for path, mask in sorted(mask_files(plan.recipe).items()):
+        try:
+            file = read_mask(path, plan.folder)
+        except MaskError as error:
+            raise _lost_mask(path, error.message) from error
+        if file.sha256 != mask.sha256:
+            raise _lost_mask(path, "it is another picture now")
+        found[path] = file.data
+    return found
+
+
+def _lost_mask(path: str, reason: str) -> ArtifactError:
+    return ArtifactError(
+        "RD666",
+        f"the mask {path} is no longer what was planned with: {reason}",
+        "put it back, or plan the recipe again",
+    )
+
+
+def _prepare(folder: Path, fresh: bool) -> None:
+    """Make the folder and room for steps. A finished run that lies there stays as it is."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if fresh:
+            shutil.rmtree(folder / STEPS, ignore_errors=True)
+        (folder / STEPS).mkdir(exist_ok=True)
+    except OSError as error:
+        raise _cannot_make(folder, error) from error
+
+
+def _cannot_make(folder: Path, error: OSError) -> ArtifactError:
+    return ArtifactError(
+        "RD662",
+        f"the run folder {folder} cannot be made: {error.strerror or error}",
+        "choose another with `--out`",
+    )
+
+
+def _replace(folder: Path, inputs: dict[str, bytes], edit: bytes) -> None:
+    """Put this run in the place of an earlier one, whose record goes first.
+
+    Everything is solved by now; only the disk can still fail, and the steps are kept for that.
+    """
+    try:
+        (folder / RECORD).unlink(missing_ok=True)
+        (folder / LOCK).unlink(missing_ok=True)
+        for path in inputs:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_make(folder, error) from error
+    for path, data in inputs.items():
+        files.write_bytes(folder / path, data)
+    files.write_bytes(folder / EDIT, edit)
+
+
+def _record(
+    session: Session, machine: MachineRecord, edit: bytes, started: str, seconds: float
+) -> RunRecord:
+    import hashlib
+
+    plan = session.plan
+    indices = judged(plan.recipe, plan.base.facts)
+    block = plan.recipe.latents[0]
+    return RunRecord(
+        recipe=plan.recipe.name,
+        version=plan.recipe.version,
+        title=plan.recipe.title,
+        recipe_digest=plan.recipe.digest(),
+        recipe_path=plan.path,
+        model=ModelRecord(
+            name=plan.base.name,
+            arch=plan.base.facts.arch,
+            file_sha256=plan.base.sha256,
+            tensors_digest=session.model.digest,
+            truncation=plan.base.truncation,
+            assumed=session.model.generator.assumed,
+        ),
+        machine=machine,
+        statistics=tuple(session.statistics),
+        rules=tuple(done.record for done in session.finished),
+        evaluated_on=f"pictures of {block.name} that no rule uses or searches",
+        evaluated_count=len(indices),
+        edit_sha256=hashlib.sha256(edit).hexdigest(),
+        started=started,
+        seconds=seconds,
+        lock=None if plan.lock is None else plan.lock.sha256,
+        given=dict(plan.given),
+        imports=tuple(
+            ImportRecord(path=each.path, name=each.name, version=each.version, digest=each.digest)
+            for each in plan.imports
+        ),
+    )
+
+
+def _step_path(folder: Path, step: RuleStep) -> Path:
+    return folder / STEPS / f"{step.rule.name}-{step.digest[:16]}.safetensors"
+
+
+def _write_step(folder: Path, step: RuleStep, done: FinishedRule) -> None:
+    tensors = {
+        "directions": done.delta.directions.cpu().contiguous(),
+        "coefficients": done.delta.coefficients.cpu().contiguous(),
+        "contexts": _areas(done.contexts),
+        "pastes": _areas(done.pastes),
+    }
+    metadata = {"digest": step.digest, "record": done.record.model_dump_json()}
+    files.write_bytes(_step_path(folder, step), save(tensors, metadata))
+
+
+def _areas(places: tuple[ResolvedPlace, ...]) -> torch.Tensor:
+    return torch.from_numpy(np.stack([place.area for place in places]))
+
+
+def _read_step(folder: Path, step: RuleStep) -> FinishedRule | None:
+    """A rule that an interrupted run finished; None when there is none, or it is damaged."""
+    path = _step_path(folder, step)
+    if not path.exists():
+        return None
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("digest") != step.digest:
+                return None
+            record = RuleRecord.model_validate_json(metadata["record"])
+            delta = Delta(
+                record.name,
+                record.layer,
+                file.get_tensor("directions"),
+                file.get_tensor("coefficients"),
+            )
+            if delta_digest(delta) != record.delta_digest:
+                return None
+            contexts = _places(record.contexts, file.get_tensor("contexts"))
+            pastes = _places(record.pastes, file.get_tensor("pastes"))
+    except (SafetensorError, OSError, ValueError, KeyError):
+        return None
+    return FinishedRule(delta, record, contexts, pastes)
+
+
+def _places(records: tuple[PlaceRecord, ...], areas: torch.Tensor) -> tuple[ResolvedPlace, ...]:
+    return tuple(
+        ResolvedPlace(record.latents, record.index, area.numpy(), record.score)
+        for record, area in zip(records, areas, strict=True)
+    )

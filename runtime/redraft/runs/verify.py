@@ -1,0 +1,198 @@
+"""Repeat a run and compare: the three promises of reproducibility.
+
+1. The same machine and versions: bit-identical deltas.
+2. Another machine: the same key subspace and change, within stated tolerances.
+3. The shared edit on the same base: bit-identical weights, everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from redraft.edit.artifact import Edit, weight_digest
+from redraft.disk.cache import Cache
+from redraft.solve.delta import Delta, principal_angles
+from redraft.errors import ArtifactError, VerifyMismatchError
+from redraft.runs.execute import solve_all
+from redraft.disk.files import sha256_file
+from redraft.plans.loading import load
+from redraft.plans.lock import Lock
+from redraft.plans.lock import read as read_lock
+from redraft.models.open import choose_device
+from redraft.plans.planner import make_plan
+from redraft.plans.record import RunRecord
+from redraft.runs.recording import machine_record
+from redraft.runs.runner import EDIT, LOCK, RECIPE, read_record
+from redraft.runs.session import Progress, open_session
+from redraft_dsl.recipe.model import FileModel, Recipe
+
+ANGLE_TOLERANCE = 1e-4
+"""Largest principal angle, in radians, between key subspaces solved on two machines."""
+CHANGE_TOLERANCE = 2e-3
+"""Largest difference of two deltas, as a share of their norm."""
+
+
+@dataclass(frozen=True)
+class RuleCheck:
+    """One rule, solved again.
+
+    Attributes:
+        name: the rule.
+        identical: whether directions and coefficients are the same bits.
+        angle: largest principal angle between the two key subspaces, radians.
+        difference: norm of the difference of the two changes over the norm of the recorded one.
+        weights_identical: whether the shared edit gives the recorded weight, bit for bit.
+
+    """
+
+    name: str
+    identical: bool
+    angle: float
+    difference: float
+    weights_identical: bool
+
+    @property
+    def within(self) -> bool:
+        """Whether the second promise holds."""
+        return self.angle <= ANGLE_TOLERANCE and self.difference <= CHANGE_TOLERANCE
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What came of repeating a run.
+
+    Attributes:
+        differences: what differs from the recorded machine and versions, as in
+            ``threads 1 -> 2``; says which promise was at stake.
+        rules: one check for each rule, in order.
+
+    """
+
+    differences: tuple[str, ...]
+    rules: tuple[RuleCheck, ...]
+
+    @property
+    def same_machine(self) -> bool:
+        """Whether the first promise was at stake: nothing differs."""
+        return not self.differences
+
+    @property
+    def holds(self) -> bool:
+        """Whether every promise that was at stake holds."""
+        return all(
+            check.weights_identical and (check.identical if self.same_machine else check.within)
+            for check in self.rules
+        )
+
+
+def verify(
+    folder: Path,
+    *,
+    device: str = "auto",
+    cache: Cache | None = None,
+    progress: Progress | None = None,
+    home: Path | None = None,
+) -> Verified:
+    """Solve a run's recipe again from its base, and compare with the edit that it left.
+
+    ``home`` is where a model that the recipe gives by file is looked for first.
+
+    Raises:
+        ArtifactError: the folder is not a finished run, or its files do not belong together.
+        VerifyMismatchError: the recipe or the base is not the recorded one.
+
+    """
+    record = read_record(folder)
+    folder = folder if folder.is_dir() else folder.parent
+    if sha256_file(folder / EDIT) != record.edit_sha256:
+        raise ArtifactError(
+            "RD663",
+            f"{folder / EDIT} is not the edit that {folder}/run.json speaks of",
+            "restore the file, or run the recipe again",
+        )
+    edit = Edit.load(folder / EDIT)
+    target = choose_device(device)
+    checked = load(folder / RECIPE)
+    home = _home(folder, record, checked.recipe, home)
+    lock = _lock(folder, record)
+    plan = make_plan(checked, folder, home=home, device=target.type, cache=cache, lock=lock)
+    _check_inputs(record, plan.recipe.digest(), plan.base.sha256)
+    session = open_session(plan, target, cache, progress)
+    weights = {name: tensor.clone() for name, tensor in session.model.state.bare().items()}
+    solve_all(session, evaluate=False)
+    edited = edit.edited(weights)
+    last = {rule.weight_name: rule.weight_after for rule in record.rules}
+    checks = [
+        compare(old, done.delta, weight_digest(edited[rule.weight_name]) == last[rule.weight_name])
+        for old, done, rule in zip(edit.deltas, session.finished, record.rules, strict=True)
+    ]
+    return Verified(record.machine.differences(machine_record(target)), tuple(checks))
+
+
+def _home(
+    folder: Path, record: RunRecord, recipe: Recipe | None, first: Path | None = None
+) -> Path:
+    """Where a model's own path starts: a model given by file still lies beside the recipe.
+
+    A recipe that was named by a relative path is looked for from here and from the run upwards.
+    """
+    if recipe is None or not isinstance(recipe.model, FileModel):
+        return folder
+    if first is not None and (first / recipe.model.path).exists():
+        return first
+    beside = Path(record.recipe_path).parent
+    for start in (Path(), *folder.absolute().parents):
+        if (start / beside / recipe.model.path).exists():
+            return start / beside
+    return folder
+
+
+def _lock(folder: Path, record: RunRecord) -> Lock | None:
+    """The lock that the run obeyed: its contexts are repeated, not searched again."""
+    if record.lock is None:
+        return None
+    found = read_lock(folder / LOCK)
+    if found is None or found.sha256 != record.lock:
+        raise VerifyMismatchError(
+            "RD418",
+            f"{folder / LOCK} is not the lock that the run obeyed",
+            "restore the file, or run the recipe again",
+        )
+    return found
+
+
+def _check_inputs(record: RunRecord, recipe_digest: str, model_sha256: str) -> None:
+    if recipe_digest != record.recipe_digest:
+        raise VerifyMismatchError(
+            "RD664",
+            "the recipe in the run folder is not the one that was run",
+            "restore recipe.redraft and its masks, or run the recipe again",
+        )
+    if model_sha256 != record.model.file_sha256:
+        raise VerifyMismatchError(
+            "RD665",
+            f"the model {record.model.name} is not the file that the run started from",
+            f"it had sha256 {record.model.file_sha256}",
+        )
+
+
+def compare(old: Delta, new: Delta, weights_identical: bool = True) -> RuleCheck:
+    """A change solved again against the recorded one."""
+    identical = old.same_bits(new)
+    before, after = old.change(), new.change()
+    size = torch.linalg.vector_norm(before).clamp_min(1e-30)
+    return RuleCheck(
+        name=old.rule,
+        identical=identical,
+        angle=0.0 if identical else subspace_angle(old.directions, new.directions.cpu()),
+        difference=float(torch.linalg.vector_norm(after - before) / size),
+        weights_identical=weights_identical,
+    )
+
+
+def subspace_angle(first: torch.Tensor, second: torch.Tensor) -> float:
+    """The largest principal angle, in radians, between two spans of orthonormal rows (S, C)."""
+    return principal_angles(first, second)[-1]

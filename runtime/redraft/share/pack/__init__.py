@@ -1,0 +1,22 @@
+"""Packs: a recipe, its edit and all that belongs to them in one file, the same bytes every time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SUFFIX = ".redraftpack"
+PACK_FORMAT = "redraft-pack-1"
+MANIFEST = "manifest.json"
+CARD = "README.md"
+# As redraft.runs.runner names them, which cannot be asked without loading torch.
+RECIPE, EDIT, RECORD = "recipe.redraft", "edit.safetensors", "run.json"
+SOURCE = "source"
+"""Folder in a pack of a recipe that uses others, as it was written, with these."""
+MAX_BYTES = 256 * 2**20
+"""Largest pack. An edit has a few MiB; a mask has 32 MiB at most."""
+MAX_ENTRIES = 1000
+
+
+def is_pack(path: str | Path) -> bool:
+    """Whether a user means a pack by this path."""
+    return Path(path).suffix == SUFFIX

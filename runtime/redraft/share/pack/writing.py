@@ -1,0 +1,245 @@
+"""Gather what belongs to a recipe or a run, and write it as a pack."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from redraft import __version__
+from redraft.disk import files
+from redraft.edit.artifact import Edit
+from redraft.errors import ArtifactError, RedraftError
+from redraft.plans import lock
+from redraft.plans.loading import load, recipe_of
+from redraft.plans.record import RunRecord
+from redraft.runs.runner import EDIT, LOCK, RECIPE, RECORD, RUNS, mask_files, read_record
+from redraft.share.pack import CARD, MANIFEST, MAX_BYTES, MAX_ENTRIES, SOURCE, container
+from redraft.share.pack.card import card
+from redraft.share.pack.manifest import Content, Manifest
+from redraft.show.report.outputs import PICTURE
+from redraft_dsl import Checked
+from redraft_dsl.flatten import standing_alone
+from redraft_dsl.geometry.masks import MaskError, read_mask
+from redraft_dsl.recipe.model import ListedModel, Recipe
+
+PATH = "recipe_path"
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A pack that was written.
+
+    Attributes:
+        path: its file.
+        names: of the files in it, sorted.
+        size: in bytes.
+        sha256: of the pack.
+        run: the run folder whose edit is in it, or None.
+
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    size: int
+    sha256: str
+    run: Path | None
+
+
+def pack(source: Path, out: Path | None = None, *, runs: Path = RUNS) -> Packed:
+    """Write a pack of a run folder, or of a recipe with its latest finished run.
+
+    Packing the same things again gives the same bytes.
+
+    Args:
+        source: a run folder, or a recipe file.
+        out: the pack; NAME-VERSION.redraftpack in the current folder if not given.
+        runs: where a recipe's run is looked for.
+
+    Raises:
+        CheckFailedError: the recipe has errors.
+        ArtifactError: the run is not whole, a file cannot stand in a pack, or the pack cannot be
+            written.
+
+    """
+    run: Path | None = source
+    record: RunRecord | None
+    if source.is_dir():
+        recipe, record, contents = _run_contents(source)
+    else:
+        recipe, record, contents, run = _recipe_contents(source, runs)
+    data = _data(recipe, record, contents)
+    target = out or Path(f"{recipe.name}-{recipe.version}.redraftpack")
+    files.write_bytes(target, data)
+    digest = hashlib.sha256(data).hexdigest()
+    return Packed(target, tuple(sorted(contents)), len(data), digest, run)
+
+
+def pack_of_run(folder: Path) -> bytes:
+    """The pack of a run folder, which is written nowhere; raises as :func:`pack` does."""
+    return _data(*_run_contents(folder))
+
+
+def _data(recipe: Recipe, record: RunRecord | None, contents: dict[str, bytes]) -> bytes:
+    """The bytes of a pack; adds its card and its manifest to the contents."""
+    contents[CARD] = card(recipe, record, sorted({*contents, CARD, MANIFEST})).encode()
+    contents[MANIFEST] = _manifest(recipe, record, contents).text().encode()
+    return _container(contents)
+
+
+def _container(contents: Mapping[str, bytes]) -> bytes:
+    faults = {name: container.name_fault(name) for name in contents}
+    both = container.clash(sorted(contents))
+    if both is not None:
+        faults[both[1]] = f"it is the same as `{both[0]}` on some systems"
+    for name, fault in faults.items():
+        if fault is not None:
+            raise ArtifactError(
+                "RD711", f"`{name}` cannot stand in a pack: {fault}", "give the file another name"
+            )
+    data = container.write(contents)
+    if len(data) > MAX_BYTES or len(contents) > MAX_ENTRIES:
+        raise ArtifactError(
+            "RD718",
+            f"the pack would have {len(data)} bytes in {len(contents)} files, and at most "
+            f"{MAX_BYTES} in {MAX_ENTRIES} are read",
+            "use smaller masks",
+        )
+    return data
+
+
+def _manifest(recipe: Recipe, record: RunRecord | None, contents: Mapping[str, bytes]) -> Manifest:
+    return Manifest(
+        redraft=__version__,
+        recipe=recipe.name,
+        version=recipe.version,
+        title=recipe.title,
+        model=recipe.model.name,
+        run=record is not None,
+        files={
+            name: Content(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+            for name, data in sorted(contents.items())
+        },
+    )
+
+
+def _run_contents(folder: Path) -> tuple[Recipe, RunRecord, dict[str, bytes]]:
+    """The files of a finished run that verifying it needs, and its picture."""
+    record = read_record(folder)
+    checked = load(folder / RECIPE)
+    recipe = recipe_of(checked)
+    edit = _bytes(folder, EDIT)
+    if hashlib.sha256(edit).hexdigest() != record.edit_sha256:
+        raise _not_whole(folder, f"{EDIT} is not the one that {RECORD} speaks of")
+    if not _ran(checked, record, folder):
+        raise _not_whole(folder, f"{RECIPE} is not the one that was run")
+    found = {RECIPE: checked.source.text.encode(), EDIT: edit}
+    # The path tells of somebody's folders, and the recipe lies beside the record from now on.
+    there = record.model_copy(update={PATH: RECIPE})
+    found[RECORD] = (there.model_dump_json(indent=1) + "\n").encode()
+    if record.lock is not None:
+        held = lock.read(folder / LOCK)
+        if held is None or held.sha256 != record.lock:
+            raise _not_whole(folder, f"{LOCK} is not the lock that the run obeyed")
+        found[LOCK] = held.text.encode()
+    if (folder / PICTURE).is_file():
+        found[PICTURE] = _bytes(folder, PICTURE)
+    return recipe, record, found | _masks(recipe, folder)
+
+
+def _ran(checked: Checked, record: RunRecord, folder: Path) -> bool:
+    """Whether this is the recipe of a run, as far as can be told without its model."""
+    assert checked.recipe is not None, "only a recipe without errors is packed"
+    if checked.recipe.digest() == record.recipe_digest:
+        return True
+    # A layer's name may be another of its names, and only the model's file says which is first.
+    if isinstance(checked.recipe.model, ListedModel):
+        return False
+    return Edit.load(folder / EDIT).recipe_text == checked.source.text
+
+
+def _recipe_contents(
+    path: Path, runs: Path
+) -> tuple[Recipe, RunRecord | None, dict[str, bytes], Path | None]:
+    held = lock.read(lock.lock_path(path))
+    # A lock that was made with values is the lock of the recipe with these values.
+    checked = load(path, () if held is None else held.given)
+    recipe = recipe_of(checked)
+    run = _latest_run(checked, runs)
+    record = None
+    if run is not None:
+        recipe, record, found = _run_contents(run)
+    else:
+        found = {RECIPE: standing_alone(checked).encode(), **_masks(recipe, path.parent)}
+        if held is not None:
+            found[LOCK] = held.text.encode()
+    if not checked.stands_alone:
+        written = _as_written(checked, path)
+        found |= {f"{SOURCE}/{name}": data for name, data in written.items()}
+    return recipe, record, found, run
+
+
+def _latest_run(checked: Checked, runs: Path) -> Path | None:
+    """The folder of the latest finished run of a recipe; damaged ones are passed over."""
+    assert checked.recipe is not None, "only a recipe without errors is packed"
+    digest = checked.recipe.digest()
+    found: list[tuple[str, Path]] = []
+    for record_path in sorted(runs.glob(f"*/{RECORD}")):
+        folder = record_path.parent
+        try:
+            record = read_record(folder)
+            kept = load(folder / RECIPE).recipe
+            if kept is not None and kept.digest() == digest and (folder / EDIT).is_file():
+                found.append((record.started, folder))
+        except RedraftError:
+            continue
+    return max(found)[1] if found else None
+
+
+def _as_written(checked: Checked, path: Path) -> dict[str, bytes]:
+    """A recipe that uses others, these others, and the masks of all."""
+    assert checked.recipe is not None, "only a recipe without errors is packed"
+    found = {path.name: checked.source.text.encode(), **_masks(checked.recipe, path.parent)}
+    for used in checked.imports:
+        data = _bytes(path.parent, used.path)
+        if hashlib.sha256(data).hexdigest() != used.sha256:
+            raise ArtifactError(
+                "RD712",
+                f"{used.path} has changed since the recipe was checked",
+                "leave the recipe's folder alone while it is packed, then pack again",
+            )
+        found[used.path] = data
+    return found
+
+
+def _masks(recipe: Recipe, folder: Path) -> dict[str, bytes]:
+    found = {}
+    for name, mask in mask_files(recipe).items():
+        try:
+            file = read_mask(name, folder)
+        except MaskError as error:
+            raise _lost(name, error.message) from error
+        if file.sha256 != mask.sha256:
+            raise _lost(name, "it is another picture now")
+        found[name] = file.data
+    return found
+
+
+def _bytes(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise _not_whole(folder, f"{name} cannot be read") from error
+
+
+def _lost(name: str, reason: str) -> ArtifactError:
+    return ArtifactError(
+        "RD712", f"the mask {name} cannot be packed: {reason}", "put it back, then pack again"
+    )
+
+
+def _not_whole(folder: Path, reason: str) -> ArtifactError:
+    return ArtifactError(
+        "RD710", f"{folder} cannot be packed: {reason}", "restore the file, or run the recipe again"
+    )

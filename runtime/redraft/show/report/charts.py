@@ -1,0 +1,116 @@
+"""Numbers for the report's small drawings, in the units of their view boxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from redraft.plans.record import RuleRecord
+
+WIDTH = 200.0
+"""Width of a bar's view box."""
+HEIGHT = 60.0
+"""Height of the view box of the singular values."""
+PITCH = 14.0
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A figure with its interval, on a scale from 0 to ``most``.
+
+    ``length``, ``low`` and ``high`` are in view-box units (0..WIDTH); ``shown``, ``shown_low`` and
+    ``shown_high`` are the figures as text.
+    """
+
+    name: str
+    shown: str
+    shown_low: str
+    shown_high: str
+    most: str
+    length: float
+    low: float
+    high: float
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Singular values as bars: (x, y, height, text) of each; how many hold nine tenths."""
+
+    bars: tuple[tuple[float, float, float, str], ...]
+    width: float
+    enough: int
+
+
+def effect_bars(record: RuleRecord) -> tuple[Bar, ...]:
+    """Effect, amplitude and outside of a rule; none where nothing was measured."""
+    bars = []
+    if record.effect is not None:
+        meaning = (
+            "The share of unseen pictures that changed in the way the goal asks for "
+            "(correlation above 0.3 inside the region)."
+        )
+        bars.append(_bar("Effect", record.effect, record.effect_interval, 1.0, meaning, True))
+    if record.amplitude is not None:
+        meaning = (
+            "How far they changed, on average: at 1 a picture changes as strongly as the goal "
+            "changes the contexts."
+        )
+        bars.append(_bar("Amplitude", record.amplitude, record.amplitude_interval, 1.0, meaning))
+    if record.outside is not None:
+        meaning = (
+            "How much the rest of the picture moved: mean absolute change outside the grown "
+            "region, where pictures run from -1 to 1. Less is better."
+        )
+        bars.append(_bar("Outside", record.outside, record.outside_interval, 0.1, meaning))
+    return tuple(bars)
+
+
+def spectrum(values: tuple[float, ...]) -> Spectrum | None:
+    """The bars of some singular values, largest first; None where there are none above 0."""
+    most = max(values, default=0.0)
+    if most <= 0:
+        return None
+    bars = tuple(
+        (place * PITCH, HEIGHT - HEIGHT * value / most, HEIGHT * value / most, f"{value:.3g}")
+        for place, value in enumerate(values)
+    )
+    total, sum_so_far, enough = sum(value**2 for value in values), 0.0, 0
+    while sum_so_far < 0.9 * total:
+        sum_so_far += values[enough] ** 2
+        enough += 1
+    return Spectrum(bars, len(values) * PITCH, enough)
+
+
+def percent(value: float) -> str:
+    """A share as per cent, with a digit more where it is small: ``93 %``, ``2.4 %``."""
+    scaled = 100 * value
+    digits = 1 if 0 < abs(scaled) < 9.95 else 0
+    return f"{scaled:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def _bar(
+    name: str,
+    value: float,
+    interval: tuple[float, float] | None,
+    scale: float,
+    meaning: str,
+    share: bool = False,
+) -> Bar:
+    low, high = interval or (value, value)
+    most = max(scale, high)
+    text = percent if share else lambda figure: f"{figure:.{2 if scale == 1.0 else 3}f}"
+    return Bar(
+        name=name,
+        shown=text(value),
+        shown_low=text(low),
+        shown_high=text(high),
+        most=text(most),
+        length=_along(value, most),
+        low=_along(low, most),
+        high=_along(high, most),
+        meaning=meaning,
+    )
+
+
+def _along(value: float, most: float) -> float:
+    return round(WIDTH * min(max(value / most, 0.0), 1.0), 2)

@@ -1,0 +1,126 @@
+"""A run's report as one HTML file: no network, no other files, nothing of the user's runs."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from redraft.plans.record import PlaceRecord, RuleRecord
+from redraft.show.pictures import ROLE_COLOURS, ROLE_DASHED, ROLE_NAMES
+from redraft.show.report import charts, sentences, source
+from redraft.show.report.data import ReportData, RuleView
+from redraft.show.report.figures import Figure, figures
+from redraft.show.report.sentences import Verdict, Warned
+
+CONTEXTS_IN_ALL, CONTEXTS_LEAST, CONTEXTS_MOST = 24, 4, 12
+"""Contexts shown as pictures, over all rules; and the least and most for one rule."""
+UNSEEN, MATCHES, WHOLE = 12, 8, 24
+"""Pictures shown of each sort; more would make the file heavy, not clearer."""
+
+
+@dataclass(frozen=True)
+class RuleSection:
+    """One rule as the template needs it."""
+
+    record: RuleRecord
+    anchor: str
+    verdict: Verdict
+    lines: tuple[source.Line, ...]
+    bars: tuple[charts.Bar, ...]
+    spectrum: charts.Spectrum | None
+    warnings: tuple[Warned, ...]
+    weakest: PlaceRecord | None
+    weakest_figure: Figure | None
+    copy: Figure | None
+    contexts: tuple[Figure, ...]
+    marked: int
+    found: int
+    unseen: tuple[Figure, ...]
+    matches: tuple[Figure, ...]
+
+
+def render(data: ReportData) -> str:
+    """The report as HTML text. Equal data gives equal text."""
+    lines = source.lines_of(data.recipe_text)
+    most = min(CONTEXTS_MOST, max(CONTEXTS_LEAST, CONTEXTS_IN_ALL // max(len(data.rules), 1)))
+    # A single rule is the whole edit: its unseen pictures are the big ones.
+    alone = len(data.rules) == 1
+    whole = data.whole or (data.rules[0].unseen if alone else ())
+    sections = tuple(
+        _section(view, f"rule-{number}", lines, most, not alone)
+        for number, view in enumerate(data.rules, 1)
+    )
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            record=data.record,
+            rules=sections,
+            whole=figures(whole[:WHOLE]),
+            lines=lines,
+            run=data.run_folder,
+            css=Markup(_text("report.css")),
+            js=Markup(_text("report.js")),
+        )
+    )
+
+
+def _section(
+    view: RuleView,
+    anchor: str,
+    lines: tuple[source.Line, ...],
+    most: int,
+    with_unseen: bool,
+) -> RuleSection:
+    record = view.record
+    weakest = sentences.least_followed(record.contexts)
+    named = "" if weakest is None else sentences.place_name(weakest)
+    lowest = [tile for tile in view.contexts if tile.label == named][:1]
+    return RuleSection(
+        record=record,
+        anchor=anchor,
+        verdict=sentences.verdict(record),
+        lines=source.block_of(lines, record.name),
+        bars=charts.effect_bars(record),
+        spectrum=charts.spectrum(record.singular_values),
+        warnings=tuple(map(sentences.warned, record.warnings)),
+        weakest=weakest,
+        weakest_figure=next(iter(figures(lowest, [weakest] if weakest else [])), None),
+        copy=next(iter(figures([view.copy] if view.copy else [])), None),
+        contexts=figures(view.contexts[:most], record.contexts),
+        marked=sum(place.score is None for place in record.contexts),
+        found=sum(place.score is not None for place in record.contexts),
+        unseen=figures(view.unseen[:UNSEEN]) if with_unseen else (),
+        matches=figures(view.best_matches[:MATCHES], record.contexts),
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("redraft.show.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        shell=shlex.quote,
+        percent=charts.percent,
+        when=sentences.when,
+        lasting=sentences.lasting,
+        machine=sentences.machine_line,
+        shared_keys=sentences.shared_keys,
+        place_name=sentences.place_name,
+    )
+    environment.globals.update(
+        role_colours=ROLE_COLOURS, role_dashed=ROLE_DASHED, role_names=ROLE_NAMES
+    )
+    return environment
+
+
+def _text(name: str) -> str:
+    return (resources.files("redraft.show.report") / "templates" / name).read_text(encoding="utf-8")

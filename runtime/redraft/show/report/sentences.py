@@ -1,0 +1,111 @@
+"""A run's figures in plain English."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from redraft.plans.record import LOW_GAIN, MachineRecord, PlaceRecord, RuleRecord
+from redraft.show.report.charts import percent
+
+WIDELY, PARTLY = 0.8, 0.5
+"""Shares of unseen pictures from which a rule is said to follow widely, or in part."""
+EARLIER_SOME, EARLIER_MUCH = 0.2, 0.6
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A rule's result: a word for its badge, a tone for its colour, and the rest of a sentence.
+
+    The sentence begins with the rule's name, which the page adds.
+    """
+
+    badge: str
+    tone: str
+    rest: str
+
+
+@dataclass(frozen=True)
+class Warned:
+    """A warning: what is wrong, and what to do about it (may be empty)."""
+
+    problem: str
+    remedy: str
+
+
+def verdict(record: RuleRecord) -> Verdict:
+    """What a rule does to pictures that it never saw."""
+    if record.effect is None or record.judged is None:
+        return Verdict("not measured", "unknown", "was not measured on unseen pictures.")
+    rest = f"follows on {percent(record.effect)} of {record.judged:,} unseen pictures"
+    if record.kind == "erase":
+        rest += " that hold what it removes"
+    if record.effect_interval is not None:
+        low, high = (percent(value).removesuffix("\N{NO-BREAK SPACE}%") for value in
+                     record.effect_interval)  # fmt: skip
+        rest += f" ({low}\N{EN DASH}{high}\N{NO-BREAK SPACE}%)"
+    if record.outside is not None:
+        rest += f", and changes the rest of the picture by {record.outside:.3f} of a "
+        rest += "\N{MINUS SIGN}1..1 range"
+    if record.effect >= WIDELY:
+        return Verdict("follows widely", "good", f"{rest}.")
+    if record.effect >= PARTLY:
+        return Verdict("follows in part", "middling", f"{rest}.")
+    return Verdict("seldom follows", "poor", f"{rest}.")
+
+
+def warned(text: str) -> Warned:
+    """A warning split into problem and remedy at its last semicolon."""
+    problem, _, remedy = text.rpartition("; ")
+    return Warned(_sentence(problem or remedy), _sentence(remedy) if problem else "")
+
+
+def shared_keys(cosine: float) -> str:
+    """What an interference means."""
+    if cosine < EARLIER_SOME:
+        return "nearly independent"
+    if cosine < EARLIER_MUCH:
+        return "they share some keys"
+    return "they answer to much the same keys: look at the pictures of both"
+
+
+def least_followed(places: tuple[PlaceRecord, ...]) -> PlaceRecord | None:
+    """The context with the lowest left-out gain, where that is low."""
+    known = [place for place in places if place.gain is not None and place.gain < LOW_GAIN]
+    return min(known, key=lambda place: place.gain or 0.0, default=None)
+
+
+def place_name(place: PlaceRecord) -> str:
+    """A place as a recipe writes its picture: ``z[130]``."""
+    return f"{place.latents}[{place.index}]"
+
+
+def when(text: str) -> str:
+    """An ISO time for reading; other text as it is."""
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    zone = f" {moment.tzname()}" if moment.tzname() else ""
+    return f"{moment.day} {moment:%B %Y, %H:%M}{zone}"
+
+
+def lasting(seconds: float) -> str:
+    """A time span: ``0.42 s``, ``14 s``, ``3 min 20 s``."""
+    if seconds < 10:
+        return f"{seconds:.2g}\N{NO-BREAK SPACE}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}\N{NO-BREAK SPACE}s"
+    return f"{whole // 60}\N{NO-BREAK SPACE}min {whole % 60}\N{NO-BREAK SPACE}s"
+
+
+def machine_line(machine: MachineRecord) -> str:
+    """The machine in a few words."""
+    threads = f"{machine.threads} thread" + ("" if machine.threads == 1 else "s")
+    return f"{machine.device}, {threads}, {machine.platform}"
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from redraft_dsl.report.explain import explain
     from redraft_dsl.report.terminal import render
     from redraft_dsl.source import Source
-    from redraft_dsl.syntax.format import format_text, format_tree
+    from redraft_dsl.syntax.editions import format_text
+    from redraft_dsl.syntax.format import format_tree
     from redraft_dsl.syntax.parse import Parsed
 
 _HOMES = {
@@ -32,7 +33,7 @@ _HOMES = {
     "Recipe": "recipe.model",
     "Source": "source",
     "explain": "report.explain",
-    "format_text": "syntax.format",
+    "format_text": "syntax.editions",
     "format_tree": "syntax.format",
     "load": "reading",
     "loads": "reading",

@@ -7,10 +7,11 @@ repeated here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Literal, TypeAlias, TypedDict, Unpack, cast
+from typing import Literal, TypeAlias, cast
 
 from redraft_dsl.builder_values import (
     NOWHERE,
@@ -20,39 +21,24 @@ from redraft_dsl.builder_values import (
     Place,
     Region,
     Value,
+    image_of,
     number_of,
     pair_of,
     two,
     value_of,
     word_of,
 )
-from redraft_dsl.check import Checked, check
+from redraft_dsl.check import Checked, Written, check
 from redraft_dsl.facts import KnownModels
-from redraft_dsl.language.settings import BLOCKS
 from redraft_dsl.recipe.model import Recipe
 from redraft_dsl.report.terminal import render
 from redraft_dsl.source import Source, normalise
 from redraft_dsl.syntax import tree as s
+from redraft_dsl.syntax.editions import SHIPPED, Editions
 from redraft_dsl.syntax.format import format_tree
 from redraft_dsl.syntax.parse import parse
 
-
-class Settings(TypedDict, total=False):
-    """What a rule may be told beside its places. The checker knows which of it goes where."""
-
-    rank: Value
-    preserve: Value
-    side: Value
-    keep: Value
-    contrast: Value
-    directions: Value
-    strength: Value
-    units: Value
-    solver: Value | Block
-
-
-Context: TypeAlias = Place | Like | Iterable[Place | Like]
-Targets: TypeAlias = Place | Iterable[Place] | Literal["each context"] | None
+Places: TypeAlias = Place | Like | Iterable[Place | Like] | Literal["each context"] | None
 
 
 # ---- the recipe -----------------------------------------------------------------------------
@@ -60,57 +46,49 @@ Targets: TypeAlias = Place | Iterable[Place] | Literal["each context"] | None
 
 @dataclass(frozen=True, repr=False)
 class Draft:
-    """A recipe under construction. Every method gives a new one and leaves this one as it is."""
+    """A recipe under construction. Every method gives a new one and leaves this one as it is.
+
+    Each operation of the language is a method: ``rule``, ``erase``, ``zero``. Its arguments are a
+    name, ``layer``, the operation's lines (``copy``, ``paste``, ``context``; ``from_`` for
+    ``from``), its settings, and ``comment``, which is written above it. Only what is given is
+    printed; the rest is the default. What does not hold is a ``BuildError``, a ``ValueError``, with
+    what the checker says of it.
+    """
 
     head: tuple[s.Statement, ...]
     models: KnownModels
     folder: Path
+    editions: Editions = SHIPPED
     regions: tuple[tuple[str, Region], ...] = ()
     operations: tuple[s.Operation, ...] = ()
 
-    def rule(
-        self,
-        name: str,
-        *,
-        layer: str,
-        copy: Place,
-        context: Context,
-        paste: Targets = None,
-        comment: str | None = None,
-        **settings: Unpack[Settings],
+    def __getattr__(self, word: str) -> Callable[..., Draft]:
+        if word not in self.editions.language.operation_words:
+            raise AttributeError(f"a recipe has no operation `{word}`")
+        return partial(self.add, word)
+
+    def __dir__(self) -> Iterable[str]:
+        return [*super().__dir__(), *self.editions.language.operation_words]
+
+    def add(
+        self, word: str, name: str, *, layer: str, comment: str | None = None, **given: object
     ) -> Draft:
-        """Add ``rule NAME at LAYER``. Only what is given is printed; the rest is the default.
+        """Add ``WORD NAME at LAYER``, an operation of the language.
 
         Raises ``BuildError``, a ``ValueError``, with what the checker says of it.
         """
-        lines = (*_lines("copy", copy), *_lines("paste", paste), *_lines("context", context))
-        return self._with("rule", name, layer, lines, settings, comment)
-
-    def erase(
-        self,
-        name: str,
-        *,
-        layer: str,
-        context: Context,
-        from_: Targets = None,
-        comment: str | None = None,
-        **settings: Unpack[Settings],
-    ) -> Draft:
-        """Add ``erase NAME at LAYER``; otherwise as ``rule``."""
-        lines = (*_lines("from", from_), *_lines("context", context))
-        return self._with("erase", name, layer, lines, settings, comment)
-
-    def zero(
-        self,
-        name: str,
-        *,
-        layer: str,
-        context: Context,
-        comment: str | None = None,
-        **settings: Unpack[Settings],
-    ) -> Draft:
-        """Add ``zero NAME at LAYER``; otherwise as ``rule``."""
-        return self._with("zero", name, layer, tuple(_lines("context", context)), settings, comment)
+        language = self.editions.language
+        lines: list[tuple[s.Item, Place | None]] = []
+        for line in language.lines_of(word):
+            lines += _lines(line, cast("Places", given.pop(_argument(line), None)))
+        named = [pair for _, place in lines if place is not None for pair in place.region.named]
+        items = (*(item for item, _ in lines), *_settings(self.editions, word, given))
+        head = (word_of(word), word_of(name), word_of(layer))
+        operation = s.Operation(*head, s.Block(items, NOWHERE), NOWHERE, trivia=_above(comment))
+        draft = replace(self, regions=tuple(dict.fromkeys((*self.regions, *named))))
+        # By itself first: a thousand rules are then checked in a thousand short steps.
+        replace(draft, regions=tuple(dict.fromkeys(named)))._check((operation,))
+        return replace(draft, operations=(*self.operations, operation))
 
     def text(self) -> str:
         """The recipe in its canonical layout.
@@ -143,25 +121,6 @@ class Draft:
         names = ", ".join(operation.name.text for operation in self.operations)
         return f"<a recipe with the rules {names}>" if names else "<a recipe without rules>"
 
-    def _with(
-        self,
-        kind: str,
-        name: str,
-        layer: str,
-        lines: tuple[tuple[s.Item, Place | None], ...],
-        settings: Settings,
-        comment: str | None,
-    ) -> Draft:
-        named = [pair for _, place in lines if place is not None for pair in place.region.named]
-        items = (*(item for item, _ in lines), *_settings(kind, dict(settings)))
-        block = s.Block(items, NOWHERE)
-        head = (word_of(kind), word_of(name), word_of(layer))
-        operation = s.Operation(*head, block, NOWHERE, trivia=_above(comment))
-        draft = replace(self, regions=tuple(dict.fromkeys((*self.regions, *named))))
-        # By itself first: a thousand rules are then checked in a thousand short steps.
-        replace(draft, regions=tuple(dict.fromkeys(named)))._check((operation,))
-        return replace(draft, operations=(*self.operations, operation))
-
     def _check(self, operations: tuple[s.Operation, ...]) -> Checked:
         definitions = (
             s.RegionStatement(word_of(name), value.node, NOWHERE) for name, value in self.regions
@@ -169,14 +128,9 @@ class Draft:
         tree = s.Tree((*self.head, *definitions, *operations))
         # The name puts the text into its folder, so that a plan finds the folder again.
         source = Source(str(self.folder / "<text>"), normalise(format_tree(tree)))
-        parsed = parse(source)
-        found = check(
-            parsed.tree,
-            source,
-            folder=self.folder,
-            models=self.models,
-            syntax=parsed.diagnostics,
-        )
+        parsed = parse(source, self.editions.language)
+        written = Written(parsed.tree, source, self.folder)
+        found = check(written, self.models, syntax=parsed.diagnostics, editions=self.editions)
         if found.errors:
             raise BuildError(render(found.errors, source), found.errors)
         if parsed.tree != tree or _texts(parsed.tree) != _texts(tree):
@@ -198,6 +152,7 @@ def recipe(
     edition: Value,
     folder: str | Path = ".",
     comment: str | None = None,
+    editions: Editions = SHIPPED,
 ) -> Draft:
     """Begin a recipe.
 
@@ -211,27 +166,33 @@ def recipe(
         edition: of the language.
         folder: where the recipe will lie, for its masks.
         comment: lines that are written on top.
+        editions: the editions of the language that there are.
 
     """
     apart = s.Trivia(blank_before=True)
     header = s.RecipeLine(word_of(name), word_of(version), s.Text(title, NOWHERE), NOWHERE, apart)
     begin = s.EditionLine(value_of(edition), NOWHERE, _above(comment))
-    head: list[s.Statement] = [begin, header, _model(model, apart)]
+    head: list[s.Statement] = [begin, header, _model(editions, model, apart)]
     for owner, pair in latents.items():
         seed, count = two(pair)
-        items = (_setting("latents", "seed", seed), _setting("latents", "count", count))
-        head.append(s.LatentsStatement(word_of(owner), s.Block(items, NOWHERE), NOWHERE))
-    return Draft(tuple(head), models, Path(folder))
+        items = _settings(editions, "latents", {"seed": seed, "count": count})
+        head.append(s.LatentsStatement(word_of(owner), s.Block(tuple(items), NOWHERE), NOWHERE))
+    return Draft(tuple(head), models, Path(folder), editions)
 
 
-def _model(model: str | Block, apart: s.Trivia) -> s.ModelStatement:
+def _argument(line: str) -> str:
+    """The name of a line as an argument: ``from`` is a word of Python."""
+    return "from_" if line == "from" else line
+
+
+def _model(editions: Editions, model: str | Block, apart: s.Trivia) -> s.ModelStatement:
     if isinstance(model, Block):
-        block = s.Block(tuple(_settings("model", dict(model.settings))), NOWHERE)
+        block = s.Block(tuple(_settings(editions, "model", dict(model.settings))), NOWHERE)
         return s.ModelStatement(word_of(model.head), block, NOWHERE, apart)
     return s.ModelStatement(word_of(model), None, NOWHERE, apart)
 
 
-def _lines(key: str, given: Context | Targets) -> Iterator[tuple[s.Item, Place | None]]:
+def _lines(key: str, given: Places) -> Iterator[tuple[s.Item, Place | None]]:
     """Lines of a rule, each with the place whose region it names."""
     if given is None:
         return
@@ -253,32 +214,27 @@ def _lines(key: str, given: Context | Targets) -> Iterator[tuple[s.Item, Place |
 
 
 def _match(key: str, found: Like) -> s.MatchLine:
-    if key != "context":
-        raise BuildError(f"`{key}` takes a place, not a search")
     top, excluded = number_of(found.top), tuple(map(number_of, found.excluded))
     place = _place(found.place)
     return s.MatchLine(word_of(key), place, top, *pair_of(found.among), excluded, NOWHERE)
 
 
 def _place(place: Place) -> s.PlaceExpr:
-    image = place.image
-    return s.PlaceExpr(word_of(image.latents), number_of(image.index), place.region.node, NOWHERE)
+    return s.PlaceExpr(image_of(place.image), place.region.node, NOWHERE)
 
 
-def _settings(kind: str, given: Mapping[str, object]) -> Iterator[s.Setting]:
-    return (_setting(kind, key, value) for key, value in given.items())
-
-
-def _setting(kind: str, key: str, value: object) -> s.Setting:
-    if isinstance(value, Block):
-        inner = tuple(_settings(kind, dict(value.settings)))
-        block = s.Block(inner, NOWHERE) if inner else None
-        return s.Setting(word_of(key), word_of(value.head), block, NOWHERE)
-    spec = BLOCKS[kind].get(key)
-    if spec is not None and spec.kind == "text":
-        written = value.as_posix() if isinstance(value, Path) else str(value)
-        return s.Setting(word_of(key), s.Text(written, NOWHERE), None, NOWHERE)
-    return s.Setting(word_of(key), value_of(value), None, NOWHERE)
+def _settings(editions: Editions, owner: str, given: Mapping[str, object]) -> Iterator[s.Setting]:
+    rows = editions.language.block(owner)
+    for key, value in given.items():
+        if isinstance(value, Block):
+            inner = tuple(_settings(editions, value.head, dict(value.settings)))
+            block = s.Block(inner, NOWHERE) if inner else None
+            yield s.Setting(word_of(key), word_of(value.head), block, NOWHERE)
+        elif key in rows and rows[key].kind == "text":
+            written = value.as_posix() if isinstance(value, Path) else str(value)
+            yield s.Setting(word_of(key), s.Text(written, NOWHERE), None, NOWHERE)
+        else:
+            yield s.Setting(word_of(key), value_of(value), None, NOWHERE)
 
 
 def _above(comment: str | None) -> s.Trivia:

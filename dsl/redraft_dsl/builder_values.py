@@ -115,10 +115,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Image:
-    """One image, ``z[116]``; ``z[116] @ REGION`` is a place in it."""
+    """One image, ``z[116]``, or several, ``z[5, 7]``; ``z[116] @ REGION`` is a place in it."""
 
     latents: str
-    index: Value
+    index: Value | tuple[Value, ...]
 
     def __matmul__(self, other: Region) -> Place:
         if not isinstance(other, Region):
@@ -132,7 +132,7 @@ class Images:
 
     latents: str
 
-    def __getitem__(self, index: Value) -> Image:
+    def __getitem__(self, index: Value | tuple[Value, ...]) -> Image:
         return Image(self.latents, index)
 
 
@@ -208,6 +208,12 @@ def written(value: object) -> str:
         given = float(value)
         return shortest(given) if abs(given) < float("inf") else str(given)
     return str(value)
+
+
+def image_of(image: Image) -> s.Images:
+    """An image, or a list of them, of the language."""
+    several = image.index if isinstance(image.index, tuple) else (image.index,)
+    return s.Images(word_of(image.latents), tuple(map(number_of, several)), NOWHERE)
 
 
 def pair_of(pair: Pair) -> tuple[s.Number, s.Number]:

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 from redraft_dsl.check import Checked
-from redraft_dsl.editions import SHIPPED, Editions
 from redraft_dsl.facts import KnownModels
 from redraft_dsl.reading import loads
 from redraft_dsl.recipe import model as r
-from redraft_dsl.recipe.as_tree import number, tree_of
+from redraft_dsl.recipe.as_tree import tree_of
 from redraft_dsl.recipe.compare import compare
 from redraft_dsl.source import Span
 from redraft_dsl.syntax import tree as s
+from redraft_dsl.syntax.editions import SHIPPED, Editions
 
 NOWHERE = Span(0, 0)
 Blocks: TypeAlias = Mapping[tuple[str, str], s.Block]
@@ -87,7 +87,7 @@ def migrate(
 
     """
     recipe = checked.recipe
-    assert recipe is not None  # told by the caller
+    assert recipe is not None, "asked for only where there is one"
     target = editions.latest if to is None else to
     if target not in editions.known:
         raise NoSuchEditionError(f"there is no edition {target}")
@@ -95,16 +95,16 @@ def migrate(
         raise NoSuchEditionError(
             f"the recipe is written in edition {recipe.edition}, which is newer than {target}"
         )
-    desk = _Desk(models, folder, checked.source.path, editions)
+    mover = _Mover(models, folder, checked.source.path, editions)
     moved = Moved(recipe.edition, recipe.edition, checked.source.text)
     while moved.after < target:
-        checked, moved = desk.step(checked, moved)
+        checked, moved = mover.step(checked, moved)
     return moved
 
 
 @dataclass(frozen=True)
-class _Desk:
-    """Where texts are read while a recipe is moved."""
+class _Mover:
+    """What texts are read with while a recipe is moved."""
 
     models: KnownModels
     folder: Path
@@ -125,13 +125,13 @@ class _Desk:
                 break
             written += added
         self.prove(checked, found, edition)
-        told = (*moved.written_out, *written)
-        return found, Moved(moved.before, edition, found.source.text, told)
+        out = (*moved.written_out, *written)
+        return found, Moved(moved.before, edition, found.source.text, out)
 
     def read(self, tree: s.Tree, edition: int) -> Checked:
         """A tree in the checker's words as the text of an edition, read again."""
         target = self.editions.known[edition]
-        text = target.text(target.write(tree))
+        text = target.layout(target.write(tree))
         return loads(text, self.models, folder=self.folder, path=self.path, editions=self.editions)
 
     def written_out(
@@ -205,23 +205,12 @@ def _owner(node: s.Statement) -> tuple[str, str] | None:
 def _blocks(recipe: r.Recipe) -> Blocks:
     """The blocks of a recipe, with everything written out in them."""
     found: dict[tuple[str, str], s.Block] = {}
-    for node in tree_of(recipe).statements:
+    for node in tree_of(recipe, whole=True).statements:
         owner = _owner(node)
         block = getattr(node, "block", None)
         if owner is not None and isinstance(block, s.Block):
             found[owner] = block
-            if isinstance(recipe.model, r.FileModel) and owner[0] == "model":
-                found[owner] = _with_truncation(block, recipe.model)
     return found
-
-
-def _with_truncation(block: s.Block, model: r.FileModel) -> s.Block:
-    """The block of a model with a setting that is printed only where it does something."""
-    if any(item.key.text == "truncation" for item in block.items):
-        return block
-    value = s.Number(number(model.truncation), NOWHERE)
-    setting = s.Setting(s.Word("truncation", NOWHERE), value, None, NOWHERE)
-    return replace(block, items=(*block.items, setting))
 
 
 def _completed(

@@ -7,15 +7,15 @@ import hashlib
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from redraft_dsl.check import Checked, check
-from redraft_dsl.check.imports import Opened
-from redraft_dsl.check.params import Given
-from redraft_dsl.editions import SHIPPED, Editions
+from redraft_dsl.check import Checked, Opened, Written, check
+from redraft_dsl.check.parameters import Given
 from redraft_dsl.facts import KnownModels, ModelFacts
 from redraft_dsl.report.diagnostics import Diagnostic, error
 from redraft_dsl.source import Source, Span, normalise
+from redraft_dsl.syntax.editions import SHIPPED, Editions
 from redraft_dsl.syntax.parse import parse
 from redraft_dsl.syntax.tree import Tree
 
@@ -42,7 +42,7 @@ def load(
     source, problems = read(path)
     if problems:
         return Checked(None, problems, {}, source, Tree(()))
-    return _checked(source, Path(path).parent, models, facts, given, Path(path), editions)
+    return _checked(source, Path(path), models, facts, given, editions)
 
 
 def loads(
@@ -57,30 +57,29 @@ def loads(
 ) -> Checked:
     """Check a recipe text; ``path`` is the name under which it is reported."""
     source = Source(path, normalise(text))
-    return _checked(source, Path(folder), models, facts, given, Path(path), editions)
+    return _checked(source, Path(folder) / Path(path).name, models, facts, given, editions)
 
 
 def _checked(
     source: Source,
-    folder: Path,
+    file: Path,
     models: KnownModels,
     facts: ModelFacts | None,
     given: Given,
-    file: Path,
     editions: Editions,
 ) -> Checked:
+    """Check a text that lies, or might lie, in a file."""
     with _collection_paused():
-        parsed = parse(source)
+        parsed = parse(source, editions.language)
+        own = _resolved(file)
+        trail = () if own is None else (own,)
+        written = Written(parsed.tree, source, file.parent, trail, given)
         return check(
-            parsed.tree,
-            source,
-            folder=folder,
-            models=models,
+            written,
+            models,
             facts=facts,
             syntax=parsed.diagnostics,
-            given=given,
-            file=_resolved(folder / file.name),
-            opener=_open,
+            opener=partial(_open, editions),
             editions=editions,
         )
 
@@ -92,13 +91,12 @@ def _resolved(file: Path) -> Path | None:
         return None  # such as a name with a NUL, which is no file that anything could use
 
 
-def _open(file: Path, shown: str) -> Opened:
+def _open(editions: Editions, file: Path, shown: str) -> Opened:
     """A recipe that another one uses; ``shown`` is the name under which it is reported."""
-    source, problems, data = _contents(file)
-    source = Source(shown, source.text)
+    source, problems, data = _contents(file, shown)
     if problems:
         return Opened(source, Tree(()), problems, "")
-    parsed = parse(source)
+    parsed = parse(source, editions.language)
     return Opened(source, parsed.tree, parsed.diagnostics, hashlib.sha256(data).hexdigest())
 
 
@@ -120,13 +118,12 @@ def _collection_paused() -> Iterator[None]:
 
 def read(path: str | Path) -> tuple[Source, tuple[Diagnostic, ...]]:
     """The text of a recipe file, or what stands in the way of reading it."""
-    source, problems, _ = _contents(path)
+    source, problems, _ = _contents(path, str(path))
     return source, problems
 
 
-def _contents(path: str | Path) -> tuple[Source, tuple[Diagnostic, ...], bytes]:
+def _contents(path: str | Path, shown: str) -> tuple[Source, tuple[Diagnostic, ...], bytes]:
     """As ``read``, with the bytes that the text was decoded from."""
-    shown = str(path)
     try:
         file = Path(path)
         status = file.stat()

@@ -3,20 +3,49 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 
 class Span(NamedTuple):
-    """A half-open range of character offsets into a source text."""
+    """A half-open range of character offsets into a source text.
+
+    ``source`` is that text where it is another one than the text under examination.
+    """
 
     start: int
     end: int
+    source: Source | None = None
 
     def to(self, other: Span) -> Span:
         """From the start of this span to the end of ``other``."""
-        return Span(self.start, other.end)
+        return Span(self.start, other.end, self.source)
+
+    def of(self, source: Source) -> Span:
+        """The same place, which is in ``source`` unless it is known to be in another text."""
+        return self if self.source else Span(self.start, self.end, source)
+
+    def within(self, source: Source) -> Span:
+        """The same place as ``source`` itself sees it when it is examined."""
+        return Span(self.start, self.end) if self.source is source else self
+
+
+class Edit(NamedTuple):
+    """A change of a text: what stands at ``span`` becomes ``text``."""
+
+    span: Span
+    text: str
+
+
+def apply(text: str, edits: Iterable[Edit]) -> str:
+    """The text after edits that do not overlap; of two at one place, the first comes first."""
+    parts, at = [], 0
+    for edit in sorted(edits, key=lambda each: each.span[:2]):
+        parts += [text[at : edit.span.start], edit.text]
+        at = edit.span.end
+    return "".join([*parts, text[at:]])
 
 
 class Position(NamedTuple):

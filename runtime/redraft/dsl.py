@@ -44,7 +44,7 @@ from redraft_dsl.builder_values import (
     region,
     z,
 )
-from redraft_dsl.editions import LATEST
+from redraft_dsl.language.language import LATEST
 
 __all__ = [
     "Block",

@@ -113,7 +113,7 @@ def damaged(data: dict[str, Any], change: Callable[[dict[str, Any]], None]) -> d
         (lambda rule: rule.update(rank="2"), ["RD735"]),
         (lambda rule: rule.update(spell=1), ["RD735"]),
         (lambda rule: rule.pop("keep"), ["RD735"]),
-        (lambda rule: rule.update(strength=1e300), ["RD738"]),
+        (lambda rule: rule.update(strength=1e300), ["RD735"]),
         (lambda rule: rule.update(layer="layer66"), ["RD738"]),
         (lambda rule: rule["copy_from"]["region"].update(path="../eyes.png"), ["RD213", "RD738"]),
         (lambda rule: rule["copy_from"]["region"].update(path="/etc/passwd"), ["RD213", "RD738"]),

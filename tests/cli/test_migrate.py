@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -11,8 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from redraft.cli.app import app
-from redraft_dsl.editions import EDITIONS, LATEST, Edition, Editions
+from redraft_dsl.language.language import LANGUAGE, LATEST
 from redraft_dsl.source import Source
+from redraft_dsl.syntax.editions import Edition, Editions
 from redraft_dsl.syntax.format import format_tree
 from redraft_dsl.syntax.parse import parse
 from redraft_dsl.syntax.tree import Tree
@@ -35,9 +35,8 @@ rule dot at layer6 {
 
 
 def two(write: Callable[[Tree], Tree] = lambda tree: tree) -> Editions:
-    other = replace(EDITIONS[2026], rank=2)
-    known = {2026: Edition(EDITIONS[2026]), NEXT: Edition(other, write=write)}
-    return Editions(MappingProxyType(known))
+    known = {2026: Edition(), NEXT: Edition(write=write)}
+    return Editions(MappingProxyType(known), LANGUAGE.with_defaults(NEXT, {"rank": 2}))
 
 
 def other_rank(tree: Tree) -> Tree:

@@ -14,14 +14,16 @@ from redraft.memory import match, moments
 from redraft.plans import record
 from redraft.runs import execute, solving, verify
 from redraft.solve import directions, exact, fit, levenberg, problem
-from redraft_dsl.editions import EDITIONS, LATEST
+from redraft_dsl.language.language import LANGUAGE, LATEST
 
 UNIT = Fraction(problem.PRESERVE_UNIT).limit_denominator(100)
 TOLD = {
     "the ridge": f"t_p)^2 + {directions.RIDGE:g} \\lVert X",
     "preserve's unit": "\\tfrac{{{}}}{{{}}}\\mu".format(*UNIT.as_integer_ratio()),
     "what preserve counts at the default": "the second term counts "
-    + {0.5: "half"}[round(problem.PRESERVE_UNIT * EDITIONS[LATEST].preserve, 9)],
+    + {0.5: "half"}[
+        round(problem.PRESERVE_UNIT * LANGUAGE.block("rule")["preserve"].default(LATEST), 9)
+    ],
     "the floor of a channel's size": f"at least {problem.SIZE_FLOOR:.0%} of".replace("%", " %"),
     "the slope of dead positions": f"a slope of {fit.DEAD_SLOPE:g} while solving",
     "steps by the chord": f"first {levenberg.CHORDS} steps the slope",

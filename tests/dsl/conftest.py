@@ -46,6 +46,7 @@ param face: int = 116
 param where: word = layer6 in layer6, layer9
 region bar = box(x 0%..100%, y 92%..100%) minus box(x 0..16, y 60..64)
 region hat = polygon(10,20 50,20 30,2) plus ellipse(31,31 radius 20,8) within all
+images plain = z[5, 7, 26..34]
 
 rule glasses at where {
   copy    z[face] box(x 12..52, y 24..38)
@@ -69,6 +70,12 @@ zero banner at main.6 {
   context z[390] bar
   rank     2
   directions svd
+}
+
+off rule cap at layer6 {
+  copy    z[9] hat
+  context plain hat
+  context z[40, 42..44] hat
 }
 
 include village.spire with { size = 3  preserve = 1 }

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from redraft_dsl.check.measure import Measure
 from redraft_dsl.geometry.masks import MaskError, mask_of, png_of
+from redraft_dsl.geometry.measure import Measure
 from redraft_dsl.geometry.regions import coverage, on_grid, resample
 from redraft_dsl.recipe.model import All, Combination, Mask
 

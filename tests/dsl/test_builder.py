@@ -32,7 +32,7 @@ from redraft_dsl.builder_values import (
 )
 from redraft_dsl.facts import KnownModels
 from redraft_dsl.reading import loads
-from redraft_dsl.syntax.format import format_text
+from redraft_dsl.syntax.editions import format_text
 
 Begin = Callable[..., Draft]
 EYES = box(x=(12, 52), y=(24, 38))

@@ -11,7 +11,7 @@ from redraft_dsl.check import Checked
 from redraft_dsl.facts import KnownModels
 from redraft_dsl.reading import loads
 from redraft_dsl.recipe import model as r
-from redraft_dsl.syntax.format import format_text
+from redraft_dsl.syntax.editions import format_text
 
 CheckText = Callable[[str], Checked]
 

@@ -30,7 +30,7 @@ from redraft_dsl.davidbau.to_recipe import Draft, Wish, draft
 from redraft_dsl.facts import KnownModels
 from redraft_dsl.reading import loads
 from redraft_dsl.recipe import model as r
-from redraft_dsl.syntax.format import format_text
+from redraft_dsl.syntax.editions import format_text
 from redraft_dsl.syntax.tree import comments_of
 
 FACES = r.ListedModel(name="faces")

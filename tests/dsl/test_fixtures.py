@@ -13,9 +13,8 @@ import pytest
 
 import redraft
 from redraft.models.listed.catalog import known_models
-from redraft_dsl.editions import LATEST
 from redraft_dsl.language import words
-from redraft_dsl.language.settings import BLOCKS, CHOICES, SOLVERS
+from redraft_dsl.language.language import LANGUAGE, LATEST
 from redraft_dsl.migrate import migrate
 from redraft_dsl.reading import loads
 from redraft_dsl.recipe.as_json import read_json, write_json
@@ -25,9 +24,9 @@ FOLDER = Path(__file__).resolve().parents[1] / "fixtures" / "recipes-0.1"
 TABLE = FOLDER / "digests.json"
 RECIPES = sorted(FOLDER.glob("*.redraft"))
 WORDS = {
-    *(*words.STATEMENTS, *words.LINES, *words.SHAPES, *words.OPERATORS, *words.INNER),
-    *(*words.SETTINGS, *words.AXES, *words.TYPES, *CHOICES),
-    *(key for specs in (*BLOCKS.values(), *SOLVERS.values()) for key in specs),
+    *(*LANGUAGE.keywords, *words.TYPES, *words.RESAMPLINGS, *LANGUAGE.groups),
+    *(word for rows in LANGUAGE.blocks.values() for row in rows.values() for word in row.choices),
+    *(row.name for row in LANGUAGE.settings),
 }
 
 

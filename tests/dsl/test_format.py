@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from redraft_dsl.source import Source, Span
 from redraft_dsl.syntax import tree as s
-from redraft_dsl.syntax.format import format_text, format_tree, region
+from redraft_dsl.syntax.editions import format_text
+from redraft_dsl.syntax.format import format_tree, region
 from redraft_dsl.syntax.parse import parse
 
 MESSY = """# header

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redraft_dsl.facts import KnownModels
-from redraft_dsl.language.settings import BLOCKS, SOLVERS
+from redraft_dsl.language.language import LANGUAGE
 from redraft_dsl.reading import loads
 from redraft_dsl.recipe import model as r
 from redraft_dsl.recipe.as_json import (
@@ -26,7 +26,7 @@ from redraft_dsl.recipe.as_json import (
 )
 from redraft_dsl.recipe.as_tree import print_recipe
 from redraft_dsl.recipe.json_schema import FORMAT, schema, schema_text
-from redraft_dsl.syntax.format import format_text
+from redraft_dsl.syntax.editions import format_text
 
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
@@ -132,11 +132,11 @@ def test_the_schema_does_not_change_its_order() -> None:
 def test_limits_are_those_of_the_checker() -> None:
     defined = schema()["$defs"]
     rank = defined["Insert"]["properties"]["rank"]
-    assert (rank["minimum"], rank["maximum"]) == (BLOCKS["rule"]["rank"].low, 65_536)
+    assert (rank["minimum"], rank["maximum"]) == (LANGUAGE.block("rule")["rank"].low, 65_536)
     side = defined["Side"]["properties"]["percent"]
     assert (side["exclusiveMinimum"], side["maximum"]) == (0, 100)
     iterations = defined["ExactSolver"]["properties"]["iterations"]
-    assert iterations["maximum"] == SOLVERS["exact"]["iterations"].high
+    assert iterations["maximum"] == LANGUAGE.block("exact")["iterations"].high
     assert "kind" in defined["Box"]["required"]
 
 
@@ -180,7 +180,7 @@ RULE = ("recipe", "rules", 0)
         ((*RULE, "rank"), "4", 'rules[0].rank: expected a whole number, found `"4"`'),
         ((*RULE, "rank"), 4.5, "rules[0].rank: expected a whole number, found `4.5`"),
         ((*RULE, "rank"), True, "rules[0].rank: expected a whole number, found `true`"),
-        ((*RULE, "rank"), -1, "rules[0].rank: expected a number above 0, found `-1`"),
+        ((*RULE, "rank"), -1, "rules[0].rank: expected a number of at least 1, found `-1`"),
         ((*RULE, "keep"), "3", "rules[0].keep: expected a number"),
         ((*RULE, "kind"), "spell", "rules[0].kind: expected `rule`, `erase` or `zero`, found"),
         ((*RULE, "kind"), None, "rules[0].kind: expected `rule`, `erase` or `zero`"),

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redraft_dsl.check import Checked
-from redraft_dsl.editions import EDITIONS, LATEST, SHIPPED, Edition, Editions, number_of
 from redraft_dsl.facts import KnownModels
+from redraft_dsl.language.language import LANGUAGE, LATEST
 from redraft_dsl.migrate import CannotMoveError, Moved, NoSuchEditionError, migrate
 from redraft_dsl.reading import loads
 from redraft_dsl.recipe import model as r
@@ -25,7 +25,14 @@ from redraft_dsl.recipe.as_tree import print_recipe
 from redraft_dsl.report.diagnostics import Diagnostic, error
 from redraft_dsl.source import Source
 from redraft_dsl.syntax import tree as s
-from redraft_dsl.syntax.format import format_text, format_tree
+from redraft_dsl.syntax.editions import (
+    SHIPPED,
+    Edition,
+    Editions,
+    format_text,
+    number_of,
+)
+from redraft_dsl.syntax.format import format_tree
 from redraft_dsl.syntax.parse import parse
 
 NEXT = 2027
@@ -68,23 +75,26 @@ def write_next(tree: s.Tree) -> s.Tree:
     return renamed(tree, "preserve", "hold")
 
 
-DEFAULTS = replace(
-    EDITIONS[2026],
-    rank=2,
-    preserve=0.5,
-    contrast=0.5,
-    solver="gradient",
-    exact_iterations=50,
-    adam_rate=0.1,
-    truncation=0.9,
+LANGUAGES = LANGUAGE.with_defaults(
+    NEXT,
+    {
+        "rank": 2,
+        "preserve": 0.5,
+        "contrast": 0.5,
+        "solver": "gradient",
+        "exact.iterations": 50,
+        "projected-adam.rate": 0.1,
+        "truncation": 0.9,
+    },
 )
 PREVIEW = Editions(
     MappingProxyType(
         {
-            2026: Edition(EDITIONS[2026]),
-            NEXT: Edition(DEFAULTS, read=read_next, write=write_next, layout=wide),
+            2026: Edition(),
+            NEXT: Edition(read=read_next, write=write_next, layout=wide),
         }
-    )
+    ),
+    LANGUAGES,
 )
 
 OLD = """# glasses for all
@@ -220,9 +230,9 @@ def test_only_what_differs_is_written_out(move: Move, settings: str, line: str) 
     ],
 )
 def test_a_setting_of_a_silent_solver_is_written_out(move: Move, solver: str, line: str) -> None:
-    other = replace(EDITIONS[2026], exact_iterations=50)
-    known = {2026: Edition(EDITIONS[2026]), NEXT: Edition(other)}
-    moved = move(PLAIN % solver, Editions(MappingProxyType(known)))
+    language = LANGUAGE.with_defaults(NEXT, {"exact.iterations": 50})
+    known = {2026: Edition(), NEXT: Edition()}
+    moved = move(PLAIN % solver, Editions(MappingProxyType(known), language))
     assert line in moved.text
     assert moved.text.count("solver") == 1
 
@@ -251,7 +261,7 @@ def test_defaults_are_those_of_the_edition_that_a_recipe_names(models: KnownMode
 
 def with_fault(write: Callable[[s.Tree], s.Tree]) -> Editions:
     """A next edition that is wrongly written."""
-    known = {2026: Edition(EDITIONS[2026]), NEXT: Edition(EDITIONS[2026], write=write)}
+    known = {2026: Edition(), NEXT: Edition(write=write)}
     return Editions(MappingProxyType(known))
 
 
@@ -295,13 +305,14 @@ def test_parameters_and_sweeps_stay_too(move: Move) -> None:
 
 
 def test_several_steps_are_taken_one_after_the_other(move: Move) -> None:
-    third = Edition(replace(DEFAULTS, rank=16), read=read_next, write=write_next)
+    third = Edition(read=read_next, write=write_next)
     known = {
-        2026: Edition(EDITIONS[2026]),
+        2026: Edition(),
         NEXT: PREVIEW.known[NEXT],
         2030: third,
     }
-    editions = Editions(MappingProxyType(known))
+    language = LANGUAGES.with_defaults(2030, {"rank": 16})
+    editions = Editions(MappingProxyType(known), language)
     moved = move(OLD, editions)
     assert (moved.before, moved.after) == (2026, 2030)
     assert moved.text.startswith("# glasses for all\nedition 2030\n")
@@ -390,10 +401,11 @@ def test_an_included_rule_means_what_its_own_edition_says(
     assert meaning(checked).rules == meaning(alone).rules[:1]
     assert checked.recipe is not None
     assert checked.recipe.edition == outer
-    defaults = PREVIEW.known[inner].defaults
+    rows = PREVIEW.language.block("rule")
+    defaults = [rows[key].default(inner) for key in ("rank", "solver")]
     rule = checked.recipe.rules[0]
     assert isinstance(rule, r.Insert)
-    assert (rule.rank, rule.solver.kind) == (defaults.rank, defaults.solver)
+    assert [rule.rank, rule.solver.kind] == defaults
 
 
 @pytest.mark.parametrize(("outer", "inner"), PAIRS)

@@ -60,6 +60,7 @@ def test_every_construct_is_read(full: str) -> None:
         s.ModelStatement,
         s.LatentsStatement,
         s.RegionStatement,
+        s.ImagesStatement,
         s.Operation,
         s.UseLine,
         s.ParamLine,
@@ -73,11 +74,12 @@ def test_spans_point_at_the_text(full: str) -> None:
     copy = rule.block.items[0]
     assert isinstance(copy, s.PlaceLine)
     assert copy.place is not None
+    assert isinstance(copy.place.images, s.Images)
     for node, text in (
         (rule.name.span, "glasses"),
         (rule.layer.span, "where"),
         (copy.span, "copy    z[face] box(x 12..52, y 24..38)"),
-        (copy.place.index.span, "face"),
+        (copy.place.images.numbers[0].span, "face"),
         (copy.place.region.span, "box(x 12..52, y 24..38)"),
     ):
         assert full[node.start : node.end] == text

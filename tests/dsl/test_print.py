@@ -12,7 +12,7 @@ from redraft_dsl.facts import KnownModels
 from redraft_dsl.reading import loads
 from redraft_dsl.recipe import model as r
 from redraft_dsl.recipe.as_tree import number, print_recipe
-from redraft_dsl.syntax.format import format_text
+from redraft_dsl.syntax.editions import format_text
 
 
 @given(st.data())

@@ -31,6 +31,7 @@ BYTES = {
     "RD002": b"edition 2026\0\n",
     "RD003": None,
     "RD004": b"#" * (MAX_BYTES + 1),
+    "RD100": b"# nothing yet\n",
 }
 SHOWN = [code for code in codes() if (told := story(code)) and told.wrong]
 

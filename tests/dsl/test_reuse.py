@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redraft_dsl.check import Checked
-from redraft_dsl.check.params import Given
+from redraft_dsl.check.parameters import Given
 from redraft_dsl.facts import KnownModels
 from redraft_dsl.flatten import flatten
 from redraft_dsl.reading import load, loads
 from redraft_dsl.recipe import model as r
 from redraft_dsl.report.terminal import render
-from redraft_dsl.syntax.format import format_text
+from redraft_dsl.syntax.editions import format_text
 
 CheckText = Callable[[str], Checked]
 HEAD = 'edition 2026\nrecipe {} 1.0.0 "Test"\n'
@@ -241,7 +241,7 @@ def test_recipes_in_folders_that_use_one_another(
     files = {"top.redraft": top, "lib/middle.redraft": middle, "lib/deep/deep.redraft": deep}
     checked = write(files)  # the mask is not there yet
     assert codes(checked) == ["RD130"]
-    assert checked.diagnostics[0].notes[0].source is not None
+    assert checked.diagnostics[0].notes[0].span.source is not None
     path = Path(checked.source.path).parent / "lib/deep/masks/eyes.png"
     path.parent.mkdir()
     path.write_bytes(eyes)
@@ -333,8 +333,8 @@ def test_a_problem_that_an_override_makes_is_shown_at_the_override(check_text: C
     assert problem.code == "RD124"
     assert problem.span is not None
     assert checked.source.text[problem.span.start : problem.span.end] == "9"
-    assert problem.notes[0].source is not None
-    assert problem.notes[0].source.path == "village.redraft"
+    assert problem.notes[0].span.source is not None
+    assert problem.notes[0].span.source.path == "village.redraft"
     checked = check_text(USE + "include village.spire with { rank = 999 }\n")
     (problem,) = checked.errors
     assert problem.span is not None

@@ -8,13 +8,13 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redraft_dsl.check import Checked, check
+from redraft_dsl.check import Checked, Written, check
 from redraft_dsl.facts import KnownModels
 from redraft_dsl.reading import decode, loads
 from redraft_dsl.recipe.as_tree import print_recipe
 from redraft_dsl.report.machine import to_github, to_json, to_sarif
 from redraft_dsl.report.terminal import render
-from redraft_dsl.syntax.format import format_text
+from redraft_dsl.syntax.editions import format_text
 from redraft_dsl.syntax.parse import parse
 
 FRAGMENTS = [
@@ -62,9 +62,8 @@ def test_random_bytes(models: KnownModels, data: bytes) -> None:
     source, bad = decode("x", data)
     render(bad, source)
     parsed = parse(source)
-    checked = check(
-        parsed.tree, source, folder=Path(), models=models, syntax=[*bad, *parsed.diagnostics]
-    )
+    written = Written(parsed.tree, source, Path())
+    checked = check(written, models, syntax=[*bad, *parsed.diagnostics])
     render(checked.diagnostics, source)
 
 

@@ -1,4 +1,4 @@
-"""Every code has a story whose wrong recipe shows it and whose mended one does not."""
+"""Every code has a story whose wrong recipe shows it and whose fixed one does not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from redraft_dsl.report.explain import codes, explain, story, title
 
 # Problems of a file's bytes have no text to show; the golden texts cover them. RD127 is about
 # what is given on the command line.
-WITHOUT_EXAMPLE = {"RD001", "RD002", "RD003", "RD004", "RD127"}
+WITHOUT_EXAMPLE = {"RD001", "RD100", "RD002", "RD003", "RD004", "RD127"}
 
 
 def _codes_in_source() -> set[str]:
@@ -30,17 +30,17 @@ def test_every_code_has_a_story_and_no_story_is_left_over() -> None:
 
 
 @pytest.mark.parametrize("code", sorted(set(codes()) - WITHOUT_EXAMPLE))
-def test_the_wrong_recipe_shows_the_code_and_the_mended_one_is_fine(
+def test_the_wrong_recipe_shows_the_code_and_the_fixed_one_is_fine(
     code: str, check_text: Callable[[str], Checked]
 ) -> None:
     told = story(code)
     assert told is not None
     assert told.wrong is not None
-    assert told.mended is not None
+    assert told.fixed is not None
     assert code in {diagnostic.code for diagnostic in check_text(told.wrong).diagnostics}
-    mended = check_text(told.mended)
-    assert {d.code for d in mended.diagnostics} <= {"RD120", "RD121"} - {code}
-    assert mended.recipe is not None
+    fixed = check_text(told.fixed)
+    assert {d.code for d in fixed.diagnostics} <= {"RD120", "RD121"} - {code}
+    assert fixed.recipe is not None
 
 
 def test_a_story_begins_with_its_code_and_ends_with_the_remedy() -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from lsprotocol import types
 
-from redraft_dsl.editions import LATEST
 from redraft_dsl.language import words
-from redraft_dsl.language.settings import BLOCKS, SOLVERS
+from redraft_dsl.language.language import LANGUAGE, LATEST
 
 
 def offered(editor, text: str) -> dict[str, types.CompletionItem]:
@@ -18,11 +17,12 @@ def offered(editor, text: str) -> dict[str, types.CompletionItem]:
     return {item.label: item for item in editor.complete(uri, editor.place(text, at))}
 
 
-RULE_KEYS = [*BLOCKS["rule"], "copy", "paste", "context"]
+STATEMENTS = [*LANGUAGE.statements, "off"]
+RULE_KEYS = [*LANGUAGE.block("rule"), "copy", "paste", "context"]
 COMPLETED = [
     # after the head, at the cursor; what is offered, all of it
-    ("|", list(words.STATEMENTS)),
-    ("ru|", list(words.STATEMENTS)),
+    ("|", STATEMENTS),
+    ("ru|", STATEMENTS),
     ("rule a at |", ["layer3", "layer6", "layer9"]),
     ("rule a at lay|", ["layer3", "layer6", "layer9"]),
     ("rule a |", ["at"]),
@@ -33,7 +33,7 @@ COMPLETED = [
     ),
     ("rule a at layer6 {\n  context z[1\n  pre|", RULE_KEYS),
     ("rule a at layer6 {\n  directions |", ["goal", "context", "svd", "mean", "units"]),
-    ("rule a at layer6 {\n  solver |", list(SOLVERS)),
+    ("rule a at layer6 {\n  solver |", list(words.SOLVERS)),
     ("rule a at layer6 {\n  solver exact { |", ["loss", "iterations", "goal"]),
     ("rule a at layer6 {\n  solver exact { goal |", ["halo", "crop"]),
     ("rule a at layer6 {\n  rank |", ["8"]),
@@ -44,10 +44,10 @@ COMPLETED = [
     ("rule a at layer6 {\n  copy z[1] all minus |", ["eyes", *words.SHAPES]),
     ("rule a at layer6 {\n  context like z[1] eyes |", [*words.OPERATORS, "top"]),
     ('rule a at layer6 {\n  copy z[1] mask("a.png" |', ["area", "bilinear"]),
-    ("erase a at layer6 {\n  |", [*BLOCKS["erase"], "from", "context"]),
+    ("erase a at layer6 {\n  |", [*LANGUAGE.block("erase"), "from", "context"]),
     ("zero a at layer6 {\n  directions |", ["context", "svd", "mean", "units"]),
     ("latents q { |", ["seed", "count"]),
-    ("model mine { |", list(BLOCKS["model"])),
+    ("model mine { |", list(LANGUAGE.block("model"))),
     ("model mine { arch |", ["dcgan", "proggan", "stylegan2"]),
     ("region more = |", ["eyes", *words.SHAPES]),
     ("edition |", [str(LATEST)]),

@@ -17,7 +17,7 @@ def rule(*lines: str) -> str:
 
 
 FIXED = [
-    # code, wrong, mended; both come after the head of the tests
+    # code, wrong, fixed; both come after the head of the tests
     ("RD010", rule("rank = 3"), rule("rank  3")),
     ("RD010", rule("rank 3;"), rule("rank 3")),
     ("RD010", rule("preserve .5"), rule("preserve 0.5")),
@@ -75,15 +75,15 @@ def actions(editor, uri, code):
     return offered, [problem.code for problem in problems]
 
 
-@pytest.mark.parametrize(("code", "wrong", "mended"), FIXED)
-def test_a_fix_mends_its_problem(editor, head, applied, code, wrong, mended):
+@pytest.mark.parametrize(("code", "wrong", "fixed"), FIXED)
+def test_a_fix_mends_its_problem(editor, head, applied, code, wrong, fixed):
     uri = "untitled:fixed"
     editor.open(uri, head + wrong)
     offered, before = actions(editor, uri, code)
     assert offered, f"no fix for {code} in {before}"
     text = applied(head + wrong, list(offered[0].edit.changes[uri]))
-    if mended is not None:
-        assert text == head + mended
+    if fixed is not None:
+        assert text == head + fixed
     after = [each.code for each in redraft_dsl.loads(text, known_models()).diagnostics]
     assert after.count(code) < before.count(code)
     assert "RD010" not in after or "RD010" in before
@@ -172,13 +172,13 @@ HEADS = [
 ]
 
 
-@pytest.mark.parametrize(("code", "wrong", "mended"), HEADS)
-def test_a_fix_of_the_head(editor, applied, code, wrong, mended):
+@pytest.mark.parametrize(("code", "wrong", "fixed"), HEADS)
+def test_a_fix_of_the_head(editor, applied, code, wrong, fixed):
     uri = "untitled:head"
     editor.open(uri, wrong)
     offered, before = actions(editor, uri, code)
     assert code in before
-    if mended is None:
+    if fixed is None:
         assert offered == []
     else:
-        assert applied(wrong, list(offered[0].edit.changes[uri])) == mended
+        assert applied(wrong, list(offered[0].edit.changes[uri])) == fixed

@@ -11,8 +11,7 @@ import redraft_dsl
 from redraft.models.listed.catalog import known_models
 from redraft_dsl.editor.positions import Text, characters, units
 from redraft_dsl.editor.problems import message
-from redraft_dsl.source import Source, Span, normalise
-from redraft_dsl.syntax.parse import Pieces, parse, remembering
+from redraft_dsl.source import Span
 
 RECIPE = """\
 edition 2026
@@ -68,22 +67,6 @@ def test_the_server_follows_any_edits(editor, applied, batches):
         reference.range(each.span or Span(0, 0)) for each in checked.diagnostics
     ]
     editor.close(uri)
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 20), texts), max_size=8))
-def test_what_is_remembered_of_a_text_changes_nothing(edits):
-    """Read piece by piece with a memory, a text gives the tree, spans and all, of a fresh one."""
-    memory = Pieces()
-    text = RECIPE
-    for start, length, new in edits:
-        text = text[:start] + new + text[start + length :]
-        source = Source("<text>", normalise(text))
-        with remembering(memory):
-            remembered = parse(source)
-        fresh = parse(source)
-        assert remembered.diagnostics == fresh.diagnostics
-        assert repr(remembered.tree) == repr(fresh.tree)  # spans and comments too
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])

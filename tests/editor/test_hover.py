@@ -7,11 +7,10 @@ from io import BytesIO
 
 import pytest
 
-from redraft_dsl.editions import EDITIONS, LATEST
-from redraft_dsl.language import meanings, words
-from redraft_dsl.language.settings import BLOCKS, REQUIRED, SOLVERS
+from redraft_dsl.language import words
+from redraft_dsl.language.language import LANGUAGE, LATEST
 
-WITHOUT_DEFAULT = {"sha256", "side", "compat"}
+WITHOUT_DEFAULT = {"sha256", "side", "compat", "seed", "count", "arch", "weights"}
 
 
 def shown(editor, text: str, word: str) -> str | None:
@@ -96,19 +95,14 @@ def test_parameters_are_put_in_their_places(editor, head):
 
 
 def test_every_word_of_the_language_has_a_meaning():
-    assert set(meanings.STATEMENTS) == set(words.STATEMENTS)
-    assert set(meanings.LINES) == set(words.LINES)
-    assert set(meanings.WORDS) == {*words.SHAPES, *words.OPERATORS, *words.INNER, *words.AXES}
-    assert set(meanings.SOLVER_MEANINGS) == set(SOLVERS)
-    every = {**BLOCKS, **SOLVERS}
-    assert {block: set(keys) for block, keys in meanings.SETTINGS.items()} == {
-        block: set(keys) for block, keys in every.items()
-    }
-    for block, keys in every.items():
-        for key in keys:
-            default = meanings.default_of(block, key, EDITIONS[LATEST])
-            without = key in WITHOUT_DEFAULT or key in REQUIRED.get(block, ())
-            assert (default is None) == without, (block, key)
+    tables = (words.STATEMENTS, words.SHAPES, words.OPERATORS, words.INNER, words.AXES)
+    for table in (*tables, words.SOLVERS, LANGUAGE.keywords):
+        assert all(meaning.endswith(".") for meaning in table.values())
+    assert set(words.SOLVERS) <= LANGUAGE.groups
+    for block, rows in LANGUAGE.blocks.items():
+        for key, row in rows.items():
+            assert row.meaning.endswith("."), (block, key)
+            assert (row.default(LATEST) is None) == (key in WITHOUT_DEFAULT), (block, key)
 
 
 OWN = """\

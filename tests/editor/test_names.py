@@ -6,7 +6,7 @@ import pytest
 from lsprotocol import types
 
 from redraft_dsl.source import normalise
-from redraft_dsl.syntax.format import format_text
+from redraft_dsl.syntax.editions import format_text
 
 NAMED = """\
 param n: int = 4

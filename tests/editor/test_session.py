@@ -62,7 +62,7 @@ def test_a_mask_is_looked_for_beside_the_recipe_and_looked_at_again_on_save(edit
     editor.published.clear()
     changed = types.DidChangeWatchedFilesParams([])
     editor.tell(types.WORKSPACE_DID_CHANGE_WATCHED_FILES, changed)
-    assert [problem.code for problem in editor.problems(uri)] == ["RD305"]
+    assert [problem.code for problem in editor.problems(uri)] == ["RD317"]
 
 
 def test_the_model_file_beside_the_recipe_is_read(editor, head, tiny_dcgan):

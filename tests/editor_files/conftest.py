@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from redraft_dsl.syntax.parse import grammar_text
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -33,10 +35,10 @@ def recipes() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def keywords() -> tuple[str, ...]:
     """Every word that the grammar has a terminal for."""
-    text = (ROOT / "dsl" / "redraft_dsl" / "syntax" / "grammar.lark").read_text(encoding="utf-8")
-    found = tuple(re.findall(r"^[A-Z_]+(?:\.\d+)?: /([a-z]+)\(\?!", text, re.M))
-    assert len(found) > 25
-    return found
+    found = re.findall(r"^(?:OPERATION|LINE|[A-Z]+)(?:\.\d+)?: /(\S+?)\(\?!", grammar_text(), re.M)
+    words = {word for each in found for word in each.removeprefix("(?:").rstrip(")").split("|")}
+    assert len(words) > 30
+    return tuple(sorted(words))
 
 
 @pytest.fixture(scope="session")

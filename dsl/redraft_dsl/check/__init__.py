@@ -1,6 +1,6 @@
 """The checker: everything that can be said about a recipe without opening the model's weights.
 
-``RULES`` is the whole of it, in two visible lists. Each rule looks at the context and gives the
+``RULES`` is the whole of it, in one visible list. Each rule looks at the context and gives the
 problems of one kind; none depends on what another one found, so independent problems are all
 reported at once.
 """
@@ -8,29 +8,27 @@ reported at once.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from redraft_dsl.check.binding import Bound, bind, seen_by
+from redraft_dsl.check.binding import Rule as RuleNode
+from redraft_dsl.check.binding import bind, seen_by
+from redraft_dsl.check.checked import Checked, Imported, Written
 from redraft_dsl.check.context import Context, build_context
-from redraft_dsl.check.imports import Imported, Library, Opened, imported
-from redraft_dsl.check.kept import notebook
+from redraft_dsl.check.imports import Library, Opened, imported
 from redraft_dsl.check.lower import spans_of, to_recipe
-from redraft_dsl.check.params import BoundParam, Given
-from redraft_dsl.check.parts import Group, about_parts, of_latents, of_regions, of_the_text
-from redraft_dsl.check.rules import compat, fit, operations, regions, reuse, settings, statements
-from redraft_dsl.check.sweeps import Sweep, sweeps_of
-from redraft_dsl.editions import SHIPPED, Editions
+from redraft_dsl.check.rules import compat, fit, operations, regions, reuse, statements
+from redraft_dsl.check.sweeps import sweeps_of
 from redraft_dsl.facts import KnownModels, ModelFacts
-from redraft_dsl.recipe.model import Recipe
 from redraft_dsl.report.diagnostics import Diagnostic, error, in_order
-from redraft_dsl.source import Source, Span
-from redraft_dsl.syntax.tree import Include, Operation, SweepStatement, Tree
+from redraft_dsl.source import Source
+from redraft_dsl.syntax.editions import SHIPPED, Editions, as_it_is
+from redraft_dsl.syntax.tree import SweepStatement, Tree
 
-Rule = Callable[[Context], Iterable[Diagnostic]]
+__all__ = ["RULES", "Checked", "Imported", "Opened", "Written", "check"]
 
-RECIPE_RULES: tuple[Rule, ...] = (
+RULES: tuple[Callable[[Context], Iterable[Diagnostic]], ...] = (
     reuse.parameters_hold,
     statements.required_statements,
     statements.single_statements,
@@ -42,141 +40,63 @@ RECIPE_RULES: tuple[Rule, ...] = (
     statements.model_known,
     statements.truncation_means_something,
     statements.unused,
+    operations.block_values,
+    operations.layer_known,
+    operations.images,
+    operations.matches,
+    operations.restraints,
+    operations.targets,
+    operations.repeated_context,
+    operations.mean_rank,
+    regions.region_names,
+    regions.region_cycles,
+    regions.region_sizes,
+    regions.geometry,
+    regions.mask_files,
+    regions.mask_resampling,
+    fit.region_reaches_layer,
+    fit.copy_fits,
+    fit.rank_fits,
+    compat.contradictions,
+    compat.one_paste,
+    compat.averaged_masks,
     reuse.names_hide_nothing,
     reuse.recipes_used,
     reuse.rules_included,
     reuse.included_model,
     reuse.included_latents,
     reuse.unused_names,
-    reuse.sweeps_hold,
-    compat.averaged_masks,
-    regions.region_cycles,
 )
-"""Rules about a recipe as a whole."""
-
-PART_RULES = (
-    Group(
-        "text",
-        of_the_text,
-        (
-            settings.known_settings,
-            settings.settings_once,
-            settings.required_settings,
-            settings.setting_values,
-            operations.layer_known,
-            operations.restraints,
-            operations.targets,
-            operations.repeated_context,
-            operations.mean_rank,
-            compat.contradictions,
-            compat.one_paste,
-            regions.geometry,
-            regions.mask_resampling,
-        ),
-    ),
-    Group("latents", of_latents, (operations.images, operations.matches)),
-    Group(
-        "regions",
-        of_regions,
-        (
-            regions.region_names,
-            regions.region_sizes,
-            regions.mask_files,
-            fit.region_reaches_layer,
-            fit.copy_fits,
-            fit.rank_fits,
-        ),
-    ),
-)
-"""Rules about each statement alone: one operation has nothing to do with another. They are sorted
-by what they look at besides an operation's own text."""
-
-RULES = (*RECIPE_RULES, *(rule for group in PART_RULES for rule in group.rules))
-
+SWEEP_RULES = (reuse.sweeps_hold,)
+"""Rules about what is varied, apart, since the recipe may hold where these do not."""
 
 Opener = Callable[[Path, str], Opened]
 """Reads a recipe that another one uses; the second is the name under which it is reported."""
 
 
-@dataclass(frozen=True)
-class Checked:
-    """What came of checking. ``recipe`` is None when there is an error.
-
-    ``spans`` maps paths such as ``glasses.rank`` to places in ``source``, so that later phases
-    can point at the text too. ``tree`` is the recipe as written; ``imports``, ``params``,
-    ``sweeps`` and ``given`` say what the recipe was made from besides its text.
-    """
-
-    recipe: Recipe | None
-    diagnostics: tuple[Diagnostic, ...]
-    spans: Mapping[str, Span]
-    source: Source
-    tree: Tree
-    imports: tuple[Imported, ...] = ()
-    params: tuple[BoundParam, ...] = ()
-    sweeps: tuple[Sweep, ...] = ()
-    given: Given = ()
-
-    @property
-    def errors(self) -> tuple[Diagnostic, ...]:
-        """The diagnostics that stop the recipe."""
-        return tuple(d for d in self.diagnostics if d.is_error)
-
-    @property
-    def warnings(self) -> tuple[Diagnostic, ...]:
-        """The diagnostics that the recipe survives."""
-        return tuple(d for d in self.diagnostics if not d.is_error)
-
-    @property
-    def stands_alone(self) -> bool:
-        """Whether the text says everything: nothing is imported, and nothing was given to it."""
-        return not self.imports and not self.given
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from redraft_dsl.report.html import checked_html
-
-        return checked_html(self)
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        """The same, and a few lines for where HTML cannot be shown."""
-        from redraft_dsl.report.html import checked_bundle
-
-        return checked_bundle(self)
-
-
 def check(
-    tree: Tree,
-    source: Source,
-    *,
-    folder: Path,
+    written: Written,
     models: KnownModels,
+    *,
     facts: ModelFacts | None = None,
     syntax: Iterable[Diagnostic] = (),
-    given: Given = (),
-    file: Path | None = None,
     opener: Opener | None = None,
     editions: Editions = SHIPPED,
 ) -> Checked:
     """Check a tree and, if it holds, give the recipe that it means.
 
     Args:
-        tree: as parsed.
-        source: its text.
-        folder: where paths start.
+        written: the tree and its text. Its trail may have the file that the text comes from: a
+            recipe that uses it again is a cycle.
         models: the model list.
         facts: of a model given by file, once its header has been read; for a listed model they
             are found in ``models``.
         syntax: the parser's diagnostics, which are reported together with the checker's own.
-        given: values from outside for parameters, and for ``RULE.SETTING``.
-        file: where the text comes from; a recipe that uses it again is a cycle.
         opener: reads the recipes that this one uses. Without it they cannot be read.
         editions: the editions of the language that there are.
 
     """
-    job = _Job(models, facts, opener or _no_files, editions)
-    trail = () if file is None else (file,)
-    return job.check(tree, source, folder, trail, given, {}, tuple(syntax))
+    return _Checker(models, facts, opener or _no_files, editions).check(written, syntax)
 
 
 def _no_files(path: Path, shown: str) -> Opened:
@@ -187,8 +107,8 @@ def _no_files(path: Path, shown: str) -> Opened:
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One call of the checker, which may have to check other recipes on its way."""
+class _Checker:
+    """What one call of the checker has, which may have to check other recipes on its way."""
 
     models: KnownModels
     facts: ModelFacts | None
@@ -197,93 +117,70 @@ class _Job:
     seen: dict[Path, tuple[Opened, Checked]] = field(default_factory=dict)
 
     def check(
-        self,
-        tree: Tree,
-        source: Source,
-        folder: Path,
-        trail: tuple[Path, ...],
-        given: Given,
-        spans: Mapping[str, Span],
-        syntax: tuple[Diagnostic, ...] = (),
-        *,
-        written: bool = True,
+        self, written: Written, syntax: Iterable[Diagnostic] = (), *, own_words: bool = True
     ) -> Checked:
-        context, found, bound = self._examine(
-            tree, source, folder, trail, given, spans, syntax, written=written
-        )
+        """A recipe's problems and, if there is no error among them, its meaning."""
+        context, problems = self.examine(written, own_words=own_words)
+        broken = bool(context.broken) or any(problem.is_error for problem in problems)
+        swept = [problem for rule in SWEEP_RULES for problem in rule(context)]
         # With values given it is one cell that is checked, and the others are not its business.
-        sound = not context.broken and not any(p.is_error for p in found)
-        if context.sweeps and sound and not given:
-            problem_with = self._trial(tree, source, folder, trail)
-            found = in_order([*found, *reuse.swept_values(context, problem_with)])
+        if not broken and not written.given:
+            swept += reuse.swept_values(context, self.trial(written))
+        found = in_order([*syntax, *problems, *swept])
         broken = bool(context.broken) or any(problem.is_error for problem in found)
+        recipe, off = (None, ()) if broken else to_recipe(context)
         return Checked(
-            recipe=None if broken else to_recipe(context),
+            recipe=recipe,
             diagnostics=found,
             spans=dict(spans_of(context)),
-            source=source,
-            tree=tree,
+            source=written.source,
+            tree=written.tree,
             imports=imported(context.used),
-            params=bound.params,
-            sweeps=sweeps_of(context.sweeps),
-            given=given,
+            params=context.bound.params,
+            sweeps=sweeps_of(context.all(SweepStatement)),
+            given=written.given,
+            off=off,
         )
 
-    def _examine(
-        self,
-        tree: Tree,
-        source: Source,
-        folder: Path,
-        trail: tuple[Path, ...],
-        given: Given,
-        spans: Mapping[str, Span],
-        syntax: tuple[Diagnostic, ...] = (),
-        *,
-        written: bool = True,
-    ) -> tuple[Context, tuple[Diagnostic, ...], Bound]:
+    def examine(
+        self, written: Written, *, own_words: bool = True
+    ) -> tuple[Context, tuple[Diagnostic, ...]]:
         """What there is to know about a tree, and what the rules say of it."""
-        known_words, said = self.editions.of(tree).read(tree) if written else (tree, ())
-        notes = notebook(source.text) if written and known_words is tree else None
-        bound = bind(known_words, given, spans, notes.mentions if notes else None)
-        shown = posixpath.dirname(Path(source.path).as_posix())
+        tree, said = as_it_is(written.tree)
+        if own_words:
+            tree, said = self.editions.of(tree).read(tree)
+        language = self.editions.language
+        bound = bind(tree, language, written.given, written.spans)
+        shown = posixpath.dirname(Path(written.source.path).as_posix())
         library = Library(
-            self.opener, self.check, trail, shown, self.seen, self._around, self._words
+            self.opener, self.check_used, language, self.words, written.trail, shown, self.seen
         )
-        context = build_context(
-            bound, source, folder, self.models, self.facts, library, self.editions, notes
-        )
-        whole = (problem for rule in RECIPE_RULES for problem in rule(context))
-        found = in_order([*syntax, *said, *whole, *about_parts(context, PART_RULES)])
-        return context, found, bound
+        context = build_context(written, bound, self.models, self.facts, library, self.editions)
+        found = (problem for rule in RULES for problem in rule(context))
+        return context, in_order([*said, *found])
 
-    @property
-    def _around(self) -> tuple[object, ...]:
-        """What the checks of used recipes depend on, besides their files."""
-        return self.models, self.facts, self.editions
+    def check_used(self, written: Written, *, own_words: bool = True) -> Checked:
+        """Check a recipe that another one uses."""
+        return self.check(written, own_words=own_words)
 
-    def _words(self, tree: Tree) -> Tree:
+    def words(self, tree: Tree) -> Tree:
+        """A tree in the words that the checker knows."""
         return self.editions.of(tree).read(tree)[0]
 
-    def _trial(
-        self, tree: Tree, source: Source, folder: Path, trail: tuple[Path, ...]
-    ) -> Callable[[str, str], Diagnostic | None]:
+    def trial(self, written: Written) -> Callable[[str, str], Diagnostic | None]:
         """The first error of a recipe without errors with one value changed, its sweeps left out.
 
         Rules that do not see the value are left out too: nothing changes for them.
         """
-        nodes = tuple(node for node in tree.statements if not isinstance(node, SweepStatement))
-        rules = tuple(node for node in nodes if isinstance(node, Operation | Include))
+        nodes = tuple(n for n in written.tree.statements if not isinstance(n, SweepStatement))
+        rules = tuple(node for node in nodes if isinstance(node, RuleNode))
 
         def problem_with(target: str, value: str) -> Diagnostic | None:
             # Without any rule it would be no recipe.
             seeing = {id(node) for node in tuple(seen_by(target, nodes)) or rules[:1]}
-            left = tuple(
-                node
-                for node in nodes
-                if not isinstance(node, Operation | Include) or id(node) in seeing
-            )
-            bare = replace(tree, statements=left)
-            _, found, _ = self._examine(bare, source, folder, trail, ((target, value),), {})
+            left = tuple(n for n in nodes if not isinstance(n, RuleNode) or id(n) in seeing)
+            tree = replace(written.tree, statements=left)
+            _, found = self.examine(replace(written, tree=tree, given=((target, value),)))
             return next((problem for problem in found if problem.is_error), None)
 
         return problem_with

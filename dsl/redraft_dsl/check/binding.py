@@ -6,255 +6,218 @@ so nothing else of the language needs to know that there are parameters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any, cast
 
-from redraft_dsl.check.mentions import Mentions
-from redraft_dsl.check.overriding import overridden
-from redraft_dsl.check.params import BoundParam, Given, declaration, misfit, unfit, value_of
-from redraft_dsl.report.diagnostics import Diagnostic, did_you_mean, error
+from redraft_dsl.check.parameters import BoundParam, Given, declaration, misfit, unfit, value_of
+from redraft_dsl.language.language import Language
+from redraft_dsl.report.diagnostics import Diagnostic, did_you_mean, error, unknown
 from redraft_dsl.source import Span
 from redraft_dsl.syntax import tree as s
+
+LAYER = "layer"
+"""The key under which the layer of a rule is replaced."""
+
+Rule = s.Operation | s.Include
+_BOUND = (
+    s.RegionStatement,
+    s.ImagesStatement,
+    s.Operation,
+    s.Include,
+    s.LatentsStatement,
+    s.ModelStatement,
+)
+"""Statements in which a parameter may stand."""
+_WORDS = frozenset({(s.Setting, "value"), (s.Override, "value"), (s.Operation, "layer")})
+"""Where a word may be the name of a parameter."""
 
 
 @dataclass(frozen=True)
 class Bound:
     """A tree without parameters, what they stood for, and what was wrong with them.
 
-    ``used`` are the names of the parameters that the tree mentions, ``values`` what each of them
-    stands for. ``changed`` are rules that have values from outside.
+    ``used`` are the names of the parameters that the tree mentions.
     """
 
     tree: s.Tree
     params: tuple[BoundParam, ...]
     diagnostics: tuple[Diagnostic, ...]
     used: frozenset[str]
-    values: Mapping[str, s.Value]
-    changed: frozenset[str]
 
 
 def bind(
-    tree: s.Tree,
-    given: Given = (),
-    spans: Mapping[str, Span] | None = None,
-    mentions: Callable[[s.Operation], Mentions] | None = None,
+    tree: s.Tree, language: Language, given: Given = (), spans: Mapping[str, Span] | None = None
 ) -> Bound:
     """Put the values of all parameters, and of ``given``, into a tree.
 
     Args:
         tree: as parsed.
+        language: which settings replace one another.
         given: values from outside. The last one of a name counts.
         spans: for names in ``given``, where their values are written; a wrong value is shown
             there. By default it is shown at the parameter or rule that it is for.
-        mentions: what an operation of the tree names, where that is known without looking.
 
     """
     spans = spans or {}
-    lines = {line.name.text: line for line in reversed(_of(tree, s.ParamLine))}
+    lines = [node for node in tree.statements if isinstance(node, s.ParamLine)]
+    params = {line.name.text: line for line in reversed(lines)}
     outside = dict(given)
-    found = [problem for line in lines.values() for problem in declaration(line)]
-    values: dict[str, s.Value] = {name: line.default for name, line in lines.items()}
-    for name, line in lines.items():
-        if name in outside:
-            span = spans.get(name, line.span)
-            value = value_of(outside[name], span)
-            fault = misfit(value, line)
-            if fault is None:
-                values[name] = value
-            else:
-                found.append(unfit(value, line, fault, span))
-    found += _strangers(tree, outside, lines, spans)
-    binder = _Binder(values)
-    statements = tuple(
-        _bound(binder, statement, _with_given(statement, outside, spans), mentions)
-        for statement in tree.statements
-    )
-    params = tuple(
-        BoundParam(
-            name, cast("Any", line.type.text), values[name].text, line.default.text, name in outside
-        )
-        for name, line in lines.items()
-    )
+    problems = [problem for line in params.values() for problem in declaration(line)]
+    values: dict[str, s.Value] = {name: line.default for name, line in params.items()}
+    for name in params.keys() & outside.keys():
+        value = value_of(outside[name], spans.get(name, params[name].span))
+        fault = misfit(value, params[name])
+        if fault is None:
+            values[name] = value
+        else:
+            problems.append(unfit(value, params[name], fault, value.span))
+    problems += _unknown_names(tree, outside, params, spans)
+    binder = Binder(values)
+    statements = tree.statements
+    if values or outside or any(map(_names_a_number, statements)):
+        changed = (_with_given(node, outside, spans, language) for node in statements)
+        statements = tuple(map(binder.statement, changed))
+    declared = tuple(
+        BoundParam(name, cast("Any", line.type.text), values[name].text, line.default.text,
+                   name in outside)
+        for name, line in params.items()
+    )  # fmt: skip
+    used = binder.used | (mentioned(values, tree.statements) if outside else set())
     bound = replace(tree, statements=statements)
-    used = binder.used if not outside else binder.used | _names(tree, values, mentions)
-    changed = frozenset(name.partition(".")[0] for name in outside if "." in name)
-    problems = (*found, *binder.problems)
-    return Bound(bound, params, problems, frozenset(used), values, changed)
+    return Bound(bound, declared, (*problems, *binder.problems), frozenset(used))
 
 
-def seen_by(target: str, nodes: Iterable[s.Statement]) -> Iterator[s.Operation | s.Include]:
+def _names_a_number(node: s.Statement) -> bool:
+    """Whether a name stands in the place of a number."""
+    match node:
+        case s.RegionStatement():
+            return _in_region(node.region)
+        case s.ImagesStatement():
+            return any(number.is_name for number in node.images.numbers)
+        case s.Operation():
+            return any(map(_in_item, node.block.items))
+        case _:
+            return False
+
+
+def _in_item(item: s.Item) -> bool:
+    if isinstance(item, s.MatchLine):
+        numbers = (item.top, item.first, item.last, *item.excluded)
+        if any(number.is_name for number in numbers):
+            return True
+    place = s.place_of(item)
+    if place is None:
+        return False
+    images = place.images
+    named = isinstance(images, s.Images) and any(number.is_name for number in images.numbers)
+    return named or _in_region(place.region)
+
+
+def _in_region(region: s.RegionExpr) -> bool:
+    return any(number.is_name for part in s.parts(region) for number in s.numbers_of(part))
+
+
+def seen_by(target: str, nodes: Iterable[s.Statement]) -> Iterator[Rule]:
     """The rules for which a value makes a difference.
 
     ``target`` is a parameter or ``RULE.SETTING``. A parameter that stands in a region, say, may
     make one for every rule.
     """
     owner, _, key = target.partition(".")
-    rules = [node for node in nodes if isinstance(node, s.Operation | s.Include)]
+    nodes = tuple(nodes)
+    rules = [node for node in nodes if isinstance(node, Rule)]
     if key:
         yield from (node for node in rules if node.name.text == owner)
         return
-    others = (node for node in nodes if not isinstance(node, s.Operation | s.Include))
-    everywhere = any(_sees(node, target) for node in others)
-    yield from (node for node in rules if everywhere or _sees(node, target))
+    values: dict[str, s.Value] = {target: s.Word(target, Span(0, 0))}
+    others = [node for node in nodes if not isinstance(node, Rule)]
+    everywhere = target in mentioned(values, others)
+    yield from (node for node in rules if everywhere or target in mentioned(values, [node]))
 
 
-def _sees(node: s.Statement, name: str) -> bool:
-    binder = _Binder({name: s.Word(name, Span(0, 0))})
-    binder.statement(node)
-    return name in binder.used
-
-
-Looking = Callable[[s.Operation], Mentions]
-
-
-def _bound(
-    binder: _Binder, written: s.Statement, node: s.Statement, mentions: Looking | None
-) -> s.Statement:
-    if (
-        mentions is not None
-        and node is written
-        and isinstance(node, s.Operation)
-        and binder.leaves(mentions(node))
-    ):
-        return node
-    return binder.statement(node)
-
-
-def _names(tree: s.Tree, values: Mapping[str, s.Value], mentions: Looking | None) -> set[str]:
-    """The parameters that a tree mentions as it is written, whatever is set from outside."""
-    binder = _Binder(values)
-    for statement in tree.statements:
-        _bound(binder, statement, statement, mentions)
+def mentioned(values: Mapping[str, s.Value], nodes: Iterable[s.Statement]) -> set[str]:
+    """The parameters that statements mention."""
+    binder = Binder(values)
+    for node in nodes:
+        binder.statement(node)
     return binder.used
 
 
-def _of(tree: s.Tree, kind: type[s.ParamLine]) -> tuple[s.ParamLine, ...]:
-    return tuple(node for node in tree.statements if isinstance(node, kind))
-
-
-def _with_given(
-    statement: s.Statement, outside: Mapping[str, str], spans: Mapping[str, Span]
-) -> s.Statement:
-    if not outside or not isinstance(statement, s.Operation | s.Include):
-        return statement
-    for name, text in outside.items():
-        owner, _, key = name.partition(".")
-        if key and owner == statement.name.text:
-            span = spans.get(name, statement.name.span)
-            statement = overridden(statement, s.Word(key, span), value_of(text, span))
-    return statement
-
-
-def _strangers(
+def _unknown_names(
     tree: s.Tree,
     outside: Mapping[str, str],
-    lines: Mapping[str, s.ParamLine],
+    params: Mapping[str, s.ParamLine],
     spans: Mapping[str, Span],
 ) -> Iterator[Diagnostic]:
     """Values from outside for what the recipe does not have."""
-    rules = [n.name.text for n in tree.statements if isinstance(n, s.Operation | s.Include)]
+    rules = [node.name.text for node in tree.statements if isinstance(node, Rule)]
     for name in outside:
         owner, _, key = name.partition(".")
-        if name in lines or (key and owner in rules):
+        if name in params or (key and owner in rules):
             continue
         if key:
             message = f"`{name}` cannot be set: there is no rule `{owner}`"
             help_text = did_you_mean(owner, rules, "rules of this recipe")
         else:
             message = f"`{name}` cannot be set: there is no such parameter"
-            help_text = did_you_mean(name, lines, "parameters of this recipe")
-            if not lines:
+            help_text = did_you_mean(name, params, "parameters of this recipe")
+            if not params:
                 help_text += "; a setting of a rule is named `RULE.SETTING`"
         yield error("RD127", message, spans.get(name), "", help_text)
 
 
+# ---- putting values in ------------------------------------------------------------------------
+
+
+@cache
+def _parts_of(kind: Hashable) -> tuple[str, ...]:
+    """The fields of a node in which something may have to be replaced."""
+    names = (each.name for each in fields(cast("Any", kind)))
+    return tuple(name for name in names if name not in ("span", "trivia", "opening", "dangling"))
+
+
 @dataclass
-class _Binder:
-    """Replaces names by values, and keeps what it found on the way."""
+class Binder:
+    """Replaces names by values, and collects what it met on the way."""
 
     values: Mapping[str, s.Value]
     problems: list[Diagnostic] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
 
-    def leaves(self, named: Mentions) -> bool:
-        """Whether a statement that names this stays as it is."""
-        return not named.numbers and self.values.keys().isdisjoint(named.words)
-
     def statement(self, node: s.Statement) -> s.Statement:
         """The statement with values in it; one that names an unknown parameter is broken."""
+        if not isinstance(node, _BOUND):
+            return node
         before = len(self.problems)
-        match node:
-            case s.RegionStatement():
-                region = self.region(node.region)
-                bound: s.Statement = node if region is node.region else replace(node, region=region)
-            case s.Operation():
-                bound = self.operation(node)
-            case s.Include() if node.block is not None:
-                bound = replace(node, block=self.block(node.block))
-            case s.LatentsStatement():
-                bound = replace(node, block=self.block(node.block))
-            case s.ModelStatement() if node.block is not None:
-                bound = replace(node, block=self.block(node.block))
-            case _:
-                return node
+        bound = cast("s.Statement", self.node(node))
         if len(self.problems) == before:
             return bound
-        keyword = node.kind.text if isinstance(node, s.Operation) else "region"
+        keyword = {s.Operation: "rule", s.ImagesStatement: "images"}.get(type(node), "region")
+        keyword = node.kind.text if isinstance(node, s.Operation) else keyword
         name = getattr(node, "name", None)
         return s.Broken(keyword, name.text if isinstance(name, s.Word) else None, node.span)
 
-    def operation(self, node: s.Operation) -> s.Operation:
-        """An operation with values in it; the same object where it names no parameter."""
-        block, layer = self.block(node.block), self.layer(node.layer)
-        same = block is node.block and layer is node.layer
-        return node if same else replace(node, block=block, layer=layer)
+    def node(self, node: Any) -> Any:
+        """Any part of a statement with values in it; the same object where nothing changes."""
+        if isinstance(node, tuple):
+            parts = tuple(map(self.node, node))
+            return node if all(map(_same, parts, node)) else parts
+        if isinstance(node, s.Number):
+            return self.number(node) if node.is_name else node
+        if not hasattr(node, "__dataclass_fields__"):
+            return node
+        kind: Any = type(node)
+        changed: dict[str, Any] = {}
+        for name in _parts_of(kind):
+            old = getattr(node, name)
+            new = self.word(old) if (kind, name) in _WORDS else self.node(old)
+            if new is not old:
+                changed[name] = new
+        return replace(node, **changed) if changed else node
 
-    def layer(self, layer: s.Word) -> s.Word:
-        """The layer, which may be a parameter of type ``word``."""
-        value = self.values.get(layer.text)
-        if not isinstance(value, s.Word):
-            return layer
-        self.used.add(layer.text)
-        return s.Word(value.text, layer.span)
-
-    def block(self, block: s.Block) -> s.Block:
-        """A block with values in it."""
-        items = tuple(self.item(item) for item in block.items)
-        same = all(new is old for new, old in zip(items, block.items, strict=True))
-        return block if same else replace(block, items=items)
-
-    def item(self, item: s.Item) -> s.Item:
-        """A line with values in it."""
-        match item:
-            case s.Setting():
-                inner = item.block and self.block(item.block)
-                value = self.value(item.value)
-                if inner is item.block and value is item.value:
-                    return item
-                return replace(item, block=inner, value=value)
-            case s.Override():
-                value = self.value(item.value)
-                return item if value is item.value else replace(item, value=value)
-            case s.PlaceLine() if item.place is not None:
-                place = self.place(item.place)
-                return item if place is item.place else replace(item, place=place)
-            case s.MatchLine():
-                return self.match(item)
-            case _:
-                return item
-
-    def match(self, item: s.MatchLine) -> s.MatchLine:
-        """A match with values in it."""
-        old = (item.top, item.first, item.last, *item.excluded)
-        like = self.place(item.like)
-        top, first, last, *excluded = map(self.number, old)
-        new = (top, first, last, *excluded)
-        if like is item.like and all(one is other for one, other in zip(new, old, strict=True)):
-            return item
-        return replace(item, like=like, top=top, first=first, last=last, excluded=tuple(excluded))
-
-    def value(self, value: s.Value) -> s.Value:
+    def word(self, value: s.Value) -> s.Value:
         """What a parameter stands for, at the place where it is named."""
         bound = self.values.get(value.text) if isinstance(value, s.Word) else None
         if bound is None:
@@ -262,49 +225,18 @@ class _Binder:
         self.used.add(value.text)
         return type(bound)(bound.text, value.span)
 
-    def place(self, place: s.PlaceExpr) -> s.PlaceExpr:
-        """An image and its region with values in them."""
-        index, region = self.number(place.index), self.region(place.region)
-        if index is place.index and region is place.region:
-            return place
-        return replace(place, index=index, region=region)
-
-    def region(self, node: s.RegionExpr) -> s.RegionExpr:
-        """A region with values in it; the same object where it names no parameter."""
-        match node:
-            case s.BoxShape():
-                x, y = self.pair(node.x), self.pair(node.y)
-                return node if x is node.x and y is node.y else replace(node, x=x, y=y)
-            case s.PolygonShape():
-                points = tuple(map(self.pair, node.points))
-                same = all(new is old for new, old in zip(points, node.points, strict=True))
-                return node if same else replace(node, points=points)
-            case s.EllipseShape():
-                center, radius = self.pair(node.center), self.pair(node.radius)
-                same = center is node.center and radius is node.radius
-                return node if same else replace(node, center=center, radius=radius)
-            case s.Joined():
-                left, right = self.region(node.left), self.region(node.right)
-                same = left is node.left and right is node.right
-                return node if same else replace(node, left=left, right=right)
-            case _:
-                return node
-
-    def pair(self, pair: tuple[s.Number, s.Number]) -> tuple[s.Number, s.Number]:
-        """Two numbers."""
-        first, second = self.number(pair[0]), self.number(pair[1])
-        return pair if first is pair[0] and second is pair[1] else (first, second)
-
-    def number(self, number: s.Number) -> s.Number:
-        """A number, or what the parameter in its place stands for."""
-        if not number.is_name:
-            return number
-        bound = self.values.get(number.text)
-        self.used.add(number.text)
+    def number(self, name: s.Number) -> s.Number:
+        """What the parameter in the place of a number stands for."""
+        bound = self.values.get(name.text)
+        self.used.add(name.text)
         if isinstance(bound, s.Number):
-            return s.Number(bound.text, number.span)
-        self.problems.append(_no_number(number, bound, self.values))
-        return s.Number("0", number.span)
+            return s.Number(bound.text, name.span)
+        self.problems.append(_no_number(name, bound, self.values))
+        return s.Number("0", name.span)
+
+
+def _same(one: object, other: object) -> bool:
+    return one is other
 
 
 def _no_number(name: s.Number, bound: s.Value | None, values: Mapping[str, s.Value]) -> Diagnostic:
@@ -313,10 +245,52 @@ def _no_number(name: s.Number, bound: s.Value | None, values: Mapping[str, s.Val
         help_text = "use a parameter of type `int`, `float` or `percent`"
         return error("RD122", message, name.span, "expected a number", help_text)
     numbers = [known for known, value in values.items() if isinstance(value, s.Number)]
-    help_text = (
-        did_you_mean(name.text, numbers, "parameters of this recipe")
-        if numbers
-        else f"write a number, or declare `param {name.text}: int = 1`"
-    )
-    message = f"unknown parameter `{name.text}`"
-    return error("RD122", message, name.span, "expected a number or a parameter", help_text)
+    message, label = f"unknown parameter `{name.text}`", "expected a number or a parameter"
+    if numbers:
+        return unknown("RD122", message, name, label, numbers, "parameters of this recipe")
+    help_text = f"write a number, or declare `param {name.text}: int = 1`"
+    return error("RD122", message, name.span, label, help_text)
+
+
+# ---- replacing settings -----------------------------------------------------------------------
+
+
+def _with_given(
+    node: s.Statement, outside: Mapping[str, str], spans: Mapping[str, Span], language: Language
+) -> s.Statement:
+    if not outside or not isinstance(node, Rule):
+        return node
+    for name, text in outside.items():
+        owner, _, key = name.partition(".")
+        if key and owner == node.name.text:
+            span = spans.get(name, node.name.span)
+            node = overridden(node, s.Word(key, span), value_of(text, span), language)
+    return node
+
+
+def overridden(node: Rule, key: s.Word, value: s.Value, language: Language) -> Rule:
+    """The same rule with ``key value`` in place of what it says of ``key``.
+
+    So ``with``, ``vary`` and ``--set`` do it. An operation gets the setting into its block; an
+    ``include`` passes it on.
+    """
+    span = key.span.to(value.span)
+    if isinstance(node, s.Include):
+        block = node.block or s.Block((), node.span)
+        items: tuple[s.Item, ...] = _without(block.items, key.text, language)
+        items = (*items, s.Override(key, value, span))
+        return replace(node, block=replace(block, items=items))
+    if key.text == LAYER and not isinstance(value, s.Text):
+        return replace(node, layer=s.Word(value.text, value.span))
+    items = (*_without(node.block.items, key.text, language), s.Setting(key, value, None, span))
+    return replace(node, block=replace(node.block, items=items))
+
+
+def _without(items: Iterable[s.Item], key: str, language: Language) -> tuple[s.Item, ...]:
+    """Lines without a setting, and without the one that it stands instead of."""
+    gone = {key}
+    for row in language.settings:
+        if row.instead_of and key in (row.name, row.instead_of):
+            gone |= {row.name, row.instead_of}
+    kinds = s.Setting | s.Override
+    return tuple(i for i in items if not (isinstance(i, kinds) and i.key.text in gone))

@@ -1,185 +1,248 @@
-"""What every rule of the checker looks at: the tree, sorted, and what is known around it."""
+"""What every rule of the checker looks at: a tree, read and sorted, and what is known around it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TypeVar
 
 from redraft_dsl.check.binding import Bound
+from redraft_dsl.check.checked import Written
 from redraft_dsl.check.imports import Included, Library, Used, include, use
-from redraft_dsl.check.kept import Notebook, kept_measure
-from redraft_dsl.check.measure import Sizes
-from redraft_dsl.check.resolve import Regions, resolve_all
-from redraft_dsl.editions import Defaults, Editions
+from redraft_dsl.check.resolve import (
+    MOST_IMAGES_IN_ALL,
+    Image,
+    Regions,
+    Resolved,
+    image_count,
+    images_of,
+    resolve_all,
+)
+from redraft_dsl.check.values import Reader, Values
 from redraft_dsl.facts import KnownModels, LayerFacts, ModelFacts
+from redraft_dsl.geometry.measure import Measure
+from redraft_dsl.language.language import Language
+from redraft_dsl.language.rows import Line, Operation
 from redraft_dsl.report.diagnostics import Diagnostic
 from redraft_dsl.source import Source
 from redraft_dsl.syntax import tree as s
+from redraft_dsl.syntax.editions import Editions, number_of
 
 S = TypeVar("S", bound=s.Statement)
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A line of an operation that names a place.
+
+    Attributes:
+        row: what the language says of such lines.
+        item: the line.
+        place: its images and region; None for ``each context``.
+        images: the images that it names, one after another.
+        region: what its region stands for; None if something is wrong with it.
+
+    """
+
+    row: Line
+    item: s.PlaceLine | s.MatchLine
+    place: s.PlaceExpr | None
+    images: tuple[Image, ...]
+    region: Resolved | None
+
+    @property
+    def taken(self) -> int | None:
+        """How many places it stands for, at most; None where that is not clear."""
+        return self.item.top.whole if isinstance(self.item, s.MatchLine) else len(self.images)
+
+
+@dataclass(frozen=True)
+class Job:
+    """An operation, read: what its settings say, its lines, and the layer that it works at."""
+
+    node: s.Operation
+    row: Operation
+    values: Values
+    lines: tuple[Marked, ...]
+    layer: LayerFacts | None
+
+    def marked(self, word: str) -> tuple[Marked, ...]:
+        """The lines that begin with a word."""
+        return tuple(line for line in self.lines if line.item.key.text == word)
 
 
 @dataclass(frozen=True)
 class Context:
     """A recipe under examination.
 
-    ``tree`` is the bound tree, in which no parameter is left. ``facts`` is None when the model is
-    given by file or unknown. ``broken`` are the statements that could not be read; what they may
-    declare counts as declared. ``named`` are the parameters that the recipe mentions. ``known`` are
-    the editions that there are, ``defaults`` those of the recipe's. ``values`` are what parameters
-    stand for, ``changed`` the rules with values from outside, and ``notes`` what is kept about
-    operations, where that can be used.
+    ``written`` is what is examined, and ``tree`` the same without parameters. ``facts`` is None
+    when the model is given by file or unknown. ``problems`` are those that were met while its
+    blocks were read. ``models`` and ``latents`` are the blocks of these statements, read.
     """
 
-    tree: s.Tree
-    source: Source
-    folder: Path
-    models: KnownModels
+    written: Written
+    bound: Bound
+    known: KnownModels
     facts: ModelFacts | None
-    known: Editions
-    defaults: Defaults
-    editions: tuple[s.EditionLine, ...]
-    headers: tuple[s.RecipeLine, ...]
-    model_statements: tuple[s.ModelStatement, ...]
-    latents: tuple[s.LatentsStatement, ...]
-    definitions: tuple[s.RegionStatement, ...]
-    operations: tuple[s.Operation, ...]
-    params: tuple[s.ParamLine, ...]
-    sweeps: tuple[s.SweepStatement, ...]
+    editions: Editions
+    edition: int
+    reader: Reader
+    models: tuple[tuple[s.ModelStatement, Values], ...]
+    latents: tuple[tuple[s.LatentsStatement, Values], ...]
+    regions: Regions
     used: tuple[Used, ...]
     included: tuple[Included, ...]
-    binding_problems: tuple[Diagnostic, ...]
-    named: frozenset[str]
-    values: Mapping[str, s.Value]
-    changed: frozenset[str]
-    broken: tuple[s.Broken, ...]
-    counts: Mapping[str, int | None]
-    seeds: Mapping[str, int | None]
-    regions: Regions
-    notes: Notebook | None
-
-    @cached_property
-    def sizes(self) -> Sizes | None:
-        """Regions on the model's picture; None when the model is not known."""
-        if self.facts is None:
-            return None
-        return Sizes(kept_measure(self.facts.image_size, self.folder))
+    _kinds: dict[type, tuple[s.Statement, ...]] = field(default_factory=dict)
 
     @property
+    def tree(self) -> s.Tree:
+        """The tree in which no parameter is left."""
+        return self.bound.tree
+
+    @property
+    def source(self) -> Source:
+        """The text."""
+        return self.written.source
+
+    @property
+    def language(self) -> Language:
+        """The words that are known."""
+        return self.editions.language
+
+    def all(self, kind: type[S]) -> tuple[S, ...]:
+        """The statements of one kind, in order."""
+        if kind not in self._kinds:
+            self._kinds[kind] = tuple(n for n in self.tree.statements if isinstance(n, kind))
+        return self._kinds[kind]  # type: ignore[return-value]
+
+    @property
+    def broken(self) -> tuple[s.Broken, ...]:
+        """The statements that could not be read; what they may declare counts as declared."""
+        return self.all(s.Broken)
+
+    @cached_property
     def rules(self) -> tuple[s.Operation | s.Include, ...]:
         """What is to be done, in order: operations, and rules of other recipes."""
         nodes = self.tree.statements
         return tuple(node for node in nodes if isinstance(node, s.Operation | s.Include))
 
+    @cached_property
+    def jobs(self) -> tuple[Job, ...]:
+        """Every operation, read."""
+        return tuple(map(self._job, self.all(s.Operation)))
+
+    @cached_property
+    def problems(self) -> tuple[Diagnostic, ...]:
+        """What was wrong in blocks."""
+        _ = self.jobs  # read now, if they have not been yet
+        return tuple(self.reader.problems)
+
+    @cached_property
+    def counts(self) -> Mapping[str, int | None]:
+        """How many images there are, by the name of the latents."""
+        return {node.name.text: values.whole("count") for node, values in self.latents}
+
+    @cached_property
+    def seeds(self) -> Mapping[str, int | None]:
+        """The seeds of latents by their names."""
+        return {node.name.text: values.whole("seed") for node, values in self.latents}
+
+    @cached_property
+    def lists(self) -> Mapping[str, s.Images]:
+        """Lists of images by their names."""
+        return {node.name.text: node.images for node in reversed(self.all(s.ImagesStatement))}
+
+    @cached_property
+    def images(self) -> Mapping[str, tuple[Image, ...]]:
+        """The images of each named list."""
+        return {name: images_of(node) for name, node in self.lists.items()}
+
+    @cached_property
+    def image_count(self) -> int:
+        """How many images all places name, counted before any list is written out."""
+        named = {name: image_count(node) for name, node in self.lists.items()}
+        places = (place.images for node in self.all(s.Operation) for place in s.places(node))
+        return sum(
+            image_count(each) if isinstance(each, s.Images) else named.get(each.name.text, 0)
+            for each in places
+        )
+
+    @cached_property
+    def measure(self) -> Measure | None:
+        """Regions on the model's picture; None when the model is not known."""
+        return Measure(self.facts.image_size, self.written.folder) if self.facts else None
+
     def excused(self, name: str) -> bool:
         """Whether a statement that could not be read may have declared ``name``."""
         return any(broken.name in (name, None) for broken in self.broken)
 
-    def layer(self, operation: s.Operation) -> LayerFacts | None:
-        """The layer that an operation works at, if the model is known and has it."""
-        return None if self.facts is None else self.facts.layer(operation.layer.text)
+    def _job(self, node: s.Operation) -> Job:
+        word = node.kind.text
+        values = self.reader.read(word, node.block, node.name)
+        layer = self.facts.layer(node.layer.text) if self.facts else None
+        lines = tuple(self._lines(node, self.language.lines_of(word)))
+        return Job(node, self.language.operation(word), values, lines, layer)
+
+    def _lines(self, node: s.Operation, rows: Mapping[str, Line]) -> Iterator[Marked]:
+        for item in node.block.items:
+            if not isinstance(item, s.PlaceLine | s.MatchLine) or item.key.text not in rows:
+                continue
+            place = s.place_of(item)
+            region = self.regions.resolve(place.region) if place else None
+            yield Marked(rows[item.key.text], item, place, self.images_in(place), region)
+
+    def images_in(self, place: s.PlaceExpr | None) -> tuple[Image, ...]:
+        """Every image that a place names; an image of a named list stands where the name does."""
+        if place is None or self.image_count > MOST_IMAGES_IN_ALL:
+            return ()
+        if isinstance(place.images, s.Images):
+            return images_of(place.images)
+        named = self.images.get(place.images.name.text, ())
+        return tuple(Image(each.latents, each.index, place.images.span) for each in named)
 
 
 def build_context(
+    written: Written,
     bound: Bound,
-    source: Source,
-    folder: Path,
-    models: KnownModels,
+    known: KnownModels,
     facts: ModelFacts | None,
     library: Library,
-    known: Editions,
-    notes: Notebook | None,
+    editions: Editions,
 ) -> Context:
     """Sort a tree's statements and resolve what does not depend on any rule."""
-    tree = bound.tree
-    editions = _all(tree, s.EditionLine)
-    model_statements = _all(tree, s.ModelStatement)
-    latents = _all(tree, s.LatentsStatement)
-    definitions = _all(tree, s.RegionStatement)
-    used = tuple(use(line, folder, library) for line in _all(tree, s.UseLine))
+    tree, folder = bound.tree, written.folder
+    edition = editions.number(number_of(tree))
+    names = [param.name for param in bound.params]
+    reader = Reader(editions.language, edition, written.source.text, names)
+    statements = [node for node in tree.statements if isinstance(node, s.ModelStatement)]
+    used = tuple(use(n, folder, library) for n in tree.statements if isinstance(n, s.UseLine))
     aliases = {each.line.name.text: each for each in reversed(used)}
     return Context(
-        tree=tree,
-        source=source,
-        folder=folder,
-        models=models,
-        facts=facts or _listed_facts(model_statements, models),
+        written=written,
+        bound=bound,
         known=known,
-        defaults=known.get(edition_of(editions)).defaults,
+        facts=facts or _listed_facts(statements, known),
         editions=editions,
-        headers=_all(tree, s.RecipeLine),
-        model_statements=model_statements,
-        latents=latents,
-        definitions=definitions,
-        operations=_all(tree, s.Operation),
-        params=_all(tree, s.ParamLine),
-        sweeps=_all(tree, s.SweepStatement),
+        edition=edition,
+        reader=reader,
+        models=tuple((n, reader.read("model", n.block, n.name)) for n in statements),
+        latents=tuple(
+            (node, reader.read("latents", node.block, node.name))
+            for node in tree.statements
+            if isinstance(node, s.LatentsStatement)
+        ),
+        regions=resolve_all(tree, folder),
         used=used,
         included=tuple(
-            include(node, aliases, library, _written(node, bound, notes))
-            for node in _all(tree, s.Include)
+            include(node, aliases, library, written.source)
+            for node in tree.statements
+            if isinstance(node, s.Include)
         ),
-        binding_problems=bound.diagnostics,
-        named=bound.used,
-        values=bound.values,
-        changed=bound.changed,
-        broken=_all(tree, s.Broken),
-        counts={item.name.text: whole(setting_value(item.block, "count")) for item in latents},
-        seeds={item.name.text: whole(setting_value(item.block, "seed")) for item in latents},
-        regions=resolve_all(definitions, tree, folder, notes),
-        notes=notes,
     )
 
 
-def _written(node: s.Include, bound: Bound, notes: Notebook | None) -> str | None:
-    """The text of a statement that has no values from outside, where anything is kept."""
-    return None if notes is None or node.name.text in bound.changed else notes.written(node)
-
-
-def _all(tree: s.Tree, kind: type[S]) -> tuple[S, ...]:
-    return tuple(node for node in tree.statements if isinstance(node, kind))
-
-
-def _listed_facts(
-    statements: tuple[s.ModelStatement, ...], models: KnownModels
-) -> ModelFacts | None:
+def _listed_facts(statements: list[s.ModelStatement], models: KnownModels) -> ModelFacts | None:
     if len(statements) != 1 or statements[0].block is not None:
         return None
     return models.listed.get(statements[0].name.text)
-
-
-def edition_of(editions: tuple[s.EditionLine, ...]) -> int | None:
-    """The edition that a recipe names, if it names one."""
-    return whole(editions[0].value) if editions else None
-
-
-def settings(block: s.Block | None, key: str) -> tuple[s.Setting, ...]:
-    """Every setting of a block with this key."""
-    items = block.items if block else ()
-    return tuple(item for item in items if isinstance(item, s.Setting) and item.key.text == key)
-
-
-def setting_value(block: s.Block | None, key: str) -> s.Value | None:
-    """The value of a setting, the first if it is given twice, or None."""
-    found = settings(block, key)
-    return found[0].value if found else None
-
-
-def compat_of(block: s.Block) -> s.Setting | None:
-    """The setting by which an operation asks for the numerics of the authors' code, if it does."""
-    for solver in settings(block, "solver")[:1]:
-        if solver.value.text == "projected-adam":
-            found = settings(solver.block, "compat")
-            return next((item for item in found if item.value.text == "davidbau"), None)
-    return None
-
-
-def whole(value: s.Value | None) -> int | None:
-    """A value as a whole number, or None."""
-    if not isinstance(value, s.Number) or value.percent:
-        return None
-    number = value.value
-    return int(number) if abs(number) < 2**53 and number == int(number) else None

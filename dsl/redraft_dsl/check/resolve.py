@@ -1,29 +1,28 @@
-"""From region expressions to regions without names: definitions inlined, masks read."""
+"""From expressions to what they stand for: regions without names, masks read, lists of images."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Literal, cast
 
-from redraft_dsl.check.kept import Notebook, kept_mask, kept_same
-from redraft_dsl.check.mentions import parts
 from redraft_dsl.geometry.masks import MaskError, MaskFile, path_fault, read_mask
+from redraft_dsl.language.words import RESAMPLINGS
 from redraft_dsl.recipe import model as r
+from redraft_dsl.source import Span
 from redraft_dsl.syntax import tree as s
 from redraft_dsl.syntax.nodes import MAX_JOINS
 
 MAX_SHAPES = 512
 """Shapes in one region after its names are replaced by what they stand for."""
 
-
 MAX_POINTS = 1000
 """Points of one polygon."""
-
-RESAMPLINGS = ("area", "bilinear")
-"""How a mask is brought to another size; the first is meant where a mask says nothing."""
 
 
 @dataclass(frozen=True)
@@ -34,51 +33,48 @@ class Resolved:
     shapes: int = 1
     depth: int = 0
 
+    @property
+    def is_oversized(self) -> bool:
+        """Whether it has grown beyond what a recipe may hold."""
+        return self.shapes > MAX_SHAPES or self.depth > MAX_JOINS
+
 
 @dataclass(frozen=True)
 class Regions:
-    """What every definition stands for; a name is missing from ``named`` if that is unknown."""
+    """What every definition stands for; a name is missing from ``named`` if that is unknown.
+
+    ``oversized`` are too large; ``unresolved`` are made of themselves, or of others that are.
+    ``masks`` are the files, read.
+    """
 
     named: Mapping[str, Resolved]
     oversized: frozenset[str]
     unresolved: frozenset[str]
     masks: Mapping[str, MaskFile | MaskError]
-    measured: dict[int, Resolved | None] = field(default_factory=dict)
-    """By the identity of an expression, which several rules look at: the tree outlives this."""
 
-    def resolve(self, expr: s.RegionExpr) -> r.Region | None:
+    def resolve(self, expr: s.RegionExpr) -> Resolved | None:
         """The region that an expression stands for; None if one of its parts is at fault."""
-        found = self.measure(expr)
-        return None if found is None or is_oversized(found) else found.region
-
-    def measure(self, expr: s.RegionExpr) -> Resolved | None:
-        """As ``resolve``, with its size, and whatever that size is."""
-        if id(expr) not in self.measured:
-            self.measured[id(expr)] = self._measure(expr)
-        return self.measured[id(expr)]
-
-    def _measure(self, expr: s.RegionExpr) -> Resolved | None:
         match expr:
             case s.Named():
                 return self.named.get(expr.name.text)
             case s.Joined():
                 return self._joined(expr)
             case s.MaskShape():
-                mask = self.masks.get(expr.path.text)
-                if not isinstance(mask, MaskFile):
-                    return None
-                how = expr.resample.text if expr.resample else RESAMPLINGS[0]
-                if how not in RESAMPLINGS:
-                    return None
-                resample = cast('Literal["area", "bilinear"]', how)
-                path, sha256 = expr.path.text, mask.sha256
-                return Resolved(r.Mask(path=path, sha256=sha256, resample=resample))
+                return self._mask(expr)
             case _:
                 region = shape(expr)
                 return None if region is None else Resolved(region)
 
+    def _mask(self, expr: s.MaskShape) -> Resolved | None:
+        mask = self.masks.get(expr.path.text)
+        how = expr.resample.text if expr.resample else RESAMPLINGS[0]
+        if not isinstance(mask, MaskFile) or how not in RESAMPLINGS or not mask.marks_something:
+            return None
+        resample = cast('Literal["area", "bilinear"]', how)
+        return Resolved(r.Mask(path=expr.path.text, sha256=mask.sha256, resample=resample))
+
     def _joined(self, expr: s.Joined) -> Resolved | None:
-        left, right = self.measure(expr.left), self.measure(expr.right)
+        left, right = self.resolve(expr.left), self.resolve(expr.right)
         if left is None or right is None:
             return None
         shapes, depth = left.shapes + right.shapes, 1 + max(left.depth, right.depth)
@@ -88,62 +84,38 @@ class Regions:
         return Resolved(region, shapes, depth)
 
 
-def is_oversized(found: Resolved) -> bool:
-    """Whether a region has grown beyond what a recipe may hold."""
-    return found.shapes > MAX_SHAPES or found.depth > MAX_JOINS
-
-
-def resolve_all(
-    definitions: tuple[s.RegionStatement, ...],
-    tree: s.Tree,
-    folder: Path,
-    notes: Notebook | None = None,
-) -> Regions:
-    """Read every mask and resolve every definition, each after the ones that it is made of.
-
-    ``notes`` are what is kept about the tree's operations, where it is as it was read.
-    """
-    masks = _read_masks(tree, folder, notes)
+def resolve_all(tree: s.Tree, folder: Path) -> Regions:
+    """Read every mask and resolve every definition, each after the ones that it is made of."""
+    masks = _read_masks(tree, folder)
     waiting: dict[str, s.RegionStatement] = {}
-    for definition in definitions:
-        waiting.setdefault(definition.name.text, definition)
-    needs = {name: set(names_in(waiting[name].region)) for name in waiting}
+    for node in tree.statements:
+        if isinstance(node, s.RegionStatement):
+            waiting.setdefault(node.name.text, node)
+    needs = {name: set(s.names_in(node.region)) & waiting.keys() for name, node in waiting.items()}
     named: dict[str, Resolved] = {}
     oversized: set[str] = set()
     regions = Regions(named, frozenset(), frozenset(), masks)
-    ready = [name for name in waiting if not needs[name] & waiting.keys()]
-    users = _users(needs)
-    open_needs = {name: len(needs[name] & waiting.keys()) for name in waiting}
+    order = TopologicalSorter(needs)
+    with suppress(CycleError):  # what can be resolved is, and the rest is reported by a rule
+        order.prepare()
     done: set[str] = set()
-    while ready:
-        name = ready.pop()
-        done.add(name)
-        found = regions.measure(waiting[name].region)
-        if found is not None and is_oversized(found):
-            oversized.add(name)
-        elif found is not None:
-            named[name] = kept_same((folder, name), found)
-        for user in users.get(name, ()):
-            open_needs[user] -= 1
-            if open_needs[user] == 0:
-                ready.append(user)
+    while ready := order.get_ready():
+        for name in ready:
+            found = regions.resolve(waiting[name].region)
+            if found is not None and found.is_oversized:
+                oversized.add(name)
+            elif found is not None:
+                named[name] = found
+        done |= set(ready)
+        order.done(*ready)
     return Regions(named, frozenset(oversized), frozenset(waiting.keys() - done), masks)
-
-
-def _users(needs: Mapping[str, set[str]]) -> dict[str, list[str]]:
-    users: dict[str, list[str]] = {}
-    for name, needed in needs.items():
-        for other in needed:
-            users.setdefault(other, []).append(name)
-    return users
 
 
 def shape(expr: s.RegionExpr) -> r.Region | None:
     """A single shape; None when its numbers make none."""
     match expr:
         case s.BoxShape():
-            x, y = _pair(expr.x), _pair(expr.y)
-            return None if x is None or y is None else r.Box(x=x, y=y)
+            return _box(*(number.text for number in (*expr.x, *expr.y)))
         case s.PolygonShape() if len(expr.points) <= MAX_POINTS:
             points = tuple(pair for pair in map(_pair, expr.points) if pair is not None)
             return r.Polygon(points=points) if len(points) == len(expr.points) else None
@@ -158,6 +130,14 @@ def shape(expr: s.RegionExpr) -> r.Region | None:
             return None
 
 
+@lru_cache(maxsize=1024)  # most lines of a rule have the same box
+def _box(*texts: str) -> r.Box | None:
+    x0, x1, y0, y1 = map(_length, texts)
+    if x0 is None or x1 is None or y0 is None or y1 is None:
+        return None
+    return r.Box(x=(x0, x1), y=(y0, y1))
+
+
 def _pair(numbers: tuple[s.Number, s.Number]) -> tuple[r.Length, r.Length] | None:
     first, second = _length(numbers[0].text), _length(numbers[1].text)
     return None if first is None or second is None else (first, second)
@@ -167,25 +147,9 @@ def _pair(numbers: tuple[s.Number, s.Number]) -> tuple[r.Length, r.Length] | Non
 def _length(text: str) -> r.Length | None:
     # Adding 0.0 turns -0.0 into 0.0, so that both spellings give the same recipe.
     value = float(text.removesuffix("%")) + 0.0
-    if not is_reasonable(value):
+    if not math.isfinite(value) or abs(value) > s.LARGEST:
         return None
     return r.Length(value=value, unit="%" if text.endswith("%") else "px")
-
-
-def is_reasonable(value: float) -> bool:
-    """Whether a number is finite and small enough to be meant."""
-    return abs(value) <= LARGEST
-
-
-LARGEST = 1e9
-"""No length, factor or count of a recipe is larger."""
-
-
-def names_in(expr: s.RegionExpr) -> Iterator[str]:
-    """The names that an expression uses."""
-    for part in parts(expr):
-        if isinstance(part, s.Named):
-            yield part.name.text
 
 
 def expressions(tree: s.Tree) -> Iterator[s.RegionExpr]:
@@ -195,44 +159,17 @@ def expressions(tree: s.Tree) -> Iterator[s.RegionExpr]:
             yield statement.region
     for statement in tree.statements:
         if isinstance(statement, s.Operation):
-            for place in places(statement):
+            for place in s.places(statement):
                 yield place.region
 
 
-def places(operation: s.Operation) -> Iterator[s.PlaceExpr]:
-    """Every place that an operation names, in the order of the text."""
-    for item in operation.block.items:
-        place = place_of(item)
-        if place is not None:
-            yield place
-
-
-def place_of(item: s.Item) -> s.PlaceExpr | None:
-    """The place that a line names, if it names one."""
-    if isinstance(item, s.MatchLine):
-        return item.like
-    return item.place if isinstance(item, s.PlaceLine) else None
-
-
-def _read_masks(
-    tree: s.Tree, folder: Path, notes: Notebook | None
-) -> dict[str, MaskFile | MaskError]:
+def _read_masks(tree: s.Tree, folder: Path) -> dict[str, MaskFile | MaskError]:
     masks: dict[str, MaskFile | MaskError] = {}
-    for path in _mask_paths(tree, notes):
-        if path not in masks:
-            masks[path] = kept_mask(path, folder, _read)
+    for expr in expressions(tree):
+        for part in s.parts(expr):
+            if isinstance(part, s.MaskShape) and part.path.text not in masks:
+                masks[part.path.text] = _read(part.path.text, folder)
     return masks
-
-
-def _mask_paths(tree: s.Tree, notes: Notebook | None) -> Iterator[str]:
-    for node in tree.statements:
-        if notes is not None and isinstance(node, s.Operation):
-            yield from notes.mentions(node).masks
-        else:
-            for expr in expressions(s.Tree((node,))):
-                for part in parts(expr):
-                    if isinstance(part, s.MaskShape):
-                        yield part.path.text
 
 
 def _read(path: str, folder: Path) -> MaskFile | MaskError:
@@ -243,3 +180,53 @@ def _read(path: str, folder: Path) -> MaskFile | MaskError:
     except MaskError as problem:
         return problem
     return mask
+
+
+# ---- images -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image of a list, and where it is written; ``span`` covers an interval as a whole."""
+
+    latents: str
+    index: int
+    span: Span
+
+
+def image_count(node: s.Images) -> int:
+    """How many images a list names, without writing them out."""
+    return sum(_size(item) for item in node.items)
+
+
+def images_of(node: s.Images) -> tuple[Image, ...]:
+    """Every image of a list; without those whose numbers are not numbers of images.
+
+    A list that is too long gives none.
+    """
+    if image_count(node) > MOST_IMAGES:
+        return ()
+    return tuple(image for item in node.items for image in _images(node.latents.text, item))
+
+
+def _size(item: s.Number | s.Interval) -> int:
+    if isinstance(item, s.Number):
+        return 1
+    first, last = item.first.whole, item.last.whole
+    return 0 if first is None or last is None else max(0, last - first + 1)
+
+
+def _images(latents: str, item: s.Number | s.Interval) -> Iterator[Image]:
+    if isinstance(item, s.Number):
+        if item.whole is not None:
+            yield Image(latents, item.whole, item.span)
+    elif _size(item):
+        span = item.first.span.to(item.last.span)
+        first, last = int(item.first.value), int(item.last.value)
+        yield from (Image(latents, index, span) for index in range(first, last + 1))
+
+
+MOST_IMAGES = 5000
+"""Images in one list."""
+MOST_IMAGES_IN_ALL = 100_000
+"""Images of all places of a recipe together."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from redraft_dsl.check.params import Given
+from redraft_dsl.check.parameters import Given
 from redraft_dsl.syntax import tree as s
 
 
@@ -44,9 +44,13 @@ def sweeps_of(statements: tuple[s.SweepStatement, ...]) -> tuple[Sweep, ...]:
             statement.name.text,
             tuple(
                 Axis(target_of(item), tuple(value.text for value in item.values))
-                for item in statement.block.items
-                if isinstance(item, s.Vary)
+                for item in axes(statement)
             ),
         )
         for statement in statements
     )
+
+
+def axes(statement: s.SweepStatement) -> Iterator[s.Vary]:
+    """The lines of a sweep."""
+    return (item for item in statement.block.items if isinstance(item, s.Vary))

@@ -7,7 +7,7 @@ a recipe imports this module.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
 from pygments.lexer import RegexLexer, bygroups, words  # type: ignore[import-untyped]
@@ -22,54 +22,53 @@ from pygments.token import (  # type: ignore[import-untyped]
     Whitespace,
 )
 
-from redraft_dsl.check.resolve import RESAMPLINGS
-from redraft_dsl.language import settings
+from redraft_dsl.language.language import LANGUAGE
+from redraft_dsl.language.rows import Setting
 from redraft_dsl.language.words import (
     AXES,
     INNER,
-    LINES,
     OPERATORS,
+    RESAMPLINGS,
     RESERVED_STATEMENTS,
-    SETTINGS,
     SHAPES,
-    STATEMENTS,
     TYPES,
 )
 
 WORD = r"[^\W\d][\w\-]*"
 LAYER = r"[^\W\d][\w.\-]*"
 VERSION = r"""[^\s"'#{}]+"""
-NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+\-]?\d+)?%?"
+NUMBER = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+\-]?[0-9]+)?%?"
 STRING = r'"[^"\n]*"'
 COMMENT = r"#[^\n]*"
 BEFORE, AFTER = r"(?<![\w.\-])", r"(?![\w\-])"
 """What may not stand before and after a whole word; a word after a point is a part of a name."""
 
-OPERATIONS = ("rule", "erase", "zero", "sweep")
+STATEMENTS = tuple(LANGUAGE.statements)
+LINES = tuple(LANGUAGE.lines)
+OPERATIONS = (*LANGUAGE.operation_words, "sweep")
 """Statements whose name is of something that is done."""
 TITLED = ("recipe", "model")
 
 
 def setting_words() -> tuple[str, ...]:
     """Every setting of every block, sorted."""
-    blocks = (*settings.BLOCKS.values(), *settings.SOLVERS.values())
-    return tuple(sorted({*SETTINGS, *(name for block in blocks for name in block)}))
+    return tuple(sorted({row.name for row in LANGUAGE.settings}))
 
 
 def choices() -> Mapping[str, tuple[str, ...]]:
     """The words that each setting chooses from, for the settings that do."""
-    found: dict[str, tuple[str, ...]] = {}
-    for block in (*settings.BLOCKS.values(), *settings.SOLVERS.values()):
-        for name, spec in block.items():
-            found[name] = tuple(dict.fromkeys((*found.get(name, ()), *spec.choices)))
-    return {name: found[name] for name in sorted(found) if found[name]}
+    return {row.name: row.choices for row in sorted(LANGUAGE.settings, key=_name) if row.choices}
 
 
-def _whole(names: tuple[str, ...]) -> words:
-    return words(names, prefix=BEFORE, suffix=AFTER)
+def _name(row: Setting) -> str:
+    return row.name
 
 
-def _one_of(names: tuple[str, ...]) -> str:
+def _whole(names: Iterable[str]) -> words:
+    return words(tuple(names), prefix=BEFORE, suffix=AFTER)
+
+
+def _one_of(names: Iterable[str]) -> str:
     return "|".join(map(re.escape, names))
 
 

@@ -11,21 +11,19 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from redraft_dsl.check.resolve import RESAMPLINGS
 from redraft_dsl.colours import highlight
-from redraft_dsl.colours.highlight import AFTER, BEFORE, OPERATIONS, TITLED
+from redraft_dsl.colours.highlight import AFTER, BEFORE, LINES, OPERATIONS, STATEMENTS, TITLED
 from redraft_dsl.language.words import (
     AXES,
     INNER,
-    LINES,
     OPERATORS,
+    RESAMPLINGS,
     RESERVED_STATEMENTS,
     SHAPES,
-    STATEMENTS,
     TYPES,
 )
 
@@ -122,7 +120,7 @@ def _captured(match: str, scopes: Sequence[str]) -> Pattern:
     return {"match": match, "captures": captures}
 
 
-def _one_of(names: Sequence[str]) -> str:
+def _one_of(names: Iterable[str]) -> str:
     return "|".join(map(re.escape, names))
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from redraft_dsl.check.rules.statements import respelled
 from redraft_dsl.davidbau.edits import EditFile, Marked
 from redraft_dsl.davidbau.notes import fields_note, kept_note
-from redraft_dsl.editions import LATEST
+from redraft_dsl.language.language import LATEST
+from redraft_dsl.language.spelling import respelled
 from redraft_dsl.recipe import model as r
-from redraft_dsl.syntax.format import format_text
+from redraft_dsl.syntax.editions import format_text
 
 AUTHORS_RANK = 1
 """What their program's window begins with."""

@@ -14,10 +14,7 @@ from dataclasses import dataclass
 
 from lsprotocol import types
 
-from redraft_dsl.check.resolve import RESAMPLINGS
-from redraft_dsl.editions import EDITIONS, LATEST
 from redraft_dsl.editor.documents import Examined
-from redraft_dsl.editor.names import Kind, defined
 from redraft_dsl.editor.offers import declared, layers, offer
 from redraft_dsl.editor.paths import files_below
 from redraft_dsl.editor.reusing import (
@@ -26,27 +23,17 @@ from redraft_dsl.editor.reusing import (
     overridden_values,
     versions,
 )
-from redraft_dsl.facts import KnownModels
 from redraft_dsl.geometry.masks import FORMATS
-from redraft_dsl.language import meanings, words
-from redraft_dsl.language.settings import BLOCKS, LINES, SOLVERS
+from redraft_dsl.language import words
+from redraft_dsl.language.language import Language
 from redraft_dsl.source import Span
-from redraft_dsl.syntax.mistake import Piece, tokens
+from redraft_dsl.syntax.mistake import VALUE, Token, tokens
+from redraft_dsl.syntax.names import Kind, defined
 from redraft_dsl.syntax.parse import accepted
 
-_START = re.compile(rf"^(?:{'|'.join(words.STATEMENTS)})(?![\w\-])", re.M)
 _PARTIAL = re.compile(r"([^\W\d][\w.\-]*)$")
 _RULE_OF = re.compile(r"(?<![\w\-])include\s+[^\W\d][\w\-]*\.([\w\-]*)$")
 _VERSION = re.compile(r'^\s*use\s+"([^"]*)"\s+([\w.]*)$')
-_KEYWORDS = (
-    *words.STATEMENTS,
-    *words.LINES,
-    *words.SHAPES,
-    *words.OPERATORS,
-    *words.INNER,
-    *words.AXES,
-)
-_VALUE = frozenset({"NUMBER", "WORD", "STRING"})
 _FILES = {
     "mask": (*(f".{name.lower()}" for name in FORMATS), ".jpg"),
     "weights": (".pth", ".pt", ".pkl", ".tar", ".safetensors", ".ckpt", ".bin"),
@@ -62,9 +49,15 @@ class Spot:
     ``given`` are the words of the block around it.
     """
 
-    before: tuple[Piece, ...]
+    before: tuple[Token, ...]
     accepts: frozenset[str]
     given: frozenset[str] = frozenset()
+
+    @property
+    def starts(self) -> str:
+        """The word of the statement, past an ``off``."""
+        texts = [token.text for token in self.before[:2]]
+        return texts[-1] if texts[:1] == ["off"] else "".join(texts[:1])
 
     @property
     def last(self) -> str:
@@ -82,10 +75,10 @@ class Spot:
         heads = self.blocks
         if not heads:
             return ""
-        return heads[-1][-1] if len(heads) > 1 else heads[0][0]
+        return heads[-1][-1] if len(heads) > 1 else self.starts
 
 
-def complete(examined: Examined, offset: int, models: KnownModels) -> list[types.CompletionItem]:
+def complete(examined: Examined, offset: int) -> list[types.CompletionItem]:
     """Everything that could stand at an offset."""
     text = examined.document.source.text
     line_start = text.rfind("\n", 0, offset) + 1
@@ -97,12 +90,12 @@ def complete(examined: Examined, offset: int, models: KnownModels) -> list[types
     line = text[line_start:offset]
     version = _VERSION.search(line)
     if version is not None:
-        return versions(examined, version[1], Span(line_start + version.start(2), offset), models)
+        return versions(examined, version[1], Span(line_start + version.start(2), offset))
     partial = _RULE_OF.search(line) or _PARTIAL.search(line)
     start = line_start + partial.start(1) if partial else offset
     found: dict[str, types.CompletionItem] = {}
-    for spot in _spots(text, line_start, start):
-        for item in _items(spot, examined, models):
+    for spot in _spots(text, line_start, start, examined.language):
+        for item in _items(spot, examined):
             found.setdefault(item.label, item)
     area = examined.document.text.range(Span(start, offset))
     for item in found.values():
@@ -122,115 +115,127 @@ def _open_quote(line: str) -> int | None:
     return at
 
 
-def _spots(text: str, line_start: int, start: int) -> Iterator[Spot]:
+def _spots(text: str, line_start: int, start: int, language: Language) -> Iterator[Spot]:
     """The ways to see the cursor: after the whole statement, and as a line that begins anew."""
-    begins = [match.start() for match in _START.finditer(text, 0, start)]
+    statement = _statement(language)
+    begins = [match.start() for match in statement.finditer(text, 0, start)]
     begin = begins[-1] if begins else 0
     before = tuple(tokens(text, begin, start))
     heads = tuple(_heads(before)) if begin < line_start else ()
-    given = _block_words(text, before, start)
+    given = _block_words(text, before, start, statement)
     line = text[max(line_start, begin) : start]
-    accepts = accepted(text[begin:start])
-    ended = not line.strip() and accepts is not None and "RULE" in accepts
+    accepts = accepted(text[begin:start], language)
+    ended = not line.strip() and accepts is not None and "OPERATION" in accepts
     if accepts is not None and not ended:
         yield Spot(before, accepts, given)
         if line.strip():
             return
     # A line of a block is mostly a line of the text, whatever is wrong with the lines above it.
     again = "".join(f"{' '.join(head)} {{ " for head in heads) + line
-    fresh = accepted(again)
+    fresh = accepted(again, language)
     if fresh is not None:
         yield Spot(tuple(tokens(again, 0, len(again))), fresh, given)
 
 
-def _block_words(text: str, before: tuple[Piece, ...], start: int) -> frozenset[str]:
+def _statement(language: Language) -> re.Pattern[str]:
+    """Where statements begin."""
+    return re.compile(rf"^(?:{'|'.join((*language.statements, 'off'))})(?![\w\-])", re.M)
+
+
+def _block_words(
+    text: str, before: tuple[Token, ...], start: int, statement: re.Pattern[str]
+) -> frozenset[str]:
     """The words of the innermost open block, those after the cursor too."""
     depth = 0
     found = set()
-    for piece in reversed(before):
-        depth += {"}": 1, "{": -1}.get(piece.text, 0)
+    for token in reversed(before):
+        depth += {"}": 1, "{": -1}.get(token.text, 0)
         if depth < 0:
             break
-        found.add(piece.text)
-    following = _START.search(text, start)
+        found.add(token.text)
+    following = statement.search(text, start)
     depth = 0
-    for piece in tokens(text, start, following.start() if following else len(text)):
-        depth += {"{": 1, "}": -1}.get(piece.text, 0)
+    for token in tokens(text, start, following.start() if following else len(text)):
+        depth += {"{": 1, "}": -1}.get(token.text, 0)
         if depth < 0:
             return frozenset(found)
-        found.add(piece.text)
+        found.add(token.text)
     return frozenset(found)
 
 
-def _heads(before: tuple[Piece, ...]) -> list[tuple[str, ...]]:
+def _heads(before: tuple[Token, ...]) -> list[tuple[str, ...]]:
     """For every block that is open at the end: the words that head it."""
     heads: list[tuple[str, ...]] = []
-    for at, piece in enumerate(before):
-        if piece.text == "{":
+    for at, token in enumerate(before):
+        if token.text == "{":
             length = 2 if heads else at
             heads.append(tuple(each.text for each in before[at - min(length, at) : at]))
-        elif piece.text == "}" and heads:
+        elif token.text == "}" and heads:
             heads.pop()
     return heads
 
 
-def _items(spot: Spot, examined: Examined, models: KnownModels) -> Iterator[types.CompletionItem]:
-    if "COPY" in spot.accepts and spot.blocks:
-        yield from _keys(spot)
-    elif spot.accepts >= _VALUE:
-        yield from _values(spot, examined, models)
+def _items(spot: Spot, examined: Examined) -> Iterator[types.CompletionItem]:
+    language = examined.language
+    if "LINE" in spot.accepts and spot.blocks:
+        yield from _keys(spot, examined)
+    elif spot.accepts >= VALUE:
+        yield from _values(spot, examined)
     else:
-        yield from _named(spot, examined, models)
-    allowed = LINES.get(spot.block, ()) if "COPY" in spot.accepts else words.LINES
-    for word in _KEYWORDS:
-        if word.upper() in spot.accepts and (word not in words.LINES or word in allowed):
-            yield offer(word, _KIND.Keyword, _about_word(word))
+        yield from _named(spot, examined)
+    for word, about in language.keywords.items():
+        if _fits(word, spot, language):
+            yield offer(word, _KIND.Keyword, about)
 
 
-def _about_word(word: str) -> str:
-    for table in (meanings.STATEMENTS, meanings.LINES, meanings.WORDS):
-        if word in table:
-            return table[word]
-    return ""
+def _fits(word: str, spot: Spot, language: Language) -> bool:
+    """Whether a word of the grammar may come next.
+
+    The grammar lets every line begin with ``like`` or ``each``; the rows say which lines do.
+    """
+    lines = language.lines_of(spot.block)
+    if "LINE" in spot.accepts:
+        return word in lines
+    if word in language.operation_words:
+        return "OPERATION" in spot.accepts
+    line = lines.get(spot.last)
+    if line is not None and word in ("like", "each"):
+        return line.found if word == "like" else line.each
+    return word.upper() in spot.accepts
 
 
-def _keys(spot: Spot) -> Iterator[types.CompletionItem]:
+def _keys(spot: Spot, examined: Examined) -> Iterator[types.CompletionItem]:
     """The settings of a block that it does not have yet."""
-    block = spot.block
-    specs = SOLVERS.get(block, {}) if len(spot.blocks) > 1 else BLOCKS.get(block, {})
-    for key in specs:
-        if key in spot.given:
-            continue
-        default = meanings.default_of(block, key, EDITIONS[LATEST])
-        detail = f"default {default}" if default is not None else ""
-        about = meanings.about_setting(block, key, EDITIONS[LATEST]) or ""
-        yield offer(key, _KIND.Property, about, detail)
+    for key, row in examined.language.block(spot.block).items():
+        if key not in spot.given:
+            default = row.default_text(examined.edition)
+            detail = f"default {default}" if default is not None else ""
+            yield offer(key, _KIND.Property, row.about(examined.edition), detail)
 
 
-def _values(spot: Spot, examined: Examined, models: KnownModels) -> Iterator[types.CompletionItem]:
+def _values(spot: Spot, examined: Examined) -> Iterator[types.CompletionItem]:
     """Values of the setting before the cursor; parameters may stand for any."""
-    key = spot.last
     if spot.block == "include":
-        yield from overridden_values(spot.before, examined, models)
+        yield from overridden_values(spot.before, examined)
         return
-    if spot.before[:1] and spot.before[0].text == "edition" and len(spot.before) == 1:
-        yield offer(str(LATEST), _KIND.Value, "The newest edition.")
+    if spot.before and spot.before[0].text == "edition" and len(spot.before) == 1:
+        yield offer(str(examined.editions.latest), _KIND.Value, "The newest edition.")
         return
-    spec = meanings.spec_of(spot.block, key)
-    if key == "arch":
-        for name in models.architectures:
+    if spot.last == "arch":
+        for name in examined.models.architectures:
             yield offer(name, _KIND.EnumMember, "An architecture that can be read.")
-    if spec is not None:
-        default = meanings.default_of(spot.block, key, EDITIONS[LATEST])
-        for choice in spec.choices:
-            about = meanings.SOLVER_MEANINGS.get(choice, "") if spec.kind == "solver" else ""
+    row = examined.language.block(spot.block).get(spot.last)
+    if row is not None:
+        default = row.default_text(examined.edition)
+        for choice in row.choices:
+            about = words.SOLVERS.get(choice, "") if row.kind == "group" else ""
             yield offer(choice, _KIND.EnumMember, about, "default" if choice == default else "")
-        if default is not None and not spec.choices:
-            yield offer(default, _KIND.Value, meanings.takes(spec), "default")
+        if default is not None and not row.choices:
+            yield offer(default, _KIND.Value, row.takes(), "default")
     yield from declared("parameter", examined)
 
 
-def _named(spot: Spot, examined: Examined, models: KnownModels) -> Iterator[types.CompletionItem]:
+def _named(spot: Spot, examined: Examined) -> Iterator[types.CompletionItem]:
     """Names, where the grammar takes one."""
     accepts, last = spot.accepts, spot.last
     if "LAYER" in accepts:
@@ -239,6 +244,9 @@ def _named(spot: Spot, examined: Examined, models: KnownModels) -> Iterator[type
     elif "IMAGE" in accepts:
         for name in defined(examined.tree, "latents"):
             yield offer(f"{name}[", _KIND.Variable, "Latents.", f"an image of {name}")
+        line = examined.language.lines_of(spot.block).get(last)
+        if line is not None and not line.single:
+            yield from declared("images", examined)
     elif "PLAIN_BOX" in accepts:
         # A region is not made of itself.
         own = spot.before[1].text if spot.before[0].text == "region" else ""
@@ -246,32 +254,31 @@ def _named(spot: Spot, examined: Examined, models: KnownModels) -> Iterator[type
     elif "NUMBER" in accepts and "WORD" in accepts:
         yield from declared("parameter", examined)
     elif "WORD" in accepts and spot.block == "include":
-        yield from overridden_keys(spot.before, spot.given, examined, models)
+        yield from overridden_keys(spot.before, spot.given, examined)
     elif last == "." and spot.before[0].text == "include":
-        yield from included_rules(spot.before[1].text, examined, models)
+        yield from included_rules(spot.before[1].text, examined)
     elif "WORD" in accepts:
-        yield from _names_after(last, spot, examined, models)
+        yield from _names_after(last, spot, examined)
 
 
-def _names_after(
-    last: str, spot: Spot, examined: Examined, models: KnownModels
-) -> Iterator[types.CompletionItem]:
+def _names_after(last: str, spot: Spot, examined: Examined) -> Iterator[types.CompletionItem]:
     kinds: dict[str, Kind] = {"include": "recipe", "of": "rule", "vary": "parameter"}
     if last in kinds:
         yield from declared(kinds[last], examined)
     if last == "model":
-        for name in models.names():
-            facts = models.listed[name]
+        for name in examined.models.names():
+            facts = examined.models.listed[name]
             size = f"{facts.image_size[1]} x {facts.image_size[0]} px"
             yield offer(name, _KIND.Module, "A model of the list.", f"{facts.arch}, {size}")
     elif last == ":":
         for name in words.TYPES:
             yield offer(name, _KIND.TypeParameter, "What the parameter can be.")
     elif last == "vary":
-        for name, about in meanings.SETTINGS["erase"].items():
-            yield offer(name, _KIND.Property, about, "of a rule")
+        rows = examined.language.settings
+        for row in (row for row in rows if row.name in examined.language.setting_words):
+            yield offer(row.name, _KIND.Property, row.meaning, "of a rule")
     elif len(spot.before) > 1 and spot.before[-2].text == "(":
-        for name in RESAMPLINGS:
+        for name in words.RESAMPLINGS:
             yield offer(name, _KIND.EnumMember, "How the mask is brought to another size.")
 
 

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lsprotocol import types
 from pygls.uris import to_fs_path
 
-import redraft_dsl
-from redraft_dsl import Checked, KnownModels, ModelFacts
-from redraft_dsl.check.context import setting_value
-from redraft_dsl.check.kept import Kept, keeping
+from redraft_dsl.check import Checked
 from redraft_dsl.editor.positions import Text
+from redraft_dsl.facts import KnownModels, ModelFacts
 from redraft_dsl.geometry.masks import path_fault
-from redraft_dsl.reading import MAX_BYTES
+from redraft_dsl.language.language import Language
+from redraft_dsl.reading import MAX_BYTES, loads
 from redraft_dsl.report.diagnostics import Diagnostic, error
 from redraft_dsl.source import Source
 from redraft_dsl.syntax import tree as s
-from redraft_dsl.syntax.parse import Pieces, remembering
-from redraft_dsl.syntax.tree import Tree
+from redraft_dsl.syntax.editions import SHIPPED, Editions, number_of
+from redraft_dsl.syntax.parse import parse
 
 FileFacts = Callable[[Path, str | None], ModelFacts | None]
 """Reads the head of a model file, given what the recipe says it is; None if that fails."""
@@ -44,14 +42,29 @@ class Document:
 
 @dataclass(frozen=True)
 class Examined:
-    """A document with what the checker made of it, and the facts of its model if they are known."""
+    """A document with what the checker made of it, and the facts of its model if they are known.
+
+    ``models`` is the model list that it was checked with, and ``editions`` those that there are.
+    """
 
     document: Document
     checked: Checked
     facts: ModelFacts | None
+    models: KnownModels
+    editions: Editions = SHIPPED
 
     @property
-    def tree(self) -> Tree:
+    def language(self) -> Language:
+        """The words that are known."""
+        return self.editions.language
+
+    @property
+    def edition(self) -> int:
+        """The edition whose defaults hold."""
+        return self.editions.number(number_of(self.tree))
+
+    @property
+    def tree(self) -> s.Tree:
         """What could be read of the text."""
         return self.checked.tree
 
@@ -71,13 +84,12 @@ class Documents:
 
     models: KnownModels
     file_facts: FileFacts
+    editions: Editions = SHIPPED
     encoding: str = types.PositionEncodingKind.Utf16.value
     home: Path = field(default_factory=Path)
     _open: dict[str, Document] = field(default_factory=dict)
     _examined: dict[str, Examined] = field(default_factory=dict)
     _heads: dict[tuple[Path, str | None, int, int], ModelFacts | None] = field(default_factory=dict)
-    _kept: Kept = field(default_factory=Kept)
-    _pieces: Pieces = field(default_factory=Pieces)
 
     def __iter__(self) -> Iterator[Document]:
         return iter(tuple(self._open.values()))
@@ -115,64 +127,51 @@ class Documents:
         self._examined.clear()
 
     def examine(self, document: Document) -> Examined:
-        """A document checked; the last state of each is remembered."""
+        """A document checked as a whole; what came of the last state of each is cached.
+
+        It may run in a thread of its own: nothing but that cache is changed.
+        """
         known = self._examined.get(document.uri)
-        if known is None or known.document is not document:
-            known = self._check(document, self._guess(known))
-            self._examined[document.uri] = known
-        return known
+        if known is not None and known.document is document:
+            return known
+        found = self._check(document)
+        if self._open.get(document.uri) is document:
+            self._examined[document.uri] = found
+        return found
 
-    @staticmethod
-    def _guess(known: Examined | None) -> ModelFacts | None:
-        """The model file's facts of the state before, which are mostly those of this one."""
-        return known.facts if known is not None and _model_file(known.tree) else None
-
-    def _check(self, document: Document, guess: ModelFacts | None) -> Examined:
+    def _check(self, document: Document) -> Examined:
         if len(document.source.text) > MAX_BYTES:
-            return Examined(document, _too_large(document.source), None)
-        checked = self._checked(document, guess)
-        facts = self._facts(document, checked.tree)
-        if facts != guess and (_model_file(checked.tree) or guess is not None):
-            checked = self._checked(document, facts if _model_file(checked.tree) else None)
-        return Examined(document, checked, facts)
+            checked = _too_large(document.source)
+            return Examined(document, checked, None, self.models, self.editions)
+        model = _single_model(parse(document.source, self.editions.language).tree)
+        head = self._head(document, model.block) if model and model.block else None
+        checked = loads(
+            document.text.raw,
+            self.models,
+            folder=document.folder,
+            path=document.source.path,
+            facts=head,
+            editions=self.editions,
+        )
+        listed = model if model and model.block is None else None
+        facts = self.models.listed.get(listed.name.text) if listed else head
+        return Examined(document, checked, facts, self.models, self.editions)
 
-    def _checked(self, document: Document, facts: ModelFacts | None) -> Checked:
-        with self.at_hand():
-            return redraft_dsl.loads(
-                document.text.raw,
-                self.models,
-                folder=document.folder,
-                path=document.source.path,
-                facts=facts,
-            )
-
-    @contextmanager
-    def at_hand(self) -> Iterator[None]:
-        """Let what reads masks or parses inside use what was read before."""
-        with keeping(self._kept), remembering(self._pieces):
-            yield
-
-    def _facts(self, document: Document, tree: Tree) -> ModelFacts | None:
-        """The facts of the one model that a recipe names."""
-        named = [node for node in tree.statements if isinstance(node, s.ModelStatement)]
-        if len(named) != 1:
+    def _head(self, document: Document, block: s.Block) -> ModelFacts | None:
+        """The facts of a model that is given by its file, read once for each state of it."""
+        weights, arch = s.settings(block, "weights"), s.settings(block, "arch")
+        if not weights or not isinstance(weights[0].value, s.Text):
             return None
-        if named[0].block is None:
-            return self.models.listed.get(named[0].name.text)
-        weights = setting_value(named[0].block, "weights")
-        arch = setting_value(named[0].block, "arch")
-        if not isinstance(weights, s.Text) or path_fault(weights.text) is not None:
+        if path_fault(weights[0].value.text) is not None:
             return None
-        return self._head(document.folder / weights.text, arch.text if arch else None)
-
-    def _head(self, path: Path, arch: str | None) -> ModelFacts | None:
+        path, name = document.folder / weights[0].value.text, arch[0].value.text if arch else None
         try:
             status = path.stat()
         except (OSError, ValueError):
             return None
-        key = (path, arch, status.st_mtime_ns, status.st_size)
+        key = (path, name, status.st_mtime_ns, status.st_size)
         if key not in self._heads:
-            self._heads[key] = self.file_facts(path, arch)
+            self._heads[key] = self.file_facts(path, name)
         return self._heads[key]
 
 
@@ -185,10 +184,10 @@ def path_of(uri: str) -> Path | None:
     return Path(found) if found else None
 
 
-def _model_file(tree: Tree) -> bool:
-    """Whether the recipe's model is given by its file."""
+def _single_model(tree: s.Tree) -> s.ModelStatement | None:
+    """The one model that a recipe names."""
     named = [node for node in tree.statements if isinstance(node, s.ModelStatement)]
-    return len(named) == 1 and named[0].block is not None
+    return named[0] if len(named) == 1 else None
 
 
 def _too_large(source: Source) -> Checked:
@@ -200,4 +199,4 @@ def _too_large(source: Source) -> Checked:
         "",
         f"{len(source.text)} characters; at most {MAX_BYTES} are read",
     )
-    return Checked(None, (problem,), {}, source, Tree(()))
+    return Checked(None, (problem,), {}, source, s.Tree(()))

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from redraft_dsl.check.context import whole
-from redraft_dsl.check.measure import TOUCHED
-from redraft_dsl.check.resolve import Regions, resolve_all
+from redraft_dsl.check.resolve import Regions, images_of, resolve_all
 from redraft_dsl.facts import LayerFacts, ModelFacts
-from redraft_dsl.geometry.masks import MaskError, MaskFile, read_mask
+from redraft_dsl.geometry.masks import MaskError, MaskFile, png_of, read_mask
+from redraft_dsl.geometry.measure import TOUCHED, Measure
 from redraft_dsl.recipe import model as r
 from redraft_dsl.syntax import tree as s
 
@@ -39,8 +38,7 @@ class Figures:
     @cached_property
     def regions(self) -> Regions:
         """What every name stands for."""
-        definitions = tuple(n for n in self.tree.statements if isinstance(n, s.RegionStatement))
-        return resolve_all(definitions, self.tree, self.folder)
+        return resolve_all(self.tree, self.folder)
 
     def at(self, expr: s.RegionExpr, layer: LayerFacts | None, *, keys: bool) -> str | None:
         """A region, and how much of a layer's keys (or values) it covers."""
@@ -65,17 +63,33 @@ class Figures:
         for item in node.block.items:
             if item.key.text != "context" or not isinstance(item, s.PlaceLine | s.MatchLine):
                 continue
-            place = item.like if isinstance(item, s.MatchLine) else item.place
+            place = s.place_of(item)
             cells = self._cells(place.region, layer.key_size) if place else None
-            times = whole(item.top) if isinstance(item, s.MatchLine) else 1
-            if cells is None or times is None:
+            times = item.top.whole if isinstance(item, s.MatchLine) else self.images(place)
+            if cells is None or not times:
                 return "?"
             total += cells[0] * times
         return str(total)
 
+    def images(self, place: s.PlaceExpr | None) -> int:
+        """How many images a place names."""
+        if place is None:
+            return 0
+        named = place.images
+        if isinstance(named, s.Images):
+            return len(images_of(named))
+        for node in self.tree.statements:
+            if isinstance(node, s.ImagesStatement) and node.name.text == named.name.text:
+                return len(images_of(node.images))
+        return 0
+
+    def _region(self, expr: s.RegionExpr) -> r.Region | None:
+        found = self.regions.resolve(expr)
+        return None if found is None or found.is_oversized else found.region
+
     def _outline(self, expr: s.RegionExpr) -> str | None:
         """What kind of region it is, and the size of the smallest box around it."""
-        region = self.regions.resolve(expr)
+        region = self._region(expr)
         if region is None:
             return None
         kind = f"region `{expr.name.text}`" if isinstance(expr, s.Named) else _KINDS[type(region)]
@@ -86,19 +100,17 @@ class Figures:
         """Width and height in pixels."""
         if self.facts is None:
             return None
-        from redraft_dsl.geometry.regions import coverage, pixels
-
         height, width = self.facts.image_size
         if isinstance(region, r.Box):
-            x, y = ([pixels(e, n) for e in b] for b, n in ((region.x, width), (region.y, height)))
+            x, y = ([e.pixels(n) for e in b] for b, n in ((region.x, width), (region.y, height)))
             return round(x[1] - x[0], 2), round(y[1] - y[0], 2)
         try:
-            rows, columns = (coverage(region, (height, width), self.folder) > 0).nonzero()
+            bounds = Measure((height, width), self.folder).bounds(region)
         except MaskError:
             return None
-        if not len(rows):
+        if bounds is None:
             return 0.0, 0.0
-        return float(columns.max() - columns.min() + 1), float(rows.max() - rows.min() + 1)
+        return bounds.x1 - bounds.x0, bounds.y1 - bounds.y0
 
     def _share(self, expr: s.RegionExpr, layer: LayerFacts, *, keys: bool) -> str:
         size = layer.key_size if keys else layer.value_size
@@ -111,7 +123,7 @@ class Figures:
 
     def _cells(self, expr: s.RegionExpr, size: tuple[int, int]) -> tuple[int, float] | None:
         """How many cells a region touches, and the sum of their shares."""
-        region = self.regions.resolve(expr)
+        region = self._region(expr)
         if region is None or self.facts is None:
             return None
         from redraft_dsl.geometry.regions import on_grid
@@ -134,7 +146,6 @@ class Figures:
 
 def thumbnail(mask: MaskFile) -> str:
     """A mask as a ``data:`` address of a small PNG. Raises ``MaskError`` when damaged."""
-    from redraft_dsl.geometry.masks import png_of
     from redraft_dsl.geometry.regions import resample
 
     height, width = mask.size

@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from functools import partial
 
 from redraft_dsl.check.binding import bind
-from redraft_dsl.check.context import edition_of, settings, whole
-from redraft_dsl.check.mentions import parts
-from redraft_dsl.editions import EDITIONS, LATEST, Defaults
+from redraft_dsl.check.resolve import images_of
 from redraft_dsl.editor.about import about_included, about_parameter, about_recipe, kind_of
 from redraft_dsl.editor.documents import Examined
 from redraft_dsl.editor.figures import Figures
-from redraft_dsl.editor.names import at
 from redraft_dsl.editor.offers import about_layer, layer_line
-from redraft_dsl.facts import KnownModels, LayerFacts
-from redraft_dsl.language import meanings
+from redraft_dsl.facts import LayerFacts
+from redraft_dsl.language import words
 from redraft_dsl.report.explain import explain
 from redraft_dsl.source import Span
+from redraft_dsl.syntax import format as layout
 from redraft_dsl.syntax import tree as s
+from redraft_dsl.syntax.names import at
 
 _CODE = re.compile(r"RD\d{3}")
 _FENCE = re.compile(r"^(```|#)", re.M)
@@ -34,12 +33,12 @@ class Target:
     say: Callable[[], str | None]
 
 
-def hover(examined: Examined, offset: int, models: KnownModels) -> tuple[str, Span] | None:
+def hover(examined: Examined, offset: int) -> tuple[str, Span] | None:
     """What is known about the place (Markdown), and how far that place reaches."""
     said: list[str] = []
     span: Span | None = None
     for target in sorted(
-        _targets(examined, offset, models), key=lambda each: each.span[1] - each.span[0]
+        _targets(examined, offset), key=lambda each: each.span.end - each.span.start
     ):
         text = target.say()
         if text:
@@ -72,25 +71,20 @@ def story_of(code: str) -> str:
     return f"**{title.lstrip('# ')}**\n\n{body.strip()}".strip()
 
 
-def _targets(examined: Examined, offset: int, models: KnownModels) -> Iterator[Target]:
+def _targets(examined: Examined, offset: int) -> Iterator[Target]:
     named = at(examined.tree, offset)
     if named is not None and named.kind == "parameter":
-        yield Target(named.span, partial(about_parameter, named, examined, models))
+        yield Target(named.span, partial(about_parameter, named, examined))
     # Parameters stand in their places, so that regions can be measured; spans stay the same.
-    bound = bind(examined.tree).tree
+    bound = bind(examined.tree, examined.language).tree
     figures = Figures(bound, examined.document.folder, examined.facts)
-    defaults = EDITIONS.get(edition_of(_editions(bound)) or LATEST, EDITIONS[LATEST])
     for written, node in zip(examined.tree.statements, bound.statements, strict=True):
         if not node.span.start <= offset <= node.span.end:
             continue
-        pointed = _Pointed(examined, figures, defaults, models)
+        pointed = _Pointed(examined, figures)
         for target in pointed.targets(written if isinstance(node, s.Broken) else node):
             if target.span.start <= offset <= target.span.end:
                 yield target
-
-
-def _editions(tree: s.Tree) -> tuple[s.EditionLine, ...]:
-    return tuple(node for node in tree.statements if isinstance(node, s.EditionLine))
 
 
 @dataclass(frozen=True)
@@ -99,15 +93,14 @@ class _Pointed:
 
     examined: Examined
     figures: Figures
-    defaults: Defaults
-    models: KnownModels
 
     def targets(self, node: s.Statement) -> Iterator[Target]:
         """All of them, whole before part."""
-        keyword = _keyword(node, self.examined.document.source.text)
-        if keyword in meanings.STATEMENTS:
-            span = Span(node.span.start, node.span.start + len(keyword))
-            yield Target(span, lambda: meanings.STATEMENTS[keyword])
+        start = node.kind.span.start if isinstance(node, s.Operation) else node.span.start
+        keyword = _keyword(self.examined.document.source.text, start)
+        if keyword in self.examined.language.statements:
+            meaning = self.examined.language.statements[keyword]
+            yield Target(Span(start, start + len(keyword)), lambda: meaning)
         match node:
             case s.ModelStatement():
                 yield Target(node.name.span, self.model)
@@ -118,25 +111,26 @@ class _Pointed:
             case s.RegionStatement():
                 yield Target(node.name.span, partial(self.figures.everywhere, node.region))
                 yield from self.regions(node.region, self.figures.everywhere)
+            case s.ImagesStatement():
+                yield from self.images(node.images, node.name.span)
             case s.Operation():
                 yield from self.operation(node)
             case s.UseLine():
-                about = partial(about_recipe, node.name.text, self.examined, self.models)
+                about = partial(about_recipe, node.name.text, self.examined)
                 yield Target(node.path.span.to(node.name.span), about)
             case s.Include():
                 yield from self.included(node)
 
     def included(self, node: s.Include) -> Iterator[Target]:
         """The recipe and the rule that an ``include`` names, and the keys that it gives."""
-        about = partial(about_recipe, node.alias.text, self.examined, self.models)
+        about = partial(about_recipe, node.alias.text, self.examined)
         yield Target(node.alias.span, about)
-        rule = partial(about_included, node, self.examined, self.models)
+        rule = partial(about_included, node, self.examined)
         yield Target(node.rule.span, rule)
         yield Target(node.name.span, rule)
-        kind = kind_of(node, self.examined, self.models)
+        kind = kind_of(node, self.examined)
         for item in node.block.items if node.block else ():
-            key = item.key
-            yield Target(key.span, partial(meanings.about_setting, kind, key.text, self.defaults))
+            yield self.setting(kind, item.key)
 
     def operation(self, node: s.Operation) -> Iterator[Target]:
         """A rule's name, layer, lines and settings."""
@@ -147,16 +141,38 @@ class _Pointed:
             yield Target(node.layer.span, lambda: about)
         yield from self.settings(node.kind.text, node.block)
         for item in node.block.items:
-            key = item.key
-            if isinstance(item, s.PlaceLine | s.MatchLine):
-                yield Target(key.span, partial(meanings.LINES.get, key.text))
-            place = item.like if isinstance(item, s.MatchLine) else getattr(item, "place", None)
-            if isinstance(place, s.PlaceExpr):
-                start = place.latents.span.start
-                span = Span(start, start + len(place.latents.text))
-                yield Target(span, partial(self.latents, place.latents.text))
-                measured = partial(self.figures.at, layer=layer, keys=key.text == "context")
+            row = self.examined.language.lines_of(node.kind.text).get(item.key.text)
+            if row is not None and isinstance(item, s.PlaceLine | s.MatchLine):
+                yield Target(item.key.span, partial(str, row.meaning))
+            place = s.place_of(item)
+            if place is not None:
+                yield from self.images(place.images)
+                keys = row is not None and row.grid == "keys"
+                measured = partial(self.figures.at, layer=layer, keys=keys)
                 yield from self.regions(place.region, measured)
+
+    def images(self, images: s.Images | s.ImagesName, name: Span | None = None) -> Iterator[Target]:
+        """The latents of images, or what their name stands for."""
+        if isinstance(images, s.ImagesName):
+            yield Target(images.span, partial(self.named_images, images.name.text))
+            return
+        start = images.latents.span.start
+        span = Span(start, start + len(images.latents.text))
+        yield Target(span, partial(self.latents, images.latents.text))
+        if name is not None:
+            yield Target(name, partial(self.counted, images))
+
+    def named_images(self, name: str) -> str | None:
+        """The images that a name stands for."""
+        for node in self.examined.tree.statements:
+            if isinstance(node, s.ImagesStatement) and node.name.text == name:
+                return self.counted(node.images)
+        return None
+
+    def counted(self, images: s.Images) -> str:
+        """A list of images, and how many they are."""
+        count = len(images_of(images))
+        return f"`{layout.images(images)}`: {count} image{'s' if count != 1 else ''}"
 
     def regions(
         self, region: s.RegionExpr, say: Callable[[s.RegionExpr], str | None]
@@ -164,7 +180,7 @@ class _Pointed:
         """A region and what it is joined from."""
         yield Target(region.span, partial(say, region))
         if isinstance(region, s.Joined):
-            for part in parts(region):
+            for part in s.parts(region):
                 yield Target(part.span, partial(say, part))
 
     def settings(self, block: str, node: s.Block | None) -> Iterator[Target]:
@@ -172,12 +188,16 @@ class _Pointed:
         for item in node.items if node else ():
             if not isinstance(item, s.Setting):
                 continue
-            key, value = item.key, item.value
-            about = partial(meanings.about_setting, block, key.text, self.defaults)
-            yield Target(key.span, about)
-            if key.text == "solver":
-                yield Target(value.span, partial(meanings.SOLVER_MEANINGS.get, value.text))
+            yield self.setting(block, item.key)
+            value, row = item.value, self.examined.language.block(block).get(item.key.text)
+            if row is not None and row.kind == "group":
+                yield Target(value.span, partial(words.SOLVERS.get, value.text))
                 yield from self.settings(value.text, item.block)
+
+    def setting(self, block: str, key: s.Word) -> Target:
+        """The word of a setting."""
+        row = self.examined.language.block(block).get(key.text)
+        return Target(key.span, lambda: row.about(self.examined.edition) if row else None)
 
     def model(self) -> str | None:
         """The model's picture and layers."""
@@ -199,11 +219,15 @@ class _Pointed:
 
     def cost(self, node: s.Operation, layer: LayerFacts) -> str:
         """What a rule listens to, and how much has to be solved for."""
-        given = settings(node.block, "rank")
-        rank = whole(given[0].value) if given else self.defaults.rank
+        given = [item.value for item in s.settings(node.block, "rank")]
+        row = self.examined.language.block(node.kind.text)["rank"]
+        rank = row.default(self.examined.edition)
+        if given:
+            rank = given[0].whole if isinstance(given[0], s.Number) else None
         marks = [item for item in node.block.items if isinstance(item, s.PlaceLine)]
-        marked = sum(mark.key.text == "context" for mark in marks)
-        tops = [whole(item.top) or 0 for item in node.block.items if isinstance(item, s.MatchLine)]
+        contexts = [mark.place for mark in marks if mark.key.text == "context"]
+        marked = sum(map(self.figures.images, contexts))
+        tops = [item.top.whole or 0 for item in node.block.items if isinstance(item, s.MatchLine)]
         matched = f" and up to {sum(tops)} by match" if tops else ""
         lines = [
             f"`{node.kind.text} {node.name.text}` at `{layer.name}` ({layer_line(layer)})",
@@ -213,7 +237,7 @@ class _Pointed:
         taps = layer.kernel[0] * layer.kernel[1]
         if node.kind.text == "zero":
             lines.append("Nothing has to be solved for.")
-        elif rank is not None:
+        elif isinstance(rank, int):
             lines.append(
                 f"Rank {rank}: {rank * taps} unknowns ({rank} x {taps} taps) for each of "
                 f"{layer.out_channels} output channels."
@@ -221,6 +245,6 @@ class _Pointed:
         return "\n\n".join(lines)
 
 
-def _keyword(node: s.Statement, text: str) -> str:
-    word = re.compile(r"[a-z]+").match(text, node.span.start)
+def _keyword(text: str, start: int) -> str:
+    word = re.compile(r"[a-z]+").match(text, start)
     return word[0] if word else ""

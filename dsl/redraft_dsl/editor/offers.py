@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from lsprotocol import types
 
 from redraft_dsl.editor.documents import Examined
-from redraft_dsl.editor.names import Kind, defined
 from redraft_dsl.facts import LayerFacts
 from redraft_dsl.syntax import tree as s
+from redraft_dsl.syntax.names import Kind, defined
 
 _KIND = types.CompletionItemKind
 
@@ -46,7 +46,10 @@ def declared(kind: Kind, examined: Examined) -> Iterator[types.CompletionItem]:
 def _definition(kind: Kind, name: str, examined: Examined) -> str:
     """The line that declares a name."""
     for node in examined.tree.statements:
-        if isinstance(node, s.RegionStatement | s.ParamLine) and node.name.text == name:
+        if (
+            isinstance(node, s.RegionStatement | s.ImagesStatement | s.ParamLine)
+            and node.name.text == name
+        ):
             line = examined.document.source.text[node.span.start : node.span.end]
             return f"```redraft\n{line}\n```"
     return f"A {kind} of this recipe."

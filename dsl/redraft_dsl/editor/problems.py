@@ -41,10 +41,11 @@ def message(problem: Diagnostic) -> str:
 
 
 def _related(note: Note, document: Document) -> types.DiagnosticRelatedInformation:
-    if note.source is not None:
+    other = note.span.source if note.span else None
+    if other is not None:
         # A recipe that this one uses: its text is at hand, and its path says where it is.
-        text = Text(note.source.text, note.source.path, document.text.encoding)
-        uri = (document.folder / note.source.path).resolve().as_uri()
+        text = Text(other.text, other.path, document.text.encoding)
+        uri = (document.folder / other.path).resolve().as_uri()
         area = text.range(note.span or Span(0, 0))
     else:
         uri, area = document.uri, document.text.range(note.span or Span(0, 0))

@@ -6,37 +6,30 @@ from collections.abc import Iterator, Mapping
 
 from lsprotocol import types
 
-from redraft_dsl.check.overriding import LAYER
-from redraft_dsl.editions import EDITIONS, LATEST
+from redraft_dsl.check.binding import LAYER
 from redraft_dsl.editor.documents import Examined
 from redraft_dsl.editor.offers import declared, layers, offer
 from redraft_dsl.editor.used import UsedRecipe, short, text_of, used_as, used_from, values_of
-from redraft_dsl.facts import KnownModels
-from redraft_dsl.language import meanings
-from redraft_dsl.language.settings import BLOCKS
+from redraft_dsl.language import words
 from redraft_dsl.source import Span
 from redraft_dsl.syntax import tree as s
 from redraft_dsl.syntax.format import parameter, value
-from redraft_dsl.syntax.mistake import Piece
+from redraft_dsl.syntax.mistake import Token
 
 _KIND = types.CompletionItemKind
 
 
-def included_rules(
-    alias: str, examined: Examined, models: KnownModels
-) -> Iterator[types.CompletionItem]:
+def included_rules(alias: str, examined: Examined) -> Iterator[types.CompletionItem]:
     """The rules of the recipe that goes by a name."""
-    used = used_as(examined, alias, models)
+    used = used_as(examined, alias)
     for name, node in used.rules.items() if used is not None else ():
         rule = used.rule(name) if used else None
         yield offer(name, _KIND.Function, text_of(rule) if rule else "", short(node))
 
 
-def versions(
-    examined: Examined, path: str, typed: Span, models: KnownModels
-) -> list[types.CompletionItem]:
+def versions(examined: Examined, path: str, typed: Span) -> list[types.CompletionItem]:
     """The version of the recipe at a path."""
-    used = used_from(examined, path, models)
+    used = used_from(examined, path)
     header = used.header if used is not None else None
     if header is None:
         return []
@@ -46,10 +39,10 @@ def versions(
 
 
 def overridden_keys(
-    before: tuple[Piece, ...], given: frozenset[str], examined: Examined, models: KnownModels
+    before: tuple[Token, ...], given: frozenset[str], examined: Examined
 ) -> Iterator[types.CompletionItem]:
     """What an included rule takes values for: its settings, its layer, its recipe's parameters."""
-    used, name = _included(before, examined, models)
+    used, name = _included(before, examined)
     if used is None:
         return
     for line in used.params.values():
@@ -57,46 +50,45 @@ def overridden_keys(
             about = f"A parameter of {used.where}.\n\n```redraft\n{parameter(line)}\n```"
             yield offer(line.name.text, _KIND.Variable, about, f"{value(line.default)} there")
     kind, there = _rule(used, name)
-    for key in (*BLOCKS.get(kind, ()), *([LAYER] if kind else [])):
+    rows = examined.language.block(kind)
+    for key in (*rows, *([LAYER] if kind else [])):
         if key not in given:
-            about = meanings.about_setting(kind, key, EDITIONS[LATEST]) or meanings.WORDS["at"]
+            about = rows[key].about(examined.edition) if key in rows else words.INNER["at"]
             detail = f"{there[key]} there" if key in there else ""
             yield offer(key, _KIND.Property, about, detail)
 
 
 def overridden_values(
-    before: tuple[Piece, ...], examined: Examined, models: KnownModels
+    before: tuple[Token, ...], examined: Examined
 ) -> Iterator[types.CompletionItem]:
     """Values for the key before the ``=``; this recipe's parameters may stand for any."""
     key = before[-2].text
-    used, name = _included(before, examined, models)
+    used, name = _included(before, examined)
     line = used.params.get(key) if used is not None else None
     if line is not None:
-        words = [limit.text for limit in line.limits if isinstance(limit, s.Word)]
-        for word in words or [value(line.default)]:
+        limits = [limit.text for limit in line.limits if isinstance(limit, s.Word)]
+        for word in limits or [value(line.default)]:
             detail = "default" if word == value(line.default) else ""
-            yield offer(word, _KIND.EnumMember if words else _KIND.Value, "", detail)
+            yield offer(word, _KIND.EnumMember if limits else _KIND.Value, "", detail)
     elif key == LAYER:
         yield from layers(examined)
     else:
         kind, there = _rule(used, name) if used is not None else ("", {})
-        spec = meanings.spec_of(kind, key)
-        default = there.get(key) or meanings.default_of(kind, key, EDITIONS[LATEST])
-        choices = spec.choices if spec is not None else ()
-        for choice in choices or ([default] if spec is not None and default else []):
+        row = examined.language.block(kind).get(key)
+        default = there.get(key) or (row.default_text(examined.edition) if row else None)
+        choices = row.choices if row is not None else ()
+        for choice in choices or ([default] if row is not None and default else []):
             detail = "there" if choice == there.get(key) else ""
             yield offer(choice, _KIND.EnumMember if choices else _KIND.Value, "", detail)
     yield from declared("parameter", examined)
 
 
-def _included(
-    before: tuple[Piece, ...], examined: Examined, models: KnownModels
-) -> tuple[UsedRecipe | None, str]:
+def _included(before: tuple[Token, ...], examined: Examined) -> tuple[UsedRecipe | None, str]:
     """The recipe and the rule that an ``include ALIAS.RULE`` names."""
-    words = [piece.text for piece in before[1:4] if piece.text != "."]
-    if len(words) < 2:
+    named = [token.text for token in before[1:4] if token.text != "."]
+    if len(named) < 2:
         return None, ""
-    return used_as(examined, words[0], models), words[1]
+    return used_as(examined, named[0]), named[1]
 
 
 def _rule(used: UsedRecipe, name: str) -> tuple[str, Mapping[str, str]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gc
+import inspect
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,22 +17,19 @@ from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from redraft_dsl.editor.complete import complete
 from redraft_dsl.editor.documents import Document, Documents, Examined, FileFacts, path_of
-from redraft_dsl.editor.fixes import Edit, Fix, fixes
 from redraft_dsl.editor.hover import hover
-from redraft_dsl.editor.names import Occurrence, at, elsewhere, objection, same
 from redraft_dsl.editor.problems import problems
 from redraft_dsl.editor.symbols import folds, symbols
 from redraft_dsl.editor.used import used_as, used_from
 from redraft_dsl.facts import KnownModels
-from redraft_dsl.source import Span
-from redraft_dsl.syntax.format import format_text
+from redraft_dsl.report.diagnostics import Fix
+from redraft_dsl.source import Edit, Span
+from redraft_dsl.syntax.editions import SHIPPED, Editions, format_text
+from redraft_dsl.syntax.names import Occurrence, at, elsewhere, objection, same
 from redraft_dsl.syntax.tree import UseLine
 
-DELAY = 0.002
-"""Seconds that a check waits for the next keystroke; only the newest state is checked."""
-
-IDLE = 2.0
-"""Seconds without a check after which memory is tidied up."""
+DELAY = 0.1
+"""Seconds without a keystroke after which a document is checked, as a whole."""
 
 T = TypeVar("T")
 
@@ -66,13 +64,20 @@ class Protocol(LanguageServerProtocol):
 
 
 class Server(LanguageServer):
-    """Everything that an editor may ask about recipes."""
+    """Everything that an editor may ask about recipes.
 
-    def __init__(self, version: str, models: KnownModels, file_facts: FileFacts) -> None:
+    Documents are checked, and questions answered, in a thread of their own, one after another; the
+    protocol is served meanwhile.
+    """
+
+    def __init__(
+        self, version: str, models: KnownModels, file_facts: FileFacts, editions: Editions
+    ) -> None:
         super().__init__("redraft", version, protocol_cls=Protocol)
-        self.documents = Documents(models, file_facts)
+        self.documents = Documents(models, file_facts, editions)
         self._waiting: dict[str, asyncio.TimerHandle] = {}
-        self._tidying: asyncio.TimerHandle | None = None
+        self._checks: set[asyncio.Task[None]] = set()
+        self._worker = ThreadPoolExecutor(1, "redraft-check")
 
     @property
     def ended_well(self) -> bool:
@@ -80,10 +85,11 @@ class Server(LanguageServer):
         return self.protocol._shutdown
 
     def check_soon(self, uri: str) -> None:
-        """Check a document in a moment, as it will be then."""
-        if uri not in self._waiting:
-            loop = asyncio.get_running_loop()
-            self._waiting[uri] = loop.call_later(DELAY, self._check, uri)
+        """Check a document when no keystroke has come for a moment, as it will be then."""
+        if uri in self._waiting:
+            self._waiting[uri].cancel()
+        loop = asyncio.get_running_loop()
+        self._waiting[uri] = loop.call_later(DELAY, self._begin, uri)
 
     def check_all(self) -> None:
         """Check everything anew: files beside the documents may have changed."""
@@ -91,51 +97,51 @@ class Server(LanguageServer):
         for document in self.documents:
             self.check_soon(document.uri)
 
-    def _check(self, uri: str) -> None:
+    def _begin(self, uri: str) -> None:
         self._waiting.pop(uri, None)
+        task = asyncio.get_running_loop().create_task(self._check(uri))
+        self._checks.add(task)
+        task.add_done_callback(self._checks.discard)
+
+    async def _check(self, uri: str) -> None:
         document = self.documents.get(uri)
-        if document is not None:
-            self.publish(uri, document.version, problems(self.documents.examine(document)))
-        if self._tidying is not None:
-            self._tidying.cancel()
-        self._tidying = asyncio.get_running_loop().call_later(IDLE, _tidy)
+        if document is None:
+            return
+        found = await self._work(lambda: problems(self.documents.examine(document)))
+        if self.documents.get(uri) is document:
+            self.publish(uri, document.version, found)
 
     def publish(self, uri: str, version: int | None, found: list[types.Diagnostic]) -> None:
         """Show what is wrong with a document."""
         self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found, version))
 
-    def ask(self, uri: str, answer: Callable[[Examined], T]) -> T | None:
-        """Answer a question about a document; None where it is not open."""
+    async def ask(self, uri: str, answer: Callable[[Examined], T]) -> T | None:
+        """Answer a question about a document as it is now; None where it is not open."""
         document = self.documents.get(uri)
         if document is None:
             return None
-        with self.documents.at_hand():
-            return answer(self.documents.examine(document))
+        return await self._work(lambda: answer(self.documents.examine(document)))
+
+    async def _work(self, task: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, task)
 
 
-def _tidy() -> None:
-    """Collect what is lost; what is left is not looked through again."""
-    gc.collect()
-    gc.freeze()
-
-
-def make_server(version: str, models: KnownModels, file_facts: FileFacts) -> Server:
+def make_server(
+    version: str, models: KnownModels, file_facts: FileFacts, editions: Editions = SHIPPED
+) -> Server:
     """A server that is ready to be started.
 
     Args:
         version: redraft's, which editors show.
         models: the model list.
         file_facts: reads the head of a model file; None when that fails.
+        editions: the editions of the language that there are.
 
     """
-    # The collector would walk the remembered trees in the middle of a keystroke; what it finds can
-    # wait until nobody types.
-    gc.disable()
-    server = Server(version, models, file_facts)
+    server = Server(version, models, file_facts, editions)
     logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_news)
     for feature, handler, options in _FEATURES:
         server.feature(feature, options)(_bound(handler, server))
-    _tidy()
     return server
 
 
@@ -145,10 +151,13 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 
 def _bound(handler: Callable[[Server, Any], Any], server: Server) -> Callable[[Any], Any]:
-    def bound(params: Any) -> Any:
+    async def answer(params: Any) -> Any:
+        return await handler(server, params)
+
+    def note(params: Any) -> Any:
         return handler(server, params)
 
-    return bound
+    return answer if inspect.iscoroutinefunction(handler) else note
 
 
 def _initialize(server: Server, params: types.InitializeParams) -> None:
@@ -164,32 +173,32 @@ def _files_changed(server: Server, _params: Any) -> None:
     server.check_all()
 
 
-def _completion(server: Server, params: types.CompletionParams) -> list[types.CompletionItem]:
+async def _completion(server: Server, params: types.CompletionParams) -> list[types.CompletionItem]:
     def answer(examined: Examined) -> list[types.CompletionItem]:
         offset = examined.document.text.offset(params.position)
-        return complete(examined, offset, server.documents.models)
+        return complete(examined, offset)
 
-    return server.ask(params.text_document.uri, answer) or []
+    return (await server.ask(params.text_document.uri, answer)) or []
 
 
-def _hover(server: Server, params: types.HoverParams) -> types.Hover | None:
+async def _hover(server: Server, params: types.HoverParams) -> types.Hover | None:
     def answer(examined: Examined) -> types.Hover | None:
         text = examined.document.text
-        found = hover(examined, text.offset(params.position), server.documents.models)
+        found = hover(examined, text.offset(params.position))
         if found is None:
             return None
         content = types.MarkupContent(types.MarkupKind.Markdown, found[0])
         return types.Hover(content, text.range(found[1]))
 
-    return server.ask(params.text_document.uri, answer)
+    return await server.ask(params.text_document.uri, answer)
 
 
-def _definition(server: Server, params: types.DefinitionParams) -> list[types.Location]:
+async def _definition(server: Server, params: types.DefinitionParams) -> list[types.Location]:
     def answer(examined: Examined) -> list[types.Location]:
         text = examined.document.text
         offset = text.offset(params.position)
         found = at(examined.tree, offset)
-        other = _elsewhere(server, examined, found, offset)
+        other = _elsewhere(examined, found, offset)
         if other is not None:
             return [other]
         return [
@@ -198,27 +207,25 @@ def _definition(server: Server, params: types.DefinitionParams) -> list[types.Lo
             if each.defines
         ]
 
-    return server.ask(params.text_document.uri, answer) or []
+    return (await server.ask(params.text_document.uri, answer)) or []
 
 
-def _elsewhere(
-    server: Server, examined: Examined, found: Occurrence | None, offset: int
-) -> types.Location | None:
+def _elsewhere(examined: Examined, found: Occurrence | None, offset: int) -> types.Location | None:
     """The place in another recipe that declares a name, or that a `use` line is about."""
-    models, encoding = server.documents.models, examined.document.text.encoding
+    encoding = examined.document.text.encoding
     if found is not None:
         alias = found.name if found.kind == "recipe" else found.of
-        used = used_as(examined, alias, models) if alias else None
+        used = used_as(examined, alias) if alias else None
         span = used.declaration(found.kind, found.name) if used else None
         return used.place(span, encoding) if used and (span or found.kind == "recipe") else None
     for node in examined.tree.statements:
         if isinstance(node, UseLine) and node.path.span.start <= offset <= node.path.span.end:
-            used = used_from(examined, node.path.text, models)
+            used = used_from(examined, node.path.text)
             return used.place(used.declaration("recipe", ""), encoding) if used else None
     return None
 
 
-def _references(server: Server, params: types.ReferenceParams) -> list[types.Location]:
+async def _references(server: Server, params: types.ReferenceParams) -> list[types.Location]:
     wanted = params.context.include_declaration
 
     def answer(examined: Examined) -> list[types.Location]:
@@ -231,34 +238,34 @@ def _references(server: Server, params: types.ReferenceParams) -> list[types.Loc
             for each in same(examined.tree, found)
             if wanted or not each.defines or each.of is not None
         ]
-        other = _elsewhere(server, examined, found, -1) if found.of else None
+        other = _elsewhere(examined, found, -1) if found.of else None
         return [*places, *([other] if other is not None and wanted else [])]
 
-    return server.ask(params.text_document.uri, answer) or []
+    return (await server.ask(params.text_document.uri, answer)) or []
 
 
-def _prepare_rename(server: Server, params: types.PrepareRenameParams) -> types.Range | None:
+async def _prepare_rename(server: Server, params: types.PrepareRenameParams) -> types.Range | None:
     def answer(examined: Examined) -> types.Range | None:
         text = examined.document.text
         found = at(examined.tree, text.offset(params.position))
         if found is not None:
-            _refuse(elsewhere(found, _declared_in(server, examined, found)))
+            _refuse(elsewhere(found, _declared_in(examined, found)))
         return text.range(found.span) if found else None
 
-    return server.ask(params.text_document.uri, answer)
+    return await server.ask(params.text_document.uri, answer)
 
 
-def _rename(server: Server, params: types.RenameParams) -> types.WorkspaceEdit | None:
+async def _rename(server: Server, params: types.RenameParams) -> types.WorkspaceEdit | None:
     def answer(examined: Examined) -> types.WorkspaceEdit | None:
         found = at(examined.tree, examined.document.text.offset(params.position))
         if found is None:
             raise JsonRpcInvalidParams("there is no name here that can be changed")
-        _refuse(elsewhere(found, _declared_in(server, examined, found)))
+        _refuse(elsewhere(found, _declared_in(examined, found)))
         _refuse(objection(examined.tree, found, params.new_name))
         every = same(examined.tree, found)
-        return _changes(examined.document, tuple((e.span, params.new_name) for e in every))
+        return _changes(examined.document, tuple(Edit(e.span, params.new_name) for e in every))
 
-    return server.ask(params.text_document.uri, answer)
+    return await server.ask(params.text_document.uri, answer)
 
 
 def _refuse(why: str | None) -> None:
@@ -266,11 +273,11 @@ def _refuse(why: str | None) -> None:
         raise JsonRpcInvalidParams(why)
 
 
-def _declared_in(server: Server, examined: Examined, found: Occurrence) -> str | None:
+def _declared_in(examined: Examined, found: Occurrence) -> str | None:
     """The file and the line that declare a name of another recipe."""
     if found.of is None:
         return None
-    used = used_as(examined, found.of, server.documents.models)
+    used = used_as(examined, found.of)
     span = used.declaration(found.kind, found.name) if used else None
     if used is None or span is None:
         return None
@@ -289,8 +296,7 @@ def _formatting(
     if document is None:
         return None
     old = document.source.text
-    with server.documents.at_hand():
-        new = format_text(document.text.raw).text
+    new = format_text(document.text.raw, editions=server.documents.editions).text
     if new is None or new == old:
         return None
     start = _alike(old, new)
@@ -306,7 +312,9 @@ def _alike(first: str, second: str) -> int:
     return next(differing, min(len(first), len(second)))
 
 
-def _code_action(server: Server, params: types.CodeActionParams) -> list[types.CodeAction] | None:
+async def _code_action(
+    server: Server, params: types.CodeActionParams
+) -> list[types.CodeAction] | None:
     def answer(examined: Examined) -> list[types.CodeAction]:
         wanted = examined.document.text.span(params.range)
         shown = problems(examined)
@@ -315,12 +323,12 @@ def _code_action(server: Server, params: types.CodeActionParams) -> list[types.C
             for problem, published in zip(examined.diagnostics, shown, strict=True)
             if problem.span and problem.span.start <= wanted.end
             if problem.span.end >= wanted.start
-            for fix in fixes(problem, examined)
+            for fix in problem.fixes
         ]
 
     if not _wants_fixes(params.context):
         return None
-    return server.ask(params.text_document.uri, answer)
+    return await server.ask(params.text_document.uri, answer)
 
 
 def _wants_fixes(context: types.CodeActionContext) -> bool:
@@ -338,14 +346,16 @@ def _action(fix: Fix, document: Document, mends: types.Diagnostic) -> types.Code
     )
 
 
-def _symbols(
+async def _symbols(
     server: Server, params: types.DocumentSymbolParams
 ) -> list[types.DocumentSymbol] | None:
-    return server.ask(params.text_document.uri, symbols)
+    return await server.ask(params.text_document.uri, symbols)
 
 
-def _folding(server: Server, params: types.FoldingRangeParams) -> list[types.FoldingRange] | None:
-    return server.ask(params.text_document.uri, folds)
+async def _folding(
+    server: Server, params: types.FoldingRangeParams
+) -> list[types.FoldingRange] | None:
+    return await server.ask(params.text_document.uri, folds)
 
 
 _FEATURES: tuple[tuple[str, Callable[[Server, Any], Any], Any], ...] = (

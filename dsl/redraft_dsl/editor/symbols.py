@@ -60,6 +60,7 @@ _PLAIN: dict[type[s.Statement], tuple[str, types.SymbolKind]] = {
     s.ModelStatement: ("model", _KIND.Module),
     s.LatentsStatement: ("latents", _KIND.Array),
     s.RegionStatement: ("region", _KIND.Variable),
+    s.ImagesStatement: ("images", _KIND.Array),
     s.ParamLine: ("param", _KIND.TypeParameter),
     s.SweepStatement: ("sweep", _KIND.Enum),
 }

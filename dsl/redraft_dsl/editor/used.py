@@ -10,10 +10,8 @@ from pathlib import Path
 from lsprotocol import types
 
 from redraft_dsl.check import Checked
-from redraft_dsl.check.kept import kept_file, kept_made
 from redraft_dsl.editor.documents import Examined
 from redraft_dsl.editor.positions import Text
-from redraft_dsl.facts import KnownModels, ModelFacts
 from redraft_dsl.geometry.masks import path_fault
 from redraft_dsl.reading import load
 from redraft_dsl.recipe import model as r
@@ -118,15 +116,15 @@ def values_of(operation: s.Operation | None) -> Mapping[str, str]:
     }
 
 
-def used_as(examined: Examined, alias: str, models: KnownModels) -> UsedRecipe | None:
+def used_as(examined: Examined, alias: str) -> UsedRecipe | None:
     """The recipe that goes by a name in a document; None where it cannot be read."""
     for node in examined.tree.statements:
         if isinstance(node, s.UseLine) and node.name.text == alias:
-            return used_from(examined, node.path.text, models)
+            return used_from(examined, node.path.text)
     return None
 
 
-def used_from(examined: Examined, path: str, models: KnownModels) -> UsedRecipe | None:
+def used_from(examined: Examined, path: str) -> UsedRecipe | None:
     """The recipe at a path in a document's folder; None where it cannot be read."""
     folder = examined.document.folder
     if path_fault(path) is not None:
@@ -137,10 +135,5 @@ def used_from(examined: Examined, path: str, models: KnownModels) -> UsedRecipe 
             return None
     except (OSError, RuntimeError, ValueError):
         return None
-    facts = examined.facts
-    return kept_made(("used", file), (models, facts), lambda: _read(file, models, facts))
-
-
-def _read(file: Path, models: KnownModels, facts: ModelFacts | None) -> UsedRecipe:
-    kept_file(file)
-    return UsedRecipe(file, load(file, models, facts=facts))
+    checked = load(file, examined.models, facts=examined.facts, editions=examined.editions)
+    return UsedRecipe(file, checked)

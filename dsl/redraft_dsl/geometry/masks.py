@@ -50,6 +50,18 @@ class MaskFile:
         """(H, W) float64 in 0..1: luminance over black. Raises ``MaskError`` when damaged."""
         return _decode(self.data, _luminance)
 
+    @cached_property
+    def marks_something(self) -> bool:
+        """Whether anything of it is inside. Raises ``MaskError`` when damaged."""
+        return bool(self.coverage.any())
+
+    def has_shape_of(self, image: tuple[int, int]) -> bool:
+        """Whether its height and width are those of a picture, or a multiple of both.
+
+        Up to one pixel of rounding.
+        """
+        return abs(self.size[0] * image[1] - self.size[1] * image[0]) <= max(image)
+
     def resized(self, size: tuple[int, int]) -> npt.NDArray[np.float64]:
         """(h, w) float64 in 0..1, made from the mask's own pixels as the paper's authors do.
 
@@ -82,7 +94,7 @@ def read_mask(path: str, folder: Path) -> MaskFile:
     """Read ``folder/path`` and its header; the picture itself is decoded on first use.
 
     Raises ``MaskError`` for a file that is missing, unreadable, outside ``folder`` (a symbolic
-    link), larger than ``MAX_BYTES`` or ``MAX_PIXELS``, or no picture.
+    link), larger than ``MAX_BYTES`` or ``MAX_PIXELS``, or something that is not a picture.
     """
     fault = path_fault(path)
     if fault is not None:
@@ -94,7 +106,8 @@ def read_mask(path: str, folder: Path) -> MaskFile:
 def mask_of(data: bytes, path: str) -> MaskFile:
     """A mask's bytes that are at hand already; ``path`` is the name under which it is known.
 
-    Raises ``MaskError`` for more than ``MAX_BYTES`` or ``MAX_PIXELS``, or for no picture.
+    Raises ``MaskError`` for more than ``MAX_BYTES`` or ``MAX_PIXELS``, or for something that is
+    not a picture.
     """
     if len(data) > MAX_BYTES:
         raise MaskError("too large", f"{len(data)} bytes, at most {MAX_BYTES} are read")

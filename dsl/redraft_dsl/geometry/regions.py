@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from redraft_dsl.geometry.masks import MaskError, MaskFile, read_mask
-from redraft_dsl.recipe.model import All, Box, Combination, Ellipse, Length, Mask, Polygon, Region
+from redraft_dsl.recipe.model import All, Box, Combination, Ellipse, Mask, Polygon, Region
 
 Coverage: TypeAlias = npt.NDArray[np.float64]
 
@@ -93,16 +93,6 @@ def mask_coverage(mask: MaskFile, image_size: tuple[int, int]) -> Coverage:
     return cov if cov.shape == image_size else np.clip(resample(cov, image_size), 0.0, 1.0)
 
 
-def same_aspect(mask: tuple[int, int], image: tuple[int, int]) -> bool:
-    """Whether a mask (height, width) has the shape of the image, up to one pixel of rounding."""
-    return abs(mask[0] * image[1] - mask[1] * image[0]) <= max(image)
-
-
-def pixels(length: Length, extent: int) -> float:
-    """A length in pixels; ``extent`` is the image's width (for x) or height (for y)."""
-    return length.value if length.unit == "px" else length.value * extent / 100.0
-
-
 def _averaging(source: int, target: int) -> Coverage:
     """(target, source): row i holds each source pixel's share of cell i; rows sum to 1."""
     scale = source / target
@@ -120,8 +110,8 @@ def overlap(start: npt.ArrayLike, end: npt.ArrayLike, cells: int) -> Coverage:
 
 def _box(box: Box, size: tuple[int, int]) -> Coverage:
     height, width = size
-    across = overlap(pixels(box.x[0], width), pixels(box.x[1], width), width)
-    down = overlap(pixels(box.y[0], height), pixels(box.y[1], height), height)
+    across = overlap(box.x[0].pixels(width), box.x[1].pixels(width), width)
+    down = overlap(box.y[0].pixels(height), box.y[1].pixels(height), height)
     return np.outer(down, across)
 
 
@@ -143,8 +133,8 @@ def _average(subrows: Coverage) -> Coverage:
 
 def _ellipse(ellipse: Ellipse, size: tuple[int, int]) -> Coverage:
     height, width = size
-    cx, cy = pixels(ellipse.center[0], width), pixels(ellipse.center[1], height)
-    rx, ry = pixels(ellipse.radius[0], width), pixels(ellipse.radius[1], height)
+    cx, cy = ellipse.center[0].pixels(width), ellipse.center[1].pixels(height)
+    rx, ry = ellipse.radius[0].pixels(width), ellipse.radius[1].pixels(height)
     result = np.zeros(size)
     if not (rx > 0 and ry > 0):
         return result
@@ -156,7 +146,7 @@ def _ellipse(ellipse: Ellipse, size: tuple[int, int]) -> Coverage:
 
 def _polygon(polygon: Polygon, size: tuple[int, int]) -> Coverage:
     height, width = size
-    points = np.array([[pixels(x, width), pixels(y, height)] for x, y in polygon.points])
+    points = np.array([[x.pixels(width), y.pixels(height)] for x, y in polygon.points])
     result = np.zeros(size)
     for band, y in _bands(points[:, 1].min(), points[:, 1].max(), height):
         crossings = _crossings(points, y, width)

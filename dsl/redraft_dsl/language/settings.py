@@ -1,102 +1,246 @@
-"""Which settings every block takes, and what values they may have."""
+"""The settings of edition 2026, one row each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from redraft_dsl.language.rows import FIRST_EDITION, Scalar, Setting
 
-Kind = Literal["whole", "number", "percent", "choice", "solver", "text", "word"]
-
-
-@dataclass(frozen=True)
-class Spec:
-    """One setting: the kind of its value and its limits (``above``: the lower one is excluded)."""
-
-    kind: Kind
-    low: float | None = None
-    high: float | None = None
-    above: bool = False
-    choices: tuple[str, ...] = ()
+SOLVED = ("rule", "erase")
+"""Operations that solve for a goal."""
+EVERY = (*SOLVED, "zero")
+SOLVERS = ("exact", "gradient", "projected-adam")
 
 
-DIRECTIONS = ("goal", "context", "svd", "mean", "units")
-_GOAL = Spec("choice", choices=("halo", "crop"))
-_STEPS = Spec("whole", 1, 1_000_000)
-_RATE = Spec("number", 0, 1000, above=True)
+def _since_first(value: Scalar) -> dict[int, Scalar]:
+    return {FIRST_EDITION: value}
 
-SOLVERS: Mapping[str, Mapping[str, Spec]] = {
-    "exact": {
-        "loss": Spec("choice", choices=("l1", "l2")),
-        "iterations": Spec("whole", 1, 10_000),
-        "goal": _GOAL,
-    },
-    "gradient": {"steps": _STEPS, "rate": _RATE, "goal": _GOAL},
-    "projected-adam": {
-        "compat": Spec("choice", choices=("davidbau",)),
-        "steps": _STEPS,
-        "rate": _RATE,
-        "every": _STEPS,
-        "goal": _GOAL,
-    },
-}
 
-_COMMON = {
-    "rank": Spec("whole", 1, 65_536),
-    "contrast": Spec("number", 0, 1),
-    "strength": Spec("number", -1000, 1000),
-}
-_INSERT = {
-    **_COMMON,
-    "preserve": Spec("number", 0, 1_000_000),
-    "side": Spec("percent", 0, 100, above=True),
-    "keep": Spec("number", 0, 1_000_000),
-    "directions": Spec("choice", choices=DIRECTIONS),
-    "solver": Spec("solver", choices=tuple(SOLVERS)),
-}
-
-BLOCKS: Mapping[str, Mapping[str, Spec]] = {
-    "model": {
-        "arch": Spec("word"),
-        "weights": Spec("text"),
-        "sha256": Spec("text"),
-        "truncation": Spec("number", 0, 1),
-    },
-    "latents": {"seed": Spec("whole", 0, 2**32 - 1), "count": Spec("whole", 1, 100_000_000)},
-    "rule": _INSERT,
-    "erase": {**_INSERT, "units": Spec("whole", 1, 65_536)},
-    "zero": {**_COMMON, "directions": Spec("choice", choices=DIRECTIONS[1:])},
-}
-
-CHOICES = frozenset(
-    choice
-    for specs in (*BLOCKS.values(), *SOLVERS.values())
-    for spec in specs.values()
-    for choice in spec.choices
+MODEL = (
+    Setting(
+        "arch",
+        "word",
+        "How the file is to be read.",
+        ("model",),
+        required=True,
+        example="arch dcgan",
+        limits="an architecture",
+    ),
+    Setting(
+        "weights",
+        "text",
+        "The model's file, relative to the recipe's folder, with /.",
+        ("model",),
+        required=True,
+        example='weights "model.pth"',
+        limits="a path",
+        stored="path",
+    ),
+    Setting(
+        "sha256",
+        "text",
+        "Pins the file: another one under this name is an error.",
+        ("model",),
+        limits="64 of 0-9, a-f",
+    ),
+    Setting(
+        "truncation",
+        "number",
+        "Lower: pictures closer to the mean picture, less odd and less varied; 1: as they are.",
+        ("model",),
+        _since_first(1.0),
+        low=0,
+        high=1,
+        quiet=True,
+    ),
 )
-"""Every word that is the value of some setting."""
 
-LINES: Mapping[str, tuple[str, ...]] = {
-    "rule": ("copy", "paste", "context"),
-    "erase": ("from", "context"),
-    "zero": ("context",),
-    "model": (),
-    "latents": (),
-}
+LATENTS = (
+    Setting(
+        "seed",
+        "whole",
+        "Of numpy's RandomState: another seed gives other images altogether.",
+        ("latents",),
+        low=0,
+        high=2**32 - 1,
+        required=True,
+        example="seed 1",
+    ),
+    Setting(
+        "count",
+        "whole",
+        "How many images there are, to choose from and to take statistics over.",
+        ("latents",),
+        low=1,
+        high=100_000_000,
+        required=True,
+        example="count 2000",
+    ),
+)
 
-REQUIRED: Mapping[str, tuple[str, ...]] = {
-    "model": ("arch", "weights"),
-    "latents": ("seed", "count"),
-    "rule": ("copy", "context"),
-    "erase": ("context",),
-    "zero": ("context",),
-}
+RULES = (
+    Setting(
+        "units",
+        "whole",
+        "How many input channels are silenced in the goal: too few leave a trace, too many dull "
+        "the neighbourhood.",
+        ("erase",),
+        _since_first(30),
+        low=1,
+        high=65_536,
+    ),
+    Setting(
+        "rank",
+        "whole",
+        "How many directions the change has. Higher: more detailed, stronger, on more kinds of "
+        "pictures, and slower; lower: simpler and cleaner.",
+        EVERY,
+        _since_first(8),
+        low=1,
+        high=65_536,
+        but={"zero": {"meaning": "Higher: more is removed, and more else goes with it."}},
+    ),
+    Setting(
+        "preserve",
+        "number",
+        "Higher: fainter, and less changes elsewhere; 0: the goal is fitted at any price.",
+        SOLVED,
+        _since_first(0.3),
+        low=0,
+        high=1_000_000,
+        stored="restraint.weight",
+        davidbau=0.0,
+    ),
+    Setting(
+        "side",
+        "percent",
+        "In place of `preserve`: the smallest preserve that keeps the change elsewhere below this "
+        "share of the goal.",
+        SOLVED,
+        low=0,
+        high=100,
+        above=True,
+        stored="restraint.percent",
+        instead_of="preserve",
+    ),
+    Setting(
+        "keep",
+        "number",
+        "Higher: the rest of the context pictures stays closer to what it was, and the change is "
+        "fainter.",
+        SOLVED,
+        _since_first(3.0),
+        low=0,
+        high=1_000_000,
+        davidbau=0.0,
+    ),
+    Setting(
+        "contrast",
+        "number",
+        "Higher: the rule listens more to what sets the context apart from the rest of its "
+        "pictures.",
+        EVERY,
+        _since_first(0.8),
+        low=0,
+        high=1,
+        davidbau=0.0,
+    ),
+    Setting(
+        "directions",
+        "choice",
+        "Which keys the rule listens to: where its directions are taken from.",
+        EVERY,
+        _since_first("goal"),
+        choices=("goal", "context", "svd", "mean", "units"),
+        davidbau="context",
+        but={
+            "zero": {
+                "choices": ("context", "svd", "mean", "units"),
+                "defaults": _since_first("context"),
+            }
+        },
+    ),
+    Setting(
+        "strength",
+        "number",
+        "Scales the finished change: 0.5 is half of it, -1 the opposite.",
+        EVERY,
+        _since_first(1.0),
+        low=-1000,
+        high=1000,
+    ),
+    Setting(
+        "solver",
+        "group",
+        "How the change is computed.",
+        SOLVED,
+        _since_first("exact"),
+        choices=SOLVERS,
+    ),
+)
 
-EXAMPLES: Mapping[str, str] = {
-    "arch": "arch dcgan",
-    "weights": 'weights "model.pth"',
-    "seed": "seed 1",
-    "count": "count 2000",
-    "copy": "copy z[116] box(x 12..52, y 24..38)",
-    "context": "context z[130] box(x 12..52, y 24..38)",
-}
+SOLVER = (
+    Setting(
+        "loss",
+        "choice",
+        "`l1`: mean absolute difference, the paper's; `l2`: mean square, quicker.",
+        ("exact",),
+        _since_first("l2"),
+        choices=("l1", "l2"),
+    ),
+    Setting(
+        "iterations",
+        "whole",
+        "Most steps; it usually stops earlier.",
+        ("exact",),
+        _since_first(20),
+        low=1,
+        high=10_000,
+    ),
+    Setting(
+        "compat",
+        "choice",
+        "`davidbau` reproduces what the authors' own code computes.",
+        ("projected-adam",),
+        choices=("davidbau",),
+    ),
+    Setting(
+        "steps",
+        "whole",
+        "More: closer to the optimum, slower.",
+        ("gradient", "projected-adam"),
+        _since_first(500),
+        low=1,
+        high=1_000_000,
+        but={"projected-adam": {"defaults": _since_first(2001)}},
+    ),
+    Setting(
+        "rate",
+        "number",
+        "Step size; too high diverges.",
+        ("gradient", "projected-adam"),
+        _since_first(0.05),
+        low=0,
+        high=1000,
+        above=True,
+    ),
+    Setting(
+        "every",
+        "whole",
+        "Steps between projections.",
+        ("projected-adam",),
+        _since_first(10),
+        low=1,
+        high=1_000_000,
+    ),
+    Setting(
+        "goal",
+        "choice",
+        "`halo`: the goal with its surroundings; `crop`: on a cut-out that has lost its "
+        "neighbours, as in the authors' code, for one paste only.",
+        SOLVERS,
+        _since_first("halo"),
+        choices=("halo", "crop"),
+        davidbau="crop",
+    ),
+)
+
+SETTINGS = (*MODEL, *LATENTS, *RULES, *SOLVER)

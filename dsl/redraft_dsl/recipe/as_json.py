@@ -13,15 +13,16 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from redraft_dsl.language.language import LANGUAGE, Language
 from redraft_dsl.recipe.json_schema import FORMAT, SCHEMA_ID
-from redraft_dsl.recipe.model import Recipe
+from redraft_dsl.recipe.model import Recipe, recipe_class
 from redraft_dsl.report.diagnostics import alternatives, did_you_mean
 
 MAX_BYTES = 16 * 2**20
 """A recipe text has at most 1 MiB; its JSON may be some ten times as long."""
 
-MOST_TOLD = 5
-"""Problems that are told at once."""
+MOST_REPORTED = 5
+"""Problems that are reported at once."""
 
 _HEAD = ("$schema", "format", "recipe")
 _EXPECTED = f"`redraft export --json` writes such files, with `format` {FORMAT}"
@@ -30,7 +31,7 @@ _CUT = 60
 
 
 class NotARecipeError(Exception):
-    """A text is no recipe in JSON. ``message`` says why, ``help`` what is expected."""
+    """A text is not a recipe in JSON. ``message`` says why, ``help`` what is expected."""
 
     def __init__(self, message: str, help: str = _EXPECTED) -> None:  # noqa: A002
         super().__init__(message)
@@ -57,10 +58,10 @@ def claims_to_be_a_recipe(data: bytes) -> bool:
     return "recipe" in read or str(read.get("format", "")).startswith("redraft-recipe")
 
 
-def read_json(data: bytes) -> Recipe:
+def read_json(data: bytes, language: Language = LANGUAGE) -> Recipe:
     """Read a file's bytes. The recipe that comes of it has the right shape and is not checked.
 
-    Raises ``NotARecipeError``, which tells of several problems at once.
+    Raises ``NotARecipeError``, which reports several problems at once.
     """
     if len(data) > MAX_BYTES:
         raise NotARecipeError(f"it has {len(data)} bytes, and at most {MAX_BYTES} are read")
@@ -68,11 +69,13 @@ def read_json(data: bytes) -> Recipe:
     _check_head(whole)
     try:
         inner = json.dumps(whole["recipe"], ensure_ascii=False).encode("utf-8")
-        recipe = Recipe.model_validate_json(inner, strict=True)
+        recipe = recipe_class(language).model_validate_json(inner, strict=True)
     except UnicodeEncodeError:
         raise NotARecipeError("it has half of a surrogate pair, which is no text") from None
     except ValidationError as problem:
-        raise NotARecipeError(_told(problem, whole["recipe"]), _SHAPE) from None
+        raise NotARecipeError(_problems(problem, whole["recipe"]), _SHAPE) from None
+    if not recipe.rules:
+        raise NotARecipeError("recipe.rules: expected at least 1, found a list of 0", _SHAPE)
     _nothing_left_out(whole["recipe"], recipe)
     return recipe
 
@@ -128,7 +131,7 @@ def _check_head(whole: dict[str, Any]) -> None:
         raise NotARecipeError("it has no field `recipe`")
 
 
-def _told(problem: ValidationError, data: Any) -> str:
+def _problems(problem: ValidationError, data: Any) -> str:
     """Every problem with its place, up to a limit."""
     said: dict[str, str] = {}
     for each in problem.errors(include_url=False):
@@ -138,8 +141,8 @@ def _told(problem: ValidationError, data: Any) -> str:
             continue  # words or a list are expected, and the list is judged by itself
         said.setdefault(_path(each, data), _sentence(each))
     found = [f"{path}: {sentence}" for path, sentence in said.items()]
-    if len(found) > MOST_TOLD:
-        found[MOST_TOLD:] = [f"and {len(found) - MOST_TOLD} more"]
+    if len(found) > MOST_REPORTED:
+        found[MOST_REPORTED:] = [f"and {len(found) - MOST_REPORTED} more"]
     return "; ".join(found)
 
 

@@ -7,23 +7,26 @@ it is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from redraft_dsl.language.language import LANGUAGE, LATEST, Language
+from redraft_dsl.language.rows import Line, Setting
 from redraft_dsl.recipe import model as r
 from redraft_dsl.source import Span
-from redraft_dsl.syntax import format as layout
 from redraft_dsl.syntax import tree as s
+from redraft_dsl.syntax.format import format_tree
 
 NOWHERE = Span(0, 0)
 
 
-def print_recipe(recipe: r.Recipe) -> str:
+def print_recipe(recipe: r.Recipe, language: Language = LANGUAGE) -> str:
     """Canonical recipe text; ends with a line end.
 
     Raises ``ValueError`` for a recipe made by hand whose title or path has a character that the
     language cannot hold; a checked recipe never has one.
     """
-    return layout.format_tree(tree_of(recipe))
+    return format_tree(tree_of(recipe, language))
 
 
 def number(value: float) -> str:
@@ -31,109 +34,91 @@ def number(value: float) -> str:
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
 
 
-def tree_of(recipe: r.Recipe) -> s.Tree:
+def tree_of(recipe: r.Recipe, language: Language = LANGUAGE, *, whole: bool = False) -> s.Tree:
     """The tree of a text that means this recipe. Its spans point nowhere.
+
+    With ``whole``, settings are written that otherwise stand only where they do something.
 
     Raises ``ValueError`` as ``print_recipe`` does.
     """
-    apart = s.Trivia(blank_before=True)
-    title = _text(recipe.title)
-    name, version = _word(recipe.name), _word(recipe.version)
+    writer = _Writer(language, whole)
     return s.Tree(
         (
-            s.EditionLine(_whole(recipe.edition), NOWHERE),
-            s.RecipeLine(name, version, title, NOWHERE),
-            _model(recipe.model, apart),
-            *(_latents(latents) for latents in recipe.latents),
-            *(_operation(rule) for rule in recipe.rules),
+            s.EditionLine(_number(recipe.edition), NOWHERE),
+            s.RecipeLine(_word(recipe.name), _word(recipe.version), _text(recipe.title), NOWHERE),
+            writer.model(recipe.model),
+            *map(writer.latents, recipe.latents),
+            *map(writer.operation, recipe.rules),
         )
     )
 
 
-def _model(model: r.Model, apart: s.Trivia) -> s.ModelStatement:
-    if isinstance(model, r.ListedModel):
-        return s.ModelStatement(_word(model.name), None, NOWHERE, apart)
-    items = [_setting("arch", _word(model.arch)), _setting("weights", _text(model.path))]
-    if model.sha256 is not None:
-        items.append(_setting("sha256", _text(model.sha256)))
-    if model.truncation != 1.0:  # not every architecture takes the word
-        items.append(_setting("truncation", _number(model.truncation)))
-    return s.ModelStatement(_word(model.name), _block(items), NOWHERE, apart)
+class _Writer:
+    """Writes blocks by the rows of a language."""
+
+    def __init__(self, language: Language, whole: bool) -> None:
+        self.language = language
+        self.whole = whole
+
+    def model(self, model: r.Model) -> s.ModelStatement:
+        apart = s.Trivia(blank_before=True)
+        if isinstance(model, r.ListedModel):
+            return s.ModelStatement(_word(model.name), None, NOWHERE, apart)
+        block = self.block(self.language.block("model"), model)
+        return s.ModelStatement(_word(model.name), block, NOWHERE, apart)
+
+    def latents(self, latents: r.Latents) -> s.LatentsStatement:
+        block = self.block(self.language.block("latents"), latents)
+        return s.LatentsStatement(_word(latents.name), block, NOWHERE)
+
+    def operation(self, rule: r.Rewriting) -> s.Operation:
+        word: str = rule.kind  # type: ignore[attr-defined]
+        kind, name, layer = map(_word, (word, rule.name, rule.layer))
+        lines = (i for line in self.language.operation(word).lines for i in _lines(line, rule))
+        block = self.block(self.language.block(word), rule, *lines)
+        return s.Operation(kind, name, layer, block, NOWHERE)
+
+    def block(self, rows: Mapping[str, Setting], owner: object, *before: s.Item) -> s.Block:
+        """The settings of something, after what else its block holds."""
+        return s.Block((*before, *self.settings(rows, owner)), NOWHERE)
+
+    def settings(self, rows: Mapping[str, Setting], owner: Any) -> Iterator[s.Setting]:
+        for row in rows.values():
+            holder, _, inner = (row.stored or row.name).partition(".")
+            found = getattr(owner, holder)
+            if inner:
+                found = getattr(found, inner) if found.kind == row.name else None
+            if found is None or (row.quiet and not self.whole and found == row.default(LATEST)):
+                continue
+            if row.kind == "group":
+                block = self.block(self.language.block(found.kind), found)
+                yield s.Setting(_word(row.name), _word(found.kind), block, NOWHERE)
+            else:
+                yield s.Setting(_word(row.name), _value(found, row), None, NOWHERE)
 
 
-def _latents(latents: r.Latents) -> s.LatentsStatement:
-    items = [_setting("seed", _whole(latents.seed)), _setting("count", _whole(latents.count))]
-    return s.LatentsStatement(_word(latents.name), _block(items), NOWHERE)
+def _lines(row: Line, rule: r.Rewriting) -> Iterator[s.Item]:
+    found = getattr(rule, row.stored)
+    if isinstance(found, str):
+        yield s.PlaceLine(_word(row.word), None, NOWHERE)
+        return
+    for each in found if isinstance(found, tuple) else (found,):
+        yield _match(row, each) if isinstance(each, r.Match) else _line(row, each)
 
 
-def _operation(rule: r.Rule) -> s.Operation:
-    kind, name, layer = map(_word, (rule.kind, rule.name, rule.layer))
-    return s.Operation(kind, name, layer, _block(tuple(_items(rule))), NOWHERE)
+def _line(row: Line, place: r.Place) -> s.PlaceLine:
+    return s.PlaceLine(_word(row.word), _place(place), NOWHERE)
 
 
-def _items(rule: r.Rule) -> Iterator[s.Item]:
-    if isinstance(rule, r.Insert):
-        yield _line("copy", rule.copy_from)
-        yield from _targets("paste", rule.paste)
-    elif isinstance(rule, r.Erase):
-        yield from _targets("from", rule.source)
-    for context in rule.context:
-        yield _match(context) if isinstance(context, r.Match) else _line("context", context)
-    if isinstance(rule, r.Erase):
-        yield _setting("units", _whole(rule.units))
-    yield _setting("rank", _whole(rule.rank))
-    if not isinstance(rule, r.Zero):
-        yield _restraint(rule.restraint)
-        yield _setting("keep", _number(rule.keep))
-    yield _setting("contrast", _number(rule.contrast))
-    yield _setting("directions", _word(rule.directions))
-    yield _setting("strength", _number(rule.strength))
-    if not isinstance(rule, r.Zero):
-        yield _setting("solver", _word(rule.solver.kind), _block(tuple(_solver(rule.solver))))
-
-
-def _targets(key: str, targets: str | tuple[r.Place, ...]) -> Iterator[s.PlaceLine]:
-    if isinstance(targets, str):
-        yield s.PlaceLine(_word(key), None, NOWHERE)
-    else:
-        yield from (_line(key, place) for place in targets)
-
-
-def _restraint(restraint: r.Restraint) -> s.Setting:
-    if isinstance(restraint, r.Side):
-        return _setting("side", s.Number(f"{number(restraint.percent)}%", NOWHERE))
-    return _setting("preserve", _number(restraint.weight))
-
-
-def _solver(solver: r.Solver) -> Iterator[s.Item]:
-    match solver:
-        case r.ExactSolver():
-            yield _setting("loss", _word(solver.loss))
-            yield _setting("iterations", _whole(solver.iterations))
-        case r.GradientSolver():
-            yield _setting("steps", _whole(solver.steps))
-            yield _setting("rate", _number(solver.rate))
-        case r.ProjectedAdamSolver():
-            if solver.compat is not None:
-                yield _setting("compat", _word(solver.compat))
-            yield _setting("steps", _whole(solver.steps))
-            yield _setting("rate", _number(solver.rate))
-            yield _setting("every", _whole(solver.every))
-    yield _setting("goal", _word(solver.goal))
-
-
-def _line(key: str, place: r.Place) -> s.PlaceLine:
-    return s.PlaceLine(_word(key), _place(place), NOWHERE)
-
-
-def _match(match: r.Match) -> s.MatchLine:
-    top, first, last = map(_whole, (match.top, match.first, match.last))
-    excluded = tuple(map(_whole, match.excluded))
-    return s.MatchLine(_word("context"), _place(match.like), top, first, last, excluded, NOWHERE)
+def _match(row: Line, match: r.Match) -> s.MatchLine:
+    top, first, last = map(_number, (match.top, match.first, match.last))
+    excluded = tuple(map(_number, match.excluded))
+    return s.MatchLine(_word(row.word), _place(match.like), top, first, last, excluded, NOWHERE)
 
 
 def _place(place: r.Place) -> s.PlaceExpr:
-    return s.PlaceExpr(_word(place.latents), _whole(place.index), _region(place.region), NOWHERE)
+    images = s.Images(_word(place.latents), (_number(place.index),), NOWHERE)
+    return s.PlaceExpr(images, _region(place.region), NOWHERE)
 
 
 def _region(region: r.Region) -> s.RegionExpr:
@@ -154,24 +139,18 @@ def _region(region: r.Region) -> s.RegionExpr:
             return s.Joined(region.kind, left, right, NOWHERE, 0)
 
 
-def _setting(key: str, value: s.Value, block: s.Block | None = None) -> s.Setting:
-    return s.Setting(_word(key), value, block, NOWHERE)
-
-
-def _block(items: Sequence[s.Item]) -> s.Block:
-    return s.Block(tuple(items), NOWHERE)
+def _value(value: Any, row: Setting) -> s.Value:
+    if row.numeric:
+        return s.Number(f"{number(value)}{row.unit}", NOWHERE)
+    return _text(value) if row.kind == "text" else _word(value)
 
 
 def _word(text: str) -> s.Word:
     return s.Word(text, NOWHERE)
 
 
-def _whole(value: int) -> s.Number:
+def _number(value: int) -> s.Number:
     return s.Number(str(value), NOWHERE)
-
-
-def _number(value: float) -> s.Number:
-    return s.Number(number(value), NOWHERE)
 
 
 def _text(text: str) -> s.Text:

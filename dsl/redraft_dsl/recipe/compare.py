@@ -42,9 +42,9 @@ class Difference:
         """One line for a reader."""
         match self.kind:
             case "added":
-                return f"added    {self.what}{_told(self.after)}"
+                return f"added    {self.what}{_shown(self.after)}"
             case "removed":
-                return f"removed  {self.what}{_told(self.before)}"
+                return f"removed  {self.what}{_shown(self.before)}"
             case _:
                 return f"{self.kind:<8} {self.what}: {self.before} -> {self.after}"
 
@@ -65,7 +65,7 @@ def compare(before: r.Recipe, after: r.Recipe) -> tuple[Difference, ...]:
     )
 
 
-def _told(text: str | None) -> str:
+def _shown(text: str | None) -> str:
     return f": {text}" if text else ""
 
 

@@ -8,9 +8,13 @@ comments, layout and the order in which defaults were or were not written out.
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from redraft_dsl.language.language import LANGUAGE, LATEST, Language
 
 DIGEST_ALGORITHM = "redraft-recipe-v1+sha256"
 
@@ -21,34 +25,59 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+def _row(owner: str, name: str, *, silent: bool = False) -> Any:
+    """The field of a setting: its limits and its meaning are those of its row.
+
+    ``silent`` fields have the row's default in the newest edition; any other must be given.
+    """
+    row = LANGUAGE.block(owner)[name]
+    given: dict[str, Any] = {"description": row.meaning}
+    if row.numeric:
+        given |= {"gt" if row.above else "ge": row.low, "le": row.high}
+    if silent:
+        given["default"] = row.default(LATEST)
+    return Field(**given)
+
+
+def _about(text: str, **limits: Any) -> Any:
+    """A field that is no setting, and what it means."""
+    return Field(description=text, **limits)
+
+
 class Length(Frozen):
     """A coordinate: pixels of the model's image, or per cent of its width (x) or height (y)."""
 
-    value: float
-    unit: Literal["px", "%"] = "px"
+    value: float = _about("A coordinate, from the top left corner.")
+    unit: Literal["px", "%"] = _about(
+        "px: pixels of the model's image; %: per cent of its width (x) or height (y).", default="px"
+    )
+
+    def pixels(self, extent: int) -> float:
+        """The length in pixels; ``extent`` is the image's width (for x) or height (for y)."""
+        return self.value if self.unit == "px" else self.value * extent / 100.0
 
 
 class Box(Frozen):
     """``box(x a..b, y c..d)``: half-open, origin top-left."""
 
     kind: Literal["box"] = "box"
-    x: tuple[Length, Length]
-    y: tuple[Length, Length]
+    x: tuple[Length, Length] = _about("Left and right end; the right one is not included.")
+    y: tuple[Length, Length] = _about("Upper and lower end; the lower one is not included.")
 
 
 class Polygon(Frozen):
     """``polygon(x,y x,y x,y ...)``: the even-odd inside of a closed outline."""
 
     kind: Literal["polygon"] = "polygon"
-    points: tuple[tuple[Length, Length], ...]
+    points: tuple[tuple[Length, Length], ...] = _about("Corners, each x and y; three or more.")
 
 
 class Ellipse(Frozen):
     """``ellipse(x,y radius rx,ry)``."""
 
     kind: Literal["ellipse"] = "ellipse"
-    center: tuple[Length, Length]
-    radius: tuple[Length, Length]
+    center: tuple[Length, Length] = _about("x and y.")
+    radius: tuple[Length, Length] = _about("Half the width and half the height.")
 
 
 class Mask(Frozen):
@@ -60,9 +89,13 @@ class Mask(Frozen):
     """
 
     kind: Literal["mask"] = "mask"
-    path: str
-    sha256: str
-    resample: Literal["area", "bilinear"] = "area"
+    path: str = _about(
+        "The picture file, relative to the recipe's folder, with /. Light is inside."
+    )
+    sha256: str = _about("Of the file's bytes, 64 hexadecimal digits.")
+    resample: Literal["area", "bilinear"] = _about(
+        "How it is brought to another size.", default="area"
+    )
 
 
 class All(Frozen):
@@ -74,7 +107,9 @@ class All(Frozen):
 class Combination(Frozen):
     """Two regions joined: ``plus`` is the union, ``minus`` the rest, ``within`` the overlap."""
 
-    kind: Literal["plus", "minus", "within"]
+    kind: Literal["plus", "minus", "within"] = _about(
+        "plus: either; minus: left without right; within: both."
+    )
     left: Region
     right: Region
 
@@ -99,10 +134,10 @@ class FileModel(Frozen):
 
     kind: Literal["file"] = "file"
     name: str
-    arch: str
-    path: str
-    sha256: str | None = None
-    truncation: float = Field(default=1.0, ge=0, le=1)
+    arch: str = _row("model", "arch")
+    path: str = _row("model", "weights")
+    sha256: str | None = _row("model", "sha256", silent=True)
+    truncation: float = _row("model", "truncation", silent=True)
 
 
 Model = Annotated[ListedModel | FileModel, Field(discriminator="kind")]
@@ -112,17 +147,17 @@ class Latents(Frozen):
     """``latents z { seed 1  count 2000 }``: image i is row i of RandomState(seed)."""
 
     name: str
-    seed: int = Field(ge=0, le=2**32 - 1)
-    count: int = Field(gt=0)
+    seed: int = _row("latents", "seed")
+    count: int = _row("latents", "count")
 
 
 class Place(Frozen):
     """An image and a region of it: ``z[130] box(x 12..52, y 24..38)``."""
 
     kind: Literal["place"] = "place"
-    latents: str
-    index: int = Field(ge=0)
-    region: Region
+    latents: str = _about("The name of the latents.")
+    index: int = _about("The image's number, from 0.", ge=0)
+    region: Region = _about("The marked part of the image.")
 
 
 class Match(Frozen):
@@ -132,34 +167,35 @@ class Match(Frozen):
     """
 
     kind: Literal["match"] = "match"
-    like: Place
-    top: int = Field(gt=0)
-    first: int = Field(ge=0)
-    last: int = Field(ge=0)
-    excluded: tuple[int, ...] = ()
+    like: Place = _about("The place whose keys are searched for.")
+    top: int = _about("At most this many places are taken.", gt=0)
+    first: int = _about("The first image that is searched.", ge=0)
+    last: int = _about("The last image that is searched; it is included.", ge=0)
+    excluded: tuple[int, ...] = _about("Images that are left out, sorted.", default=())
 
 
 Context = Annotated[Place | Match, Field(discriminator="kind")]
 
 Directions = Literal["goal", "context", "svd", "mean", "units"]
+Goal = Literal["halo", "crop"]
 
 
 class ExactSolver(Frozen):
     """The exact per-channel solver. ``loss`` is what is minimised: mean absolute or square."""
 
     kind: Literal["exact"] = "exact"
-    loss: Literal["l1", "l2"] = "l2"
-    iterations: int = Field(default=20, gt=0, le=10_000)
-    goal: Literal["halo", "crop"] = "halo"
+    loss: Literal["l1", "l2"] = _row("exact", "loss", silent=True)
+    iterations: int = _row("exact", "iterations", silent=True)
+    goal: Goal = _row("exact", "goal", silent=True)
 
 
 class GradientSolver(Frozen):
     """Gradient descent on the coefficients alone, for a layer whose closed form is not known."""
 
     kind: Literal["gradient"] = "gradient"
-    steps: int = Field(default=500, gt=0, le=1_000_000)
-    rate: float = Field(default=0.05, gt=0)
-    goal: Literal["halo", "crop"] = "halo"
+    steps: int = _row("gradient", "steps", silent=True)
+    rate: float = _row("gradient", "rate", silent=True)
+    goal: Goal = _row("gradient", "goal", silent=True)
 
 
 class ProjectedAdamSolver(Frozen):
@@ -171,11 +207,11 @@ class ProjectedAdamSolver(Frozen):
     """
 
     kind: Literal["projected-adam"] = "projected-adam"
-    compat: Literal["davidbau"] | None = None
-    steps: int = Field(default=2001, gt=0, le=1_000_000)
-    rate: float = Field(default=0.05, gt=0)
-    every: int = Field(default=10, gt=0)
-    goal: Literal["halo", "crop"] = "halo"
+    compat: Literal["davidbau"] | None = _row("projected-adam", "compat", silent=True)
+    steps: int = _row("projected-adam", "steps", silent=True)
+    rate: float = _row("projected-adam", "rate", silent=True)
+    every: int = _row("projected-adam", "every", silent=True)
+    goal: Goal = _row("projected-adam", "goal", silent=True)
 
 
 Solver = Annotated[ExactSolver | GradientSolver | ProjectedAdamSolver, Field(discriminator="kind")]
@@ -185,32 +221,53 @@ class Preserve(Frozen):
     """``preserve 0.3``: the weight of everything else that the layer remembers."""
 
     kind: Literal["preserve"] = "preserve"
-    weight: float = Field(ge=0)
+    weight: float = _row("rule", "preserve")
 
 
 class Side(Frozen):
     """``side 5%``: the smallest preserve whose left-out side effect stays below this share."""
 
     kind: Literal["side"] = "side"
-    percent: float = Field(gt=0, le=100)
+    percent: float = _row("rule", "side")
 
 
 Restraint = Annotated[Preserve | Side, Field(discriminator="kind")]
 
 
-class Solved(Frozen):
-    """What the operations that solve for a goal have in common."""
+Targets = Literal["each context"] | tuple[Place, ...]
+_TARGETS = "Where the goal is set: places, or the words `each context`."
+
+
+class Rewriting(Frozen):
+    """What all operations have in common."""
 
     name: str
-    layer: str
-    context: tuple[Context, ...] = Field(min_length=1)
-    rank: int = Field(gt=0)
-    restraint: Restraint
-    keep: float = Field(ge=0)
-    contrast: float = Field(ge=0, le=1)
-    directions: Directions
-    strength: float
-    solver: Solver
+    layer: str = _about("The layer that is rewritten, by its first name in `redraft layers`.")
+    context: tuple[Context, ...] = _about("Where the rule should fire; at least one.", min_length=1)
+    rank: int = _row("rule", "rank")
+    contrast: float = _row("rule", "contrast")
+    strength: float = _row("rule", "strength")
+
+    def places(self) -> Iterator[Place]:
+        """Every place that the rule marks; of a match, the one that it searches by."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            for each in value if isinstance(value, tuple) else (value,):
+                if isinstance(each, Place):
+                    yield each
+                elif isinstance(each, Match):
+                    yield each.like
+
+
+class Solved(Rewriting):
+    """What the operations that solve for a goal have in common."""
+
+    restraint: Restraint = _about(
+        "How everything else is kept: by a weight, or by a share that may change."
+    )
+    keep: float = _row("rule", "keep")
+    directions: Directions = _row("rule", "directions")
+    solver: Solver = _row("rule", "solver")
 
     @property
     def compat(self) -> Literal["davidbau"] | None:
@@ -222,8 +279,8 @@ class Insert(Solved):
     """``rule NAME at LAYER { ... }``: the paper's constrained insert."""
 
     kind: Literal["rule"] = "rule"
-    copy_from: Place
-    paste: Literal["each context"] | tuple[Place, ...]
+    copy_from: Place = _about("What to draw.")
+    paste: Targets = _about(_TARGETS)
 
 
 class Erase(Solved):
@@ -233,21 +290,16 @@ class Erase(Solved):
     """
 
     kind: Literal["erase"] = "erase"
-    source: Literal["each context"] | tuple[Place, ...]
-    units: int = Field(gt=0)
+    source: Targets = _about(_TARGETS)
+    units: int = _row("erase", "units")
 
 
-class Zero(Frozen):
+class Zero(Rewriting):
     """``zero NAME at LAYER { ... }``: remove the component of the weight along the directions."""
 
     kind: Literal["zero"] = "zero"
-    name: str
-    layer: str
-    context: tuple[Context, ...] = Field(min_length=1)
-    rank: int = Field(gt=0)
-    contrast: float = Field(ge=0, le=1)
-    directions: Literal["context", "svd", "mean", "units"]
-    strength: float
+    rank: int = _row("zero", "rank")
+    directions: Literal["context", "svd", "mean", "units"] = _row("zero", "directions")
 
 
 Rule = Annotated[Insert | Erase | Zero, Field(discriminator="kind")]
@@ -259,13 +311,17 @@ class Recipe(Frozen):
     Statistics are taken over the first entry of ``latents``.
     """
 
-    edition: int
+    edition: int = _about("The edition of the language that the recipe is written in.")
     name: str
-    version: str
-    title: str
-    model: Model
-    latents: tuple[Latents, ...] = Field(min_length=1)
-    rules: tuple[Rule, ...] = Field(min_length=1)
+    version: str = _about("The recipe's own version, x.y.z.")
+    title: str = _about("One line for readers.")
+    model: Model = _about("The model that is rewritten: one of the list, or a file.")
+    latents: tuple[Latents, ...] = _about(
+        "Which images there are. Statistics are taken over the first entry.", min_length=1
+    )
+    rules: tuple[Rule, ...] = _about(
+        "Run in this order, each on the network that the earlier ones left."
+    )
 
     def digest(self) -> str:
         """sha256 (hex) of the canonical JSON of what the recipe means (``DIGEST_ALGORITHM``)."""
@@ -289,3 +345,16 @@ class Recipe(Frozen):
 
 
 Combination.model_rebuild()
+
+
+def recipe_class(language: Language) -> type[Recipe]:
+    """The class of checked recipes of a language."""
+    return language.recipe or Recipe
+
+
+@cache
+def operations_of(recipe: type[Recipe]) -> Mapping[str, type[Rewriting]]:
+    """The class of each operation that a recipe may hold, by its word."""
+    (union, *_) = get_args(recipe.model_fields["rules"].annotation)
+    classes = get_args(get_args(union)[0])
+    return {each.model_fields["kind"].default: each for each in classes}

@@ -1,4 +1,4 @@
-"""The long story behind every code: what it means, a wrong recipe and its mended form."""
+"""The long story behind every code: what it means, a wrong recipe and its corrected form."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _FENCE = re.compile(r"```redraft\n(.*?)```", re.S)
 
 
 class Story(NamedTuple):
-    """``wrong`` and ``mended`` are recipe texts, or parts of one; None where none can be shown."""
+    """``wrong`` and ``fixed`` are recipe texts, or parts of one; None where none can be shown."""
 
     code: str
     title: str
     text: str
     wrong: str | None
-    mended: str | None
+    fixed: str | None
 
 
 @cache

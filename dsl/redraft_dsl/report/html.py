@@ -12,9 +12,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from redraft_dsl.check import Checked
 from redraft_dsl.report.diagnostics import Diagnostic, Note, location
-from redraft_dsl.report.terminal import render, summary, visible
+from redraft_dsl.report.terminal import summary, visible
 from redraft_dsl.source import Source, Span
 
 MOST_LINES = 400
@@ -89,31 +88,6 @@ class Piece(NamedTuple):
     kind: str
 
 
-def checked_html(checked: Checked) -> str:
-    """What a recipe is, its text in colours, and what is wrong with it where it is wrong."""
-    said = checked.diagnostics
-    style = "error" if checked.errors else "warning" if said else "good"
-    head = f'<p><strong class="redraft-{style}">{escaped(summary(said))}</strong>'
-    return wrapped(
-        _title(checked),
-        f"{head} in <code>{escaped(checked.source.path)}</code></p>",
-        code_html(checked.source, said, FIRST_LINES if said else MOST_LINES),
-    )
-
-
-def checked_text(checked: Checked) -> str:
-    """The same for a terminal: in a line what it is, then its diagnostics."""
-    recipe = checked.recipe
-    name = checked.source.path if recipe is None else f"{recipe.name} {recipe.version}"
-    told = render(checked.diagnostics, checked.source)
-    return f"{visible(name)}: {summary(checked.diagnostics)}\n{told}".rstrip("\n")
-
-
-def checked_bundle(checked: Checked) -> dict[str, str]:
-    """Both, by media type."""
-    return {"text/html": checked_html(checked), "text/plain": checked_text(checked)}
-
-
 def problems_html(diagnostics: Sequence[Diagnostic], source: Source) -> str:
     """Diagnostics with the lines that they are about, and no more of the text."""
     head = f"<p>{escaped(summary(diagnostics))}</p>"
@@ -162,25 +136,6 @@ def sentence(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped(text))
 
 
-def _title(checked: Checked) -> str:
-    recipe = checked.recipe
-    if recipe is None:
-        return ""
-    rules = (f"{rule.kind} {rule.name} at {rule.layer}" for rule in recipe.rules)
-    facts = [f"model {recipe.model.name}", *_first(rules, 8)]
-    facts += [f"{each.name} = {each.value}" for each in checked.params]
-    facts += [f"{each.name} {each.version} from {each.path}" for each in checked.imports]
-    name = f"<strong>{escaped(recipe.name)}</strong> {escaped(recipe.version)}"
-    listed = ", ".join(f"<code>{escaped(fact)}</code>" for fact in facts)
-    return f'<p>{name}: {escaped(recipe.title)}</p><p class="redraft-soft">{listed}</p>'
-
-
-def _first(items: Iterable[str], most: int) -> list[str]:
-    every = list(items)
-    rest = len(every) - most
-    return every if rest <= 0 else [*every[:most], f"and {rest} rules more"]
-
-
 def _last(source: Source) -> int:
     """The number of the last line that is not empty; 0 where there is none."""
     text = source.text.rstrip()
@@ -218,9 +173,10 @@ def _line(
         if each.span and each.span.start < whole.end and whole.start < each.span.end
     ]
     pieces = (*words, *marks)
-    cuts = {at for piece in pieces for at in piece.span if whole.start < at < whole.end}
+    cuts = {at for piece in pieces for at in piece.span[:2] if whole.start < at < whole.end}
     body = "".join(
-        _inked(source.text, Span(*ends), pieces) for ends in pairwise(sorted({*whole, *cuts}))
+        _inked(source.text, Span(*ends), pieces)
+        for ends in pairwise(sorted({whole.start, whole.end, *cuts}))
     )
     rest = "…" if len(text) > WIDEST else ""
     number = _spanned("redraft-number-of", str(line))
@@ -259,5 +215,5 @@ def _note(note: Note, source: Source) -> str:
     text = f"note: {sentence(note.message)}"
     if note.span is None:
         return text
-    place = location(note.source or source, Diagnostic("", "", note.span))
+    place = location(note.span.source or source, note.span)
     return f"{text} (<code>{escaped(place)}</code>)"

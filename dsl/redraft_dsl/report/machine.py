@@ -100,8 +100,9 @@ def _place(span: Span | None, source: Source) -> dict[str, int | None]:
 
 def _note_place(note: Note, source: Source) -> dict[str, Any]:
     """Where a note points; with its file where that is another one."""
-    place = _place(note.span, note.source or source)
-    return place if note.source is None else {"file": note.source.path, **place}
+    other = note.span.source if note.span else None
+    place = _place(note.span, other or source)
+    return place if other is None else {"file": other.path, **place}
 
 
 def _said(diagnostic: Diagnostic) -> str:
@@ -148,7 +149,7 @@ def _rule(code: str, story: str) -> dict[str, Any]:
 
 def _result(diagnostic: Diagnostic, source: Source) -> dict[str, Any]:
     notes = [
-        {**_location(note.span, note.source or source), "message": {"text": note.message}}
+        {**_location(note.span, note.span.source or source), "message": {"text": note.message}}
         for note in diagnostic.notes
         if note.span is not None
     ]

@@ -86,7 +86,8 @@ def _one(diagnostic: Diagnostic, source: Source, paint: _Painter) -> str:
             lines.append(_remark("note", note.message, digits, paint))
         else:
             lines.append(paint("note", "note") + f": {visible(note.message)}")
-            lines += _place(note.span, "", note.source or source, digits, "-", "note", paint)
+            place = note.span.source or source
+            lines += _place(note.span, "", place, digits, "-", "note", paint)
     return "".join(line.rstrip() + "\n" for line in lines)
 
 
@@ -95,9 +96,9 @@ def _remark(kind: str, text: str, digits: int, paint: _Painter) -> str:
 
 
 def _gutter_width(diagnostic: Diagnostic, source: Source) -> int:
-    places = [(diagnostic.span, source), (Span(0, 0), source)]
-    places += [(note.span, note.source or source) for note in diagnostic.notes]
-    return max(len(str(text.position(span.start).line)) for span, text in places if span)
+    spans = [diagnostic.span, Span(0, 0), *(note.span for note in diagnostic.notes)]
+    lines = ((span.source or source).position(span.start).line for span in spans if span)
+    return max(len(str(line)) for line in lines)
 
 
 def _place(

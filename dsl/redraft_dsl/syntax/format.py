@@ -7,16 +7,12 @@ function below; the style changes only with the edition.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from redraft_dsl.report.diagnostics import Diagnostic
-from redraft_dsl.source import Source, normalise
 from redraft_dsl.syntax import tree as s
-
-if TYPE_CHECKING:
-    from redraft_dsl.editions import Editions
 
 INDENT = "  "
 WIDTH = 100
@@ -32,17 +28,6 @@ class Formatted:
 
     text: str | None
     diagnostics: tuple[Diagnostic, ...]
-
-
-def format_text(text: str, path: str = "<text>", editions: Editions | None = None) -> Formatted:
-    """The canonical form of a recipe text in the style of its edition, or its syntax errors."""
-    from redraft_dsl.editions import SHIPPED
-    from redraft_dsl.syntax.parse import parse
-
-    parsed = parse(Source(path, normalise(text)))
-    if not parsed.ok:
-        return Formatted(None, parsed.diagnostics)
-    return Formatted((editions or SHIPPED).of(parsed.tree).text(parsed.tree), ())
 
 
 def format_tree(tree: s.Tree) -> str:
@@ -89,40 +74,47 @@ def _with_trailing(lines: list[str], trailing: s.Comment | None) -> list[str]:
 
 
 def _statement(node: s.Statement) -> Iterator[str]:
-    match node:
-        case s.EditionLine():
-            yield f"edition {value(node.value)}"
-        case s.RecipeLine():
-            yield f'recipe {node.name.text} {node.version.text} "{node.title.text}"'
-        case s.RegionStatement():
-            yield f"region {node.name.text} = {region(node.region)}"
-        case s.ModelStatement() if node.block is None:
-            yield f"model {node.name.text}"
-        case s.ModelStatement():
-            yield from _block(f"model {node.name.text}", node.block, MODEL_COLUMN)
-        case s.LatentsStatement():
-            head = f"latents {node.name.text}"
-            inline = _inline(head, node.block)
-            yield from [inline] if inline else _block(head, node.block, LATENTS_COLUMN)
-        case s.Operation():
-            head = f"{node.kind.text} {node.name.text} at {node.layer.text}"
-            yield from _block(head, node.block, SETTING_COLUMN)
-        case s.UseLine() | s.ParamLine() | s.Include() | s.SweepStatement():
-            yield from _reuse(node)
-        case s.Broken():
-            raise ValueError("a statement that could not be read cannot be formatted")
+    if isinstance(node, s.Broken):
+        raise ValueError("a statement that could not be read cannot be formatted")
+    return _PRINTERS[type(node)](node)
 
 
-def _reuse(node: s.UseLine | s.ParamLine | s.Include | s.SweepStatement) -> Iterator[str]:
-    match node:
-        case s.UseLine():
-            yield f'use "{node.path.text}" {node.version.text} as {node.name.text}'
-        case s.ParamLine():
-            yield parameter(node)
-        case s.Include():
-            yield from _include(node)
-        case s.SweepStatement():
-            yield from _block(f"sweep {node.name.text}", node.block, SETTING_COLUMN)
+def _edition(node: s.EditionLine) -> Iterator[str]:
+    yield f"edition {value(node.value)}"
+
+
+def _recipe(node: s.RecipeLine) -> Iterator[str]:
+    yield f'recipe {node.name.text} {node.version.text} "{node.title.text}"'
+
+
+def _use(node: s.UseLine) -> Iterator[str]:
+    yield f'use "{node.path.text}" {node.version.text} as {node.name.text}'
+
+
+def _param(node: s.ParamLine) -> Iterator[str]:
+    yield parameter(node)
+
+
+def _model(node: s.ModelStatement) -> Iterator[str]:
+    return _block(f"model {node.name.text}", node.block, MODEL_COLUMN)
+
+
+def _latents(node: s.LatentsStatement) -> Iterator[str]:
+    return _short_block(f"latents {node.name.text}", node.block, LATENTS_COLUMN)
+
+
+def _region(node: s.RegionStatement) -> Iterator[str]:
+    yield f"region {node.name.text} = {region(node.region)}"
+
+
+def _images(node: s.ImagesStatement) -> Iterator[str]:
+    return _wrapped(f"images {node.name.text} = ", node.images, "", 0)
+
+
+def _operation(node: s.Operation) -> Iterator[str]:
+    off = f"{node.off.text} " if node.off else ""
+    head = f"{off}{node.kind.text} {node.name.text} at {node.layer.text}"
+    return _block(head, node.block, SETTING_COLUMN)
 
 
 def _include(node: s.Include) -> Iterator[str]:
@@ -131,9 +123,28 @@ def _include(node: s.Include) -> Iterator[str]:
         head += f" as {node.given.text}"
     if node.block is None:
         yield head
-        return
-    inline = _inline(f"{head} with", node.block)
-    yield from [inline] if inline else _block(f"{head} with", node.block, SETTING_COLUMN)
+    else:
+        yield from _short_block(f"{head} with", node.block, SETTING_COLUMN)
+
+
+def _sweep(node: s.SweepStatement) -> Iterator[str]:
+    return _block(f"sweep {node.name.text}", node.block, SETTING_COLUMN)
+
+
+_PRINTERS: dict[type, Callable[[Any], Iterator[str]]] = {
+    s.EditionLine: _edition,
+    s.RecipeLine: _recipe,
+    s.UseLine: _use,
+    s.ParamLine: _param,
+    s.ModelStatement: _model,
+    s.LatentsStatement: _latents,
+    s.RegionStatement: _region,
+    s.ImagesStatement: _images,
+    s.Operation: _operation,
+    s.Include: _include,
+    s.SweepStatement: _sweep,
+}
+"""How each kind of statement is written; a broken one cannot be."""
 
 
 def parameter(node: s.ParamLine) -> str:
@@ -143,6 +154,18 @@ def parameter(node: s.ParamLine) -> str:
         return line
     between = ".." if isinstance(node.limits[0], s.Number) else ", "
     return f"{line} in {between.join(limit.text for limit in node.limits)}"
+
+
+def _place_line(head: str, node: s.PlaceExpr | None) -> Iterator[str]:
+    if node is None:
+        return iter([f"{head}each context"])
+    return _wrapped(head, node.images, f" {region(node.region)}", len(INDENT))
+
+
+def _short_block(head: str, block: s.Block, column: int) -> Iterator[str]:
+    """A block, on one line where it fits."""
+    inline = _inline(head, block)
+    return iter([inline]) if inline else _block(head, block, column)
 
 
 def _block(head: str, block: s.Block | None, column: int) -> Iterator[str]:
@@ -174,8 +197,7 @@ def _body(block: s.Block, column: int) -> Iterator[str]:
 def _item(item: s.Item, column: int) -> Iterator[str]:
     match item:
         case s.PlaceLine():
-            target = "each context" if item.place is None else place(item.place)
-            yield f"{item.key.text:<{PLACE_COLUMN}}{target}"
+            yield from _place_line(f"{item.key.text:<{PLACE_COLUMN}}", item.place)
         case s.MatchLine():
             yield f"{item.key.text:<{PLACE_COLUMN}}{match_tail(item)}"
         case s.Setting():
@@ -183,8 +205,7 @@ def _item(item: s.Item, column: int) -> Iterator[str]:
             if item.block is None:
                 yield head
             else:
-                inline = _inline(head, item.block)
-                yield from [inline] if inline else _block(head, item.block, SETTING_COLUMN)
+                yield from _short_block(head, item.block, SETTING_COLUMN)
         case s.Override():
             yield f"{item.key.text} = {value(item.value)}"
         case s.Vary():
@@ -218,7 +239,36 @@ def value(node: s.Value) -> str:
 
 def place(node: s.PlaceExpr) -> str:
     """``z[130] REGION``."""
-    return f"{node.latents.text}[{node.index.text}] {region(node.region)}"
+    return f"{images(node.images)} {region(node.region)}"
+
+
+def images(node: s.Images | s.ImagesName) -> str:
+    """``z[130]``, ``z[5, 7, 26..34]``, or a name of images."""
+    if isinstance(node, s.ImagesName):
+        return node.name.text
+    return f"{node.latents.text}[{', '.join(map(_image, node.items))}]"
+
+
+def _image(item: s.Number | s.Interval) -> str:
+    return item.text if isinstance(item, s.Number) else f"{item.first.text}..{item.last.text}"
+
+
+def _wrapped(head: str, node: s.Images | s.ImagesName, behind: str, indent: int) -> Iterator[str]:
+    """Images between two texts; a list that is too long goes on below its first number."""
+    line = f"{head}{images(node)}{behind}"
+    if isinstance(node, s.ImagesName) or indent + len(line) <= WIDTH or len(node.items) == 1:
+        yield line
+        return
+    start = f"{head}{node.latents.text}["
+    line, column = start, len(start)
+    *most, last = map(_image, node.items)
+    for text in (*(f"{each}," for each in most), f"{last}]{behind}"):
+        gap = "" if len(line) == column else " "
+        if gap and indent + len(line) + len(gap) + len(text) > WIDTH:
+            yield line
+            line, gap = " " * column, ""
+        line += gap + text
+    yield line
 
 
 def match_tail(node: s.MatchLine) -> str:

@@ -6,17 +6,15 @@ Every span comes from the first and the last token of the rule, so nothing is wa
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from operator import attrgetter
 from typing import Any, Protocol, cast
 
 from redraft_dsl.source import Span
 from redraft_dsl.syntax import tree as s
 
-MAX_JOINS = 64
+MAX_JOINS = 128
 MAX_BLOCKS = 4
 
-_IMAGE = re.compile(r"(.*)\[(\d+)\]")
+_NUMBER = re.compile(r"[0-9]+")
 _BOX = re.compile(r"box\(x +(.*?)\.\.(.*?), *y +(.*?)\.\.(.*?)\)")
 
 
@@ -30,10 +28,11 @@ class Token(Protocol):
 class TooDeepError(Exception):
     """Something is nested deeper than any recipe needs; ``span`` is the place."""
 
-    def __init__(self, what: str, span: Span) -> None:
-        super().__init__(what)
-        self.what = what
+    def __init__(self, message: str, span: Span, label: str = "more levels than any recipe needs"):
+        super().__init__(message)
+        self.message = message
         self.span = span
+        self.label = label
 
 
 def span_of(token: Token) -> Span:
@@ -106,10 +105,16 @@ class Builder:
         """``region NAME = REGION``."""
         return s.RegionStatement(word(c[1]), c[3], span_of(c[0]).to(c[3].span))
 
+    def images_definition(self, c: Children) -> s.ImagesStatement:
+        """``images NAME = z[5, 7]``."""
+        return s.ImagesStatement(word(c[1]), c[3], span_of(c[0]).to(c[3].span))
+
     def operation(self, c: Children) -> s.Operation:
-        """``rule NAME at LAYER { ... }`` and its siblings."""
+        """``rule NAME at LAYER { ... }`` and its siblings, perhaps after ``off``."""
+        off = word(c.pop(0)) if len(c) == 6 else None
         kind = word(c[0])
-        return s.Operation(kind, word(c[1]), word(c[3]), c[4], kind.span.to(c[4].span))
+        span = (off or kind).span.to(c[4].span)
+        return s.Operation(kind, word(c[1]), word(c[3]), c[4], span, off)
 
     def include(self, c: Children) -> s.Include:
         """``include ALIAS.RULE``, perhaps with a name and overrides."""
@@ -140,7 +145,7 @@ class Builder:
         inner = (item.block.depth for item in items if isinstance(item, s.Setting) and item.block)
         depth = 1 + max(inner, default=0)
         if depth > MAX_BLOCKS:
-            raise TooDeepError("blocks", span)
+            raise TooDeepError("blocks are nested too deeply", span)
         return s.Block(items, span, depth)
 
     def place_line(self, c: Children) -> s.PlaceLine:
@@ -182,20 +187,33 @@ class Builder:
             return number(c[0])
         return text(c[0]) if kind == "STRING" else word(c[0])
 
-    def plain_place(self, c: Children) -> s.PlaceExpr:
-        """``z[130] REGION`` with the image read as one token."""
-        match = cast("re.Match[str]", _IMAGE.fullmatch(str(c[0])))
-        at = c[0].start_pos
-        return s.PlaceExpr(
-            s.Word(match[1], _part(match, 1, at)),
-            s.Number(match[2], _part(match, 2, at)),
-            c[1],
-            span_of(c[0]).to(c[1].span),
-        )
-
     def place(self, c: Children) -> s.PlaceExpr:
-        """``z [ 130 ] REGION``."""
-        return s.PlaceExpr(word(c[0]), c[2], c[4], span_of(c[0]).to(c[4].span))
+        """Images and a region."""
+        return s.PlaceExpr(c[0], c[1], c[0].span.to(c[1].span))
+
+    def named_place(self, c: Children) -> s.PlaceExpr:
+        """The name of images, and a region."""
+        name = word(c[0])
+        return self.place([s.ImagesName(name, name.span), c[1]])
+
+    def plain_images(self, c: Children) -> s.Images:
+        """``z[5, 7, 26..34]`` read as one token."""
+        written, at = str(c[0]), c[0].start_pos
+        brace = written.index("[")
+        numbers = [
+            s.Number(each[0], Span(at + each.start(), at + each.end()))
+            for each in _NUMBER.finditer(written, brace)
+        ]
+        items = tuple(numbers) if ".." not in written else _intervals(written, at, numbers)
+        return s.Images(s.Word(written[:brace], Span(at, at + brace)), items, span_of(c[0]))
+
+    def images(self, c: Children) -> s.Images:
+        """``z [ 5, 7 ]``."""
+        return s.Images(word(c[0]), tuple(c[2:-1:2]), span_of(c[0]).to(span_of(c[-1])))
+
+    def images_interval(self, c: Children) -> s.Interval:
+        """``26..34``."""
+        return s.Interval(c[0], c[2])
 
     def joined(self, c: Children) -> s.Joined:
         """``REGION plus REGION``, left associative."""
@@ -203,7 +221,11 @@ class Builder:
         depth = 1 + max(getattr(left, "depth", 0), getattr(right, "depth", 0))
         span = left.span.to(right.span)
         if depth > MAX_JOINS:
-            raise TooDeepError("regions", span)
+            if getattr(right, "depth", 0) == 0:
+                raise TooDeepError(
+                    f"this region has more than {MAX_JOINS} joins in a row", span, "too many joins"
+                )
+            raise TooDeepError("regions are nested too deeply", span)
         return s.Joined(cast("s.Operator", str(operator)), left, right, span, depth)
 
     def plain_box(self, c: Children) -> s.BoxShape:
@@ -252,60 +274,14 @@ def _part(match: re.Match[str], group: int, at: int) -> Span:
     return Span(at + match.start(group), at + match.end(group))
 
 
-def shifted(node: Any, by: int) -> Any:
-    """The same node with every span moved by ``by``: a piece of a text, put into its place."""
-    return node if by == 0 else _MOVERS[type(node)](node, by)
-
-
-Mover = Callable[[Any, int], Any]
-
-
-class _Movers(dict[type, Mover]):
-    """How nodes of each kind are moved, worked out when the first of a kind comes along."""
-
-    def __missing__(self, kind: type) -> Mover:
-        mover = self[kind] = _mover(kind)
-        return mover
-
-
-_MOVERS = _Movers()
-
-
-def _mover(kind: Any) -> Mover:
-    names = tuple(getattr(kind, "__dataclass_fields__", ()))
-    if kind is Span:
-        return lambda node, by: Span(node[0] + by, node[1] + by)
-    if kind is tuple:
-        return lambda node, by: tuple([_MOVERS[type(child)](child, by) for child in node])
-    if not names:
-        return lambda node, _: node
-    if "__slots__" in kind.__dict__:
-        return _slot_mover(kind, [name for name in names if name != "span"])
-    fields = attrgetter(*names)
-    return lambda node, by: kind(*[_MOVERS[type(child)](child, by) for child in fields(node)])
-
-
-def _slot_mover(kind: Any, names: list[str]) -> Mover:
-    """For nodes of a tree.
-
-    An editor moves half a recipe at every keystroke. To fill the slots of a new node takes half of
-    the time that its constructor takes, which keeps everybody else from changing nodes.
-    """
-    new, pair = object.__new__, cast("Any", tuple.__new__)
-    fill_span = kind.span.__set__ if hasattr(kind, "span") else None
-    fills = [(getattr(kind, name).__get__, getattr(kind, name).__set__) for name in names]
-
-    def move(node: Any, by: int) -> Any:
-        if node is s.PLAIN:
-            return node
-        moved = new(kind)
-        if fill_span is not None:
-            start, end = node.span
-            fill_span(moved, pair(Span, (start + by, end + by)))
-        for read, fill in fills:
-            child = read(node)
-            kind_of_child = child.__class__
-            fill(moved, child if kind_of_child is str else _MOVERS[kind_of_child](child, by))
-        return moved
-
-    return move
+def _intervals(written: str, at: int, numbers: list[s.Number]) -> tuple[s.Number | s.Interval, ...]:
+    """The numbers, those with two dots between them as one."""
+    items: list[s.Number | s.Interval] = []
+    for number in numbers:
+        begin = number.span.start - at
+        before = items[-1] if items else None
+        if written[begin - 2 : begin] == ".." and isinstance(before, s.Number):
+            items[-1] = s.Interval(before, number)
+        else:
+            items.append(number)
+    return tuple(items)

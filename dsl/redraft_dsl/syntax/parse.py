@@ -1,7 +1,8 @@
 """From text to syntax tree. The only module that imports lark.
 
 The whole text is parsed once. Where that fails, it is cut at the keywords that start a line, and
-each piece is read on its own, so that one mistake does not hide the next.
+each piece is read on its own, so that one mistake does not hide the next; of an operation or a
+sweep that cannot be read, each line is.
 """
 
 from __future__ import annotations
@@ -9,43 +10,39 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, TypeAlias, cast
 
-from lark import Lark
+from lark import Lark, TextSlice
 from lark import __version__ as lark_version
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 from lark.grammar import Rule
 from lark.lexer import TerminalDef
 
-from redraft_dsl.language.words import RESERVED_STATEMENTS, STATEMENTS
+from redraft_dsl.language import words
+from redraft_dsl.language.language import LANGUAGE, Language
 from redraft_dsl.report.diagnostics import Diagnostic, error, in_order
 from redraft_dsl.source import Source, Span
 from redraft_dsl.syntax.comments import attach
-from redraft_dsl.syntax.mistake import Slip
+from redraft_dsl.syntax.mistake import Mistake, Place
 from redraft_dsl.syntax.mistakes import describe
-from redraft_dsl.syntax.nodes import Builder, TooDeepError, shifted
+from redraft_dsl.syntax.nodes import Builder, TooDeepError
 from redraft_dsl.syntax.tree import Broken, Statement, Tree, Word
 
-_PIECE = re.compile(rf"^(?:{'|'.join((*STATEMENTS, *RESERVED_STATEMENTS))})(?![\w\-])", re.M)
-_DECLARED = re.compile(r"\s*(\w[\w\-]*)(?:[ \t]+([^\W\d][\w\-]*))?")
-_HEADER = re.compile(r"(?:rule|erase|zero)\s+[^\W\d][\w\-]*\s+at\s+([^\W\d][\w.\-]*)\s*\{")
 Piece: TypeAlias = tuple[Span, Tree | Diagnostic | None]
 """A piece of the text and what came of it: None if too many errors came before."""
 
 MOST_ERRORS = 50
-"""Syntax errors that are told at once; more help nobody, and a hostile file could have millions."""
+"""Syntax errors that are reported at once; a hostile file could have millions."""
 
 _BLANK = " \t\n"
 """What the grammar passes over; other spaces have no meaning and are errors."""
-
 _BAD_CHARACTER = re.compile("[\0\ud800-\udfff]")
+_DECLARED = re.compile(r"\s*(?:off[ \t]+)?(\w[\w\-]*)(?:[ \t]+([^\W\d][\w\-]*))?")
 
 
 @dataclass(frozen=True)
@@ -61,79 +58,43 @@ class Parsed:
         return not self.diagnostics
 
 
-def parse(source: Source) -> Parsed:
+def parse(source: Source, language: Language = LANGUAGE) -> Parsed:
     """Read a recipe text. Never raises for any text; syntax errors come back as diagnostics."""
     bad = tuple(_bad_characters(source.text))
     if bad:
         return Parsed(_nothing_but(source), bad)
-    pieces = list(_pieces(source.text))
-    whole = _whole(source.text, pieces)
-    if isinstance(whole, Tree):
-        return Parsed(attach(whole, source.text), ())
-    if len(pieces) < 2:
-        read: list[Piece] = [(Span(0, len(source.text)), whole)]
-    else:
-        read = list(_read_pieces(source.text, pieces))
-    failed = {piece: result for piece, result in read if isinstance(result, Diagnostic)}
-    at = whole.span.start if whole.span else 0
-    if not any(piece.start <= at <= piece.end for piece in failed):
-        # The pieces are fine where the whole is not: cutting made no sense of this text.
-        return Parsed(_nothing_but(source), (whole,))
-    statements = tuple(_statements(source.text, read))
-    found = in_order(_moved(problem, piece.start) for piece, problem in failed.items())
-    return Parsed(Tree(statements), found)
+    return _Reader(source.text, language).parsed()
 
 
-@dataclass
-class Pieces:
-    """Pieces of texts that were read before, for an editor that reads after every keystroke.
-
-    A piece that stands where it stood the last time is not even moved.
-    """
-
-    read: dict[str, Tree | Diagnostic] = field(default_factory=dict)
-    placed: dict[str, tuple[int, tuple[Statement, ...]]] = field(default_factory=dict)
+def grammar_text(language: Language = LANGUAGE) -> str:
+    """The grammar that the parser is made from: the shipped one, and the tokens of keywords."""
+    shipped = (files("redraft_dsl.syntax") / "grammar.lark").read_text(encoding="utf-8")
+    tokens = "".join(f"{name}.2: /{form}/\n" for name, form in _keyword_tokens(language))
+    return f"{shipped}\n{tokens}"
 
 
-MOST_PIECES = 4096
-_PIECES: ContextVar[Pieces | None] = ContextVar("pieces", default=None)
-
-
-@contextmanager
-def remembering(pieces: Pieces) -> Iterator[None]:
-    """Let what is parsed inside use, and add to, what was read before."""
-    token = _PIECES.set(pieces)
-    try:
-        yield
-    finally:
-        _PIECES.reset(token)
-
-
-def grammar_text() -> str:
-    """The grammar, as shipped with the package."""
-    return (files("redraft_dsl.syntax") / "grammar.lark").read_text(encoding="utf-8")
-
-
-def accepted(text: str) -> frozenset[str] | None:
+def accepted(text: str, language: Language = LANGUAGE) -> frozenset[str] | None:
     """The terminals that the grammar would take after a text; None where it stops before the end.
 
     ``$END`` is among them where a recipe may end.
     """
     try:
-        interactive = _parser().parse_interactive(text)
+        interactive = _parser(language).parse_interactive(text)
         interactive.exhaust_lexer()
         return frozenset(cast("Any", interactive).accepts())
     except (UnexpectedInput, TooDeepError):
         return None
 
 
-def build_parser(transformer: Builder | None = None, *, strict: bool = False) -> Lark:
+def build_parser(
+    transformer: Builder | None = None, *, strict: bool = False, language: Language = LANGUAGE
+) -> Lark:
     """A parser built from the grammar. ``strict`` also proves that no two terminals collide."""
     # The builder takes the place of a lark Transformer: nodes are made while parsing, and no
     # lark tree is ever built. Spans come from the tokens, which propagate_positions would not
     # hand to it.
     return Lark(
-        grammar_text(),
+        grammar_text(language),
         parser="lalr",
         lexer="contextual",
         maybe_placeholders=False,
@@ -149,8 +110,21 @@ def make_tables() -> str:
     return json.dumps(stored, separators=(",", ":")) + "\n"
 
 
+def _keyword_tokens(language: Language) -> Iterator[tuple[str, str]]:
+    """Name and form of the token of each keyword; what follows a whole word ends it."""
+    plain = (*words.STATEMENTS, *words.INNER, *words.SHAPES, *words.OPERATORS, "context")
+    yield from ((word.upper(), rf"{word}(?![\w\-])") for word in plain)
+    yield from ((word.upper(), rf"{word}(?!\w)") for word in words.AXES)
+    yield "OPERATION", rf"(?:{'|'.join(language.operation_words)})(?![\w\-])"
+    yield "LINE", rf"(?:{'|'.join(language.lines)})(?![\w\-])"
+
+
+def _parser(language: Language) -> Lark:
+    return _shipped_parser() if language is LANGUAGE else _built_parser(grammar_text(language))
+
+
 @cache
-def _parser() -> Lark:
+def _shipped_parser() -> Lark:
     """The parser, from its stored tables if they fit: ten times faster than from the grammar."""
     file = files("redraft_dsl.syntax") / "grammar.tables.json"
     if file.is_file():
@@ -162,83 +136,147 @@ def _parser() -> Lark:
     return build_parser(Builder())
 
 
+@cache
+def _built_parser(grammar: str) -> Lark:
+    return Lark(
+        grammar,
+        parser="lalr",
+        lexer="contextual",
+        maybe_placeholders=False,
+        transformer=cast("Any", Builder()),
+    )
+
+
 def _digest() -> str:
     return hashlib.sha256(grammar_text().encode()).hexdigest()
 
 
-def _with_numbers(pairs: list[tuple[str, Any]]) -> dict[int | str, Any]:
+def _with_numbers(pairs: list[tuple[str, Any]]) -> Mapping[int | str, Any]:
     """States and terminals are numbered, which JSON's keys cannot be."""
     return {int(key) if key.isdigit() else key: value for key, value in pairs}
 
 
-def _read(text: str) -> Tree | Diagnostic:
-    try:
-        return cast("Tree", cast("object", _parser().parse(text)))
-    except UnexpectedInput as problem:
-        return describe(Slip(text, _offset(problem, text), _accepted(problem)))
-    except TooDeepError as problem:
-        return error(
-            "RD016",
-            f"{problem.what} are nested too deeply",
-            problem.span,
-            "more levels than any recipe needs",
-            "give parts of it names of their own, or leave levels out",
+@dataclass(frozen=True)
+class _Reader:
+    """One text and the language that it is read in."""
+
+    text: str
+    language: Language
+
+    def parsed(self) -> Parsed:
+        """The whole text read, or else piece by piece."""
+        whole = self.read(self.text)
+        if isinstance(whole, Tree):
+            return Parsed(attach(whole, self.text), ())
+        spans = list(self.pieces())
+        read: list[Piece] = [(Span(0, len(self.text)), whole)]
+        if len(spans) > 1:
+            read = list(self.read_all(spans))
+        failed = {piece: found for piece, found in read if isinstance(found, Diagnostic)}
+        at = whole.span.start if whole.span else 0
+        if not any(piece.start <= at <= piece.end for piece in failed):
+            # The pieces are fine where the whole is not: cutting made no sense of this text.
+            return Parsed(Tree((Broken("", None, Span(0, len(self.text))),)), (whole,))
+        further = [each for piece, first in failed.items() for each in self.in_lines(piece, first)]
+        problems = in_order([*failed.values(), *further])
+        return Parsed(Tree(tuple(self.statements(read))), problems[:MOST_ERRORS])
+
+    def read(self, text: str, start: int = 0, end: int | None = None) -> Tree | Diagnostic:
+        """A text, or a part of it with the places that it has in the whole."""
+        part = TextSlice(text, start, len(text) if end is None else end)
+        try:
+            return cast("Tree", cast("object", _parser(self.language).parse(part)))
+        except UnexpectedInput as problem:
+            at = _offset(problem, part)
+            place = Place(text, part.start, part.end, at)
+            return describe(Mistake(place, _accepted(problem), self.language))
+        except TooDeepError as problem:
+            help_text = "leave levels out, or paint such a region as a mask"
+            return error("RD016", problem.message, problem.span, problem.label, help_text)
+
+    def pieces(self) -> Iterator[Span]:
+        """The text cut before every keyword in column 0; blank pieces are left out."""
+        begins = "|".join((*self.language.statements, *words.RESERVED_STATEMENTS, "off"))
+        cuts = [each.start() for each in re.finditer(rf"^(?:{begins})(?![\w\-])", self.text, re.M)]
+        for start, end in pairwise([0, *cuts, len(self.text)]):
+            if self.text[start:end].strip(_BLANK):
+                yield Span(start, end)
+
+    def read_all(self, pieces: list[Span]) -> Iterator[Piece]:
+        """Each piece on its own."""
+        failures = 0
+        for piece in pieces:
+            few = failures < MOST_ERRORS
+            found = self.read(self.text, piece.start, piece.end) if few else None
+            failures += isinstance(found, Diagnostic)
+            yield piece, found
+
+    def in_lines(self, piece: Span, first: Diagnostic) -> Iterator[Diagnostic]:
+        """What else is wrong in a block that cannot be read: its later lines, one by one."""
+        block = _Block.of(self.text, piece)
+        if block is None or first.span is None or first.code == "RD011":
+            return
+        later = (
+            line for line in block.lines(self.text, self.language) if line.start > first.span.end
         )
+        for line in islice(later, MOST_ERRORS):
+            head = self.text[: block.start + 1]
+            alone = (
+                f"{head}{_BLANK[0] * (line.start - len(head))}{self.text[line.start : line.end]}"
+            )
+            found = self.read(f"{alone}}}", piece.start)
+            if isinstance(found, Diagnostic) and found.span and found.span.end <= len(alone):
+                yield found
+
+    def statements(self, read: list[Piece]) -> Iterator[Statement]:
+        """What could be read, and in the place of the rest what it seems to declare."""
+        for piece, found in read:
+            if isinstance(found, Tree):
+                yield from found.statements
+            else:
+                declared = _DECLARED.match(self.text, piece.start, piece.end)
+                keyword, name = (declared[1], declared[2]) if declared else ("", None)
+                yield Broken(keyword, name, piece, self.layer(piece, found))
+
+    def layer(self, piece: Span, problem: Diagnostic | None) -> Word | None:
+        """The layer of an operation that went wrong after its name of the layer."""
+        operations = "|".join(self.language.operation_words)
+        header = re.compile(
+            rf"(?:off\s+)?(?:{operations})\s+[^\W\d][\w\-]*\s+at\s+([^\W\d][\w.\-]*)\s*\{{"
+        ).match(self.text, piece.start, piece.end)
+        at = problem.span.start if problem and problem.span else piece.start
+        if header is None or at < header.end(1):
+            return None
+        return Word(header[1], Span(*header.span(1)))
 
 
-def _whole(text: str, pieces: list[Span]) -> Tree | Diagnostic:
-    """The tree of a whole text; where pieces are remembered, it is put together from them.
+@dataclass(frozen=True)
+class _Block:
+    """The outer braces of a statement: ``start`` is the place of the first, ``end`` of the last."""
 
-    A recipe is statement after statement, and a piece that can be read is some whole statements;
-    so pieces that can be read are, one after the other, what reading the whole would give, and
-    what stops the reading of the whole is in the first piece that cannot be read, or right after.
-    """
-    if _PIECES.get() is None or len(pieces) < 2:
-        return _read(text)
-    statements: list[Statement] = []
-    for piece in pieces:
-        result = _read_piece(text[piece.start : piece.end])
-        if isinstance(result, Tree):
-            statements += _placed(text, piece, result)
-            continue
-        rest = _read(text[piece.start :])
-        if (
-            isinstance(rest, Diagnostic)
-            and rest.span
-            and rest.span.start <= piece.end - piece.start
-        ):
-            return _moved(rest, piece.start)
-        return _read(text)
-    return Tree(tuple(statements))
+    start: int
+    end: int
+
+    @classmethod
+    def of(cls, text: str, piece: Span) -> _Block | None:
+        """The braces of a statement, the last one of which may be missing."""
+        start = text.find("{", piece.start, piece.end)
+        if start < 0:
+            return None
+        end = text.rfind("}", start, piece.end)
+        return cls(start, piece.end if end < 0 else end)
+
+    def lines(self, text: str, language: Language) -> Iterator[Span]:
+        """Its lines; a line of the text that does not begin with a key goes on the one before."""
+        keys = "|".join((*language.lines, *language.setting_words, "seed", "count", "vary"))
+        begins = re.compile(rf"^[ \t]*(?={keys})", re.M)
+        cuts = [each.end() for each in begins.finditer(text, self.start, self.end)]
+        return (Span(*ends) for ends in pairwise([*cuts, self.end]))
 
 
-def _read_piece(body: str) -> Tree | Diagnostic:
-    memory = _PIECES.get()
-    if memory is None:
-        return _read(body)
-    if body not in memory.read:
-        if len(memory.read) >= MOST_PIECES:
-            memory.read.clear()
-            memory.placed.clear()
-        memory.read[body] = _read(body)
-    return memory.read[body]
-
-
-def _placed(text: str, piece: Span, tree: Tree) -> tuple[Statement, ...]:
-    """The statements of a piece, with the places that they have in the whole text."""
-    memory = _PIECES.get()
-    if memory is None:
-        return cast("tuple[Statement, ...]", shifted(tree.statements, piece.start))
-    body = text[piece.start : piece.end]
-    known = memory.placed.get(body)
-    if known is None or known[0] != piece.start:
-        known = memory.placed[body] = (piece.start, shifted(tree.statements, piece.start))
-    return known[1]
-
-
-def _offset(problem: UnexpectedInput, text: str) -> int:
+def _offset(problem: UnexpectedInput, part: TextSlice[str]) -> int:
     if isinstance(problem, UnexpectedToken) and problem.token.type == "$END":
-        return len(text)
+        return part.end
     if isinstance(problem, UnexpectedToken):
         return problem.token.start_pos or 0
     return cast("int", problem.pos_in_stream)
@@ -253,67 +291,20 @@ def _accepted(problem: UnexpectedInput) -> frozenset[str]:
     return frozenset()
 
 
-def _pieces(text: str) -> Iterator[Span]:
-    """The text cut before every keyword in column 0; blank pieces are left out."""
-    cuts = [0, *(match.start() for match in _PIECE.finditer(text)), len(text)]
-    for start, end in pairwise(cuts):
-        if text[start:end].strip(_BLANK):
-            yield Span(start, end)
-
-
-def _read_pieces(text: str, pieces: list[Span]) -> Iterator[Piece]:
-    failures = 0
-    for piece in pieces:
-        body = text[piece.start : piece.end]
-        result = _read_piece(body) if failures < MOST_ERRORS else None
-        failures += isinstance(result, Diagnostic)
-        yield piece, result
-
-
-def _statements(text: str, read: list[Piece]) -> Iterator[Statement]:
-    for piece, result in read:
-        if isinstance(result, Tree):
-            yield from _placed(text, piece, result)
-        else:
-            declared = _DECLARED.match(text, piece.start, piece.end)
-            keyword, name = (declared[1], declared[2]) if declared else ("", None)
-            yield Broken(keyword, name, piece, _layer(text, piece, result))
-
-
-def _layer(text: str, piece: Span, problem: Diagnostic | None) -> Word | None:
-    """The layer of an operation that went wrong after its name of the layer."""
-    header = _HEADER.match(text, piece.start, piece.end)
-    at = problem.span.start + piece.start if problem and problem.span else piece.start
-    if header is None or at < header.end(1):
-        return None
-    return Word(header[1], Span(*header.span(1)))
-
-
 def _nothing_but(source: Source) -> Tree:
     """The tree of a text of which nothing could be read."""
     return Tree((Broken("", None, Span(0, len(source.text))),))
 
 
-def _moved(problem: Diagnostic, by: int) -> Diagnostic:
-    return cast("Diagnostic", shifted(problem, by))
-
-
 def _bad_characters(text: str) -> Iterator[Diagnostic]:
-    for match in _BAD_CHARACTER.finditer(text):
-        if match[0] == "\0":
-            yield error(
-                "RD002",
-                "the text contains a NUL character",
-                Span(match.start(), match.end()),
-                "a recipe is plain text",
-                "delete it; the file may be binary, or saved as UTF-16",
-            )
-        else:
-            yield error(
-                "RD001",
-                "the text is not valid Unicode",
-                Span(match.start(), match.end()),
-                "half of a surrogate pair",
-                "save the file as UTF-8",
-            )
+    match = _BAD_CHARACTER.search(text)
+    if match is None:
         return
+    span = Span(*match.span())
+    if match[0] == "\0":
+        label = "a recipe is plain text"
+        help_text = "delete it; the file may be binary, or saved as UTF-16"
+        yield error("RD002", "the text contains a NUL character", span, label, help_text)
+    else:
+        label, help_text = "half of a surrogate pair", "save the file as UTF-8"
+        yield error("RD001", "the text is not valid Unicode", span, label, help_text)

@@ -7,10 +7,14 @@ checker's business.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from redraft_dsl.source import Span
+
+LARGEST = 1e9
+"""No length, factor or count of a recipe is larger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,19 @@ class Number:
     def value(self) -> float:
         """The number; infinite when it is too large for a float. A name has none."""
         return float(self.text.removesuffix("%"))
+
+    @property
+    def whole(self) -> int | None:
+        """The number as a whole one; None for a name, per cent, a fraction or a monster."""
+        if self.is_name or self.percent:
+            return None
+        number = self.value
+        return int(number) if abs(number) < 2**53 and number == int(number) else None
+
+    @property
+    def is_reasonable(self) -> bool:
+        """Whether it is finite and small enough to be meant."""
+        return abs(self.value) <= LARGEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +155,10 @@ Operator = Literal["plus", "minus", "within"]
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Two regions joined; ``depth`` counts the joins on the longest way down."""
+    """Two regions joined; ``depth`` counts the joins on the longest way down.
+
+    Joins in a row group from the left.
+    """
 
     operator: Operator
     left: RegionExpr
@@ -153,11 +173,44 @@ RegionExpr: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceExpr:
-    """``z[130] REGION``."""
+class Interval:
+    """``0..9``; both ends are included."""
+
+    first: Number
+    last: Number
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """``z[130]`` or ``z[5, 7, 26..34]``."""
 
     latents: Word
-    index: Number
+    items: tuple[Number | Interval, ...]
+    span: Span = field(compare=False)
+
+    @property
+    def numbers(self) -> tuple[Number, ...]:
+        """Every number that is written."""
+        return tuple(
+            number
+            for item in self.items
+            for number in ((item,) if isinstance(item, Number) else (item.first, item.last))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesName:
+    """Images by the name of an ``images`` statement."""
+
+    name: Word
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceExpr:
+    """``z[130] REGION``, ``z[5, 7] REGION`` or ``NAME REGION``."""
+
+    images: Images | ImagesName
     region: RegionExpr
     span: Span = field(compare=False)
 
@@ -310,14 +363,28 @@ class RegionStatement:
 
 
 @dataclass(frozen=True, slots=True)
+class ImagesStatement:
+    """``images NAME = z[5, 7, 26..34]``."""
+
+    name: Word
+    images: Images
+    span: Span = field(compare=False)
+    trivia: Trivia = field(default=PLAIN, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
-    """``rule``, ``erase`` or ``zero``, then ``NAME at LAYER { ... }``."""
+    """``rule``, ``erase`` or ``zero``, then ``NAME at LAYER { ... }``.
+
+    ``off`` is the word before it by which it stays out of the run.
+    """
 
     kind: Word
     name: Word
     layer: Word
     block: Block
     span: Span = field(compare=False)
+    off: Word | None = None
     trivia: Trivia = field(default=PLAIN, compare=False)
 
 
@@ -374,6 +441,7 @@ Statement: TypeAlias = (
     | ModelStatement
     | LatentsStatement
     | RegionStatement
+    | ImagesStatement
     | Operation
     | Include
     | SweepStatement
@@ -391,20 +459,70 @@ class Tree:
 
 def comments_of(tree: Tree) -> tuple[Comment, ...]:
     """Every comment of the tree, in the order in which the formatter prints them."""
-    found: list[Comment] = []
+    collected: list[Comment] = []
     for statement in tree.statements:
-        _collect(statement, found)
-    return (*found, *tree.dangling)
+        _collect(statement, collected)
+    return (*collected, *tree.dangling)
 
 
-def _collect(node: Statement | Item, found: list[Comment]) -> None:
-    found.extend(node.trivia.leading)
+def _collect(node: Statement | Item, collected: list[Comment]) -> None:
+    collected.extend(node.trivia.leading)
     block = getattr(node, "block", None)
     if isinstance(block, Block):
         if block.opening is not None:
-            found.append(block.opening)
+            collected.append(block.opening)
         for item in block.items:
-            _collect(item, found)
-        found.extend(block.dangling)
+            _collect(item, collected)
+        collected.extend(block.dangling)
     if node.trivia.trailing is not None:
-        found.append(node.trivia.trailing)
+        collected.append(node.trivia.trailing)
+
+
+def name_of(node: Statement) -> Word | None:
+    """The name that a statement declares; None where it declares none, or could not be read."""
+    return None if isinstance(node, EditionLine | Broken) else node.name
+
+
+def parts(expr: RegionExpr) -> Iterator[RegionExpr]:
+    """The shapes and names that a region is joined from, left to right."""
+    if isinstance(expr, Joined):
+        yield from parts(expr.left)
+        yield from parts(expr.right)
+    else:
+        yield expr
+
+
+def numbers_of(shape: RegionExpr) -> tuple[Number, ...]:
+    """The numbers of a single shape, in the order of the text."""
+    match shape:
+        case BoxShape():
+            return (*shape.x, *shape.y)
+        case EllipseShape():
+            return (*shape.center, *shape.radius)
+        case PolygonShape():
+            return tuple(number for point in shape.points for number in point)
+        case _:
+            return ()
+
+
+def names_in(expr: RegionExpr) -> Iterator[str]:
+    """The names of other regions that a region uses."""
+    return (part.name.text for part in parts(expr) if isinstance(part, Named))
+
+
+def place_of(item: Item) -> PlaceExpr | None:
+    """The place that a line names, if it names one."""
+    if isinstance(item, MatchLine):
+        return item.like
+    return item.place if isinstance(item, PlaceLine) else None
+
+
+def places(operation: Operation) -> Iterator[PlaceExpr]:
+    """Every place that an operation names, in the order of the text."""
+    return (place for item in operation.block.items if (place := place_of(item)) is not None)
+
+
+def settings(block: Block | None, key: str) -> tuple[Setting, ...]:
+    """Every setting of a block with this key."""
+    items = block.items if block else ()
+    return tuple(item for item in items if isinstance(item, Setting) and item.key.text == key)

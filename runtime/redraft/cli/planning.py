@@ -12,7 +12,7 @@ from redraft.share.pack import is_pack
 if TYPE_CHECKING:
     from redraft.cli.screen import Reporter
     from redraft.plans.planner import Plan
-    from redraft_dsl.check.params import Given
+    from redraft_dsl.check.parameters import Given
 
 
 def plan_file(

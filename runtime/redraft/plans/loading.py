@@ -9,7 +9,7 @@ import redraft_dsl
 from redraft.errors import PlanError
 from redraft.models.listed.catalog import known_models
 from redraft_dsl import Checked
-from redraft_dsl.check.params import Given
+from redraft_dsl.check.parameters import Given
 from redraft_dsl.recipe.model import Recipe
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from redraft.errors import PlanError
 from redraft.plans.lock import Lock, Record
-from redraft_dsl.check.params import Given
+from redraft_dsl.check.parameters import Given
 
 _DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 _ADVICE = {

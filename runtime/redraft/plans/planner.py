@@ -23,8 +23,8 @@ from redraft.models.locate import Base, locate
 from redraft.plans.loading import recipe_of
 from redraft.plans.lock import Lock, LockedPlace
 from redraft_dsl import Checked, loads
-from redraft_dsl.check.imports import Imported
-from redraft_dsl.check.params import Given
+from redraft_dsl.check import Imported
+from redraft_dsl.check.parameters import Given
 from redraft_dsl.facts import LayerFacts, ModelFacts
 from redraft_dsl.flatten import standing_alone
 from redraft_dsl.recipe.model import (

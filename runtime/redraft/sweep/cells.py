@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from redraft.errors import PlanError
 from redraft_dsl import Checked
-from redraft_dsl.check.params import Given
+from redraft_dsl.check.parameters import Given
 from redraft_dsl.check.sweeps import Sweep
 from redraft_dsl.report.diagnostics import did_you_mean
 

@@ -12,7 +12,7 @@ from redraft.plans.lock import Lock, Record
 from redraft.plans.planner import Plan, make_plan
 from redraft.runs.locking import lock_of
 from redraft_dsl import Checked
-from redraft_dsl.check.params import Given
+from redraft_dsl.check.parameters import Given
 from redraft_dsl.check.sweeps import Sweep
 from redraft_dsl.recipe.model import Insert, Recipe
 

@@ -32,7 +32,7 @@ from redraft.sweep.summary import (
     markdown,
 )
 from redraft_dsl import Checked
-from redraft_dsl.check.params import Given
+from redraft_dsl.check.parameters import Given
 from redraft_dsl.check.sweeps import Sweep
 
 SUMMARY, TABLE, PICTURE = "sweep.json", "sweep.md", "sweep.png"

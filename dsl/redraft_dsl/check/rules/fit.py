@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from redraft_dsl.check.context import Context, compat_of, settings, whole
-from redraft_dsl.check.measure import Bounds, Sizes
-from redraft_dsl.check.resolve import place_of
+from redraft_dsl.check.context import Context, Job, Marked
 from redraft_dsl.facts import LayerFacts
 from redraft_dsl.geometry.masks import MaskError
-from redraft_dsl.report.diagnostics import Diagnostic, error, warning
-from redraft_dsl.syntax import tree as s
+from redraft_dsl.geometry.measure import Bounds, Cells, Measure
+from redraft_dsl.report.diagnostics import Diagnostic, error, replacement, warning
 
 SMALLEST = 0.05
 """A region that covers no cell of a layer by more than this share does not reach the layer."""
@@ -21,37 +19,43 @@ OVERHANG = 0.5
 
 def region_reaches_layer(context: Context) -> Iterable[Diagnostic]:
     """A region covers enough of at least one cell of its layer."""
-    sizes = context.sizes
-    for operation in context.operations:
-        layer = context.layer(operation)
-        if sizes is None or layer is None:
-            continue
-        for item in operation.block.items:
-            place = place_of(item)
-            if place is not None:
-                keys = item.key.text == "context"
-                yield from _reaches(place, keys, layer, context, sizes)
+    for job, layer, measure in _at_layers(context):
+        for line in job.lines:
+            cells = _cells(line, layer, measure)
+            if cells is not None and cells.peak < SMALLEST:
+                yield _too_small(line, cells, layer, measure)
 
 
-def _reaches(
-    place: s.PlaceExpr, keys: bool, layer: LayerFacts, context: Context, sizes: Sizes
-) -> Iterator[Diagnostic]:
-    region = context.regions.resolve(place.region)
-    if region is None or sizes.flawed(region):
-        return
-    size = layer.key_size if keys else layer.value_size
+def _at_layers(context: Context) -> Iterator[tuple[Job, LayerFacts, Measure]]:
+    """The operations whose layer is known."""
+    for job in context.jobs:
+        if context.measure is not None and job.layer is not None:
+            yield job, job.layer, context.measure
+
+
+def _grid(line: Marked, layer: LayerFacts) -> tuple[int, int]:
+    return layer.key_size if line.row.grid == "keys" else layer.value_size
+
+
+def _cells(line: Marked, layer: LayerFacts, measure: Measure) -> Cells | None:
+    """A line's region on its grid; None where something else is wrong with it."""
+    found = line.region
+    if found is None or found.is_oversized or measure.is_flawed(found.region):
+        return None
     try:
-        cells = sizes.cells(region, size)
+        return measure.cells(found.region, _grid(line, layer))
     except MaskError:
-        return  # a damaged mask is told by its own rule
-    if cells.peak >= SMALLEST:
-        return
-    height, width = (sizes.measure.image_size[axis] / size[axis] for axis in (0, 1))
-    what = "keys" if keys else "values"
-    yield error(
+        return None  # a damaged mask is reported by its own rule
+
+
+def _too_small(line: Marked, cells: Cells, layer: LayerFacts, measure: Measure) -> Diagnostic:
+    assert line.place is not None, "it has a region"
+    size, what = _grid(line, layer), line.row.grid
+    height, width = (measure.image_size[axis] / size[axis] for axis in (0, 1))
+    return error(
         "RD305",
         f"this region is too small for `{layer.name}`",
-        place.region.span,
+        line.place.region.span,
         f"covers at most {cells.peak * 100:.2g}% of a cell; 5% is needed"
         if cells.peak > 0
         else "it covers nothing",
@@ -62,29 +66,24 @@ def _reaches(
 
 def copy_fits(context: Context) -> Iterable[Diagnostic]:
     """The copy, put at the middle of a paste region, stays in the picture."""
-    sizes = context.sizes
-    if sizes is None:
+    measure = context.measure
+    if measure is None:
         return
-    for operation in context.operations:
-        if compat_of(operation.block):
+    for job in context.jobs:
+        if job.values.compat:
             continue  # the authors' code moves the copy back into the picture
-        copies = [item for item in operation.block.items if _is(item, "copy")]
-        pastes = [item for item in operation.block.items if _is(item, "paste")]
-        if not pastes or any(isinstance(i, s.PlaceLine) and i.place is None for i in pastes):
-            pastes = [item for item in operation.block.items if _is(item, "context")]
+        copies, pastes = job.marked("copy"), job.marked("paste")
+        if not pastes or any(line.place is None for line in pastes):
+            pastes = job.marked("context")
         for paste in pastes if len(copies) == 1 else ():
-            yield from _overhang(copies[0], paste, context, sizes)
+            yield from _overhang(copies[0], paste, measure)
 
 
-def _is(item: s.Item, key: str) -> bool:
-    return isinstance(item, s.PlaceLine) and item.key.text == key
-
-
-def _overhang(copy: s.Item, paste: s.Item, context: Context, sizes: Sizes) -> Iterator[Diagnostic]:
-    source, target = _bounds(copy, context, sizes), _bounds(paste, context, sizes)
+def _overhang(copy: Marked, paste: Marked, measure: Measure) -> Iterator[Diagnostic]:
+    source, target = _bounds(copy, measure), _bounds(paste, measure)
     if source is None or target is None:
         return
-    height, width = sizes.measure.image_size
+    height, width = measure.image_size
     half_x, half_y = (source.x1 - source.x0) / 2, (source.y1 - source.y0) / 2
     x, y = (target.x0 + target.x1) / 2, (target.y0 + target.y1) / 2
     over = max(half_x - x, x + half_x - width, half_y - y, y + half_y - height)
@@ -92,91 +91,72 @@ def _overhang(copy: s.Item, paste: s.Item, context: Context, sizes: Sizes) -> It
         yield warning(
             "RD306",
             "the copy hangs over the edge of the picture here",
-            paste.span,
+            paste.item.span,
             f"by {over:.3g} pixels; what hangs over is lost",
             "copy a smaller region, or move this one away from the edge",
         )
 
 
-def _bounds(item: s.Item, context: Context, sizes: Sizes) -> Bounds | None:
-    if not isinstance(item, s.PlaceLine) or item.place is None:
-        return None
-    region = context.regions.resolve(item.place.region)
-    if region is None or sizes.flawed(region):
+def _bounds(line: Marked, measure: Measure) -> Bounds | None:
+    found = line.region
+    if found is None or found.is_oversized or measure.is_flawed(found.region):
         return None
     try:
-        return sizes.bounds(region)
+        return measure.bounds(found.region)
     except MaskError:
         return None
 
 
 def rank_fits(context: Context) -> Iterable[Diagnostic]:
     """The rank is no larger than the layer's keys are long, nor than there are positions."""
-    sizes = context.sizes
-    for operation in context.operations:
-        layer = context.layer(operation)
-        if sizes is not None and layer is not None:
-            yield from _channels(operation, layer)
-            yield from _positions(operation, layer, context, sizes)
+    for job, layer, measure in _at_layers(context):
+        yield from _channels(job, layer)
+        yield from _positions(job, layer, measure)
 
 
-def _channels(operation: s.Operation, layer: LayerFacts) -> Iterator[Diagnostic]:
+def _channels(job: Job, layer: LayerFacts) -> Iterator[Diagnostic]:
     for key in ("rank", "units"):
-        for item in settings(operation.block, key):
-            value = whole(item.value)
-            if value is not None and value > layer.in_channels:
-                yield error(
-                    "RD218",
-                    f"`{key} {value}` is more than `{layer.name}` can hold",
-                    item.value.span,
-                    f"its keys have {layer.in_channels} channels",
-                    f"use {layer.in_channels} at most; 1 to 16 is usual for a rank",
-                )
+        value, item = job.values.given.get(key), job.values.items.get(key)
+        if item is not None and isinstance(value, int) and value > layer.in_channels:
+            most = layer.in_channels
+            yield error(
+                "RD218",
+                f"`{key} {value}` is more than `{layer.name}` can hold",
+                item.value.span,
+                f"its keys have {most} channels",
+                f"use {most} at most; 1 to 16 is usual for a rank",
+                fixes=(replacement(item.value.span, str(most)),),
+            )
 
 
-def _positions(
-    operation: s.Operation, layer: LayerFacts, context: Context, sizes: Sizes
-) -> Iterator[Diagnostic]:
-    given = settings(operation.block, "rank")
-    rank = whole(given[0].value) if given else context.defaults.rank
-    directions = settings(operation.block, "directions")
+def _positions(job: Job, layer: LayerFacts, measure: Measure) -> Iterator[Diagnostic]:
+    rank, given = job.values.whole("rank"), job.values.items.get("rank")
     if rank is None or rank > layer.in_channels:
         return
-    if directions and directions[0].value.text in ("units", "mean"):
+    if job.values.value("directions") in ("units", "mean"):
         return  # units come from channels, the mean has a rule of its own
-    positions = _count_positions(operation, layer, context, sizes)
+    positions = count_positions(job, layer, measure)
     if positions is None or rank <= positions:
         return
+    fits = given is not None and positions > 0
     yield error(
         "RD219",
         f"rank {rank} is more than this context can fill",
-        given[0].value.span if given else operation.name.span,
+        given.value.span if given else job.node.name.span,
         f"the context covers {positions} positions at `{layer.name}`"
         + ("" if given else f"; the default rank is {rank}"),
         f"use `rank {positions}` or less, or give more context" if positions else None,
+        fixes=(replacement(given.value.span, str(positions)),) if given and fits else (),
     )
 
 
-def _count_positions(
-    operation: s.Operation, layer: LayerFacts, context: Context, sizes: Sizes
-) -> int | None:
-    """Positions of all contexts together; None when one of them cannot be counted."""
+def count_positions(job: Job, layer: LayerFacts, measure: Measure) -> int | None:
+    """Key positions of all contexts together; None when one of them cannot be counted."""
     total = 0
-    found = False
-    for item in operation.block.items:
-        if isinstance(item, s.Setting) or item.key.text != "context":
-            continue
-        place = place_of(item)
-        region = context.regions.resolve(place.region) if place else None
-        times = whole(item.top) if isinstance(item, s.MatchLine) else 1
-        if region is None or times is None or sizes.flawed(region):
-            return None
-        try:
-            cells = sizes.cells(region, layer.key_size)
-        except MaskError:
-            return None
-        if cells.peak < SMALLEST:
-            return None  # told as too small
-        total += times * cells.touched
-        found = True
-    return total if found else None
+    contexts = job.marked("context")
+    for line in contexts:
+        cells, taken = _cells(line, layer, measure), line.taken
+        if cells is None or not taken or cells.peak < SMALLEST:
+            return None  # something else is wrong with it
+        total += taken * cells.touched
+    return total if contexts else None

@@ -4,126 +4,238 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from redraft_dsl.check.context import Context, settings, whole
-from redraft_dsl.check.resolve import is_reasonable, places
-from redraft_dsl.check.rules.settings import not_whole, too_large
+from redraft_dsl.check.context import Context, Job, Marked
+from redraft_dsl.check.resolve import MOST_IMAGES, MOST_IMAGES_IN_ALL, Image, image_count
+from redraft_dsl.check.values import not_an_index
 from redraft_dsl.facts import ModelFacts
 from redraft_dsl.report.diagnostics import (
     Diagnostic,
     Note,
     closest,
-    did_you_mean,
     error,
     listing,
+    replacement,
+    unknown,
     warning,
 )
+from redraft_dsl.source import Span
 from redraft_dsl.syntax import tree as s
 
 FEW_LAYERS = 8
 """Up to so many layers are all listed beside the nearest name."""
 
 
+def block_values(context: Context) -> Iterable[Diagnostic]:
+    """Blocks hold known settings, each once, with values that fit, and what has no default."""
+    return context.problems
+
+
 def layer_known(context: Context) -> Iterable[Diagnostic]:
     """The layer exists in the model, by one of its names; even if the rest could not be read."""
     if context.facts is None:
         return
-    layers = [operation.layer for operation in context.operations]
+    layers = [node.layer for node in context.all(s.Operation)]
     layers += [broken.layer for broken in context.broken if broken.layer is not None]
     for layer in layers:
         if context.facts.layer(layer.text) is None:
-            yield error(
-                "RD102",
-                f"unknown layer `{layer.text}`",
-                layer.span,
-                "this model has no such layer",
-                _layers(layer.text, context.facts),
-            )
+            yield _unknown_layer(layer, context.facts)
 
 
-def _layers(name: str, facts: ModelFacts) -> str:
-    """The nearest name of any layer; with it, or where none is near, the layers there are."""
+def _unknown_layer(layer: s.Word, facts: ModelFacts) -> Diagnostic:
+    """With the nearest name of any layer, and, where there are few, all of them."""
     canonical = facts.layer_names()
     every = f"layers of this model: {listing(canonical)}"
-    near = closest(name, [known for layer in facts.layers for known in layer.names])
-    if near is None:
-        return every
-    found = f"did you mean `{near}`?"
-    return f"{found} {every}" if len(canonical) <= FEW_LAYERS else found
+    near = closest(layer.text, [name for each in facts.layers for name in each.names])
+    help_text = every
+    if near is not None:
+        found = f"did you mean `{near}`?"
+        help_text = f"{found} {every}" if len(canonical) <= FEW_LAYERS else found
+    fixes = (replacement(layer.span, near),) if near else ()
+    message, label = f"unknown layer `{layer.text}`", "this model has no such layer"
+    return error("RD102", message, layer.span, label, help_text, fixes=fixes)
+
+
+# ---- images -----------------------------------------------------------------------------------
 
 
 def images(context: Context) -> Iterable[Diagnostic]:
-    """An image is drawn from known latents, by a number below their count."""
-    for operation in context.operations:
-        for place in places(operation):
-            yield from _image(place, context)
-
-
-def _image(place: s.PlaceExpr, context: Context) -> Iterator[Diagnostic]:
-    name = place.latents.text
-    if context.counts and name not in context.counts and not context.excused(name):
-        help_text = did_you_mean(name, context.counts, "latents of this recipe")
-        message, label = f"unknown latents `{name}`", "not defined in this recipe"
-        yield error("RD113", message, place.latents.span, label, help_text)
-    index = whole(place.index)
-    if index is None:
-        yield _not_an_index(place.index)
+    """Images are drawn from known latents, by numbers below their count, and each stands once."""
+    if context.image_count > MOST_IMAGES_IN_ALL:
+        message = f"this recipe names {context.image_count} images in its places"
+        label, help_text = f"at most {MOST_IMAGES_IN_ALL}", "name fewer, or find them by a match"
+        yield error("RD227", message, context.jobs[0].node.name.span, label, help_text)
         return
-    count = context.counts.get(name)
-    if index < 0 or (count is not None and index >= count):
-        limit = f"0 to {count - 1}" if count else "0 and up"
+    for node in context.all(s.ImagesStatement):
+        yield from _images(node.images, context)
+    known = [node.name.text for node in context.all(s.ImagesStatement)]
+    for job in context.jobs:
+        for line in job.lines:
+            if line.place is None:
+                continue
+            named = line.place.images
+            if isinstance(named, s.Images):
+                yield from _images(named, context)
+            elif named.name.text not in known and not context.excused(named.name.text):
+                yield _unknown_list(named, known, context)
+            yield from _one_image(line)
+
+
+def _unknown_list(named: s.ImagesName, known: list[str], context: Context) -> Diagnostic:
+    name = named.name.text
+    message, label = f"no images are called `{name}`", "not defined in this recipe"
+    if name in context.counts:
+        help_text = f"`{name}` are latents: say which image, as in `{name}[130]`"
+        return error("RD143", message, named.span, label, help_text)
+    if known:
+        return unknown("RD143", message, named.name, label, known, "images of this recipe")
+    example = f"images {name} = {next(iter(context.counts), 'z')}[5, 7, 26..34]"
+    return error("RD143", message, named.span, label, f"define them: `{example}`")
+
+
+def _images(node: s.Images, context: Context) -> Iterator[Diagnostic]:
+    name = node.latents.text
+    if context.counts and name not in context.counts and not context.excused(name):
+        message, label = f"unknown latents `{name}`", "not defined in this recipe"
+        what = "latents of this recipe"
+        yield unknown("RD113", message, node.latents, label, context.counts, what)
+    count = image_count(node)
+    if count > MOST_IMAGES:
+        message, label = f"this list has {count} images", f"at most {MOST_IMAGES} in one list"
+        yield error("RD227", message, node.span, label, "name fewer, or find them by a match")
+        return
+    seen: dict[int, Span] = {}
+    for item in node.items:
+        problem = _bad_item(item, name, context.counts.get(name))
+        if problem is not None:
+            yield problem
+        else:
+            yield from _repeated(item, name, seen)
+
+
+def _bad_item(item: s.Number | s.Interval, name: str, count: int | None) -> Diagnostic | None:
+    """Why something cannot stand in a list of images."""
+    numbers = (item,) if isinstance(item, s.Number) else (item.first, item.last)
+    for number in numbers:
+        index = number.whole
+        if index is None:
+            return not_an_index(number)
+        if index < 0 or (count is not None and index >= count):
+            limit = f"0 to {count - 1}" if count else "0 and up"
+            return error(
+                "RD210",
+                f"`{name}` has no image {index}",
+                number.span,
+                f"images are numbered {limit}",
+                "choose a smaller number, or raise `count`" if index > 0 else "count from 0",
+            )
+    if isinstance(item, s.Interval):
+        return _bad_interval(item.first, item.last)
+    return None
+
+
+def _bad_interval(first: s.Number, last: s.Number) -> Diagnostic | None:
+    span, low, high = first.span.to(last.span), int(first.value), int(last.value)
+    if low > high:
+        turned = f"{high}..{low}"
+        message, label = "this range of images is empty", "it ends before it starts"
+        help_text, fixes = f"write `{turned}`; both ends are included", (replacement(span, turned),)
+        return error("RD215", message, span, label, help_text, fixes=fixes)
+    return None
+
+
+def _repeated(
+    item: s.Number | s.Interval, name: str, seen: dict[int, Span]
+) -> Iterator[Diagnostic]:
+    first, last = (item, item) if isinstance(item, s.Number) else (item.first, item.last)
+    span = first.span.to(last.span)
+    for index in range(int(first.value), int(last.value) + 1):
+        if index in seen:
+            yield error(
+                "RD225",
+                f"image {name}[{index}] stands twice in this list",
+                span,
+                "named again",
+                "name it once",
+                (Note("it is named here first", seen[index]),),
+            )
+            return
+        seen[index] = span
+
+
+def _one_image(line: Marked) -> Iterator[Diagnostic]:
+    """A copy, and the model of a match, is one image."""
+    match = isinstance(line.item, s.MatchLine)
+    if (line.row.single or match) and len(line.images) > 1 and line.place is not None:
+        what = "like" if match else line.item.key.text
         yield error(
-            "RD210",
-            f"`{name}` has no image {index}",
-            place.index.span,
-            f"images are numbered {limit}",
-            "choose a smaller number, or raise `count`" if index > 0 else "count from 0",
+            "RD226",
+            f"`{what}` takes one image, found {len(line.images)}",
+            line.place.images.span,
+            "a list of images",
+            f"name one of them, as in `{line.images[0].latents}[{line.images[0].index}]`",
         )
 
 
-def _not_an_index(value: s.Number) -> Diagnostic:
-    if value.percent:
-        message = "an image's number is not in per cent"
-        return error("RD201", message, value.span, "expected a whole number", "remove the `%`")
-    return not_whole("an image's number", value) if is_reasonable(value.value) else too_large(value)
+# ---- matches ----------------------------------------------------------------------------------
 
 
 def matches(context: Context) -> Iterable[Diagnostic]:
-    """A match looks through images that exist, and wants no more of them than there are."""
-    for operation in context.operations:
-        for item in operation.block.items:
-            if isinstance(item, s.MatchLine):
-                yield from _match(item, context)
+    """A match stands where one may, looks through images that exist, and wants no more of them."""
+    for job in context.jobs:
+        for line in job.lines:
+            if not isinstance(line.item, s.MatchLine):
+                continue
+            if not line.row.found:
+                yield _no_search(line.item, job)
+            else:
+                yield from _match(line.item, line, context)
 
 
-def _match(item: s.MatchLine, context: Context) -> Iterator[Diagnostic]:
+def _no_search(item: s.MatchLine, job: Job) -> Diagnostic:
+    word = item.key.text
+    able = next((f"`{row.word}`" for row in job.row.lines if row.found), "no line")
+    return error(
+        "RD226",
+        f"`{word}` takes a place, not a search",
+        item.span,
+        f"only {able} may be found by match",
+        f"name an image and a region, as in `{word} z[130] box(x 12..52, y 24..38)`",
+    )
+
+
+def _match(item: s.MatchLine, line: Marked, context: Context) -> Iterator[Diagnostic]:
     numbers = (item.top, item.first, item.last, *item.excluded)
-    wrong = [value for value in numbers if whole(value) is None]
+    wrong = [number for number in numbers if number.whole is None]
     if wrong:
-        yield from (_not_an_index(value) for value in wrong)
+        yield from map(not_an_index, wrong)
         return
-    top, first, last = (int(value.value) for value in numbers[:3])
-    excluded = {int(value.value) for value in item.excluded}
+    top, first, last = (int(number.value) for number in numbers[:3])
+    excluded = {int(number.value) for number in item.excluded}
     span = item.first.span.to(item.last.span)
-    count = context.counts.get(item.like.latents.text)
+    name = line.images[0].latents if line.images else ""
+    count = context.counts.get(name)
     if top < 1:
         message = "`top` must be at least 1"
         yield error("RD202", message, item.top.span, "found fewer", "say how many to take")
     if first > last or first < 0:
+        turned = f"{max(min(first, last), 0)}..{max(first, last, 0)}"
         yield error(
             "RD215",
             "this range of images is empty" if first > last else "images are counted from 0",
             span,
             "it ends before it starts" if first > last else "a negative number",
-            f"write `{max(min(first, last), 0)}..{max(first, last, 0)}`; both ends are included",
+            f"write `{turned}`; both ends are included",
+            fixes=(replacement(span, turned),),
         )
         return
     if count is not None and last >= count:
         yield error(
             "RD215",
-            f"`{item.like.latents.text}` has no image {last}",
+            f"`{name}` has no image {last}",
             span,
             f"images are numbered 0 to {count - 1}",
             f"end at `{count - 1}`, or raise `count`",
+            fixes=(replacement(span, f"{item.first.text}..{count - 1}"),),
         )
     yield from _left_over(item, top, range(first, last + 1), excluded)
 
@@ -131,11 +243,11 @@ def _match(item: s.MatchLine, context: Context) -> Iterator[Diagnostic]:
 def _left_over(
     item: s.MatchLine, top: int, searched: range, excluded: set[int]
 ) -> Iterator[Diagnostic]:
-    for value in item.excluded:
-        if int(value.value) not in searched:
-            message = f"image {value.text} is not in the range anyway"
+    for number in item.excluded:
+        if int(number.value) not in searched:
+            message = f"image {number.text} is not in the range anyway"
             label = f"outside {searched[0]}..{searched[-1]}"
-            yield warning("RD216", message, value.span, label, "leave it out")
+            yield warning("RD216", message, number.span, label, "leave it out")
     left = len(searched) - len([number for number in excluded if number in searched])
     if top > left:
         yield error(
@@ -144,85 +256,96 @@ def _left_over(
             item.top.span,
             f"only {left} to choose from",
             f"write `top {left}` or less, or search a longer range" if left else "exclude fewer",
+            fixes=(replacement(item.top.span, str(left)),) if left else (),
         )
 
 
+# ---- settings and lines that need each other --------------------------------------------------
+
+
 def restraints(context: Context) -> Iterable[Diagnostic]:
-    """``preserve`` and ``side`` say the same thing in two ways."""
-    for operation in context.operations:
-        preserve = settings(operation.block, "preserve")
-        side = settings(operation.block, "side")
-        if preserve and side and operation.kind.text != "zero":
-            first, second = sorted((preserve[0], side[0]), key=lambda item: item.span)
+    """Two settings that say the same thing in two ways do not stand together."""
+    for job in context.jobs:
+        items = job.values.items
+        for row in job.values.rows.values():
+            if row.instead_of not in items or row.name not in items:
+                continue
+            first, second = sorted(
+                (items[row.instead_of], items[row.name]), key=lambda item: item.span[:2]
+            )
             yield error(
                 "RD206",
-                "`preserve` and `side` are both given",
+                f"`{row.instead_of}` and `{row.name}` are both given",
                 second.span,
                 "the second of the two",
-                "keep one: `side` finds the `preserve` that meets it",
+                f"keep one: `{row.name}` finds the `{row.instead_of}` that meets it",
                 (Note("the first is here", first.span),),
+                fixes=(context.reader.removal(second),),
             )
 
 
 def targets(context: Context) -> Iterable[Diagnostic]:
-    """``each context`` stands alone, not among other places."""
-    for operation in context.operations:
-        for key in ("paste", "from"):
-            lines = [
-                item
-                for item in operation.block.items
-                if isinstance(item, s.PlaceLine) and item.key.text == key
-            ]
-            every = [item for item in lines if item.place is None]
-            if every and len(lines) > 1:
-                other = next(item for item in lines if item is not every[0])
+    """``each context`` stands alone, and only where it has a meaning."""
+    for job in context.jobs:
+        for row in job.row.lines:
+            lines = job.marked(row.word)
+            every = [line.item for line in lines if line.place is None]
+            if every and not row.each:
+                message, label = f"`{row.word}` cannot be `each context`", "a place is expected"
+                help_text = "name an image and a region"
+                yield error("RD221", message, every[0].span, label, help_text)
+            elif every and len(lines) > 1:
+                other = next(line.item for line in lines if line.item is not every[0])
                 yield error(
                     "RD221",
-                    f"`{key} each context` stands beside another `{key}`",
+                    f"`{row.word} each context` stands beside another `{row.word}`",
                     every[0].span,
                     "this already means every context",
-                    f"keep `{key} each context` alone, or only the single places",
-                    (Note(f"the other `{key}` is here", other.span),),
+                    f"keep `{row.word} each context` alone, or only the single places",
+                    (Note(f"the other `{row.word}` is here", other.span),),
                 )
 
 
 def repeated_context(context: Context) -> Iterable[Diagnostic]:
     """The same picture twice as context counts twice, which is rarely meant."""
-    for operation in context.operations:
-        first: dict[tuple[str, str], s.PlaceExpr] = {}
-        for item in operation.block.items:
-            if not isinstance(item, s.PlaceLine) or item.key.text != "context":
+    for job in context.jobs:
+        first: dict[tuple[str, int], Span] = {}
+        for line in job.marked("context"):
+            if isinstance(line.item, s.MatchLine) or line.place is None:
                 continue
-            place = item.place
-            if place is None:
-                continue
-            image = (place.latents.text, place.index.text)
-            if image in first:
-                yield warning(
-                    "RD217",
-                    f"image {image[0]}[{image[1]}] is context twice",
-                    place.span,
-                    "it counts twice",
-                    "join the two regions with `plus`, or drop one",
-                    (Note("first given here", first[image].span),),
-                )
-            first.setdefault(image, place)
+            own: dict[tuple[str, int], Span] = {}
+            for image in line.images:
+                span = line.place.span if len(line.images) == 1 else image.span
+                own.setdefault((image.latents, image.index), span)
+                if (image.latents, image.index) in first:
+                    yield _again(image, span, first[image.latents, image.index])
+            first = {**own, **first}
+
+
+def _again(image: Image, span: Span, before: Span) -> Diagnostic:
+    return warning(
+        "RD217",
+        f"image {image.latents}[{image.index}] is context twice",
+        span,
+        "it counts twice",
+        "join the two regions with `plus`, or drop one",
+        (Note("first given here", before),),
+    )
 
 
 def mean_rank(context: Context) -> Iterable[Diagnostic]:
     """The mean of the keys is one direction."""
-    for operation in context.operations:
-        directions = settings(operation.block, "directions")
-        if not directions or directions[0].value.text != "mean":
+    for job in context.jobs:
+        values = job.values
+        if values.given.get("directions") != "mean" or values.given.get("rank") == 1:
             continue
-        rank = settings(operation.block, "rank")
-        if rank and whole(rank[0].value) == 1:
-            continue
-        given = f"`rank {rank[0].value.text}`" if rank else f"rank {context.defaults.rank}"
+        rank, directions = values.items.get("rank"), values.items["directions"]
+        given = f"`rank {rank.value.text}`" if rank else f"rank {values.whole('rank')}"
         yield error(
             "RD220",
             "`directions mean` gives a single direction",
-            rank[0].span if rank else directions[0].span,
+            (rank or directions).span,
             f"{given} does not fit" if rank else f"the default is {given}",
             "write `rank 1`, or choose `directions context`",
+            fixes=(replacement(rank.span, "rank 1"),) if rank else (),
         )

@@ -5,137 +5,133 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from redraft_dsl.check.context import Context
-from redraft_dsl.check.mentions import parts
-from redraft_dsl.check.resolve import (
-    MAX_POINTS,
-    MAX_SHAPES,
-    RESAMPLINGS,
-    Regions,
-    expressions,
-    is_oversized,
-    is_reasonable,
-    names_in,
-    places,
-)
-from redraft_dsl.check.rules.settings import too_large
+from redraft_dsl.check.resolve import MAX_POINTS, MAX_SHAPES, Regions, expressions
 from redraft_dsl.check.rules.statements import bad_path
+from redraft_dsl.check.values import too_large
 from redraft_dsl.geometry.masks import MaskError, MaskFile, path_fault
-from redraft_dsl.report.diagnostics import Diagnostic, did_you_mean, error
+from redraft_dsl.language.words import RESAMPLINGS
+from redraft_dsl.report.diagnostics import Diagnostic, Fix, error, replacement, unknown
+from redraft_dsl.source import Span
 from redraft_dsl.syntax import tree as s
+from redraft_dsl.syntax.edit import added_statement
 
 Pair = tuple[s.Number, s.Number]
+Size = tuple[int, int] | None
+
+
+def _shapes(context: Context) -> Iterator[s.RegionExpr]:
+    """Every shape and name of every region, one after another."""
+    return (part for expr in expressions(context.tree) for part in s.parts(expr))
 
 
 def region_names(context: Context) -> Iterable[Diagnostic]:
     """A region's name is defined somewhere in the recipe."""
-    known = [definition.name.text for definition in context.definitions]
-    for expr in expressions(context.tree):
-        for part in parts(expr):
-            if not isinstance(part, s.Named) or part.name.text in known:
-                continue
-            name = part.name.text
-            if not context.excused(name):
-                help_text = did_you_mean(name, known, "regions of this recipe")
-                if not known:
-                    help_text = f"define it: `region {name} = box(x 12..52, y 24..38)`"
-                message, label = f"unknown region `{name}`", "not defined in this recipe"
-                yield error("RD114", message, part.span, label, help_text)
+    known = [definition.name.text for definition in context.all(s.RegionStatement)]
+    for part in _shapes(context):
+        if not isinstance(part, s.Named) or part.name.text in known:
+            continue
+        name = part.name.text
+        if context.excused(name):
+            continue
+        message, label = f"unknown region `{name}`", "not defined in this recipe"
+        if known:
+            yield unknown("RD114", message, part.name, label, known, "regions of this recipe")
+            continue
+        new = f"region {name} = box(x 12..52, y 24..38)"
+        edit = added_statement(context.tree, context.source.text, new)
+        fixes = (Fix(f"Add `{new}`", (edit,), False),)
+        yield error("RD114", message, part.span, label, f"define it: `{new}`", fixes=fixes)
 
 
 def region_cycles(context: Context) -> Iterable[Diagnostic]:
     """A region is not made of itself."""
+    definitions = context.all(s.RegionStatement)
     waiting = {
         definition.name.text: definition
-        for definition in reversed(context.definitions)
+        for definition in reversed(definitions)
         if definition.name.text in context.regions.unresolved
     }
-    told: set[str] = set()
-    for name in [definition.name.text for definition in context.definitions]:
+    reported: set[str] = set()
+    for name in [definition.name.text for definition in definitions]:
         path: list[str] = []
-        while name in waiting and name not in told and name not in path:
+        while name in waiting and name not in reported and name not in path:
             path.append(name)
-            name = next(n for n in names_in(waiting[name].region) if n in waiting)
+            name = next(n for n in s.names_in(waiting[name].region) if n in waiting)
         if name in path:
             cycle = path[path.index(name) :]
             way = " -> ".join(f"`{step}`" for step in [*cycle, name][:6])
-            yield error(
-                "RD303",
-                f"the region `{name}` is made of itself",
-                waiting[name].name.span,
-                way,
-                "define one of them by shapes alone",
-            )
-        told.update(path)
+            message, span = f"the region `{name}` is made of itself", waiting[name].name.span
+            yield error("RD303", message, span, way, "define one of them by shapes alone")
+        reported.update(path)
 
 
 def region_sizes(context: Context) -> Iterable[Diagnostic]:
     """Names do not multiply into more shapes than anybody could have meant."""
-    for definition in context.definitions:
+    for definition in context.all(s.RegionStatement):
         if definition.name.text in context.regions.oversized:
-            yield _oversized(definition.name)
-    for operation in context.operations:
-        for place in places(operation):
-            found = context.regions.measure(place.region)
-            if found is not None and is_oversized(found):
-                yield _oversized(place)
+            yield _oversized(definition.name.span)
+    for job in context.jobs:
+        for line in job.lines:
+            if line.place is not None and line.region is not None and line.region.is_oversized:
+                yield _oversized(line.place.span)
 
 
-def _oversized(node: s.Word | s.PlaceExpr) -> Diagnostic:
+def _oversized(span: Span) -> Diagnostic:
     return error(
         "RD304",
         "this region is made of too many shapes",
-        node.span,
+        span,
         f"more than {MAX_SHAPES} shapes, or joins nested too deeply",
         "draw it once and use it as a mask",
     )
 
 
+# ---- geometry ---------------------------------------------------------------------------------
+
+
 def geometry(context: Context) -> Iterable[Diagnostic]:
     """Shapes have an inside, and it lies in the picture."""
     size = context.facts.image_size if context.facts else None
-    for expr in expressions(context.tree):
-        for part in parts(expr):
-            match part:
-                case s.BoxShape():
-                    yield from _box(part, size)
-                case s.PolygonShape():
-                    yield from _polygon(part, size)
-                case s.EllipseShape():
-                    yield from _ellipse(part, size)
-
-
-Size = tuple[int, int] | None
+    for part in _shapes(context):
+        match part:
+            case s.BoxShape():
+                yield from _box(part, size)
+            case s.PolygonShape():
+                yield from _polygon(part, size)
+            case s.EllipseShape():
+                yield from _ellipse(part, size)
 
 
 def _box(box: s.BoxShape, size: Size) -> Iterator[Diagnostic]:
-    for axis, (low, high), extent in (
-        ("x", box.x, _extent(size, 1)),
-        ("y", box.y, _extent(size, 0)),
-    ):
-        if not (is_reasonable(low.value) and is_reasonable(high.value)):
-            yield from (too_large(n) for n in (low, high) if not is_reasonable(n.value))
+    height, width = size or (None, None)
+    for axis, (low, high), extent in (("x", box.x, width), ("y", box.y, height)):
+        if not (low.is_reasonable and high.is_reasonable):
+            yield from (too_large(number) for number in (low, high) if not number.is_reasonable)
             continue
         start, end = _pixels(low, extent), _pixels(high, extent)
-        if start is not None and end is not None and start >= end:
-            empty = start == end
-            yield error(
-                "RD301",
-                "this box is empty" if empty else "this box is written backwards",
-                low.span.to(high.span),
-                f"`{axis}` ends where it starts" if empty else f"`{axis}` ends before it starts",
-                "the end is not included, so it must be larger than the start"
-                if empty
-                else f"write `{axis} {high.text}..{low.text}`",
-            )
+        comparable = extent is not None or low.percent == high.percent
+        if comparable and start >= end:
+            yield _no_inside(axis, low, high, empty=start == end)
         yield from _outside(axis, (low, high), extent)
 
 
-def _outside(axis: str, numbers: Pair, extent: int | None) -> Iterator[Diagnostic]:
+def _no_inside(axis: str, low: s.Number, high: s.Number, *, empty: bool) -> Diagnostic:
+    span = low.span.to(high.span)
+    if empty:
+        help_text = "the end is not included, so it must be larger than the start"
+        label = f"`{axis}` ends where it starts"
+        return error("RD301", "this box is empty", span, label, help_text)
+    turned = f"{high.text}..{low.text}"
+    message, label = "this box is written backwards", f"`{axis}` ends before it starts"
+    help_text, fixes = f"write `{axis} {turned}`", (replacement(span, turned),)
+    return error("RD301", message, span, label, help_text, fixes=fixes)
+
+
+def _outside(axis: str, numbers: Iterable[s.Number], extent: int | None) -> Iterator[Diagnostic]:
     for number in numbers:
         at = _pixels(number, extent)
-        if at is None and number.value >= 0:
-            continue
-        if at is None or at < 0 or (extent is not None and at > extent) or _over(number):
+        beyond = number.value > 100 if number.percent else extent is not None and at > extent
+        if at < 0 or beyond:
             limit = "0%..100%" if number.percent else f"0..{extent}" if extent else "0 and up"
             picture = "width" if axis == "x" else "height"
             yield error(
@@ -147,69 +143,51 @@ def _outside(axis: str, numbers: Pair, extent: int | None) -> Iterator[Diagnosti
             )
 
 
-def _over(number: s.Number) -> bool:
-    return number.percent and number.value > 100
-
-
-def _extent(size: Size, axis: int) -> int | None:
-    return None if size is None else size[axis]
-
-
-def _pixels(number: s.Number, extent: int | None) -> float | None:
+def _pixels(number: s.Number, extent: int | None) -> float:
     """A length in pixels; per cent of an unknown extent stay per cent."""
-    if number.percent:
-        return number.value if extent is None else number.value * extent / 100
-    return number.value
+    return number.value * extent / 100 if number.percent and extent else number.value
 
 
 def _polygon(polygon: s.PolygonShape, size: Size) -> Iterator[Diagnostic]:
-    if len(polygon.points) < 3:
-        yield error(
-            "RD307",
-            "a polygon needs at least three points",
-            polygon.span,
-            f"found {len(polygon.points)}",
-            "for a box, write `box(x a..b, y c..d)`",
-        )
-    if len(polygon.points) > MAX_POINTS:
-        yield error(
-            "RD307",
-            f"a polygon has at most {MAX_POINTS} points",
-            polygon.span,
-            f"found {len(polygon.points)}",
-            "draw it once and use it as a mask",
-        )
+    count = len(polygon.points)
+    if count < 3:
+        message = "a polygon needs at least three points"
+        help_text = "for a box, write `box(x a..b, y c..d)`"
+        yield error("RD307", message, polygon.span, f"found {count}", help_text)
+    if count > MAX_POINTS:
+        message = f"a polygon has at most {MAX_POINTS} points"
+        help_text = "draw it once and use it as a mask"
+        yield error("RD307", message, polygon.span, f"found {count}", help_text)
         return
     for point in polygon.points:
         yield from _point(point, size)
 
 
 def _point(point: Pair, size: Size) -> Iterator[Diagnostic]:
-    for axis, number, extent in zip("xy", point, (_extent(size, 1), _extent(size, 0)), strict=True):
-        if not is_reasonable(number.value):
+    height, width = size or (None, None)
+    for axis, number, extent in (("x", point[0], width), ("y", point[1], height)):
+        if not number.is_reasonable:
             yield too_large(number)
         else:
-            yield from _outside(axis, (number, number), extent)
+            yield from _outside(axis, (number,), extent)
 
 
 def _ellipse(ellipse: s.EllipseShape, size: Size) -> Iterator[Diagnostic]:
     yield from _point(ellipse.center, size)
     for number in ellipse.radius:
-        if not is_reasonable(number.value):
+        if not number.is_reasonable:
             yield too_large(number)
         elif number.value <= 0:
-            yield error(
-                "RD308",
-                "an ellipse's radius must be above 0",
-                number.span,
-                f"found {number.text}",
-                "the two radii are half the width and half the height",
-            )
+            message = "an ellipse's radius must be above 0"
+            help_text = "the two radii are half the width and half the height"
+            yield error("RD308", message, number.span, f"found {number.text}", help_text)
 
+
+# ---- masks ------------------------------------------------------------------------------------
 
 _MASK_CODES = {
     "missing": ("RD311", "the mask file is missing", "paths start at the recipe's folder"),
-    "not an image": ("RD312", "this mask is no picture", "save it as PNG"),
+    "not an image": ("RD312", "this mask is not a picture", "save it as PNG"),
     "too large": ("RD313", "this mask is too large", "scale it to the size of the model's picture"),
     "outside": ("RD315", "this mask lies outside the recipe's folder", "copy it into the folder"),
     "unreadable": ("RD316", "this mask cannot be read", "point at a readable picture file"),
@@ -217,26 +195,10 @@ _MASK_CODES = {
 
 
 def mask_files(context: Context) -> Iterable[Diagnostic]:
-    """Mask files exist, are pictures of a sane size, and have the shape of the model's picture."""
-    for expr in expressions(context.tree):
-        for part in parts(expr):
-            if isinstance(part, s.MaskShape):
-                yield from _mask(part, context, context.regions)
-
-
-def mask_resampling(context: Context) -> Iterable[Diagnostic]:
-    """How a mask is resized is one of the known ways."""
-    for expr in expressions(context.tree):
-        for part in parts(expr):
-            how = part.resample if isinstance(part, s.MaskShape) else None
-            if how is not None and how.text not in RESAMPLINGS:
-                yield error(
-                    "RD116",
-                    f"`mask` cannot be resized by `{how.text}`",
-                    how.span,
-                    "not a way of resizing a mask",
-                    did_you_mean(how.text, RESAMPLINGS, "ways of resizing a mask"),
-                )
+    """Mask files exist, are pictures of a sane size and the picture's shape, and mark something."""
+    for part in _shapes(context):
+        if isinstance(part, s.MaskShape):
+            yield from _mask(part, context, context.regions)
 
 
 def _mask(part: s.MaskShape, context: Context, regions: Regions) -> Iterator[Diagnostic]:
@@ -247,12 +209,17 @@ def _mask(part: s.MaskShape, context: Context, regions: Regions) -> Iterator[Dia
     if isinstance(found, MaskError):
         code, message, help_text = _MASK_CODES[found.fault]
         yield error(code, message, part.path.span, found.message, help_text)
-    elif context.facts is not None:
+        return
+    if context.facts is not None:
         yield from _mask_shape(part, found, context.facts.image_size)
+    if not found.marks_something:
+        label = "it is black, or transparent, everywhere"
+        help_text = "paint what is inside in white"
+        yield error("RD317", "this mask marks nothing", part.path.span, label, help_text)
 
 
 def _mask_shape(part: s.MaskShape, mask: MaskFile, image: tuple[int, int]) -> Iterator[Diagnostic]:
-    if abs(mask.size[0] * image[1] - mask.size[1] * image[0]) > max(image):
+    if not mask.has_shape_of(image):
         yield error(
             "RD314",
             "this mask has another shape than the model's picture",
@@ -260,3 +227,15 @@ def _mask_shape(part: s.MaskShape, mask: MaskFile, image: tuple[int, int]) -> It
             f"{mask.size[1]}x{mask.size[0]} pixels; the picture is {image[1]}x{image[0]}",
             "use the picture's own width and height, or a multiple of both",
         )
+
+
+def mask_resampling(context: Context) -> Iterable[Diagnostic]:
+    """How a mask is resized is one of the known ways."""
+    for part in _shapes(context):
+        how = part.resample if isinstance(part, s.MaskShape) else None
+        if how is not None and how.text not in RESAMPLINGS:
+            message, label = (
+                f"`mask` cannot be resized by `{how.text}`",
+                "not a way of resizing a mask",
+            )
+            yield unknown("RD116", message, how, label, RESAMPLINGS, "ways of resizing a mask")

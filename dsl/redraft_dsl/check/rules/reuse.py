@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 from math import prod
 from typing import TypeAlias
 
+from redraft_dsl.check.checked import Checked
 from redraft_dsl.check.context import Context
 from redraft_dsl.check.imports import Included, Used
 from redraft_dsl.check.lower import model_of
 from redraft_dsl.check.rules.statements import bad_path
-from redraft_dsl.check.sweeps import target_of
-from redraft_dsl.language.settings import CHOICES
-from redraft_dsl.language.words import RESERVED_NAMES
+from redraft_dsl.check.sweeps import axes, target_of
+from redraft_dsl.language.words import RESERVED_NAMES, RESERVED_VALUES
 from redraft_dsl.recipe import model as r
-from redraft_dsl.report.diagnostics import Diagnostic, Note, did_you_mean, error, warning
-from redraft_dsl.source import Span
+from redraft_dsl.report.diagnostics import Diagnostic, Note, error, unknown, warning
 from redraft_dsl.syntax import tree as s
 
 MOST_CELLS = 1000
@@ -28,18 +27,21 @@ Hiding: TypeAlias = tuple[s.Word, str]
 
 def parameters_hold(context: Context) -> Iterable[Diagnostic]:
     """Parameters are well declared, and every name that stands for a number is one."""
-    return context.binding_problems
+    return context.bound.diagnostics
 
 
 def names_hide_nothing(context: Context) -> Iterable[Diagnostic]:
     """A parameter, or a recipe's name here, is no word of the language and nothing else's name."""
     others: dict[str, Hiding] = {}
-    for latents in context.latents:
-        others.setdefault(latents.name.text, (latents.name, "latents"))
-    for definition in context.definitions:
-        others.setdefault(definition.name.text, (definition.name, "a region"))
-    for word, what in _new_names(context):
-        if word.text in RESERVED_NAMES or word.text in CHOICES:
+    for kind, what in _OTHERS:
+        for node in context.all(kind):
+            name = s.name_of(node)
+            if name is not None:
+                others.setdefault(name.text, (name, what))
+    new = [(line.name, "a parameter") for line in context.all(s.ParamLine)]
+    new += [(used.line.name, "a used recipe") for used in context.used]
+    for word, what in new:
+        if word.text in RESERVED_NAMES or word.text in RESERVED_VALUES:
             yield error(
                 "RD126",
                 f"`{word.text}` hides a word of the language",
@@ -48,10 +50,10 @@ def names_hide_nothing(context: Context) -> Iterable[Diagnostic]:
                 f"choose another name, such as `my-{word.text}`",
             )
         elif word.text in others and others[word.text][0] is not word:
-            first, kind = others[word.text]
+            first, kind_of_first = others[word.text]
             yield error(
                 "RD126",
-                f"`{word.text}` hides {kind} of the same name",
+                f"`{word.text}` hides {kind_of_first} of the same name",
                 word.span,
                 f"cannot name {what} too",
                 "give one of them another name",
@@ -60,11 +62,11 @@ def names_hide_nothing(context: Context) -> Iterable[Diagnostic]:
         others.setdefault(word.text, (word, what))
 
 
-def _new_names(context: Context) -> Iterator[Hiding]:
-    for line in context.params:
-        yield line.name, "a parameter"
-    for used in context.used:
-        yield used.line.name, "a used recipe"
+_OTHERS: tuple[tuple[type[s.Statement], str], ...] = (
+    (s.LatentsStatement, "latents"),
+    (s.RegionStatement, "a region"),
+    (s.ImagesStatement, "images"),
+)
 
 
 def recipes_used(context: Context) -> Iterable[Diagnostic]:
@@ -86,13 +88,11 @@ def rules_included(context: Context) -> Iterable[Diagnostic]:
 
 def included_model(context: Context) -> Iterable[Diagnostic]:
     """A rule is included from a recipe for the same model."""
-    if len(context.model_statements) != 1 or context.broken:
-        return
-    try:
-        own = model_of(context.model_statements[0], context.defaults)
-    except ValueError:
-        return  # a wrong value in the model's block is told by its own rule
-    for included, used, recipe in _origins(context):
+    if len(context.models) != 1 or context.broken or context.problems:
+        return  # a wrong value in the model's block is reported by itself
+    statement, values = context.models[0]
+    own = model_of(statement, values)
+    for included, used, checked, recipe in _origins(context):
         if not _same_model(own, recipe.model, used.folder):
             yield error(
                 "RD137",
@@ -101,8 +101,8 @@ def included_model(context: Context) -> Iterable[Diagnostic]:
                 f"`{used.line.path.text}` rewrites `{recipe.model.name}`",
                 "a rule's layer and images mean something in its own model only",
                 (
-                    Note("this recipe's model is given here", context.model_statements[0].span),
-                    _there(used, "model", "that recipe's model is given here"),
+                    Note("this recipe's model is given here", statement.span),
+                    _there(checked, "model", "that recipe's model is given here"),
                 ),
             )
 
@@ -122,90 +122,65 @@ def included_latents(context: Context) -> Iterable[Diagnostic]:
     """The images of an included rule are the same images here."""
     if context.broken:
         return
-    own = {latents.name.text: latents for latents in context.latents}
-    for included, used, recipe in _origins(context):
-        if included.rule is None:
-            continue
-        for name, highest in _images(included.rule).items():
-            theirs = recipe.latents_named(name)
+    own = {node.name.text: node for node, _ in context.latents}
+    for included, used, checked, recipe in _origins(context):
+        for name, highest in (_images(included.rule) if included.rule else {}).items():
+            theirs, path = recipe.latents_named(name), used.line.path.text
             if name not in own:
-                label = f"`{used.line.path.text}` has `{name}` with seed {theirs.seed}"
+                label = f"`{path}` has `{name}` with seed {theirs.seed}"
                 line = f"latents {name} {{ seed {theirs.seed}  count {theirs.count} }}"
                 help_text = f"add the line `{line}`"
-                yield _other_images(included, name, label, help_text, used)
             elif context.seeds.get(name) != theirs.seed:
-                label = f"`{name}` has seed {theirs.seed} in `{used.line.path.text}`"
+                label = f"`{name}` has seed {theirs.seed} in `{path}`"
                 help_text = f"write `seed {theirs.seed}`, or choose another name for your own"
-                yield _other_images(included, name, label, help_text, used, own[name].span)
             elif (context.counts.get(name) or highest + 1) <= highest:
                 label = f"it needs image {highest} of `{name}`"
                 help_text = f"write `count {theirs.count}`"
-                yield _other_images(included, name, label, help_text, used, own[name].span)
-
-
-def _other_images(
-    included: Included,
-    name: str,
-    label: str,
-    help_text: str,
-    used: Used,
-    own: Span | None = None,
-) -> Diagnostic:
-    rule = included.statement.rule.text
-    notes = [_there(used, f"latents.{name}", "that recipe's are given here")]
-    if own is not None:
-        notes.insert(0, Note("this recipe's are given here", own))
-    return error(
-        "RD138",
-        f"`{rule}` is drawn from latents that this recipe does not have",
-        included.statement.span,
-        label,
-        help_text,
-        tuple(notes),
-    )
+            else:
+                continue
+            notes = [_there(checked, f"latents.{name}", "that recipe's are given here")]
+            if name in own:
+                notes.insert(0, Note("this recipe's are given here", own[name].span))
+            rule = included.statement.rule.text
+            message = f"`{rule}` is drawn from latents that this recipe does not have"
+            span = included.statement.span
+            yield error("RD138", message, span, label, help_text, tuple(notes))
 
 
 def _images(rule: r.Rule) -> dict[str, int]:
     """The highest image that a rule draws from each of its latents."""
     highest: dict[str, int] = {}
-    places: list[r.Place] = []
-    for context in rule.context:
-        place = context.like if isinstance(context, r.Match) else context
-        places.append(place)
-        if isinstance(context, r.Match):
-            highest[place.latents] = max(highest.get(place.latents, 0), context.last)
-    if isinstance(rule, r.Insert):
-        places.append(rule.copy_from)
-    targets = () if isinstance(rule, r.Zero) else _targets(rule)
-    for place in (*places, *targets):
+    for place in rule.places():
         highest[place.latents] = max(highest.get(place.latents, 0), place.index)
+    for context in rule.context:
+        if isinstance(context, r.Match):
+            name = context.like.latents
+            highest[name] = max(highest[name], context.last)
     return highest
 
 
-def _targets(rule: r.Insert | r.Erase) -> tuple[r.Place, ...]:
-    written = rule.paste if isinstance(rule, r.Insert) else rule.source
-    return () if isinstance(written, str) else written
-
-
-def _origins(context: Context) -> Iterator[tuple[Included, Used, r.Recipe]]:
+def _origins(context: Context) -> Iterator[tuple[Included, Used, Checked, r.Recipe]]:
+    """The included rules whose recipes have no errors."""
     for included in context.included:
         used = included.used
         if used is not None and used.checked is not None and used.checked.recipe is not None:
-            yield included, used, used.checked.recipe
+            yield included, used, used.checked, used.checked.recipe
 
 
-def _there(used: Used, place: str, message: str) -> Note:
-    assert used.checked is not None  # it has been checked without errors
-    return Note(message, used.checked.spans.get(place), used.checked.source)
+def _there(checked: Checked, place: str, message: str) -> Note:
+    span = checked.spans.get(place)
+    return Note(message, span.of(checked.source) if span else None)
 
 
 def unused_names(context: Context) -> Iterable[Diagnostic]:
-    """A parameter or a recipe that nothing uses is probably a slip."""
+    """A parameter or a recipe that nothing uses is probably a mistake."""
     if context.broken:
         return
-    swept = {item.key.text for sweep in context.sweeps for item in _axes(sweep) if not item.owner}
-    for line in context.params:
-        if line.name.text not in context.named | swept:
+    _ = context.problems  # in reading the blocks, misspelt names are met
+    swept = {item.key.text for node in context.all(s.SweepStatement) for item in axes(node)}
+    used_names = context.bound.used | swept | context.reader.misspelt
+    for line in context.all(s.ParamLine):
+        if line.name.text not in used_names:
             message = f"the parameter `{line.name.text}` is never used"
             help_text = "delete the line, or write the name where a number or word stands"
             yield warning("RD139", message, line.name.span, "unused", help_text)
@@ -222,48 +197,41 @@ def unused_names(context: Context) -> Iterable[Diagnostic]:
 
 def sweeps_hold(context: Context) -> Iterable[Diagnostic]:
     """A sweep varies what there is, over values that go, in a number of runs that ends."""
-    for sweep in context.sweeps:
-        axes = list(_axes(sweep))
-        if not axes:
+    for sweep in context.all(s.SweepStatement):
+        name, items = sweep.name, list(axes(sweep))
+        if not items:
             help_text = "add a line such as `vary rank of glasses over 1, 4, 10`"
-            message = f"the sweep `{sweep.name.text}` varies nothing"
-            yield error("RD140", message, sweep.name.span, "no `vary` in it", help_text)
-        cells = prod(len(item.values) for item in axes)
+            message = f"the sweep `{name.text}` varies nothing"
+            yield error("RD140", message, name.span, "no `vary` in it", help_text)
+        cells = prod(len(item.values) for item in items)
         if cells > MOST_CELLS:
-            message = f"the sweep `{sweep.name.text}` has {cells} cells"
+            message = f"the sweep `{name.text}` has {cells} cells"
             help_text = "vary fewer settings at once, or over fewer values"
-            label = f"at most {MOST_CELLS} are run"
-            yield error("RD142", message, sweep.name.span, label, help_text)
+            yield error("RD142", message, name.span, f"at most {MOST_CELLS} are run", help_text)
             continue
         seen: dict[str, s.Vary] = {}
-        for item in axes:
-            target = target_of(item)
-            if target in seen:
-                note = Note("it is varied here first", seen[target].span)
-                message = f"`{target}` is varied twice"
+        for item in items:
+            first = seen.setdefault(target_of(item), item)
+            if first is not item:
+                note = Note("it is varied here first", first.span)
+                message = f"`{target_of(item)}` is varied twice"
                 yield error("RD205", message, item.span, "varied again", "keep one", (note,))
-            seen.setdefault(target, item)
-            yield from _stranger(item, context)
+            yield from _unknown_axis(item, context)
 
 
-def _axes(sweep: s.SweepStatement) -> Iterator[s.Vary]:
-    return (item for item in sweep.block.items if isinstance(item, s.Vary))
-
-
-def _stranger(item: s.Vary, context: Context) -> Iterator[Diagnostic]:
+def _unknown_axis(item: s.Vary, context: Context) -> Iterator[Diagnostic]:
     if item.owner is None:
-        names = [line.name.text for line in context.params]
+        names = [line.name.text for line in context.all(s.ParamLine)]
         if item.key.text not in names:
-            message = f"unknown parameter `{item.key.text}`"
-            help_text = did_you_mean(item.key.text, names, "parameters of this recipe")
-            help_text += "; a rule's setting is varied as `vary rank of RULE over ...`"
-            yield error("RD140", message, item.key.span, "nothing of this name", help_text)
+            message, label = f"unknown parameter `{item.key.text}`", "nothing of this name"
+            more = "; a rule's setting is varied as `vary rank of RULE over ...`"
+            what = "parameters of this recipe"
+            yield unknown("RD140", message, item.key, label, names, what, more)
         return
     rules = [node.name.text for node in context.rules]
     if item.owner.text not in rules and not context.excused(item.owner.text):
-        message = f"unknown rule `{item.owner.text}`"
-        help_text = did_you_mean(item.owner.text, rules, "rules of this recipe")
-        yield error("RD140", message, item.owner.span, "no rule of this name", help_text)
+        message, label = f"unknown rule `{item.owner.text}`", "no rule of this name"
+        yield unknown("RD140", message, item.owner, label, rules, "rules of this recipe")
 
 
 def swept_values(
@@ -272,21 +240,19 @@ def swept_values(
     """Every value that a sweep takes holds.
 
     Args:
-        context: of a recipe that has no errors as it stands.
+        context: of a recipe that has no errors but in its sweeps.
         problem_with: the first error of the recipe with a value in place of what it says of a
             target; None when there is none.
 
     """
-    for sweep in context.sweeps:
-        for item in _axes(sweep):
+    for sweep in context.all(s.SweepStatement):
+        for item in axes(sweep):
+            if any(_unknown_axis(item, context)):
+                continue
             for value in item.values:
                 problem = problem_with(target_of(item), value.text)
                 if problem is not None:
-                    said = _said(item, value)
+                    of = f" of {item.owner.text}" if item.owner else ""
+                    said = f"{item.key.text}{of} = {value.text}"
                     message = f"with `{said}` the recipe does not hold: {problem.message}"
                     yield error("RD141", message, value.span, problem.label, problem.help)
-
-
-def _said(item: s.Vary, value: s.Value) -> str:
-    of = f" of {item.owner.text}" if item.owner else ""
-    return f"{item.key.text}{of} = {value.text}"

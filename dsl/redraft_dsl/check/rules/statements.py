@@ -5,26 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from redraft_dsl.check.context import Context, edition_of, setting_value, settings
-from redraft_dsl.check.resolve import expressions, names_in, places
+from redraft_dsl.check.context import Context
+from redraft_dsl.check.resolve import expressions
 from redraft_dsl.geometry.masks import path_fault
+from redraft_dsl.language.spelling import LONGEST_NAME, NAME, SHA256, VERSION, respelled
 from redraft_dsl.language.words import RESERVED_NAMES
 from redraft_dsl.report.diagnostics import (
     Diagnostic,
+    Fix,
     Note,
     alternatives,
-    did_you_mean,
+    closest,
     error,
     listing,
+    replacement,
+    unknown,
     warning,
 )
-from redraft_dsl.source import Span
+from redraft_dsl.source import Edit, Span
+from redraft_dsl.syntax import names
 from redraft_dsl.syntax import tree as s
-
-NAME = re.compile(r"[a-z][a-z0-9_]*(?:-[a-z0-9_]+)*")
-VERSION = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:\.(?:0|[1-9][0-9]{0,8})){2}")
-SHA256 = re.compile(r"[0-9a-f]{64}")
-LONGEST_NAME = 100
+from redraft_dsl.syntax.edit import added_statement, deleted, moved_up
 
 
 def required_statements(context: Context) -> Iterable[Diagnostic]:
@@ -33,283 +34,295 @@ def required_statements(context: Context) -> Iterable[Diagnostic]:
         return  # the statement that seems to be missing may be the one that could not be read
     end = len(context.source.text.rstrip())
     start, last = Span(0, min(end, 1)), Span(max(end - 1, 0), end)
-    if not context.editions:
-        yield error(
-            "RD101",
-            "the recipe does not say which edition it is written in",
-            start,
-            "expected `edition` here",
-            f"begin with the line `edition {context.known.latest}`",
-        )
-    if not context.headers:
-        yield error(
-            "RD104",
-            "the recipe has no name",
-            context.editions[0].span if context.editions else start,
-            "a `recipe` line is expected after this"
-            if context.editions
-            else "a `recipe` line is expected here",
-            'after the edition, write `recipe my-edit 1.0.0 "My edit"`',
-        )
-    if not context.model_statements:
-        yield error(
-            "RD105",
-            "the recipe names no model",
-            last,
-            "no `model` up to here",
-            f"add a line such as `model {next(iter(context.models.names()), 'faces')}`",
-        )
+    first = f"edition {context.editions.latest}"
+    if not context.tree.statements:
+        label = "expected `edition` here"
+        help_text = f"begin with the line `{first}`; `redraft recipes` names some to begin from"
+        fixes = (_addition(context, first, preferred=True),)
+        yield error("RD100", "the recipe is empty", start, label, help_text, fixes=fixes)
+        return
+    editions, headers = context.all(s.EditionLine), context.all(s.RecipeLine)
+    if not editions:
+        message = "the recipe does not say which edition it is written in"
+        label, help_text = "expected `edition` here", f"begin with the line `{first}`"
+        fixes = (_addition(context, first, preferred=True),)
+        yield error("RD101", message, start, label, help_text, fixes=fixes)
+    if not headers:
+        new = 'recipe my-edit 1.0.0 "My edit"'
+        where, label = start, "a `recipe` line is expected here"
+        if editions:
+            where, label = editions[0].span, "a `recipe` line is expected after this"
+        help_text = f"after the edition, write `{new}`"
+        fixes = (_addition(context, new),)
+        yield error("RD104", "the recipe has no name", where, label, help_text, fixes=fixes)
+    if not context.models:
+        new = f"model {next(iter(context.known.names()), 'faces')}"
+        label, help_text = "no `model` up to here", f"add a line such as `{new}`"
+        fixes = (_addition(context, new),)
+        yield error("RD105", "the recipe names no model", last, label, help_text, fixes=fixes)
     if not context.latents:
-        yield error(
-            "RD107",
-            "the recipe has no latents",
-            last,
-            "no `latents` up to here",
-            "add a line such as `latents z { seed 1  count 2000 }`",
-        )
+        new = "latents z { seed 1  count 2000 }"
+        label, help_text = "no `latents` up to here", f"add a line such as `{new}`"
+        fixes = (_addition(context, new),)
+        yield error("RD107", "the recipe has no latents", last, label, help_text, fixes=fixes)
     if not context.rules:
-        yield error(
-            "RD108",
-            "the recipe has no rule",
-            last,
-            "nothing to do",
-            "add a `rule`, an `erase`, a `zero` or an `include`",
-        )
+        kinds = (*context.language.operation_words, "include")
+        words = (f"{'an' if word[0] in 'aeiou' else 'a'} `{word}`" for word in kinds)
+        help_text = f"add {alternatives(words)}"
+        yield error("RD108", "the recipe has no rule", last, "nothing to do", help_text)
+
+
+def _addition(context: Context, new: str, *, preferred: bool = False) -> Fix:
+    edit = added_statement(context.tree, context.source.text, new)
+    return Fix(f"Add `{new}`", (edit,), preferred)
 
 
 def single_statements(context: Context) -> Iterable[Diagnostic]:
     """Edition, recipe and model stand once."""
-    yield from _single(context.editions, "edition")
-    yield from _single(context.headers, "recipe")
-    yield from _single(context.model_statements, "model")
+    yield from _single(context, context.all(s.EditionLine), "edition")
+    yield from _single(context, context.all(s.RecipeLine), "recipe")
+    yield from _single(context, context.all(s.ModelStatement), "model")
 
 
-def _single(statements: Sequence[s.Statement], what: str) -> Iterator[Diagnostic]:
+def _single(context: Context, statements: Sequence[s.Statement], what: str) -> Iterator[Diagnostic]:
     for again in statements[1:]:
-        note = Note(f"the first `{what}` is here", statements[0].span)
-        help_text = f"keep one `{what}`"
-        yield error("RD106", f"a second `{what}`", again.span, "given again", help_text, (note,))
+        notes = (Note(f"the first `{what}` is here", statements[0].span),)
+        fixes = (_removal(context, again),)
+        message, help_text = f"a second `{what}`", f"keep one `{what}`"
+        yield error("RD106", message, again.span, "given again", help_text, notes, fixes=fixes)
+
+
+def _removal(context: Context, node: s.Statement) -> Fix:
+    text = context.source.text
+    line = " ".join(text[node.span.start : node.span.end].split())
+    shown = line if len(line) <= 40 else f"{line[:39]}…"
+    return Fix(f"Remove `{shown}`", (deleted(text, node.span),), False)
 
 
 def order(context: Context) -> Iterable[Diagnostic]:
     """The edition comes first and the recipe line second; the rest is free."""
-    if context.broken or not context.editions or not context.headers:
+    editions, headers = context.all(s.EditionLine), context.all(s.RecipeLine)
+    if context.broken or len(editions) != 1 or len(headers) != 1:
         return
     statements = context.tree.statements
-    expected: tuple[s.Statement, ...] = (context.editions[0], context.headers[0])
-    places_ = ("the first statement", "the second statement, after `edition`")
-    for at, (statement, place) in enumerate(zip(expected, places_, strict=True)):
+    expected: tuple[tuple[str, s.Statement, str], ...] = (
+        ("edition", editions[0], "the first statement"),
+        ("recipe", headers[0], "the second statement, after `edition`"),
+    )
+    for at, (word, statement, place) in enumerate(expected):
         if statements[at] is not statement:
-            word = "edition" if at == 0 else "recipe"
-            yield error(
-                "RD109",
-                f"`{word}` is out of order",
-                statement.span,
-                f"this must be {place}",
-                "move it up",
-            )
+            edits = moved_up(context.tree, context.source.text, statement)
+            fixes = (Fix("Move it up", edits),) if edits else ()
+            message, label = f"`{word}` is out of order", f"this must be {place}"
+            yield error("RD109", message, statement.span, label, "move it up", fixes=fixes)
             return
 
 
 def edition_known(context: Context) -> Iterable[Diagnostic]:
     """The edition is one that this version reads."""
-    for statement in context.editions[:1]:
-        if not isinstance(statement.value, s.Number):
-            yield error(
-                "RD201",
-                f"`edition` wants a number, found `{statement.value.text}`",
-                statement.value.span,
-                "expected a number",
-                f"write `edition {context.known.latest}`",
-            )
-        elif edition_of(context.editions) not in context.known.known:
-            there = listing(map(str, context.known.known))
+    for statement in context.all(s.EditionLine)[:1]:
+        value, latest = statement.value, context.editions.latest
+        if not isinstance(value, s.Number):
+            message = f"`edition` wants a number, found `{value.text}`"
+            fixes = (replacement(value.span, str(latest)),)
+            label, help_text = "expected a number", f"write `edition {latest}`"
+            yield error("RD201", message, value.span, label, help_text, fixes=fixes)
+        elif value.whole not in context.editions.known:
+            there = listing(map(str, context.editions.known))
             yield error(
                 "RD103",
-                f"unknown edition `{statement.value.text}`",
-                statement.value.span,
+                f"unknown edition `{value.text}`",
+                value.span,
                 "not an edition that this version reads",
                 f"editions: {there}; a newer one needs a newer redraft",
             )
 
 
 def spelled_names(context: Context) -> Iterable[Diagnostic]:
-    """Names are lower case with dashes; what is written inside rules is no reserved word."""
+    """Names are lower case with dashes, and no reserved words where one could stand."""
     for word, what in _declared(context):
         if not NAME.fullmatch(word.text) or len(word.text) > LONGEST_NAME:
-            yield error(
-                "RD118",
-                f"`{word.text[:LONGEST_NAME]}` cannot be a name",
-                word.span,
-                "names are a-z, 0-9, `_`, and single `-` between words",
-                f"write `{respelled(word.text)}`",
-            )
-        elif word.text in RESERVED_NAMES and what in ("region", "latents"):
-            yield error(
-                "RD119",
-                f"`{word.text}` is a reserved word",
-                word.span,
-                f"cannot name {'a ' if what != 'latents' else ''}{what}",
-                f"choose another name, such as `my-{word.text}`",
-            )
+            new = respelled(word.text)
+            message = f"`{word.text[:LONGEST_NAME]}` cannot be a name"
+            label = "names are a-z, 0-9, `_`, and single `-` between words"
+            fixes = _renaming(context, word, new)
+            yield error("RD118", message, word.span, label, f"write `{new}`", fixes=fixes)
+        elif word.text in RESERVED_NAMES and what in ("region", "latents", "images"):
+            new, article = f"my-{word.text}", "a " if what == "region" else ""
+            message, label = f"`{word.text}` is a reserved word", f"cannot name {article}{what}"
+            help_text = f"choose another name, such as `{new}`"
+            fixes = _renaming(context, word, new)
+            yield error("RD119", message, word.span, label, help_text, fixes=fixes)
+
+
+def _renaming(context: Context, word: s.Word, new: str) -> tuple[Fix, ...]:
+    """Another name, everywhere; where other places cannot be told, in this one."""
+    tree = context.written.tree
+    found = next((each for each in names.occurrences(tree, context.language)
+                  if each.span == word.span), None)  # fmt: skip
+    if found is None:
+        return (replacement(word.span, new),)
+    if names.objection(tree, found, new, context.language) is not None:
+        return ()
+    every = names.same(tree, found, context.language)
+    return (Fix(f"Rename to `{new}`", tuple(Edit(each.span, new) for each in every)),)
+
+
+_NAMED: tuple[tuple[type[s.Statement], str], ...] = (
+    (s.RecipeLine, "recipe"),
+    (s.ModelStatement, "model"),
+    (s.LatentsStatement, "latents"),
+    (s.RegionStatement, "region"),
+    (s.ImagesStatement, "images"),
+    (s.ParamLine, "parameter"),
+    (s.UseLine, "used recipe"),
+    (s.SweepStatement, "sweep"),
+)
+"""Statements that declare a name, and what they declare; operations and includes declare rules."""
 
 
 def _declared(context: Context) -> Iterator[tuple[s.Word, str]]:
-    for header in context.headers:
-        yield header.name, "recipe"
-    for model in context.model_statements:
-        yield model.name, "model"
-    for latents in context.latents:
-        yield latents.name, "latents"
-    for definition in context.definitions:
-        yield definition.name, "region"
-    for node in context.rules:
-        yield node.name, "rule"
-    for line in context.params:
-        yield line.name, "parameter"
-    for used in context.used:
-        yield used.line.name, "used recipe"
-    for sweep in context.sweeps:
-        yield sweep.name, "sweep"
-
-
-def respelled(name: str) -> str:
-    """A name like this one that the language allows."""
-    folded = re.sub(r"[^a-z0-9_]+", "-", name.lower()[:LONGEST_NAME]).strip("-_")
-    folded = folded.lstrip("-_0123456789")
-    return folded if NAME.fullmatch(folded) else "my-name"
+    for kind, what in _NAMED:
+        for node in context.all(kind):
+            name = s.name_of(node)
+            assert name is not None, "all of these declare one"
+            yield name, what
+    for rule in context.rules:
+        yield rule.name, "rule"
 
 
 def unique_names(context: Context) -> Iterable[Diagnostic]:
     """Latents, regions, rules and whatever else has a name are each named once."""
-    for what, group in (
-        ("latents", context.latents),
-        ("region", context.definitions),
-        ("rule", context.rules),
-        ("parameter", context.params),
-        ("used recipe", tuple(used.line for used in context.used)),
-        ("sweep", context.sweeps),
-    ):
-        first: dict[str, s.Word] = {}
-        for statement in group:
-            name = statement.name
-            if name.text in first:
-                yield error(
-                    "RD110",
-                    f"the {what} `{name.text}` is defined twice",
-                    name.span,
-                    "defined again",
-                    "give one of them another name",
-                    (Note(f"`{name.text}` is first defined here", first[name.text].span),),
-                )
-            first.setdefault(name.text, name)
+    first: dict[tuple[str, str], s.Word] = {}
+    for name, what in _declared(context):
+        before = first.setdefault((what, name.text), name)
+        if before is not name and what not in ("recipe", "model"):
+            yield error(
+                "RD110",
+                f"the {what} `{name.text}` is defined twice",
+                name.span,
+                "defined again",
+                "give one of them another name",
+                (Note(f"`{name.text}` is first defined here", before.span),),
+            )
 
 
 def model_known(context: Context) -> Iterable[Diagnostic]:
     """A model without a block is on the model list; one with a block has a known architecture."""
-    for model in context.model_statements:
-        if model.block is None and model.name.text not in context.models.listed:
-            yield error(
-                "RD111",
-                f"unknown model `{model.name.text}`",
-                model.name.span,
-                "not on the model list",
-                did_you_mean(model.name.text, context.models.names(), "listed models")
-                + " (a model of your own needs a block with `arch` and `weights`)",
-            )
-        for item in model.block.items if model.block else ():
-            if isinstance(item, s.Setting):
-                yield from _model_setting(item, context)
+    for model, values in context.models:
+        if model.block is None and model.name.text not in context.known.listed:
+            message, label = f"unknown model `{model.name.text}`", "not on the model list"
+            more = " (a model of your own needs a block with `arch` and `weights`)"
+            known = context.known.names()
+            yield unknown("RD111", message, model.name, label, known, "listed models", more)
+        arch = values.items.get("arch")
+        if arch and "arch" in values.given and arch.value.text not in context.known.architectures:
+            message = f"unknown architecture `{arch.value.text}`"
+            label, known = "not an architecture that can be read", context.known.architectures
+            yield unknown("RD112", message, arch.value, label, known, "architectures")
+        if "weights" in values.given:
+            yield from bad_path(values.items["weights"].value)
+        if "sha256" in values.given:
+            yield from _sha256(values.items["sha256"].value)
 
 
-def _model_setting(item: s.Setting, context: Context) -> Iterator[Diagnostic]:
-    key, value = item.key.text, item.value
-    if key == "arch" and isinstance(value, s.Word):
-        if value.text not in context.models.architectures:
-            known = context.models.architectures
-            help_text = did_you_mean(value.text, known, "architectures")
-            label = "not an architecture that can be read"
-            message = f"unknown architecture `{value.text}`"
-            yield error("RD112", message, value.span, label, help_text)
-    elif key == "weights" and isinstance(value, s.Text):
-        yield from bad_path(value)
-    elif key == "sha256" and isinstance(value, s.Text) and not SHA256.fullmatch(value.text):
-        yield error(
-            "RD212",
-            "this is not a sha256",
-            value.span,
-            f"{len(value.text)} characters; expected 64 of 0-9 and a-f",
-            "write it in lower case"
-            if SHA256.fullmatch(value.text.lower())
-            else "copy the output of `sha256sum` for the weights file",
-        )
+def _sha256(value: s.Value) -> Iterator[Diagnostic]:
+    if SHA256.fullmatch(value.text):
+        return
+    lower = value.text.lower()
+    help_text = "copy the output of `sha256sum` for the weights file"
+    fixes: tuple[Fix, ...] = ()
+    if SHA256.fullmatch(lower):
+        help_text = "write it in lower case"
+        fixes = (Fix("Write it in lower case", (Edit(value.span, f'"{lower}"'),)),)
+    label = f"{len(value.text)} characters; expected 64 of 0-9 and a-f"
+    yield error("RD212", "this is not a sha256", value.span, label, help_text, fixes=fixes)
 
 
 def truncation_means_something(context: Context) -> Iterable[Diagnostic]:
     """Truncation needs inner latents, which not every architecture has."""
-    for model in context.model_statements:
-        arch = setting_value(model.block, "arch")
-        known = context.models.architectures
-        if not isinstance(arch, s.Word) or arch.text not in known:
+    able = [f"`{name}`" for name in context.known.truncating]
+    for _, values in context.models:
+        arch, item = values.items.get("arch"), values.items.get("truncation")
+        if arch is None or item is None or arch.value.text in context.known.truncating:
             continue
-        if arch.text in context.models.truncating:
-            continue
-        for item in settings(model.block, "truncation"):
-            able = [f"`{name}`" for name in context.models.truncating]
+        if arch.value.text in context.known.architectures:
             yield error(
                 "RD222",
-                f"`{arch.text}` has nothing to truncate",
+                f"`{arch.value.text}` has nothing to truncate",
                 item.span,
                 "this architecture has no mapping network",
                 "leave the line out"
                 + (f"; truncation is for {alternatives(able)}" if able else ""),
-                (Note("the architecture is given here", arch.span),),
+                (Note("the architecture is given here", arch.value.span),),
+                fixes=(context.reader.removal(item),),
             )
 
 
-def bad_path(path: s.Text) -> Iterator[Diagnostic]:
+def bad_path(path: s.Value) -> Iterator[Diagnostic]:
     """A path is relative, with forward slashes, and stays inside the recipe's folder."""
     fault = path_fault(path.text)
-    if fault is not None:
-        help_text = "put the file beside the recipe and write its relative path with `/`"
-        if fault == "it has a backslash":
-            help_text = f'write "{path.text.replace(chr(92), "/")}"'
-        yield error("RD213", "this path cannot be used", path.span, fault, help_text)
+    if fault is None:
+        return
+    help_text = "put the file beside the recipe and write its relative path with `/`"
+    fixes: tuple[Fix, ...] = ()
+    if fault == "it has a backslash":
+        turned = f'"{path.text.replace(chr(92), "/")}"'
+        help_text, fixes = f"write {turned}", (replacement(path.span, turned),)
+    yield error("RD213", "this path cannot be used", path.span, fault, help_text, fixes=fixes)
 
 
 def version_format(context: Context) -> Iterable[Diagnostic]:
     """A recipe's version is three whole numbers."""
-    for header in context.headers:
-        if not VERSION.fullmatch(header.version.text):
-            digits = re.findall(r"\d{1,9}", header.version.text)[:3]
-            fixed = ".".join(str(int(part)) for part in [*digits, "0", "0", "0"][:3])
-            yield error(
-                "RD211",
-                f"`{header.version.text[:40]}` is not a version",
-                header.version.span,
-                "expected three whole numbers, `x.y.z`",
-                f"write `{fixed if digits else '1.0.0'}`",
-            )
+    for header in context.all(s.RecipeLine):
+        version = header.version
+        if VERSION.fullmatch(version.text):
+            continue
+        digits = re.findall(r"[0-9]{1,9}", version.text)[:3]
+        fixed = ".".join(str(int(part)) for part in [*digits, "0", "0", "0"][:3])
+        new = fixed if digits else "1.0.0"
+        message = f"`{version.text[:40]}` is not a version"
+        label = "expected three whole numbers, `x.y.z`"
+        fixes = (replacement(version.span, new),)
+        yield error("RD211", message, version.span, label, f"write `{new}`", fixes=fixes)
 
 
 def unused(context: Context) -> Iterable[Diagnostic]:
-    """A region or latents that nothing uses is probably a slip."""
+    """A region, images or latents that nothing uses are probably a mistake."""
     if context.broken:
         return
-    regions = {name for expr in expressions(context.tree) for name in names_in(expr)}
-    for definition in context.definitions:
-        if definition.name.text not in regions:
-            regions.add(definition.name.text)  # said once, whatever is defined twice
-            help_text = "delete the line, or use the region in a rule"
-            message = f"the region `{definition.name.text}` is never used"
-            yield warning("RD120", message, definition.name.span, "unused", help_text)
-    latents = {
-        place.latents.text for operation in context.operations for place in places(operation)
-    }
+    regions = {name for expr in expressions(context.tree) for name in s.names_in(expr)}
+    places = [place for node in context.all(s.Operation) for place in s.places(node)]
+    lists = {p.images.name.text for p in places if isinstance(p.images, s.ImagesName)}
+    written = [*(place.images for place in places), *context.lists.values()]
+    latents = {each.latents.text for each in written if isinstance(each, s.Images)}
     if context.included:
-        latents = {statement.name.text for statement in context.latents}  # they may need any
-    for statement in context.latents[1:]:  # statistics are taken over the first one
-        if statement.name.text not in latents:
-            message = f"the latents `{statement.name.text}` are never used"
-            help_text = "delete the line, or pick images from it"
-            yield warning("RD121", message, statement.name.span, "unused", help_text)
+        latents |= {node.name.text for node, _ in context.latents}  # they may need any
+    yield from _unused(context, context.all(s.RegionStatement), regions, "RD120",
+                       "the region `{}` is never used", "use the region in a rule")  # fmt: skip
+    yield from _unused(context, context.all(s.ImagesStatement), lists, "RD120",
+                       "the images `{}` are never used", "name them in a rule")  # fmt: skip
+    # Statistics are taken over the first latents.
+    yield from _unused(context, context.all(s.LatentsStatement)[1:], latents, "RD121",
+                       "the latents `{}` are never used", "pick images from it")  # fmt: skip
+
+
+def _unused(
+    context: Context,
+    nodes: Sequence[s.RegionStatement | s.ImagesStatement | s.LatentsStatement],
+    used: set[str],
+    code: str,
+    message: str,
+    instead: str,
+) -> Iterator[Diagnostic]:
+    declared = [node.name.text for node in nodes]
+    # A name that is misspelt where it is used is used.
+    meant = (closest(name, declared) for name in used if name not in declared)
+    seen = used | {name for name in meant if name is not None}
+    for node in nodes:
+        name = node.name
+        if name.text not in seen:
+            seen.add(name.text)  # reported once, whatever is defined twice
+            help_text, fixes = f"delete the line, or {instead}", (_removal(context, node),)
+            said = message.format(name.text)
+            yield warning(code, said, name.span, "unused", help_text, fixes=fixes)

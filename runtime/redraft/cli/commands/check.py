@@ -19,7 +19,7 @@ from redraft.share.pack import is_pack
 from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
-    from redraft_dsl.check.params import Given
+    from redraft_dsl.check.parameters import Given
     from redraft_dsl.report.diagnostics import Diagnostic
     from redraft_dsl.source import Source
 

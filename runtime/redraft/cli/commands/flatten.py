@@ -12,7 +12,7 @@ from redraft.cli.app import set_option
 from redraft.cli.packs import recipe_file
 
 if TYPE_CHECKING:
-    from redraft_dsl.check.params import Given
+    from redraft_dsl.check.parameters import Given
 
 
 @make_command(name="flatten", example="flatten twice.redraft")

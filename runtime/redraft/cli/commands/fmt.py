@@ -74,7 +74,7 @@ def _layout(name: str, screen: Screen) -> Layout:
     """Read and format; what stands in the way is shown on standard error."""
     from redraft_dsl.reading import decode, read
     from redraft_dsl.report.terminal import render
-    from redraft_dsl.syntax.format import format_text
+    from redraft_dsl.syntax.editions import format_text
 
     if name == STANDARD_INPUT:
         old = sys.stdin.buffer.read()

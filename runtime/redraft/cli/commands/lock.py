@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from redraft.cli.screen import Reporter
     from redraft.plans.lock import Lock
     from redraft.plans.lock_compare import Difference
-    from redraft_dsl.check.params import Given
+    from redraft_dsl.check.parameters import Given
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
     from redraft_dsl.check import Checked
-    from redraft_dsl.editions import Editions
     from redraft_dsl.migrate import Moved
+    from redraft_dsl.syntax.editions import Editions
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def command(
     rewritten only if the new text means the same in every field; otherwise it is left as it is,
     and the field is told. Recipes of an older edition need not be moved: they are read as ever.
     """
-    from redraft_dsl.editions import SHIPPED, Editions
+    from redraft_dsl.syntax.editions import SHIPPED, Editions
 
     editions = context.find_object(Editions) or SHIPPED
     if to is not None and to not in editions.known:

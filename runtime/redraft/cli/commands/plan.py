@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from redraft.cli.foresight import Matched
     from redraft.memory.places import ResolvedPlace
     from redraft.plans.planner import Plan, RuleStep, Step
-    from redraft_dsl.check.params import Given
+    from redraft_dsl.check.parameters import Given
 
     Matches = dict[str, tuple[Matched, ...]]
 

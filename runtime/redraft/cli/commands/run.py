@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from redraft.plans.record import RuleRecord
     from redraft.runs.processes import Ranks
     from redraft.runs.runner import Run
-    from redraft_dsl.check.params import Given
+    from redraft_dsl.check.parameters import Given
 
 NONE = "-"
 

@@ -18,7 +18,7 @@ from redraft_dsl.report.terminal import visible
 if TYPE_CHECKING:
     from redraft.sweep.running import Task
     from redraft.sweep.summary import SweepRecord
-    from redraft_dsl.check.params import Given
+    from redraft_dsl.check.parameters import Given
 
 
 @make_command(name="sweep", example="sweep spectacles.redraft")

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from redraft_dsl.language import words
+from redraft_dsl.language.language import LANGUAGE
 
 _TOKEN = re.compile(
     r"""(?P<comment>\#[^\n]*)
@@ -16,7 +17,7 @@ _TOKEN = re.compile(
       | (?P<other>\s+|.)""",
     re.VERBOSE,
 )
-_LINE_WORDS = frozenset((*words.LINES, *words.SETTINGS))
+_LINE_WORDS = frozenset((*LANGUAGE.lines, *LANGUAGE.setting_words))
 _REGION_WORDS = frozenset((*words.SHAPES, *words.OPERATORS, *words.INNER))
 
 
@@ -77,7 +78,7 @@ def _tokens(line: str) -> list[Token]:
 
 
 def _word_kind(word: str, first: bool) -> str:
-    if first and word in words.STATEMENTS:
+    if first and word in LANGUAGE.statements:
         return "statement"
     if word in _LINE_WORDS:
         return "setting"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from redraft_dsl.language.words import TYPES
-from redraft_dsl.report.diagnostics import Diagnostic, Note, did_you_mean, error
+from redraft_dsl.report.diagnostics import Diagnostic, Note, error, replacement, unknown
 from redraft_dsl.source import Span
 from redraft_dsl.syntax import tree as s
 
@@ -18,8 +18,7 @@ Given: TypeAlias = tuple[tuple[str, str], ...]
 A name is a parameter's, or ``RULE.SETTING``, or ``RULE.layer``.
 """
 
-LARGEST = 1e9
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+\-]?\d+)?%?")
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+\-]?[0-9]+)?%?")
 _WORD = re.compile(r"[^\W\d][\w.\-]*")
 _WRITTEN = {
     "int": "a whole number",
@@ -55,9 +54,8 @@ def declaration(line: s.ParamLine) -> Iterator[Diagnostic]:
     """What is wrong with a ``param`` line itself."""
     kind = line.type.text
     if kind not in TYPES:
-        help_text = did_you_mean(kind, TYPES, "types")
-        message = f"unknown type `{kind}`"
-        yield error("RD123", message, line.type.span, "not a type of a parameter", help_text)
+        message, label = f"unknown type `{kind}`", "not a type of a parameter"
+        yield unknown("RD123", message, line.type, label, TYPES, "types")
         return
     limits = list(_bad_limits(line))
     yield from limits
@@ -70,7 +68,7 @@ def misfit(value: s.Value, line: s.ParamLine) -> str | None:
     """What a parameter wants in place of ``value``, or None when the value is fine."""
     kind = line.type.text
     if kind not in TYPES:
-        return None  # told by its declaration
+        return None  # reported at its declaration
     if not _is_of(value, kind):
         return f"expected {_WRITTEN[kind]}"
     if not line.limits:
@@ -107,7 +105,7 @@ def _is_of(value: s.Value, kind: str) -> bool:
         return isinstance(value, s.Word)
     if not isinstance(value, s.Number) or value.percent != (kind == "percent"):
         return False
-    if not abs(value.value) <= LARGEST:
+    if not value.is_reasonable:
         return False
     return kind != "int" or value.value == int(value.value)
 
@@ -124,8 +122,10 @@ def _bad_limits(line: s.ParamLine) -> Iterator[Diagnostic]:
         return
     low, high = line.limits[0], line.limits[-1]
     if isinstance(low, s.Number) and isinstance(high, s.Number) and low.value > high.value:
-        help_text = f"write `in {high.text}..{low.text}`"
-        yield error("RD125", "this range is empty", span, "it ends before it starts", help_text)
+        turned = f"{high.text}..{low.text}"
+        message, label = "this range is empty", "it ends before it starts"
+        fixes = (replacement(span, turned),)
+        yield error("RD125", message, span, label, f"write `in {turned}`", fixes=fixes)
 
 
 def _limits_help(kind: str) -> str:

@@ -1,9 +1,8 @@
-"""What is kept between keystrokes changes nothing that is said."""
+"""What is reported of a document is what a check of its text alone reports."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +12,8 @@ from hypothesis import strategies as st
 from lsprotocol import types
 
 import redraft_dsl
-from redraft_dsl.check import Checked
-from redraft_dsl.check.kept import Kept, keeping
 from redraft_dsl.editor.documents import Documents
 from redraft_dsl.facts import KnownModels
-from redraft_dsl.syntax.parse import Pieces, remembering
 
 EXAMPLES = int(os.environ.get("REDRAFT_EXAMPLES", "10"))
 HEAD = 'edition 2026\n\nrecipe {name} 1.0.0 "Made"\n\n'
@@ -167,37 +163,30 @@ def edited(text: str, edit: tuple, folder: Path, tick: list[int]) -> str:
     return MAIN if edit[0] == "undo" else text
 
 
-def everything(checked: Checked) -> tuple[object, ...]:
-    """All that a check gives; a tree's repr tells its places too, which equality does not."""
-    return (
-        checked.diagnostics,
-        checked.recipe,
-        dict(checked.spans),
-        repr(checked.tree),
-        checked.imports,
-        checked.params,
-        checked.sweeps,
-    )
-
-
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(edits)
-def test_a_check_with_what_was_kept_says_what_a_fresh_one_says(folder, models, changes) -> None:
+def test_a_document_is_reported_as_its_text_is_whatever_was_there_before(
+    folder, models, changes
+) -> None:
     tick = [10**18]
     for name, states in FILES.items():
         put(folder / name, states[0].encode(), tick)
     put(folder / "m.png", mask(2), tick)
-    kept, pieces = Kept(), Pieces()
+    documents = Documents(models, lambda _path, _arch: None)
+    uri = (folder / "made.redraft").as_uri()
     text = MAIN
-
-    def check() -> Checked:
-        return redraft_dsl.loads(text, models, folder=folder, path="made.redraft")
-
-    for change in [("undo",), *changes, ("undo",)]:
+    documents.open(types.TextDocumentItem(uri, "redraft", 0, text))
+    for version, change in enumerate([*changes, ("undo",)], 1):
         text = edited(text, change, folder, tick)
-        with keeping(kept), remembering(pieces):
-            again = check()
-        assert everything(again) == everything(check())
+        named = types.VersionedTextDocumentIdentifier(version, uri)
+        whole = types.TextDocumentContentChangeWholeDocument(text)
+        documents.change(types.DidChangeTextDocumentParams(named, [whole]))
+        if change[0] in ("file", "mask"):
+            documents.forget_checks()
+        document = documents.get(uri)
+        assert document is not None
+        checked = redraft_dsl.loads(text, models, folder=folder, path=document.source.path)
+        assert documents.examine(document).checked == checked
 
 
 def test_the_recipe_of_this_test_holds(folder, models) -> None:
@@ -209,46 +198,6 @@ def test_the_recipe_of_this_test_holds(folder, models) -> None:
     assert checked.errors == ()
     assert len(checked.recipe.rules) == 7
     assert len(checked.imports) == 2
-
-
-def test_files_that_stay_as_they_are_are_not_opened_at_every_keystroke(folder, models) -> None:
-    tick = [3 * 10**18]
-    for name, states in FILES.items():
-        put(folder / name, states[0].encode(), tick)
-    put(folder / "m.png", mask(2), tick)
-    opened: list[str] = []
-    listening = [True]
-
-    def listen(event: str, arguments: tuple) -> None:
-        if event == "open" and listening[0] and str(arguments[0]).startswith(str(folder)):
-            opened.append(Path(str(arguments[0])).name)
-
-    sys.addaudithook(listen)  # there is no way to take it off again
-    documents = Documents(models, lambda _path, _arch: None)
-    uri = (folder / "made.redraft").as_uri()
-    documents.open(types.TextDocumentItem(uri, "redraft", 1, MAIN))
-
-    def keystroke(version: int) -> Checked:
-        """A line more at the end, and what is said of it."""
-        line = types.Position(MAIN.count("\n") + version, 0)
-        change = types.TextDocumentContentChangePartial(types.Range(line, line), "# more\n")
-        named = types.VersionedTextDocumentIdentifier(version, uri)
-        documents.change(types.DidChangeTextDocumentParams(named, [change]))
-        document = documents.get(uri)
-        assert document is not None
-        return documents.examine(document).checked
-
-    assert keystroke(0).errors == ()
-    assert opened.count("village.redraft") == opened.count("town.redraft") == 1
-    opened.clear()
-    for version in range(1, 11):
-        assert keystroke(version).errors == ()
-    assert opened == []
-    put(folder / "village.redraft", FILES["village.redraft"][1].encode(), tick)
-    opened.clear()
-    keystroke(11)
-    listening[0] = False
-    assert opened.count("village.redraft") == 1
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
@@ -270,7 +219,7 @@ def test_a_swept_value_is_told_exactly_where_a_recipe_with_it_has_errors(
     owner, _, key = target.rpartition(".")
     swept = f"sweep one {{ vary {key}{' of ' if owner else ''}{owner} over {value} }}\n"
 
-    def check(text: str, given: tuple = ()) -> Checked:
+    def check(text: str, given: tuple = ()) -> redraft_dsl.Checked:
         return redraft_dsl.loads(text, models, folder=folder, path="made.redraft", given=given)
 
     expected = check(bare, ((target, value),)).errors[:1]

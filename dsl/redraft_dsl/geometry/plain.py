@@ -78,7 +78,7 @@ def _joined(kind: str, left: list[float], right: list[float]) -> list[float]:
 
 def _overlap(ends: tuple[Length, Length], extent: int) -> list[float]:
     """How much of each pixel along one side lies between the ends of a box."""
-    low, high = (end.value if end.unit == "px" else end.value * extent / 100.0 for end in ends)
+    low, high = (end.pixels(extent) for end in ends)
     return [min(max(min(high, pixel + 1) - max(low, pixel), 0.0), 1.0) for pixel in range(extent)]
 
 

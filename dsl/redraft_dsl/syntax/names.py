@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from redraft_dsl.check.mentions import parts
-from redraft_dsl.check.overriding import LAYER
-from redraft_dsl.check.resolve import places
-from redraft_dsl.check.rules.statements import LONGEST_NAME, NAME
-from redraft_dsl.language.settings import BLOCKS
+from redraft_dsl.language.language import LANGUAGE, Language
+from redraft_dsl.language.spelling import LONGEST_NAME, NAME
 from redraft_dsl.language.words import RESERVED_NAMES
-from redraft_dsl.report.diagnostics import Diagnostic
 from redraft_dsl.source import Span
 from redraft_dsl.syntax import tree as s
 
-Kind = Literal["latents", "region", "rule", "parameter", "recipe", "sweep"]
+Kind = Literal["latents", "region", "images", "rule", "parameter", "recipe", "sweep"]
 
-_SETTINGS = frozenset((LAYER, *(key for specs in BLOCKS.values() for key in specs)))
-
-RESERVING = frozenset({"latents", "region", "parameter"})
+RESERVING = frozenset({"latents", "region", "images", "parameter"})
 """Kinds whose names stand where a keyword could stand, and so may not be one."""
 
 
@@ -40,13 +34,18 @@ class Occurrence:
 
 @dataclass(frozen=True)
 class _Scope:
-    """Parameters of a recipe, and its rules that keep the name they have in a used recipe."""
+    """What names can mean in a recipe.
+
+    ``borrowed`` are its rules that have the name of the used recipe, ``settings`` the words that
+    ``with`` takes without any parameter of that name.
+    """
 
     parameters: frozenset[str]
     borrowed: Mapping[str, str]
+    settings: frozenset[str]
 
 
-def occurrences(tree: s.Tree) -> tuple[Occurrence, ...]:
+def occurrences(tree: s.Tree, language: Language = LANGUAGE) -> tuple[Occurrence, ...]:
     """Every name of a recipe, in the order of the text."""
     scope = _Scope(
         frozenset(node.name.text for node in tree.statements if isinstance(node, s.ParamLine)),
@@ -55,6 +54,7 @@ def occurrences(tree: s.Tree) -> tuple[Occurrence, ...]:
             for node in tree.statements
             if isinstance(node, s.Include) and node.given is None
         },
+        frozenset(("layer", *(row.name for row in language.settings))),
     )
     found = (each for node in tree.statements for each in _statement(node, scope))
     return tuple(sorted(found, key=lambda each: each.span))
@@ -66,11 +66,11 @@ def at(tree: s.Tree, offset: int) -> Occurrence | None:
     return around[-1] if around else None
 
 
-def same(tree: s.Tree, wanted: Occurrence) -> tuple[Occurrence, ...]:
+def same(tree: s.Tree, wanted: Occurrence, language: Language = LANGUAGE) -> tuple[Occurrence, ...]:
     """Every place where the same thing is named."""
     return tuple(
         each
-        for each in occurrences(tree)
+        for each in occurrences(tree, language)
         if (each.kind, each.name, each.of) == (wanted.kind, wanted.name, wanted.of)
     )
 
@@ -78,9 +78,9 @@ def same(tree: s.Tree, wanted: Occurrence) -> tuple[Occurrence, ...]:
 def defined(tree: s.Tree, kind: Kind) -> tuple[str, ...]:
     """The names of one kind that a recipe declares, each once; also those of broken statements."""
     names = [each.name for each in occurrences(tree) if each.kind == kind and each.defines]
-    keywords = {"latents": "latents", "region": "region", "parameter": "param", "recipe": "use"}
+    keywords = {"parameter": "param", "recipe": "use"}
     for node in tree.statements:
-        if isinstance(node, s.Broken) and node.keyword == keywords.get(kind) and node.name:
+        if isinstance(node, s.Broken) and node.keyword == keywords.get(kind, kind) and node.name:
             names.append(node.name)
     return tuple(dict.fromkeys(names))
 
@@ -94,7 +94,9 @@ def elsewhere(wanted: Occurrence, where: str | None = None) -> str | None:
     return f"`{wanted.name}` is declared in {where}; change it there{own}"
 
 
-def objection(tree: s.Tree, wanted: Occurrence, new: str) -> str | None:
+def objection(
+    tree: s.Tree, wanted: Occurrence, new: str, language: Language = LANGUAGE
+) -> str | None:
     """Why a name cannot be changed to ``new``; None when it can."""
     if wanted.of is not None:
         return elsewhere(wanted)
@@ -107,15 +109,10 @@ def objection(tree: s.Tree, wanted: Occurrence, new: str) -> str | None:
     if new != wanted.name and new in defined(tree, wanted.kind):
         return f"there is a {wanted.kind} called `{new}` already"
     if any(isinstance(node, s.Broken) for node in tree.statements):
-        return "mend the syntax errors first: names in what cannot be read would keep the old name"
-    if not any(each.defines for each in same(tree, wanted)):
+        return "fix the syntax errors first: names in what cannot be read would keep the old name"
+    if not any(each.defines for each in same(tree, wanted, language)):
         return f"`{wanted.name}` is not defined in this recipe"
     return None
-
-
-def declaration_of(tree: s.Tree, problem: Diagnostic) -> Occurrence | None:
-    """The name that a diagnostic points at."""
-    return next((each for each in occurrences(tree) if each.span == problem.span), None)
 
 
 def _statement(node: s.Statement, scope: _Scope) -> Iterator[Occurrence]:
@@ -128,6 +125,9 @@ def _statement(node: s.Statement, scope: _Scope) -> Iterator[Occurrence]:
         case s.RegionStatement():
             yield Occurrence("region", node.name.text, node.name.span, True)
             yield from _region(node.region)
+        case s.ImagesStatement():
+            yield Occurrence("images", node.name.text, node.name.span, True)
+            yield from _images(node.images)
         case s.Operation():
             yield from _operation(node, scope)
         case s.ParamLine():
@@ -142,19 +142,23 @@ def _operation(node: s.Operation, scope: _Scope) -> Iterator[Occurrence]:
     yield Occurrence("rule", node.name.text, node.name.span, True)
     yield from _word(node.layer, scope)
     yield from _values(node.block, scope)
-    for place in places(node):
-        yield Occurrence("latents", place.latents.text, _latents_span(place))
-        yield from _number(place.index)
+    for place in s.places(node):
+        yield from _images(place.images)
         yield from _region(place.region)
     for item in node.block.items:
         if isinstance(item, s.MatchLine):
-            for number in (item.top, item.first, item.last, *item.excluded):
-                yield from _number(number)
+            yield from _numbers((item.top, item.first, item.last, *item.excluded))
 
 
-def _latents_span(place: s.PlaceExpr) -> Span:
-    start = place.latents.span.start
-    return Span(start, start + len(place.latents.text))
+def _images(images: s.Images | s.ImagesName) -> Iterator[Occurrence]:
+    if isinstance(images, s.ImagesName):
+        yield Occurrence("images", images.name.text, images.span)
+        return
+    name = images.latents
+    # The word may have been read with its brackets, as one token.
+    span = Span(name.span.start, name.span.start + len(name.text))
+    yield Occurrence("latents", name.text, span)
+    yield from _numbers(images.numbers)
 
 
 def _reuse(node: s.Include | s.SweepStatement, scope: _Scope) -> Iterator[Occurrence]:
@@ -165,7 +169,7 @@ def _reuse(node: s.Include | s.SweepStatement, scope: _Scope) -> Iterator[Occurr
         if node.given is not None:
             yield Occurrence("rule", node.given.text, node.given.span, True)
         for item in node.block.items if node.block else ():
-            if item.key.text not in _SETTINGS:
+            if item.key.text not in scope.settings:
                 yield Occurrence("parameter", item.key.text, item.key.span, False, alias)
         yield from _values(node.block, scope)
         return
@@ -192,23 +196,15 @@ def _word(value: s.Value, scope: _Scope) -> Iterator[Occurrence]:
         yield Occurrence("parameter", value.text, value.span)
 
 
-def _number(number: s.Number) -> Iterator[Occurrence]:
-    if number.is_name:
-        yield Occurrence("parameter", number.text, number.span)
+def _numbers(numbers: Iterable[s.Number]) -> Iterator[Occurrence]:
+    for number in numbers:
+        if number.is_name:
+            yield Occurrence("parameter", number.text, number.span)
 
 
 def _region(region: s.RegionExpr) -> Iterator[Occurrence]:
-    for part in parts(region):
-        match part:
-            case s.Named():
-                yield Occurrence("region", part.name.text, part.span)
-            case s.BoxShape():
-                for number in (*part.x, *part.y):
-                    yield from _number(number)
-            case s.EllipseShape():
-                for number in (*part.center, *part.radius):
-                    yield from _number(number)
-            case s.PolygonShape():
-                for point in part.points:
-                    for number in point:
-                        yield from _number(number)
+    for part in s.parts(region):
+        if isinstance(part, s.Named):
+            yield Occurrence("region", part.name.text, part.span)
+        else:
+            yield from _numbers(s.numbers_of(part))

@@ -1,0 +1,101 @@
+"""A recipe on its way through the checker: as it was written, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from redraft_dsl.check.parameters import BoundParam, Given
+from redraft_dsl.check.sweeps import Sweep
+from redraft_dsl.recipe.model import Recipe, Rule
+from redraft_dsl.report.diagnostics import Diagnostic
+from redraft_dsl.source import Source, Span
+from redraft_dsl.syntax.tree import Tree
+
+
+@dataclass(frozen=True)
+class Written:
+    """A recipe as it was written.
+
+    Attributes:
+        tree: as parsed.
+        source: its text.
+        folder: where its paths start.
+        trail: the files that led here, its own last; none of them may be used again.
+        given: values from outside.
+        spans: for values from outside, where they are written.
+
+    """
+
+    tree: Tree
+    source: Source
+    folder: Path
+    trail: tuple[Path, ...] = ()
+    given: Given = ()
+    spans: Mapping[str, Span] | None = None
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A recipe that another one uses.
+
+    ``path`` starts in the folder of the recipe that was asked for. ``digest`` is that of what the
+    recipe means, ``sha256`` of the file's bytes.
+    """
+
+    alias: str
+    path: str
+    name: str
+    version: str
+    digest: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What came of checking. ``recipe`` is None when there is an error.
+
+    ``spans`` maps paths such as ``glasses.rank`` to places in ``source``, so that later phases
+    can point at the text too. ``tree`` is the recipe as written; ``imports``, ``params``,
+    ``sweeps`` and ``given`` say what the recipe was made from besides its text. ``off`` are rules
+    that stay out of the run.
+    """
+
+    recipe: Recipe | None
+    diagnostics: tuple[Diagnostic, ...]
+    spans: Mapping[str, Span]
+    source: Source
+    tree: Tree
+    imports: tuple[Imported, ...] = ()
+    params: tuple[BoundParam, ...] = ()
+    sweeps: tuple[Sweep, ...] = ()
+    given: Given = ()
+    off: tuple[Rule, ...] = ()
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """The diagnostics that stop the recipe."""
+        return tuple(d for d in self.diagnostics if d.is_error)
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """The diagnostics that the recipe survives."""
+        return tuple(d for d in self.diagnostics if not d.is_error)
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether the text says everything: nothing is imported, and nothing was given to it."""
+        return not self.imports and not self.given
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from redraft_dsl.check.display import checked_html
+
+        return checked_html(self)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """The same, and a few lines for where HTML cannot be shown."""
+        from redraft_dsl.check.display import checked_bundle
+
+        return checked_bundle(self)

@@ -1,0 +1,47 @@
+"""The operations of edition 2026, and the lines that they take, one row each."""
+
+from __future__ import annotations
+
+from redraft_dsl.language.rows import Line, Operation
+
+COPY = Line(
+    "copy",
+    "What to draw: the layer's values in this region. Once in a rule.",
+    "copy_from",
+    required=True,
+    single=True,
+)
+PASTE = Line(
+    "paste",
+    "Where the goal is set: the copy is put there, centre on centre. Without it, in every context.",
+    "paste",
+    each=True,
+)
+FROM = Line(
+    "from",
+    "Where the goal of the erase is set. Without it, in every context.",
+    "source",
+    each=True,
+)
+CONTEXT = Line(
+    "context",
+    "Where the rule should fire: the layer's keys in this region. One or more.",
+    "context",
+    required=True,
+    found=True,
+    grid="keys",
+)
+
+OPERATIONS = (
+    Operation(
+        "rule",
+        "Makes something appear: what `copy` shows is drawn wherever `context` is recognised.",
+        (COPY, PASTE, CONTEXT),
+    ),
+    Operation(
+        "erase",
+        "Makes something go: the change silences what stands out in the context.",
+        (FROM, CONTEXT),
+    ),
+    Operation("zero", "Removes what a layer does in the context.", (CONTEXT,)),
+)

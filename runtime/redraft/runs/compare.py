@@ -13,12 +13,12 @@ from torch import Tensor
 
 from redraft.edit.artifact import Edit
 from redraft.edit.combine import change_cosine
-from redraft.solve.delta import Delta
-from redraft.solve.delta import principal_angles as spanned_angles
-from redraft.plans.loading import load, recipe_of
 from redraft.plans.layer_names import with_layers
+from redraft.plans.loading import load, recipe_of
 from redraft.plans.record import ModelRecord, RuleRecord, RunRecord
 from redraft.runs.runner import EDIT, RECIPE, read_record
+from redraft.solve.delta import Delta
+from redraft.solve.delta import principal_angles as spanned_angles
 from redraft_dsl.recipe.compare import Difference, compare, order_differences
 from redraft_dsl.recipe.model import Recipe
 

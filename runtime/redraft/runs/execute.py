@@ -8,17 +8,17 @@ from importlib.metadata import version
 
 import torch
 
-from redraft.models import latents
 from redraft.edit.artifact import Edit, EditFacts, RuleFacts
-from redraft.solve.delta import Delta
 from redraft.errors import RunError
 from redraft.judge.effect import Effect, GoalPictures, Wish, draw_goal, measure
 from redraft.judge.leftout import left_out_scores
 from redraft.memory.places import ResolvedPlace
+from redraft.models import latents
 from redraft.plans.planner import RuleStep, StatisticsStep
 from redraft.runs.recording import rule_record
 from redraft.runs.session import FinishedRule, Session, apply_delta, collect, drawn_before, site_of
 from redraft.runs.solving import SolvedRule, goal_content, removal_goal, solve_rule
+from redraft.solve.delta import Delta
 from redraft_dsl.facts import ModelFacts
 from redraft_dsl.recipe.model import Erase, Insert, Match, Recipe, Zero
 

@@ -9,22 +9,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from redraft.models import latents
-from redraft.plans import lock
 from redraft.disk.cache import Cache
+from redraft.disk.digest import tensors_digest
+from redraft.memory.places import resolve, shifted
+from redraft.models import latents
+from redraft.models.checkpoint.weights import load_state
+from redraft.models.open import choose_device
+from redraft.plans import lock
 from redraft.plans.lock import Lock, LockedPlace, Record
 from redraft.plans.lock_compare import Difference, LockDiffersError, differences
-from redraft.models.checkpoint.weights import load_state
-from redraft.disk.digest import tensors_digest
-from redraft.models.open import choose_device
-from redraft.memory.places import resolve, shifted
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep, make_plan
 from redraft.runs.runner import mask_files
 from redraft.runs.session import Progress, Session, apply_delta, collect, open_session, site_of
 from redraft.runs.solving import found_by, solve_rule
 from redraft_dsl import Checked
-from redraft_dsl.recipe.model import DIGEST_ALGORITHM, Insert, Latents, Match, Place, Rule, Side, Zero
 from redraft_dsl.recipe.as_tree import number
+from redraft_dsl.recipe.model import (
+    DIGEST_ALGORITHM,
+    Insert,
+    Latents,
+    Match,
+    Place,
+    Rule,
+    Side,
+    Zero,
+)
 
 STATISTICS_DTYPE = "float64"
 """In which second moments are summed and kept; see redraft.memory.moments."""

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from redraft.memory.places import ResolvedPlace
 from redraft.models.locate import Base
 from redraft.models.open import OpenModel, open_base
-from redraft.memory.places import ResolvedPlace
 
 Found = TypeVar("Found")
 

@@ -11,16 +11,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from redraft.edit.artifact import to_file, weight_digest
-from redraft.solve.delta import Delta, interference
-from redraft.judge.effect import Effect
 from redraft.disk.digest import tensors_digest
+from redraft.edit.artifact import to_file, weight_digest
+from redraft.judge.effect import Effect
 from redraft.memory.places import ResolvedPlace
 from redraft.plans.planner import RuleStep
+from redraft.plans.record import (
+    LOW_AGREEMENT,
+    LOW_GAIN,
+    LeftOutRecord,
+    MachineRecord,
+    PlaceRecord,
+    RuleRecord,
+)
 from redraft.runs.processes import Ranks
-from redraft.plans.record import LOW_AGREEMENT, LOW_GAIN, LeftOutRecord, MachineRecord, PlaceRecord, RuleRecord
 from redraft.runs.session import Session, moment_of, site_of
 from redraft.runs.solving import SolvedRule
+from redraft.solve.delta import Delta, interference
 from redraft_dsl.recipe.model import Insert
 
 

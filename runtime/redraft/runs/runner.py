@@ -17,20 +17,27 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from redraft.disk import files
-from redraft.edit.artifact import Edit
 from redraft.disk.cache import Cache
-from redraft.solve.delta import Delta
+from redraft.edit.artifact import Edit
 from redraft.errors import ArtifactError
-from redraft.runs.execute import assist, check_untouched, edit_of, judged, solve_all
-from redraft.models.open import choose_device
-from redraft.show.pictures import Tile
 from redraft.memory.places import ResolvedPlace, masks_of
+from redraft.models.open import choose_device
 from redraft.plans.planner import Plan, RuleStep
+from redraft.plans.record import (
+    ImportRecord,
+    MachineRecord,
+    ModelRecord,
+    PlaceRecord,
+    RuleRecord,
+    RunRecord,
+)
+from redraft.runs.execute import assist, check_untouched, edit_of, judged, solve_all
+from redraft.runs.memo import Shared
 from redraft.runs.processes import ALONE, Ranks
-from redraft.plans.record import ImportRecord, MachineRecord, ModelRecord, PlaceRecord, RuleRecord, RunRecord
 from redraft.runs.recording import delta_digest, group_record, now
 from redraft.runs.session import FinishedRule, Progress, Session, open_session
-from redraft.runs.memo import Shared
+from redraft.show.pictures import Tile
+from redraft.solve.delta import Delta
 from redraft_dsl.geometry.masks import MaskError, read_mask
 from redraft_dsl.recipe.model import Erase, Insert, Mask, Match, Place, Recipe, Zero
 

@@ -10,19 +10,19 @@ from functools import partial
 
 import torch
 
-from redraft.models import latents
 from redraft.disk.cache import Cache
-from redraft.solve.delta import Delta
-from redraft.models.batches import batch_size
 from redraft.errors import RunError
-from redraft.models.open import OpenModel
+from redraft.memory.moments import BATCH, Moment, second_moments
 from redraft.memory.places import ResolvedPlace
+from redraft.models import latents
+from redraft.models.batches import batch_size
+from redraft.models.open import OpenModel
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep
-from redraft.runs.processes import ALONE, Ranks
 from redraft.plans.record import RuleRecord, StatisticsRecord
 from redraft.runs.memo import Common, Shared
+from redraft.runs.processes import ALONE, Ranks
 from redraft.runs.site import Site
-from redraft.memory.moments import BATCH, Moment, second_moments
+from redraft.solve.delta import Delta
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, done, in all)."""

@@ -8,17 +8,17 @@ from pathlib import Path
 
 from torch import Tensor
 
-from redraft.models import latents
-from redraft.memory import match
-from redraft.models.batches import batch_size
 from redraft.errors import PlanError
-from redraft.plans.lock import LockedPlace
-from redraft.models.generator import Generator, LayerForm, LayerInputs
-from redraft.memory.places import ResolvedPlace, covers, inputs_of, resolve, shifted
-from redraft.runs.memo import Common
+from redraft.memory import match
 from redraft.memory.moments import inverse_root
-from redraft_dsl.recipe import model as checked
+from redraft.memory.places import ResolvedPlace, covers, inputs_of, resolve, shifted
+from redraft.models import latents
+from redraft.models.batches import batch_size
+from redraft.models.generator import Generator, LayerForm, LayerInputs
+from redraft.plans.lock import LockedPlace
+from redraft.runs.memo import Common
 from redraft_dsl.facts import LayerFacts
+from redraft_dsl.recipe import model as checked
 from redraft_dsl.recipe.model import Match, Recipe
 
 MATCH_BATCH = 200

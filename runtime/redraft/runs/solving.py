@@ -9,23 +9,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from redraft.solve import goals
-from redraft.memory import keys
-from redraft.models import latents
-from redraft.solve.delta import Delta, zeroing
-from redraft.models.batches import batch_size
 from redraft.errors import RunError
 from redraft.judge.leftout import LEAST, LeftOut, left_out, reached
-from redraft.solve.goals import Goal
-from redraft.plans.lock import LockedPlace
-from redraft.models.generator import LayerInputs
+from redraft.memory import keys
 from redraft.memory.places import ResolvedPlace
+from redraft.models import latents
+from redraft.models.batches import batch_size
+from redraft.models.generator import LayerInputs
+from redraft.plans.lock import LockedPlace
 from redraft.rivals.compat import reproduce
 from redraft.runs.memo import place_content
 from redraft.runs.site import Site
+from redraft.solve import goals
+from redraft.solve.delta import Delta, zeroing
 from redraft.solve.descent import GradientSolver, ProjectedAdam
 from redraft.solve.directions import goal_directions
 from redraft.solve.exact import ExactSolver
+from redraft.solve.goals import Goal
 from redraft.solve.problem import Problem, Solution, Solver, edited_weight
 from redraft_dsl.recipe import model as checked
 from redraft_dsl.recipe.model import Erase, Insert, Rule, Side, Zero

@@ -12,21 +12,21 @@ from pathlib import Path
 
 import torch
 
-from redraft.edit.artifact import Edit, weight_digest
 from redraft.disk.cache import Cache
-from redraft.solve.delta import Delta, principal_angles
-from redraft.errors import ArtifactError, VerifyMismatchError
-from redraft.runs.execute import solve_all
 from redraft.disk.files import sha256_file
+from redraft.edit.artifact import Edit, weight_digest
+from redraft.errors import ArtifactError, VerifyMismatchError
+from redraft.models.open import choose_device
 from redraft.plans.loading import load
 from redraft.plans.lock import Lock
 from redraft.plans.lock import read as read_lock
-from redraft.models.open import choose_device
 from redraft.plans.planner import make_plan
 from redraft.plans.record import RunRecord
+from redraft.runs.execute import solve_all
 from redraft.runs.recording import machine_record
 from redraft.runs.runner import EDIT, LOCK, RECIPE, read_record
 from redraft.runs.session import Progress, open_session
+from redraft.solve.delta import Delta, principal_angles
 from redraft_dsl.recipe.model import FileModel, Recipe
 
 ANGLE_TOLERANCE = 1e-4

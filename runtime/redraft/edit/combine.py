@@ -8,7 +8,6 @@ beforehand (:class:`Meeting`) and can be measured on pictures (:class:`Kept`).
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +25,6 @@ from redraft.edit.joined_recipe import VERSION, Part, join_recipes, recipe_in
 from redraft.errors import ArtifactError, ModelError
 from redraft.models import latents
 from redraft.models.batches import draw
-from redraft.models.checkpoint.header import safetensors_metadata
 from redraft.models.locate import Base
 from redraft.models.open import open_base
 from redraft.plans.loading import loads
@@ -215,7 +213,7 @@ def cached_moment(
     the one over the most latents; the second value says over how many.
     """
     best: dict[str, object] = {}
-    for fields in _collected(cache):
+    for fields in cache.entries("statistics"):
         wanted = {"model": file_sha256, "layer": layer, "edits": []}
         same = all(fields.get(name) == value for name, value in wanted.items())
         if same and fields.get("truncation", 1.0) == truncation:
@@ -238,19 +236,6 @@ def change_cosine(one: Delta, other: Delta, moment: Tensor) -> float:
 
     lengths = math.sqrt(max(product(one, one) * product(other, other), 0.0))
     return max(-1.0, min(1.0, product(one, other) / lengths)) if lengths else 0.0
-
-
-def _collected(cache: Cache) -> Iterator[dict[str, object]]:
-    """What each statistic in the cache depends on; damaged entries are passed over."""
-    for path in sorted((cache.root / "statistics").glob("*.safetensors")):
-        try:
-            with path.open("rb") as file:
-                head = safetensors_metadata(path, file, path.stat().st_size)
-            fields = json.loads(head["fields"])
-        except (ModelError, OSError, ValueError, KeyError):
-            continue
-        if isinstance(fields, dict):
-            yield fields
 
 
 def _check_bases(parts: Sequence[Part]) -> None:

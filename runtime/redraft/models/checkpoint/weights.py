@@ -23,7 +23,7 @@ from redraft.models.checkpoint.header import (
     check_unchanged,
     placed_tensors,
     read_header,
-    safetensors_layout,
+    safetensors_slots,
 )
 from redraft.models.checkpoint.inert import TensorRef
 
@@ -225,12 +225,11 @@ def _patched_safetensors(header: Header, tensors: Mapping[str, Tensor]) -> memor
     try:
         data = bytearray(header.path.read_bytes())
         with header.path.open("rb") as file:
-            layout = safetensors_layout(header.path, file, len(data))
+            slots = safetensors_slots(header.path, file, len(data))
     except OSError as error:
         raise refusals.unreadable(header.path, error) from error
     for name, tensor in tensors.items():
-        place = layout[name]
-        data[place.begin : place.end] = raw_bytes(tensor)
+        data[slots[name].begin : slots[name].end] = raw_bytes(tensor)
     return memoryview(data)
 
 

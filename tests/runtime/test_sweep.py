@@ -24,9 +24,10 @@ from redraft.disk.cache import Cache
 from redraft.errors import ArtifactError, PlanError, RedraftError, RunError
 from redraft.plans.loading import CheckFailedError
 from redraft.plans.planner import make_plan
+from redraft.plans.run_folder import read_run
 from redraft.runs.memo import MOST, Shared, bytes_of
 from redraft.runs.processes import Ranks, joined
-from redraft.runs.runner import read_record, run_plan
+from redraft.runs.runner import run_plan
 from redraft.sweep import cells as grid
 from redraft.sweep.running import Task, finished, make_task, run_sweep
 from redraft.sweep.sheet import COLUMNS
@@ -91,7 +92,7 @@ def test_cells_are_the_runs_of_their_recipes_and_share_what_they_can(
         assert (out / cell.folder / "edit.safetensors").read_bytes() == (
             alone.folder / "edit.safetensors"
         ).read_bytes()
-        kept = read_record(out / cell.folder)
+        kept = read_run(out / cell.folder).record
         assert kept.rules == tuple(
             rule.model_copy(update={"solve_seconds": mine.solve_seconds})
             for rule, mine in zip(alone.record.rules, kept.rules, strict=True)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from redraft.memory.marked import Picture, marked_pictures
 from redraft.memory.match import Found
 from redraft.memory.places import ResolvedPlace
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep
 from redraft.runs.session import Session, collect, site_of
 from redraft.runs.site import Site, find_places, ranking
-from redraft_dsl.recipe.model import Insert, Match, Place, Rule
-
-Picture = tuple[str, int]
+from redraft_dsl.recipe.model import Match, Rule
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def matched(site: Site, rule: Rule) -> tuple[Matched, ...]:
         PlanError: a match finds nothing.
 
     """
-    used = pictures_of(rule)
+    used = frozenset(marked_pictures(rule))
     resolved = []
     for context in rule.context:
         if isinstance(context, Match):
@@ -101,14 +100,6 @@ def matched(site: Site, rule: Rule) -> tuple[Matched, ...]:
             used = used | {(place.latents, place.index) for place in one.places}
             resolved.append(one)
     return tuple(resolved)
-
-
-def pictures_of(rule: Rule) -> frozenset[Picture]:
-    """The pictures that a rule marks as context or copies from; a match does not find them."""
-    marked = [context for context in rule.context if isinstance(context, Place)]
-    if isinstance(rule, Insert):
-        marked.append(rule.copy_from)
-    return frozenset((place.latents, place.index) for place in marked)
 
 
 def resolve_match(site: Site, wanted: Match, used: frozenset[Picture]) -> Matched:

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from redraft.errors import ArtifactError
+from redraft.plans.run_folder import RECIPE
 from redraft.plans.shipped import locate_recipe
-from redraft.share.pack import RECIPE, is_pack
+from redraft.share.pack import is_pack
 
 
 def recipe_file(name: str) -> Path:

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import combinations
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -27,7 +26,6 @@ from redraft.models import latents
 from redraft.models.batches import draw
 from redraft.models.locate import Base
 from redraft.models.open import open_base
-from redraft.plans.loading import loads
 from redraft.solve.delta import Delta, interference
 from redraft_dsl.recipe.model import FileModel
 from redraft_dsl.syntax.tree import ModelStatement, Number, Setting
@@ -387,8 +385,7 @@ def _moment(
 
 def _truncation(part: Part) -> float:
     """At which truncation an edit was made, by its recipe; 1, which is none, where it says none."""
-    folder = Path(part.source)
-    checked = loads(part.edit.recipe_text, folder if folder.is_dir() else folder.parent)
+    checked = part.checked()
     if checked.recipe is not None:
         model = checked.recipe.model
         return model.truncation if isinstance(model, FileModel) else 1.0

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from redraft.errors import PlanError
+from redraft.memory.marked import masks_of
 from redraft.models import latents
 from redraft.models.batches import inputs_of_all
 from redraft.models.generator import Generator, LayerInputs
 from redraft_dsl.facts import ModelFacts
 from redraft_dsl.geometry.masks import MaskError, MaskFile, read_mask
 from redraft_dsl.geometry.regions import coverage, resample
-from redraft_dsl.recipe.model import Combination, Mask, Place, Recipe, Region
+from redraft_dsl.recipe.model import Mask, Place, Recipe
 
 
 @dataclass(frozen=True)
@@ -78,13 +79,6 @@ def resolve(place: Place, facts: ModelFacts, folder: Path) -> ResolvedPlace:
     if isinstance(region, Mask) and region.resample == "bilinear":
         direct = read_mask(region.path, folder)
     return ResolvedPlace(place.latents, place.index, area, mask=direct)
-
-
-def masks_of(region: Region) -> tuple[Mask, ...]:
-    """Every mask file in a region."""
-    if isinstance(region, Combination):
-        return masks_of(region.left) + masks_of(region.right)
-    return (region,) if isinstance(region, Mask) else ()
 
 
 def shifted(

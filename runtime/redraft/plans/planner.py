@@ -149,6 +149,11 @@ class Plan:
     imports: tuple[Imported, ...] = ()
 
     @property
+    def run_name(self) -> str:
+        """What its run folder is called: one name for each recipe and base."""
+        return f"{self.recipe.name}-{self.recipe.version}-{self.digest[:8]}"
+
+    @property
     def rules(self) -> tuple[RuleStep, ...]:
         """The steps that solve a rule."""
         return tuple(step for step in self.steps if isinstance(step, RuleStep))

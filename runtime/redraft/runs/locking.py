@@ -11,6 +11,7 @@ from typing import Any
 
 from redraft.disk.cache import Cache
 from redraft.disk.digest import tensors_digest
+from redraft.memory.marked import marked_pictures, masks
 from redraft.memory.places import resolve, shifted
 from redraft.models import latents
 from redraft.models.checkpoint.weights import load_state
@@ -19,17 +20,14 @@ from redraft.plans import lock
 from redraft.plans.lock import Lock, LockedPlace, Record
 from redraft.plans.lock_compare import Difference, LockDiffersError, differences
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep, make_plan
-from redraft.runs.runner import mask_files
 from redraft.runs.session import Progress, Session, apply_delta, collect, open_session, site_of
 from redraft.runs.solving import found_by, solve_rule
 from redraft_dsl import Checked
 from redraft_dsl.recipe.as_tree import number
 from redraft_dsl.recipe.model import (
     DIGEST_ALGORITHM,
-    Insert,
     Latents,
     Match,
-    Place,
     Rule,
     Side,
     Zero,
@@ -110,7 +108,7 @@ def records_of(plan: Plan, checked: Checked) -> Iterator[Record]:
     yield _file(plan)
     for block in recipe.latents:
         yield _latents(block, plan.base.facts.latent_size)
-    for path, mask in mask_files(recipe).items():
+    for path, mask in masks(recipe).items():
         yield Record("mask", f'"{path}" sha256 {mask.sha256}')
     for step in plan.statistics:
         yield _statistics(step)
@@ -217,7 +215,7 @@ def _match_record(rule: str, line: int, row: int, place: LockedPlace) -> Record:
 def _kept(held: Lock, plan: Plan) -> Iterator[Record]:
     """The lock's places that the recipe's matches can have found; they are not searched again."""
     for step in plan.rules:
-        used = _marked(step.rule)
+        used = marked_pictures(step.rule)
         for line, wanted in enumerate(matches_of(step.rule), 1):
             for row, place in enumerate(held.places(step.rule.name).get(line, ()), 1):
                 if row <= wanted.top and _possible(plan, wanted, place, used):
@@ -234,12 +232,6 @@ def _possible(plan: Plan, wanted: Match, place: LockedPlace, used: set[tuple[str
     sizes = zip(place.shift, marked.area.shape, strict=True)
     inside = all(abs(shift) < size for shift, size in sizes)
     return inside and bool(shifted(marked, place.index, place.shift, None).area.any())
-
-
-def _marked(rule: Rule) -> set[tuple[str, int]]:
-    places = [context for context in rule.context if isinstance(context, Place)]
-    places += [rule.copy_from] if isinstance(rule, Insert) else []
-    return {(place.latents, place.index) for place in places}
 
 
 def _unsearched(held: Lock, plan: Plan) -> Iterator[Difference]:

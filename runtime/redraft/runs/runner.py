@@ -20,7 +20,8 @@ from redraft.disk import files
 from redraft.disk.cache import Cache
 from redraft.edit.artifact import Edit
 from redraft.errors import ArtifactError
-from redraft.memory.places import ResolvedPlace, masks_of
+from redraft.memory.marked import mask_bytes
+from redraft.memory.places import ResolvedPlace
 from redraft.models.open import choose_device
 from redraft.plans.planner import Plan, RuleStep
 from redraft.plans.record import (
@@ -31,6 +32,7 @@ from redraft.plans.record import (
     RuleRecord,
     RunRecord,
 )
+from redraft.plans.run_folder import EDIT, LOCK, RECIPE, RECORD, RUNS, STEPS, cannot_make
 from redraft.runs.execute import assist, check_untouched, edit_of, judged, solve_all
 from redraft.runs.memo import Shared
 from redraft.runs.processes import ALONE, Ranks
@@ -38,15 +40,6 @@ from redraft.runs.recording import delta_digest, group_record, now
 from redraft.runs.session import FinishedRule, Progress, Session, open_session
 from redraft.show.pictures import Tile
 from redraft.solve.delta import Delta
-from redraft_dsl.geometry.masks import MaskError, read_mask
-from redraft_dsl.recipe.model import Erase, Insert, Mask, Match, Place, Recipe, Zero
-
-RECORD = "run.json"
-EDIT = "edit.safetensors"
-RECIPE = "recipe.redraft"
-LOCK = "recipe.lock"
-STEPS = "steps"
-RUNS = Path("runs")
 
 
 @dataclass(frozen=True)
@@ -83,12 +76,6 @@ class Run:
         return run_bundle(self)
 
 
-def run_folder(plan: Plan, root: Path | None = None) -> Path:
-    """Where a plan's run is written: one folder for each recipe and base."""
-    name = f"{plan.recipe.name}-{plan.recipe.version}-{plan.digest[:8]}"
-    return (root or RUNS) / name
-
-
 def run_plan(
     plan: Plan,
     *,
@@ -121,7 +108,7 @@ def run_plan(
 
     """
     started, clock = now(), time.perf_counter()
-    folder = out or run_folder(plan)
+    folder = out or RUNS / plan.run_name
     inputs = _inputs(plan)
     _prepare(folder, fresh)
     session = open_session(plan, choose_device(device), cache, progress, shared, ranks)
@@ -166,47 +153,6 @@ def finish(run: Run) -> None:
     shutil.rmtree(run.folder / STEPS, ignore_errors=True)
 
 
-def read_record(folder: Path) -> RunRecord:
-    """The record of a finished run.
-
-    Raises:
-        ArtifactError: the folder is not a finished run.
-
-    """
-    path = folder / RECORD if folder.is_dir() else folder
-    try:
-        return RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ArtifactError(
-            "RD660",
-            f"{folder} is not a finished run: it has no {RECORD}",
-            "name a folder that `redraft run` wrote; an interrupted run goes on when run again",
-        ) from None
-    except (OSError, ValueError) as error:
-        detail = str(error).splitlines()[0]
-        raise ArtifactError(
-            "RD661", f"{path} cannot be read: {detail}", "run the recipe again"
-        ) from error
-
-
-def mask_files(recipe: Recipe) -> dict[str, Mask]:
-    """Every mask that a recipe names, by its path relative to the recipe's folder."""
-    found: dict[str, Mask] = {}
-    for rule in recipe.rules:
-        places: list[Place] = [c.like if isinstance(c, Match) else c for c in rule.context]
-        if isinstance(rule, Insert):
-            places.append(rule.copy_from)
-        written = () if isinstance(rule, Zero) else _written(rule)
-        for place in [*places, *written]:
-            found |= {mask.path: mask for mask in masks_of(place.region)}
-    return found
-
-
-def _written(rule: Insert | Erase) -> tuple[Place, ...]:
-    places = rule.paste if isinstance(rule, Insert) else rule.source
-    return () if isinstance(places, str) else places
-
-
 def _inputs(plan: Plan) -> dict[str, bytes]:
     """Content of the recipe, its lock and its masks by their paths in the run folder.
 
@@ -219,15 +165,7 @@ def _inputs(plan: Plan) -> dict[str, bytes]:
     found = {RECIPE: plan.text.encode()}
     if plan.lock is not None:
         found[LOCK] = plan.lock.text.encode()
-    for path, mask in sorted(mask_files(plan.recipe).items()):
-        try:
-            file = read_mask(path, plan.folder)
-        except MaskError as error:
-            raise _lost_mask(path, error.message) from error
-        if file.sha256 != mask.sha256:
-            raise _lost_mask(path, "it is another picture now")
-        found[path] = file.data
-    return found
+    return found | mask_bytes(plan.recipe, plan.folder, _lost_mask)
 
 
 def _lost_mask(path: str, reason: str) -> ArtifactError:
@@ -246,15 +184,7 @@ def _prepare(folder: Path, fresh: bool) -> None:
             shutil.rmtree(folder / STEPS, ignore_errors=True)
         (folder / STEPS).mkdir(exist_ok=True)
     except OSError as error:
-        raise _cannot_make(folder, error) from error
-
-
-def _cannot_make(folder: Path, error: OSError) -> ArtifactError:
-    return ArtifactError(
-        "RD662",
-        f"the run folder {folder} cannot be made: {error.strerror or error}",
-        "choose another with `--out`",
-    )
+        raise cannot_make(folder, error) from error
 
 
 def _replace(folder: Path, inputs: dict[str, bytes], edit: bytes) -> None:
@@ -268,7 +198,7 @@ def _replace(folder: Path, inputs: dict[str, bytes], edit: bytes) -> None:
         for path in inputs:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _cannot_make(folder, error) from error
+        raise cannot_make(folder, error) from error
     for path, data in inputs.items():
         files.write_bytes(folder / path, data)
     files.write_bytes(folder / EDIT, edit)

@@ -14,9 +14,9 @@ from redraft.models import latents
 from redraft.models.batches import draw
 from redraft.models.open import OpenModel
 from redraft.plans.planner import Plan
+from redraft.plans.run_folder import EDIT
 from redraft.runs.execute import judged
 from redraft.runs.memo import Shared
-from redraft.runs.runner import EDIT
 from redraft.show.pictures import Picture
 from redraft.show.sheets import comparison
 from redraft_dsl.recipe.model import Erase

@@ -14,6 +14,7 @@ from redraft.cli.app import command as make_command
 from redraft.cli.app import format_option
 from redraft.cli.failure import report
 from redraft.cli.screen import Column, Screen
+from redraft.plans.run_folder import EDIT, RECIPE, RECORD
 from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 
 DIFFERENT = 1
 FAILED = 2
-RECORD = "run.json"
-INSIDE = {"recipe": "recipe.redraft", "edit": "edit.safetensors"}
+INSIDE = {"recipe": RECIPE, "edit": EDIT}
 """What a run folder has in it of the other kinds."""
 
 Kind = Literal["recipe", "edit", "run"]

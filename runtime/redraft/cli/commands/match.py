@@ -130,9 +130,10 @@ def _site(plan: Plan, step: RuleStep, device: str, reporter: Reporter) -> Site:
 
 
 def _resolve(site: Site, step: RuleStep, wanted: list[Match]) -> list[Matched]:
-    from redraft.cli.foresight import pictures_of, resolve_match
+    from redraft.cli.foresight import resolve_match
+    from redraft.memory.marked import marked_pictures
 
-    used = pictures_of(step.rule)
+    used = frozenset(marked_pictures(step.rule))
     found = []
     for one in wanted:
         matched = resolve_match(site, one, used)

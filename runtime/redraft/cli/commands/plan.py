@@ -67,7 +67,7 @@ def _matches(plan: Plan, device: str, reporter: Reporter) -> Matches:
 
 def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
     from redraft.cli.costs import NOMINAL_GFLOPS, gigaflops, seconds
-    from redraft.runs.runner import run_folder
+    from redraft.plans.run_folder import RUNS
 
     recipe = plan.recipe
     screen.say(screen.paint("strong", f"{recipe.name} {recipe.version}: {recipe.title}"))
@@ -75,7 +75,7 @@ def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
     screen.say(f"recipe  sha256 {recipe.digest()}")
     if plan.lock is not None:
         screen.say(f"lock    sha256 {plan.lock.sha256}, obeyed")
-    screen.say(f"run     {run_folder(plan)}")
+    screen.say(f"run     {RUNS / plan.run_name}")
     screen.heading("Steps")
     columns = [
         Column("", right=True),
@@ -179,7 +179,7 @@ def box_text(place: ResolvedPlace) -> str:
 
 def _as_json(plan: Plan, matches: Matches, quick: bool) -> dict[str, Any]:
     from redraft.cli.costs import NOMINAL_GFLOPS
-    from redraft.runs.runner import run_folder
+    from redraft.plans.run_folder import RUNS
 
     return {
         "recipe": plan.recipe.name,
@@ -193,7 +193,7 @@ def _as_json(plan: Plan, matches: Matches, quick: bool) -> dict[str, Any]:
             "sha256": plan.base.sha256,
         },
         "lock": None if plan.lock is None else plan.lock.sha256,
-        "run_dir": str(run_folder(plan)),
+        "run_dir": str(RUNS / plan.run_name),
         "nominal_gflops": NOMINAL_GFLOPS,
         "steps": [_step_json(plan, step, matches, quick) for step in plan.steps],
         "overlaps": [

@@ -157,8 +157,7 @@ def _interval(value: float | None, interval: tuple[float, float] | None, digits:
 
 
 def _outputs(run: Run) -> list[tuple[str, Path]]:
-    from redraft.runs.runner import EDIT
-    from redraft.show.report.outputs import PICTURE, REPORT
+    from redraft.plans.run_folder import EDIT, PICTURE, REPORT
 
     names = (("picture", PICTURE), ("report", REPORT), ("edit", EDIT))
     return [(what, run.folder / name) for what, name in names]

@@ -10,9 +10,8 @@ from redraft.errors import ModelError
 from redraft.models.listed import catalog
 from redraft.models.listed.published import NOT_STATED
 from redraft.plans.record import RuleRecord, RunRecord
-from redraft.runs.runner import EDIT, LOCK, RECIPE, RECORD
+from redraft.plans.run_folder import EDIT, LOCK, PICTURE, RECIPE, RECORD
 from redraft.share.pack import CARD, MANIFEST, SOURCE
-from redraft.show.report.outputs import PICTURE
 from redraft_dsl.recipe.model import Erase, Insert, Match, Place, Recipe, Rule
 
 NONE = "-"

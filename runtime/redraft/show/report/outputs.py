@@ -16,6 +16,7 @@ from redraft.memory.places import ResolvedPlace, latents_of
 from redraft.models import latents
 from redraft.models.batches import batch_size, draw_values, inputs_in_parts
 from redraft.plans.planner import Plan, RuleStep
+from redraft.plans.run_folder import PICTURE, REPORT
 from redraft.runs.execute import judged
 from redraft.runs.memo import Shared
 from redraft.runs.processes import ALONE, Ranks
@@ -29,8 +30,6 @@ from redraft.show.report.render import render
 from redraft.show.sheets import before_after
 from redraft_dsl.recipe.model import Erase, Insert, Match, Zero
 
-PICTURE = "before-after.png"
-REPORT = "report.html"
 SHOWN_CONTEXTS = 48
 SHOWN_UNSEEN = 24
 SHOWN_MATCHES = 12

@@ -83,11 +83,11 @@ def _pack(path: Path, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
 
 def _exported(form: str, checked: Sequence[tuple[Source, tuple[Diagnostic, ...]]]) -> str:
     from redraft import __version__
-    from redraft.stories import explain_any
+    from redraft.explain.codes import explain
     from redraft_dsl.report.machine import to_github, to_json, to_sarif
 
     if form == "sarif":
-        return to_sarif(checked, __version__, explain_any)
+        return to_sarif(checked, __version__, explain)
     return to_json(checked) if form == "json" else to_github(checked)
 
 

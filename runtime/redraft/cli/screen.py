@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from redraft.explain.terminal import paint
 from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
@@ -21,20 +22,6 @@ if TYPE_CHECKING:
 COLOR_KEY = "redraft.color"
 PLAIN_WIDTH = 160
 """Columns of a table that does not go to a terminal: wide, for nobody scrolls sideways in a log."""
-_RESET = "\x1b[0m"
-_STYLES = {
-    "strong": "\x1b[1m",
-    "faint": "\x1b[2m",
-    "error": "\x1b[1;31m",
-    "warning": "\x1b[1;33m",
-    "good": "\x1b[1;32m",
-    "gutter": "\x1b[1;34m",
-}
-
-
-def paint(style: str, text: str, color: bool) -> str:
-    """``text`` in a style of the list above, or as it is."""
-    return f"{_STYLES[style]}{text}{_RESET}" if color and text else text
 
 
 @dataclass(frozen=True)

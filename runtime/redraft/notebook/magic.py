@@ -14,8 +14,9 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, magics_class
 from IPython.display import display
 
-from redraft.cli.failure import failure_of, shown
 from redraft.errors import RedraftError
+from redraft.explain.failure import failure_of
+from redraft.explain.terminal import error_text
 from redraft.notebook.html import bundle
 from redraft.plans.loading import loads
 from redraft_dsl import Checked, render
@@ -34,7 +35,7 @@ class CellError(RedraftError):
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows in the place of a traceback."""
-        return shown(self.code, self.message, self.help, _colored()).rstrip("\n").split("\n")
+        return error_text(self.code, self.message, self.help, _colored()).rstrip("\n").split("\n")
 
 
 class _Parser(argparse.ArgumentParser):

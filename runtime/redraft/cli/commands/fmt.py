@@ -15,8 +15,9 @@ import click
 from redraft.cli.app import command as make_command
 from redraft.cli.packs import leave_packs_alone
 from redraft.cli.recipes_in import STANDARD_INPUT, expand
-from redraft.cli.screen import Screen, paint
+from redraft.cli.screen import Screen
 from redraft.errors import ArtifactError
+from redraft.explain.terminal import paint
 from redraft_dsl.report.terminal import visible
 
 

@@ -163,7 +163,8 @@ def _check(name: str, given: Given, reporter: Reporter) -> _Checked:
 
 
 def _print(screen: Screen, each: _Checked) -> None:
-    from redraft.cli.failure import failure_of, shown
+    from redraft.explain.failure import failure_of
+    from redraft.explain.terminal import error_text
     from redraft.plans.lock_compare import options
     from redraft_dsl.report.terminal import render
 
@@ -184,7 +185,8 @@ def _print(screen: Screen, each: _Checked) -> None:
     if failure.checked is not None:
         source = failure.checked.source
         screen.say(render(failure.checked.diagnostics, source, color=screen.color))
-    screen.say(shown(failure.code, failure.message, failure.help, screen.color).rstrip("\n"))
+    text = error_text(failure.code, failure.message, failure.help, screen.color)
+    screen.say(text.rstrip("\n"))
 
 
 def _as_json(each: _Checked) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from redraft.disk.webfile import HttpFile
+from redraft.disk.address import HttpFile
 from redraft.errors import ModelError
 from redraft.models.arch.families import recognise
 from redraft.models.checkpoint.header import read_header

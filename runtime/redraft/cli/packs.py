@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from redraft.errors import ArtifactError
-from redraft.plans.run_folder import RECIPE
+from redraft.plans.run_files import RECIPE
 from redraft.plans.shipped import locate_recipe
 from redraft.share.pack import is_pack
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from redraft.errors import ArtifactError
-from redraft.plans.run_folder import EDIT, RECORD
+from redraft.plans.run_files import EDIT, RECORD
 from redraft.plans.shipped import SUFFIX
 
 STANDARD_INPUT = "-"

@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
-from urllib.parse import urlsplit
 
+from redraft.disk.address import HttpFile
 from redraft.disk.cache import cannot_make
 from redraft.disk.files import TEMPORARY_PREFIX, atomic_path, sha256_file
 from redraft.errors import ModelError
@@ -33,31 +33,6 @@ Counted = Callable[[int, int | None], None]
 _CHUNK_BYTES = 1 << 18
 _PART = ".part"
 _PAGE_STARTS = (b"<!doctype", b"<html", b"<head", b"<?xml")
-
-
-@dataclass(frozen=True)
-class HttpFile:
-    """A file on a web server.
-
-    Attributes:
-        url: http or https; its last part is the file's name.
-        sha256_head: what the file's SHA-256 starts with, as hexadecimal digits. Eight of them
-            tell a damaged or another file, but do not withstand one who builds a false file.
-
-    """
-
-    url: str
-    sha256_head: str
-
-    @property
-    def filename(self) -> str:
-        """The file's own name."""
-        return self.url.rpartition("/")[2]
-
-    @property
-    def host(self) -> str:
-        """The server's name."""
-        return urlsplit(self.url).netloc
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The folder that a run is written to: what its files are called, and reading it back. No torch."""
+"""The folder of a finished run, read back. No torch."""
 
 from __future__ import annotations
 
@@ -9,16 +9,7 @@ from redraft.errors import ArtifactError, RedraftError
 from redraft.plans.lock import Lock
 from redraft.plans.lock import read as read_lock
 from redraft.plans.record import RunRecord
-
-RECORD = "run.json"
-EDIT = "edit.safetensors"
-RECIPE = "recipe.redraft"
-LOCK = "recipe.lock"
-PICTURE = "before-after.png"
-REPORT = "report.html"
-STEPS = "steps"
-RUNS = Path("runs")
-"""Where runs are written unless another folder is named."""
+from redraft.plans.run_files import EDIT, LOCK, RECIPE, RECORD
 
 
 @dataclass(frozen=True)

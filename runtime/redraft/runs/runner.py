@@ -32,7 +32,8 @@ from redraft.plans.record import (
     RuleRecord,
     RunRecord,
 )
-from redraft.plans.run_folder import EDIT, LOCK, RECIPE, RECORD, RUNS, STEPS, cannot_make
+from redraft.plans.run_files import EDIT, LOCK, RECIPE, RECORD, RUNS, STEPS
+from redraft.plans.run_folder import cannot_make
 from redraft.runs.execute import assist, check_untouched, edit_of, judged, solve_all
 from redraft.runs.memo import Shared
 from redraft.runs.processes import ALONE, Ranks

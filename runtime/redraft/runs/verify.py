@@ -20,7 +20,8 @@ from redraft.models.open import choose_device
 from redraft.plans.loading import load
 from redraft.plans.planner import make_plan
 from redraft.plans.record import RunRecord
-from redraft.plans.run_folder import LOCK, FinishedRun, read_run
+from redraft.plans.run_files import LOCK
+from redraft.plans.run_folder import FinishedRun, read_run
 from redraft.runs.execute import solve_all
 from redraft.runs.recording import machine_record
 from redraft.runs.session import Progress, open_session

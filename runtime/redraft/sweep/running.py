@@ -14,7 +14,8 @@ from redraft.models.open import choose_device
 from redraft.plans.loading import CheckFailedError, recipe_of
 from redraft.plans.planner import Plan
 from redraft.plans.record import RunRecord
-from redraft.plans.run_folder import RUNS, cannot_make, read_run
+from redraft.plans.run_files import RUNS
+from redraft.plans.run_folder import cannot_make, read_run
 from redraft.runs.memo import MOST, Shared
 from redraft.runs.processes import ALONE, Ranks
 from redraft.runs.session import Progress

@@ -50,7 +50,7 @@ def command(
 def load_edit(path: Path) -> Edit:
     """The edit in a file, in a run folder or in a pack."""
     from redraft.edit.artifact import Edit
-    from redraft.plans.run_folder import EDIT
+    from redraft.plans.run_files import EDIT
     from redraft.share.pack import is_pack
 
     if is_pack(path) and not path.is_dir():

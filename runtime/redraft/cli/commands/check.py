@@ -73,7 +73,7 @@ def _check(name: str, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
 def _pack(path: Path, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
     """Check the recipe in a pack, and the pack itself on the way."""
     from redraft.plans.loading import load
-    from redraft.plans.run_folder import RECIPE
+    from redraft.plans.run_files import RECIPE
     from redraft.share.pack.reading import recipe_in
     from redraft_dsl.source import Source
 

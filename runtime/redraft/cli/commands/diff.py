@@ -14,7 +14,7 @@ from redraft.cli.app import command as make_command
 from redraft.cli.app import format_option
 from redraft.cli.failure import report
 from redraft.cli.screen import Column, Screen
-from redraft.plans.run_folder import EDIT, RECIPE, RECORD
+from redraft.plans.run_files import EDIT, RECIPE, RECORD
 from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:

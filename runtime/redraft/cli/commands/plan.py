@@ -67,7 +67,7 @@ def _matches(plan: Plan, device: str, reporter: Reporter) -> Matches:
 
 def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
     from redraft.cli.costs import NOMINAL_GFLOPS, gigaflops, seconds
-    from redraft.plans.run_folder import RUNS
+    from redraft.plans.run_files import RUNS
 
     recipe = plan.recipe
     screen.say(screen.paint("strong", f"{recipe.name} {recipe.version}: {recipe.title}"))
@@ -179,7 +179,7 @@ def box_text(place: ResolvedPlace) -> str:
 
 def _as_json(plan: Plan, matches: Matches, quick: bool) -> dict[str, Any]:
     from redraft.cli.costs import NOMINAL_GFLOPS
-    from redraft.plans.run_folder import RUNS
+    from redraft.plans.run_files import RUNS
 
     return {
         "recipe": plan.recipe.name,

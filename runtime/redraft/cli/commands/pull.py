@@ -30,7 +30,7 @@ def command(repo: str, revision: str | None, out: Path | None, force: bool) -> N
     is written if anything is wrong. HF_TOKEN and HF_ENDPOINT are obeyed. It needs the extra `hub`:
     pip install "redraft[hub]".
     """
-    from redraft.plans.run_folder import RECIPE
+    from redraft.plans.run_files import RECIPE
     from redraft.share.pack.hub import pull
 
     screen = Screen.current()

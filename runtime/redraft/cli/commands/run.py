@@ -157,7 +157,7 @@ def _interval(value: float | None, interval: tuple[float, float] | None, digits:
 
 
 def _outputs(run: Run) -> list[tuple[str, Path]]:
-    from redraft.plans.run_folder import EDIT, PICTURE, REPORT
+    from redraft.plans.run_files import EDIT, PICTURE, REPORT
 
     names = (("picture", PICTURE), ("report", REPORT), ("edit", EDIT))
     return [(what, run.folder / name) for what, name in names]

@@ -26,7 +26,7 @@ def command(file: Path, out: Path | None, force: bool) -> None:
     The whole pack is checked first, the hash of every file too, and nothing is written if
     anything in it is wrong. The folder can be pushed to a model hub as it is.
     """
-    from redraft.plans.run_folder import RECIPE
+    from redraft.plans.run_files import RECIPE
     from redraft.share.pack.reading import read_pack, unpack
 
     screen = Screen.current()

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
+from redraft.disk.address import HttpFile
 from redraft.disk.cache import cache_root as default_root
 from redraft.disk.cache import cannot_make, make_folder
 from redraft.disk.files import atomic_path, remove_stale, sha256_file
-from redraft.disk.webfile import HttpFile, Limits, fetch_file
+from redraft.disk.webfile import Limits, fetch_file
 from redraft.errors import ModelError
 from redraft.models.listed.entry import Entry, WheelMember
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from redraft.disk.webfile import HttpFile
+from redraft.disk.address import HttpFile
 from redraft_dsl.facts import ModelFacts
 
 

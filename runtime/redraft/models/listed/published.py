@@ -6,7 +6,7 @@ are those that it builds for them. No licence of the weights is stated there.
 
 from __future__ import annotations
 
-from redraft.disk.webfile import HttpFile
+from redraft.disk.address import HttpFile
 from redraft.models.arch import proggan_shapes
 from redraft.models.arch.stylegan2.layouts import names_of
 from redraft.models.listed.entry import Entry

@@ -10,7 +10,7 @@ from redraft.errors import ModelError
 from redraft.models.listed import catalog
 from redraft.models.listed.published import NOT_STATED
 from redraft.plans.record import RuleRecord, RunRecord
-from redraft.plans.run_folder import EDIT, LOCK, PICTURE, RECIPE, RECORD
+from redraft.plans.run_files import EDIT, LOCK, PICTURE, RECIPE, RECORD
 from redraft.share.pack import CARD, MANIFEST, SOURCE
 from redraft_dsl.recipe.model import Erase, Insert, Match, Place, Recipe, Rule
 

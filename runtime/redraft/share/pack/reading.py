@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from redraft.disk.cache import cache_root, make_folder
 from redraft.disk.files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, is_full
 from redraft.errors import ArtifactError
-from redraft.plans.run_folder import EDIT, RECIPE, RECORD
+from redraft.plans.run_files import EDIT, RECIPE, RECORD
 from redraft.share.pack import MANIFEST, MAX_BYTES, PACK_FORMAT, container
 from redraft.share.pack.manifest import Manifest
 

@@ -15,7 +15,8 @@ from redraft.memory.marked import mask_bytes
 from redraft.plans import lock
 from redraft.plans.loading import load, recipe_of
 from redraft.plans.record import RunRecord
-from redraft.plans.run_folder import EDIT, LOCK, PICTURE, RECIPE, RECORD, RUNS, read_run
+from redraft.plans.run_files import EDIT, LOCK, PICTURE, RECIPE, RECORD, RUNS
+from redraft.plans.run_folder import read_run
 from redraft.share.pack import CARD, MANIFEST, MAX_BYTES, MAX_ENTRIES, SOURCE, container
 from redraft.share.pack.card import card
 from redraft.share.pack.manifest import Content, Manifest

@@ -34,7 +34,7 @@ def plan_file(
         RedraftError: the recipe has errors, its model cannot be had, or its lock differs.
 
     """
-    from redraft.models.open import choose_device
+    from redraft.models.device import device_name
     from redraft.plans.loading import load
     from redraft.plans.planner import make_plan
     from redraft.runs.locking import plan_obeying
@@ -48,7 +48,7 @@ def plan_file(
     made = plan(
         load(path, given),
         path.parent,
-        device=choose_device(device).type,
+        device=device_name(device),
         progress=reporter.download,
         home=home,
     )

@@ -19,6 +19,7 @@ from redraft.disk.digest import tensors_digest
 from redraft.disk.files import remove_stale, write_bytes
 from redraft.disk.safetensors_head import Head, read_head
 from redraft.errors import ArtifactError
+from redraft.explain.words import reason_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -191,7 +192,7 @@ def cannot_make(folder: Path, error: OSError) -> ArtifactError:
     """The error for a folder of the cache that cannot be made or written to."""
     return ArtifactError(
         "RD640",
-        f"the cache folder {folder} cannot be used: {error.strerror or error}",
+        f"the cache folder {folder} cannot be used: {reason_of(error)}",
         "set REDRAFT_CACHE to a folder that you can write to",
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from redraft.errors import RedraftError
+from redraft.explain.words import first_line, reason_of
 
 _REPORT = (
     "this is a defect of redraft: please report it with the command and the recipe; "
@@ -51,14 +52,14 @@ def failure_of(error: Exception) -> Failure:
     if known is not None:
         return known
     if isinstance(error, OSError):
-        reason = (error.strerror or str(error) or type(error).__name__).lower()
+        reason = reason_of(error)
         if error.filename is None:
             # Files are always opened by name; without one it is standard output or a pipe.
             return Failure("RD639", f"the output cannot be written: {reason}", "check the disk")
         remedy = "check the path, its permissions and the disk"
         return Failure("RD637", f"{error.filename}: {reason}", remedy)
-    first = str(error).strip().partition("\n")[0]
-    detail = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    kind, first = type(error).__name__, first_line(error)
+    detail = kind if first == kind else f"{kind}: {first}"
     return Failure("RD599", f"internal error: {detail}", _REPORT)
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from redraft.errors import ModelError
 from redraft.models.arch.families import family_named
 from redraft.models.checkpoint.weights import State, load_state, tensors_digest
+from redraft.models.device import device_name
 from redraft.models.generator import Generator
 from redraft.models.locate import Base, locate, locate_file, locate_listed, locate_named
 
@@ -68,19 +68,8 @@ def open_base(base: Base, device: torch.device) -> OpenModel:
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The device to run on: CUDA when there is one, unless told otherwise.
-
-    Raises:
-        ModelError: the named device is not there.
-
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ModelError("RD628", "there is no CUDA device here", "use `--device cpu`")
-    if name not in ("cpu", "cuda"):
-        raise ModelError("RD628", f"`{name}` is not a device", "use auto, cpu or cuda")
-    return torch.device(name)
+    """The device to run on; raises as :func:`redraft.models.device.device_name`."""
+    return torch.device(device_name(name))
 
 
 def upstream_digest(generator: Generator, layer: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import redraft_dsl
 from redraft.errors import PlanError
+from redraft.explain.words import counted
 from redraft.models.listed.catalog import known_models
 from redraft_dsl import Checked
 from redraft_dsl.check.params import Given
@@ -17,10 +18,9 @@ class CheckFailedError(PlanError):
     """The recipe has errors; ``checked`` holds the diagnostics."""
 
     def __init__(self, checked: Checked) -> None:
-        count = len(checked.errors)
         super().__init__(
             "RD400",
-            f"the recipe has {count} error{'s' if count != 1 else ''}",
+            f"the recipe has {counted(len(checked.errors), 'error')}",
             f"run `redraft check {checked.source.path}`",
         )
         self.checked = checked

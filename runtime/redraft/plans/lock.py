@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from redraft.errors import PlanError
+from redraft.explain.words import reason_of
 
 SUFFIX = ".lock"
 FORMAT = 1
@@ -200,9 +201,8 @@ def read(path: Path) -> Lock | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
         raise PlanError(
-            "RD411", f"the lock {path} cannot be read: {reason}", "check its permissions"
+            "RD411", f"the lock {path} cannot be read: {reason_of(error)}", "check its permissions"
         ) from error
     if len(data) > MAX_BYTES:
         message = f"the lock {path} is too large: at most {MAX_BYTES} bytes are read"

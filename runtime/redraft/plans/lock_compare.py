@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from redraft.errors import PlanError
+from redraft.explain.words import counted
 from redraft.plans.lock import Lock, Record
 from redraft_dsl.check.params import Given
 
@@ -79,8 +80,7 @@ class LockDiffersError(PlanError):
         given: Given = (),
     ) -> None:
         changed = [each for each in differences if is_silent_change(each)]
-        count = len(differences)
-        records = "1 record" if count == 1 else f"{count} records"
+        records = counted(len(differences), "record")
         undo = "undo the change"
         if changed:
             code = "RD415"

@@ -163,18 +163,6 @@ class Plan:
         """The steps that collect statistics."""
         return tuple(step for step in self.steps if isinstance(step, StatisticsStep))
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from redraft.notebook.html import plan_html
-
-        return plan_html(self)
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        """The same, and a few lines for where HTML cannot be shown."""
-        from redraft.notebook.html import plan_bundle
-
-        return plan_bundle(self)
-
 
 def make_plan(
     checked: Checked,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from redraft.errors import ArtifactError, RedraftError
+from redraft.explain.words import first_line, reason_of
 from redraft.plans.lock import Lock
 from redraft.plans.lock import read as read_lock
 from redraft.plans.record import RunRecord
@@ -56,9 +57,8 @@ def read_run(path: Path) -> FinishedRun:
             "name a folder that `redraft run` wrote; an interrupted run goes on when run again",
         ) from None
     except (OSError, ValueError) as error:
-        detail = str(error).splitlines()[0]
         raise ArtifactError(
-            "RD661", f"{record} cannot be read: {detail}", "run the recipe again"
+            "RD661", f"{record} cannot be read: {first_line(error)}", "run the recipe again"
         ) from error
     return FinishedRun(record.parent, found)
 
@@ -67,6 +67,6 @@ def cannot_make(folder: Path, error: OSError) -> ArtifactError:
     """The error for a folder of runs that cannot be made or written to."""
     return ArtifactError(
         "RD662",
-        f"the run folder {folder} cannot be made: {error.strerror or error}",
+        f"the run folder {folder} cannot be made: {reason_of(error)}",
         "choose another with `--out`",
     )

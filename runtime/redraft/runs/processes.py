@@ -25,6 +25,7 @@ from torch import Tensor, distributed
 from torch.distributed.rendezvous import rendezvous
 
 from redraft.errors import RedraftError, RunError
+from redraft.explain.words import first_line
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -60,8 +61,8 @@ class Trouble:
         trace = "".join(traceback.format_exception(error))
         if isinstance(error, RedraftError):
             return cls(error.code, error.message, error.help, trace)
-        told = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-        return cls("RD765", told, "REDRAFT_DEBUG=1 shows where it happened", trace)
+        message = f"{type(error).__name__}: {first_line(error)}"
+        return cls("RD765", message, "REDRAFT_DEBUG=1 shows where it happened", trace)
 
 
 @dataclass(frozen=True)
@@ -266,10 +267,9 @@ def _join(patience: timedelta, meeting: timedelta) -> Ranks:
             "gloo", store=store, rank=rank, world_size=world, timeout=patience
         )
     except (RuntimeError, ValueError) as error:
-        detail = str(error).strip().partition("\n")[0]
         raise RunError(
             "RD764",
-            f"the processes cannot find each other: {detail}",
+            f"the processes cannot find each other: {first_line(error)}",
             "start them with `torchrun --nproc-per-node N -m redraft ...`; to run alone, "
             "unset WORLD_SIZE",
         ) from error

@@ -39,7 +39,6 @@ from redraft.runs.memo import Shared
 from redraft.runs.processes import ALONE, Ranks
 from redraft.runs.recording import delta_digest, group_record, now
 from redraft.runs.session import FinishedRule, Progress, Session, open_session
-from redraft.show.pictures import Tile
 from redraft.solve.delta import Delta
 
 
@@ -53,7 +52,6 @@ class Run:
         edit: the edit.
         session: the model, wholly edited, and every finished rule.
         resumed: names of the rules that an interrupted run had finished.
-        pictures: some that no rule saw, before and after the whole edit; none without a report.
 
     """
 
@@ -62,19 +60,6 @@ class Run:
     edit: Edit
     session: Session
     resumed: tuple[str, ...]
-    pictures: tuple[Tile, ...] = ()
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from redraft.notebook.html import run_html
-
-        return run_html(self)
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        """The same, and a few lines for where HTML cannot be shown."""
-        from redraft.notebook.html import run_bundle
-
-        return run_bundle(self)
 
 
 def run_plan(

@@ -79,12 +79,24 @@ class Verified:
         return not self.differences
 
     @property
+    def promise(self) -> str:
+        """The promise that was at stake, in words."""
+        if self.same_machine:
+            return "same machine and versions: bit-identical changes"
+        return (
+            f"{', '.join(self.differences)}: key directions within {ANGLE_TOLERANCE:g} rad and "
+            f"changes within {CHANGE_TOLERANCE:.1%}"
+        )
+
+    @property
     def holds(self) -> bool:
         """Whether every promise that was at stake holds."""
-        return all(
-            check.weights_identical and (check.identical if self.same_machine else check.within)
-            for check in self.rules
-        )
+        return all(map(self.holds_for, self.rules))
+
+    def holds_for(self, check: RuleCheck) -> bool:
+        """Whether they hold for one rule."""
+        repeated = check.identical if self.same_machine else check.within
+        return repeated and check.weights_identical
 
 
 def verify(

@@ -9,6 +9,7 @@ import click
 
 from redraft.cli.app import command as make_command
 from redraft.cli.screen import Screen
+from redraft.explain.words import counted
 from redraft.plans.shipped import SUFFIX
 from redraft_dsl.report.terminal import visible
 
@@ -100,8 +101,8 @@ def _import_edit(file: Path, target: Path, wish: Wish, *, force: bool) -> None:
     screen = Screen.current()
     done = import_edit(file, target, **wish._asdict(), force=force)
     _remark(done.checked, screen)
-    count = len(done.masks)
-    screen.say(f"written: {visible(str(done.path))} (and {count} mask{'s' if count > 1 else ''})")
+    masks = counted(len(done.masks), "mask")
+    screen.say(f"written: {visible(str(done.path))} (and {masks})")
 
 
 def _remark(checked: Checked, screen: Screen) -> None:

@@ -11,6 +11,7 @@ from redraft.cli.app import command as make_command
 from redraft.cli.app import device_option, format_option, set_option
 from redraft.cli.planning import plan_file
 from redraft.cli.screen import Column, Reporter, Screen
+from redraft.explain.words import counted
 
 if TYPE_CHECKING:
     from redraft.cli.foresight import Matched
@@ -114,7 +115,7 @@ def _words(plan: Plan, step: Step) -> tuple[str, str, str, str]:
         block = f"{step.latents.count} latents of {step.latents.name}"
         state = "in the cache" if step.cached else f"to collect: {step.reason}"
         return f"statistics over {block}", step.layer, ", ".join(reads), state
-    state = f"{step.positions} context{'' if step.positions == 1 else 's'}"
+    state = counted(step.positions, "context")
     if step.matches:
         state += (
             f", {step.matches} of them from the lock"

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from redraft.runs.runner import Run
     from redraft_dsl.check.params import Given
 
-NONE = "-"
-
 
 @make_command(name="run", example="run glasses.redraft")
 @click.argument("file")
@@ -79,8 +77,8 @@ def _show(screen: Screen, run: Run, ranks: Ranks, hint: str, form: str) -> None:
     for warning in _warnings(run):
         screen.warn(warning)
     if form == "json":
-        summary = run.record.summary(str(run.folder))
-        screen.say(json.dumps(summary, indent=1, ensure_ascii=False))
+        found = {"run_dir": str(run.folder), **run.record.model_dump(mode="json")}
+        screen.say(json.dumps(found, indent=1, ensure_ascii=False))
     else:
         _print(screen, run, ranks)
         if hint:
@@ -135,25 +133,17 @@ def _print(screen: Screen, run: Run, ranks: Ranks) -> None:
 
 
 def _row(rule: RuleRecord) -> list[str]:
-    left = rule.left_out
+    from redraft.show.numbers import NONE, left_out, losses, measures
+
     return [
         rule.name,
         rule.layer,
         str(rule.rank),
-        _interval(rule.effect, rule.effect_interval, 2),
-        _interval(rule.amplitude, rule.amplitude_interval, 2),
-        _interval(rule.outside, rule.outside_interval, 3),
-        NONE if left is None else f"{left.gain:.2f} / {left.side:.3f}",
-        NONE if rule.kind == "zero" else f"{rule.loss_before:.3g} -> {rule.loss_after:.3g}",
+        *measures(rule),
+        left_out(rule.left_out),
+        NONE if rule.kind == "zero" else losses(rule.loss_before, rule.loss_after),
         f"{rule.solve_seconds:.1f}",
     ]
-
-
-def _interval(value: float | None, interval: tuple[float, float] | None, digits: int) -> str:
-    if value is None or interval is None:
-        return NONE
-    low, high = interval
-    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def _outputs(run: Run) -> list[tuple[str, Path]]:

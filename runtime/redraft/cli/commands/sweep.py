@@ -107,8 +107,6 @@ def _task(
 
 
 def _show(screen: Screen, record: SweepRecord, folder: Path, form: str) -> None:
-    from redraft.sweep.summary import as_json
-
     for cell in record.failed:
         if cell.error is not None:
             values = ", ".join(f"{target} = {value}" for target, value in cell.values.items())
@@ -116,7 +114,8 @@ def _show(screen: Screen, record: SweepRecord, folder: Path, form: str) -> None:
                 f"cell {cell.number} ({values}) failed: {cell.error.code}: {cell.error.message}"
             )
     if form == "json":
-        screen.say(json.dumps(as_json(record, str(folder)), indent=1, ensure_ascii=False))
+        found = {"sweep_dir": str(folder), **record.model_dump(mode="json")}
+        screen.say(json.dumps(found, indent=1, ensure_ascii=False))
     else:
         _print(screen, record, folder)
 

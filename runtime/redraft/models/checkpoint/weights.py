@@ -16,6 +16,7 @@ from torch import Tensor
 from redraft.disk.digest import raw_bytes, tensors_digest
 from redraft.disk.files import write_bytes
 from redraft.errors import ArtifactError, ModelError
+from redraft.explain.words import first_line
 from redraft.models.checkpoint import in_place, refusals
 from redraft.models.checkpoint.header import (
     Header,
@@ -129,8 +130,7 @@ def _load(header: Header) -> Any:
         raise refusals.unreadable(header.path, error) from error
     except Exception as error:
         # The head was sound, so whatever the loader meets lies in bytes that were changed.
-        reason = str(error).strip().partition("\n")[0]
-        raise refusals.damaged(header.path, reason or type(error).__name__) from error
+        raise refusals.damaged(header.path, first_line(error)) from error
     check_unchanged(header)
     return loaded
 

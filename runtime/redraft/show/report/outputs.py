@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
@@ -34,9 +34,21 @@ SHOWN_CONTEXTS = 48
 SHOWN_UNSEEN = 24
 SHOWN_MATCHES = 12
 KEPT_UNSEEN = 8
-"""Pictures that a run keeps at hand for a notebook."""
+"""Pictures that a finished run holds for a notebook."""
 SHOWN_SIDE = 256
 """Larger pictures are kept at about this side: nothing shows them larger, and there are many."""
+
+
+@dataclass(frozen=True)
+class ReportedRun(Run):
+    """A finished run with its report.
+
+    Attributes:
+        pictures: some that no rule saw, before and after the whole edit.
+
+    """
+
+    pictures: tuple[Tile, ...] = ()
 
 
 def run_and_report(
@@ -48,7 +60,7 @@ def run_and_report(
     progress: Progress | None = None,
     shared: Shared | None = None,
     ranks: Ranks = ALONE,
-) -> Run:
+) -> ReportedRun:
     """Run a plan, then write ``before-after.png``, ``report.html`` and last ``run.json``.
 
     Of several processes this is for the first one, as :func:`redraft.runs.runner.run_plan`.
@@ -73,7 +85,8 @@ def run_and_report(
     finish(run)
     # A single rule is the whole edit, and its pictures are those of the edit.
     unseen = data.whole or data.rules[-1].unseen
-    return replace(run, pictures=unseen[:KEPT_UNSEEN])
+    parts = {each.name: getattr(run, each.name) for each in fields(run)}
+    return ReportedRun(**parts, pictures=unseen[:KEPT_UNSEEN])
 
 
 def report_data(run: Run) -> ReportData:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from redraft.models.device import device_name
 from redraft.plans.loading import load
+from redraft.plans.obeying import plan_obeying
 from redraft.plans.planner import Plan, make_plan
 from redraft_dsl import Checked
 
@@ -50,7 +51,6 @@ def run(
         RedraftError: says what went wrong and what to do.
 
     """
-    from redraft.runs.locking import plan_obeying
     from redraft.show.report.outputs import run_and_report
 
     if isinstance(recipe, Plan):

@@ -15,15 +15,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from redraft.disk.digest import tensors_digest
 from redraft.errors import ArtifactError, ModelError
-from redraft.models.checkpoint.header import shared_prefix
-from redraft.models.checkpoint.weights import (
-    State,
-    load_state,
-    read_header,
-    tensors_digest,
-    write_state,
-)
+from redraft.models.checkpoint.header import read_header, shared_prefix
+from redraft.models.checkpoint.weights import State, load_state, write_state
 
 TORCH_FORMATS = ["torch-zip", "torch-legacy"]
 DTYPES = [

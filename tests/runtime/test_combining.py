@@ -20,7 +20,7 @@ from redraft.edit.combine import cached_moment, change_cosine, combine, measure,
 from redraft.edit.joined_recipe import Part
 from redraft.errors import ArtifactError, ModelError
 from redraft.models.checkpoint.weights import load_state
-from redraft.models.open import locate_file
+from redraft.models.locate import locate_file
 from redraft.runs.runner import Run, run_plan
 from redraft.solve.delta import Delta, interference
 

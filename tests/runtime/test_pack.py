@@ -18,8 +18,9 @@ from redraft.errors import ArtifactError, RedraftError
 from redraft.memory.marked import mask_bytes
 from redraft.plans import lock
 from redraft.plans.loading import CheckFailedError
+from redraft.plans.obeying import plan_obeying
 from redraft.plans.planner import make_plan
-from redraft.runs.locking import make_lock, plan_obeying
+from redraft.runs.locking import make_lock
 from redraft.runs.runner import Run, finish, run_plan
 from redraft.runs.verify import verify
 from redraft.share.pack import writing

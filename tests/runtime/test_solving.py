@@ -217,7 +217,8 @@ def test_directions_that_the_goal_does_not_hold_are_refused(make_generator: Gene
 
 @pytest.fixture(scope="module")
 def faces() -> DCGAN:
-    from redraft.models.open import locate_listed, open_base
+    from redraft.models.locate import locate_listed
+    from redraft.models.open import open_base
 
     entry = catalog.find("faces")
     try:

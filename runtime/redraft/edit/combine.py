@@ -188,7 +188,7 @@ def measure(
     opened = open_base(_as_the_recipe_reads_it(base, parts[0]), device)
     height, width = base.facts.image_size
     count = max(8, round(PICTURES * min(1.0, PICTURE_SIDE**2 / (height * width))))
-    rows = latents.sample(seed, count, base.facts.latent_size).to(device)
+    rows = latents.sample(seed, count, base.facts.latent_size)
     before = draw(opened.generator, rows)
 
     def change(edit: Edit) -> Tensor:

@@ -214,10 +214,6 @@ class Generator(Protocol):
         """How that weight lies in the file."""
         ...
 
-    def upstream(self, layer: str) -> tuple[str, ...]:
-        """Names in ``module.state_dict()`` of every tensor that the layer's keys depend on."""
-        ...
-
     def form(self, layer: str) -> LayerForm:
         """The per-channel structure of a layer, reading the module's present weight."""
         ...

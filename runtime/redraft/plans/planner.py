@@ -183,7 +183,7 @@ def make_plan(
         cache: where statistics are looked for.
         progress: told how far a download is.
         lock: says the places of matches; whether all of it agrees is told by
-            :func:`redraft.runs.locking.compare`.
+            :func:`redraft.plans.obeying.compare`.
         home: where the path of a model given by file starts; by default in ``folder``.
 
     Raises:

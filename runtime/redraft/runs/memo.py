@@ -66,7 +66,7 @@ class Shared:
 
         """
         model = self._model
-        if model is not None and model.base == base and _device(model).type == device.type:
+        if model is not None and model.base == base and model.device.type == device.type:
             model.generator.restore(model.state.bare())
             return model
         self.made["model"] += 1
@@ -163,7 +163,3 @@ def bytes_of(made: object) -> int:
 def _address(what: str, depends: object) -> str:
     text = json.dumps([what, depends], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _device(model: OpenModel) -> torch.device:
-    return next(model.generator.module.parameters()).device

@@ -73,7 +73,7 @@ class Session:
     @property
     def device(self) -> torch.device:
         """Where the model lies."""
-        return next(self.model.generator.module.parameters()).device
+        return self.model.device
 
 
 def open_session(

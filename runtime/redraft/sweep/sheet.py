@@ -90,10 +90,4 @@ def _edited(cell: Shown, indices: list[int], device: torch.device, shared: Share
 def _pictures(model: OpenModel, plan: Plan, indices: list[int]) -> Tensor:
     """(N, 3, H, W) of the model as it is."""
     size = model.generator.facts.latent_size
-    rows = latents.rows(plan.recipe.latents[0].seed, indices, size)
-    return draw(model.generator, rows.to(device_of(model)))
-
-
-def device_of(model: OpenModel) -> torch.device:
-    """Where a model lies."""
-    return next(model.generator.module.parameters()).device
+    return draw(model.generator, latents.rows(plan.recipe.latents[0].seed, indices, size))

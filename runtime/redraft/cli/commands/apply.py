@@ -32,7 +32,7 @@ def command(
     revert` restores the original, bit for bit.
     """
     from redraft.edit.apply import apply_to_file
-    from redraft.models.open import locate_named
+    from redraft.models.locate import locate_named
 
     screen = Screen.current()
     check_strength(strength)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from redraft.edit.combine import Combined, Kept, Meeting
     from redraft.edit.joined_recipe import Part
-    from redraft.models.open import Base
+    from redraft.models.locate import Base
 
 MUCH = 0.6
 """Interference from which two rules are worth a look."""
@@ -77,7 +77,7 @@ def _base(parts: Sequence[Part], model: str | None, screen: Screen, *, needed: b
     """The unedited model: the one that is named, or a listed one where it is needed."""
     from redraft.edit.combine import shared_weights
     from redraft.models.listed.catalog import known_models
-    from redraft.models.open import locate_named
+    from redraft.models.locate import locate_named
 
     if model is None:
         name = parts[0].edit.facts.model

@@ -9,7 +9,6 @@ import click
 
 from redraft.cli.app import command as make_command
 from redraft.cli.app import set_option
-from redraft.cli.packs import recipe_file
 
 if TYPE_CHECKING:
     from redraft_dsl.check.params import Given
@@ -25,6 +24,7 @@ def command(file: str, given: Given) -> None:
     written out, parameters replaced by their values, regions put where they are used, and every
     default named.
     """
+    from redraft.cli.packs import recipe_file
     from redraft.plans.loading import load, recipe_of
     from redraft_dsl.flatten import flatten
 

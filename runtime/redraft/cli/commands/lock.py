@@ -11,7 +11,6 @@ import click
 
 from redraft.cli.app import command as make_command
 from redraft.cli.app import device_option, set_option
-from redraft.cli.packs import leave_packs_alone, recipe_file
 from redraft.cli.recipes_in import expand
 from redraft.cli.screen import Screen
 from redraft.errors import PlanError, RedraftError
@@ -65,6 +64,8 @@ def command(files: tuple[str, ...], only_check: bool, given: Given, device: str,
     With --set the lock is that of the recipe with these values, and holds for runs with the same.
     --check without --set takes the values that the lock was made with.
     """
+    from redraft.cli.packs import leave_packs_alone
+
     screen = Screen.current()
     names = list(expand(files))
     if given and len(names) > 1:
@@ -135,10 +136,11 @@ def _earlier(path: Path) -> Lock | None:
 
 
 def _check(name: str, given: Given, reporter: Reporter) -> _Checked:
+    from redraft.cli.packs import recipe_file
     from redraft.plans import lock
     from redraft.plans.loading import load
     from redraft.plans.lock_compare import LockDiffersError, options
-    from redraft.runs.locking import plan_obeying
+    from redraft.plans.obeying import plan_obeying
 
     path = Path(name)
     try:

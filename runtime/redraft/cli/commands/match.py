@@ -11,7 +11,6 @@ import click
 from redraft.cli.app import command as make_command
 from redraft.cli.app import device_option, format_option
 from redraft.cli.commands.plan import box_text
-from redraft.cli.planning import plan_file
 from redraft.cli.ranges import parse_range
 from redraft.cli.screen import Column, Reporter, Screen
 from redraft_dsl.report.terminal import visible
@@ -60,6 +59,8 @@ def command(
     A rule with `context like` lines is searched for as these say; any other one by its first
     context. Rules that change the keys before RULE are solved first.
     """
+    from redraft.cli.planning import plan_file
+
     screen = Screen.current()
     with screen.progress() as reporter:
         plan = plan_file(file, device, reporter)
@@ -202,7 +203,7 @@ def _heat_maps(site: Site, one: Matched) -> list[Picture]:
     patch = (int(wanted.patch.shape[1]), int(wanted.patch.shape[2]))
     size = site.generator.facts.image_size
     rows = latents_of(site.recipe, one.places, site.generator.facts.latent_size)
-    drawn = draw(site.generator, rows.to(site.moment.device))
+    drawn = draw(site.generator, rows)
     shown = []
     for row, place in enumerate(one.places):
         picture = enlarged(to_picture(drawn[row]), SIDE)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from redraft.cli.app import command as make_command
-from redraft.cli.packs import leave_packs_alone
 from redraft.cli.recipes_in import expand
 from redraft.cli.screen import Screen
 from redraft.errors import PlanError
@@ -68,6 +67,8 @@ def command(
             f"there is no edition {to}",
             f"editions: {numbers}; a newer one needs a newer redraft",
         )
+    from redraft.cli.packs import leave_packs_alone
+
     screen = Screen.current()
     leave_packs_alone(files, "migrate")
     moves = [_move(name, to, editions, screen) for name in expand(files)]

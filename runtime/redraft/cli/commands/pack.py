@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from redraft.cli.app import command as make_command
-from redraft.cli.packs import leave_packs_alone
 from redraft.cli.screen import Screen
 from redraft.plans.shipped import locate_recipe
 from redraft_dsl.report.terminal import visible
@@ -28,6 +27,7 @@ def command(file: str, out: Path | None) -> None:
     pack holds masks and imports, the lock, the edit with its record and picture, the hash of every
     file, and a card for a model hub. Packing the same again gives the same bytes.
     """
+    from redraft.cli.packs import leave_packs_alone
     from redraft.share.pack.writing import pack
 
     screen = Screen.current()

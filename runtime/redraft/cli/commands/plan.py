@@ -9,7 +9,6 @@ import click
 
 from redraft.cli.app import command as make_command
 from redraft.cli.app import device_option, format_option, set_option
-from redraft.cli.planning import plan_file
 from redraft.cli.screen import Column, Reporter, Screen
 from redraft.explain.words import counted
 
@@ -39,6 +38,8 @@ def command(file: str, device: str, quick: bool, given: Given, no_lock: bool, fo
     FILE is a recipe, or the name of one that comes with redraft. Statistics that the search for
     contexts needs are collected and kept, so that the run need not do it again.
     """
+    from redraft.cli.planning import plan_file
+
     screen = Screen.current()
     with screen.progress() as reporter:
         plan = plan_file(file, device, reporter, lock=not no_lock, given=given)

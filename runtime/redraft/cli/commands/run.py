@@ -10,8 +10,6 @@ import click
 
 from redraft.cli.app import command as make_command
 from redraft.cli.app import device_option, format_option, set_option
-from redraft.cli.packs import recipe_file
-from redraft.cli.planning import plan_file
 from redraft.cli.screen import Column, Reporter, Screen
 from redraft_dsl.report.terminal import visible
 
@@ -51,6 +49,7 @@ def command(
     stopped goes on where it was. A lock that lies beside the recipe is obeyed: see `redraft lock`.
     Under torchrun its processes draw the pictures for statistics and measures together.
     """
+    from redraft.cli.planning import plan_file
     from redraft.runs.processes import joined
     from redraft.runs.runner import assist_run
     from redraft.show.report.outputs import run_and_report
@@ -87,6 +86,7 @@ def _show(screen: Screen, run: Run, ranks: Ranks, hint: str, form: str) -> None:
 
 def _of_sweeps(file: str) -> str:
     """That a recipe's sweeps are not run; nothing where it has none."""
+    from redraft.cli.packs import recipe_file
     from redraft.plans.loading import load
 
     names = [sweep.name for sweep in load(recipe_file(file)).sweeps]

@@ -68,7 +68,9 @@ def command(
     """
     from redraft.disk import files
     from redraft.models import latents
-    from redraft.models.open import choose_device, locate_named, open_base
+    from redraft.models.batches import draw
+    from redraft.models.locate import locate_named
+    from redraft.models.open import choose_device, open_base
     from redraft.show.pictures import png
 
     if edit is None and (rules or strength is not None):
@@ -79,7 +81,7 @@ def command(
     with screen.progress() as reporter:
         opened = open_base(locate_named(model, reporter.download), choose_device(device))
         rows = latents.rows(seed, images, opened.base.facts.latent_size)
-        before = _drawn(opened, rows)
+        before = draw(opened.generator, rows)
         if loaded is None:
             sheet = _sheet(before, images, columns)
         else:
@@ -91,19 +93,13 @@ def command(
     )
 
 
-def _drawn(opened: OpenModel, rows: Tensor) -> Tensor:
-    """(N, 3, H, W) pictures on the CPU."""
+def _edited(opened: OpenModel, rows: Tensor, edit: Edit, strength: float) -> Tensor:
     from redraft.models.batches import draw
 
-    device = next(opened.generator.module.parameters()).device
-    return draw(opened.generator, rows.to(device))
-
-
-def _edited(opened: OpenModel, rows: Tensor, edit: Edit, strength: float) -> Tensor:
     before = {name: tensor.clone() for name, tensor in opened.generator.state().items()}
     # The module's own names are not always those of the file, which the edit goes by.
     opened.generator.restore({**before, **edit.choose(None, strength).edited(before)})
-    drawn = _drawn(opened, rows)
+    drawn = draw(opened.generator, rows)
     opened.generator.restore(before)
     return drawn
 

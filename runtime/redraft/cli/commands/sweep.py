@@ -10,8 +10,6 @@ import click
 
 from redraft.cli.app import command as make_command
 from redraft.cli.app import device_option, format_option, set_option
-from redraft.cli.packs import recipe_file
-from redraft.cli.planning import plan_file
 from redraft.cli.screen import Column, Reporter, Screen
 from redraft_dsl.report.terminal import visible
 
@@ -81,6 +79,8 @@ def _task(
     *,
     lock: bool,
 ) -> Task:
+    from redraft.cli.packs import recipe_file
+    from redraft.cli.planning import plan_file
     from redraft.plans.loading import load, recipe_of
     from redraft.sweep.cells import choose
     from redraft.sweep.pinned import pins_of

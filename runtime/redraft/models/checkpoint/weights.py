@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from redraft.disk.digest import raw_bytes, tensors_digest
+from redraft.disk.digest import raw_bytes
 from redraft.disk.files import write_bytes
 from redraft.errors import ArtifactError, ModelError
 from redraft.explain.words import first_line
@@ -27,16 +27,6 @@ from redraft.models.checkpoint.header import (
     safetensors_slots,
 )
 from redraft.models.checkpoint.inert import TensorRef
-
-__all__ = [
-    "Header",
-    "State",
-    "TensorInfo",
-    "load_state",
-    "read_header",
-    "tensors_digest",
-    "write_state",
-]
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 
-from redraft import __version__
 from redraft.disk import files
-from redraft.edit.artifact import Edit
+from redraft.disk.safetensors_head import BrokenHeadError, read_head
 from redraft.errors import ArtifactError, RedraftError
 from redraft.memory.marked import mask_bytes
 from redraft.plans import lock
@@ -111,7 +112,7 @@ def _container(contents: Mapping[str, bytes]) -> bytes:
 
 def _manifest(recipe: Recipe, record: RunRecord | None, contents: Mapping[str, bytes]) -> Manifest:
     return Manifest(
-        redraft=__version__,
+        redraft=version("redraft"),
         recipe=recipe.name,
         version=recipe.version,
         title=recipe.title,
@@ -132,7 +133,7 @@ def _run_contents(folder: Path) -> tuple[Recipe, RunRecord, dict[str, bytes]]:
     edit = _bytes(folder, EDIT)
     if hashlib.sha256(edit).hexdigest() != record.edit_sha256:
         raise _not_whole(folder, f"{EDIT} is not the one that {RECORD} speaks of")
-    if not _ran(checked, record, folder):
+    if not _ran(checked, record, edit):
         raise _not_whole(folder, f"{RECIPE} is not the one that was run")
     found = {RECIPE: checked.source.text.encode(), EDIT: edit}
     # The path tells of somebody's folders, and the recipe lies beside the record from now on.
@@ -146,7 +147,7 @@ def _run_contents(folder: Path) -> tuple[Recipe, RunRecord, dict[str, bytes]]:
     return recipe, record, found | mask_bytes(recipe, folder, lost_mask)
 
 
-def _ran(checked: Checked, record: RunRecord, folder: Path) -> bool:
+def _ran(checked: Checked, record: RunRecord, edit: bytes) -> bool:
     """Whether this is the recipe of a run, as far as can be told without its model."""
     assert checked.recipe is not None, "only a recipe without errors is packed"
     if checked.recipe.digest() == record.recipe_digest:
@@ -154,7 +155,10 @@ def _ran(checked: Checked, record: RunRecord, folder: Path) -> bool:
     # A layer's name may be another of its names, and only the model's file says which is first.
     if isinstance(checked.recipe.model, ListedModel):
         return False
-    return Edit.load(folder / EDIT).recipe_text == checked.source.text
+    try:
+        return read_head(BytesIO(edit), len(edit)).metadata.get("recipe") == checked.source.text
+    except BrokenHeadError:
+        return False
 
 
 def _recipe_contents(

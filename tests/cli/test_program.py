@@ -17,7 +17,7 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from redraft.cli.app import Program, app, command, family, format_option
+from redraft.cli.app import Program, app, format_option, make_command, make_family
 from redraft.errors import RunError
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -251,7 +251,7 @@ def test_ctrl_c_is_quiet() -> None:
 def failing(error: Exception | Callable[[], object], *arguments: str) -> Result:
     """What a command prints that meets ``error``."""
 
-    @command(name="broken", example="broken")
+    @make_command(name="broken", example="broken")
     @format_option()
     def broken(form: str) -> None:
         """Fail."""
@@ -328,11 +328,11 @@ def test_a_traceback_for_those_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_command_with_commands_of_its_own() -> None:
-    @family(name="many", example="many one")
+    @make_family(name="many", example="many one")
     def many() -> None:
         """Do one of many things."""
 
-    @command(name="one", example="many one")
+    @make_command(name="one", example="many one")
     def one() -> None:
         """Do one thing."""
         raise RunError("RD501", "it went wrong")

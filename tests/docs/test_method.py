@@ -11,8 +11,8 @@ import pytest
 
 from redraft.judge import effect, leftout
 from redraft.memory import match, moments
-from redraft.plans import record
-from redraft.runs import execute, solving, verify
+from redraft.plans import record, unseen
+from redraft.runs import solving, verify
 from redraft.solve import directions, exact, fit, levenberg, problem
 from redraft_dsl.editions import EDITIONS, LATEST
 
@@ -34,12 +34,12 @@ TOLD = {
     "pictures for folds": "fewer than " + {3: "three"}[leftout.LEAST] + " pictures",
     "a low gain": f"gain is below {record.LOW_GAIN:g}",
     "a low agreement": f"agreement is below {record.LOW_AGREEMENT:g}",
-    "large pictures": f"above {execute.EVALUATED_SIZE} px",
-    "least pictures": f"at least {execute.EVALUATED_LEAST})",
+    "large pictures": f"above {unseen.EVALUATED_SIZE} px",
+    "least pictures": f"at least {unseen.EVALUATED_LEAST})",
     "who follows": f"above {effect.CORRELATION:g}",
     "what holds the thing": {1.0: "at least as large as"}[effect.HOLDS] + " the contexts' mean",
     "the grown region": "grown by " + {1 / 8: "an eighth"}[effect.MARGIN],
-    "measured images": f"up to {execute.EVALUATED} images",
+    "measured images": f"up to {unseen.EVALUATED} images",
 }
 
 

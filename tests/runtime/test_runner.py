@@ -23,7 +23,8 @@ from redraft.errors import ArtifactError, ModelError, PlanError, RedraftError, R
 from redraft.models.checkpoint.weights import load_state
 from redraft.plans.planner import make_plan
 from redraft.plans.run_folder import read_run
-from redraft.runs.execute import check_untouched, unseen
+from redraft.plans.unseen import unseen
+from redraft.runs.execute import check_untouched
 from redraft.runs.runner import Run, finish, run_plan
 from redraft_dsl import KnownModels, loads
 

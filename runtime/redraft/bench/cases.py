@@ -16,7 +16,7 @@ from redraft.models.batches import batch_size, draw_values, inputs_of_all
 from redraft.models.open import choose_device
 from redraft.plans.loading import load
 from redraft.plans.planner import Plan, RuleStep, make_plan
-from redraft.runs.execute import unseen
+from redraft.plans.unseen import unseen
 from redraft.runs.session import Progress, Session, collect, open_session, site_of
 from redraft.runs.site import Site
 from redraft.runs.solving import contexts_of, problem_of

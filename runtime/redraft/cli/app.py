@@ -110,12 +110,12 @@ class Program(click.Group):
                     formatter.write(f"  {examples[name]:<{width}}  {short}\n")
 
 
-def command(*, example: str, **kwargs: Any) -> Callable[[Callable[..., Any]], Command]:
+def make_command(*, example: str, **kwargs: Any) -> Callable[[Callable[..., Any]], Command]:
     """Make a function a command; its docstring is the help."""
     return click.command(cls=Command, example=f"{PROGRAM} {example}", **kwargs)
 
 
-def family(*, example: str, **kwargs: Any) -> Callable[[Callable[..., Any]], Family]:
+def make_family(*, example: str, **kwargs: Any) -> Callable[[Callable[..., Any]], Family]:
     """Make a function a command with commands of its own, added with ``add_command``."""
     return click.group(cls=Family, example=f"{PROGRAM} {example}", **kwargs)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import traceback
@@ -27,7 +26,7 @@ def report(error: Exception, screen: Screen, *, as_json: bool) -> int:
     if debugging():
         traceback.print_exception(error, file=sys.stderr)
     if as_json:
-        screen.say(json.dumps({"error": _as_json(failure)}, indent=1, ensure_ascii=False))
+        screen.json({"error": _as_json(failure)})
     if checked is not None:
         shown = render(checked.diagnostics, checked.source, color=screen.error_color)
         sys.stderr.write(shown + "\n")

@@ -50,11 +50,6 @@ def disturbed(plan: Plan, step: RuleStep) -> bool:
     return any(layers.index(each.facts) < layers.index(step.facts) for each in earlier)
 
 
-def has_match(step: RuleStep) -> bool:
-    """Whether the rule searches for contexts."""
-    return any(isinstance(context, Match) for context in step.rule.context)
-
-
 def needed_before(plan: Plan, step: RuleStep) -> Plan:
     """The plan cut down to what must be done before the keys of a rule can be searched.
 
@@ -77,7 +72,7 @@ def undisturbed_sites(session: Session) -> dict[str, Site]:
     Collects the statistics that they need.
     """
     plan = session.plan
-    steps = [step for step in plan.rules if has_match(step) and not disturbed(plan, step)]
+    steps = [step for step in plan.rules if step.matches and not disturbed(plan, step)]
     layers = {step.facts.name for step in steps}
     for each in plan.statistics:
         if each.layer in layers and not each.fields["edits"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -66,6 +67,15 @@ class Screen:
     def say(self, text: str) -> None:
         """Print a result, with a line end."""
         sys.stdout.write(text + "\n")
+
+    def json(self, found: object) -> None:
+        """Print plain data as JSON; characters that standard output cannot take are escaped."""
+        plain = not (sys.stdout.encoding or "").lower().startswith("utf")
+        self.say(json.dumps(found, indent=1, ensure_ascii=plain))
+
+    def file(self, what: str, path: object, note: str = "") -> None:
+        """Print what was done with a file, as in ``written: NAME (2 masks)``."""
+        self.say(f"{what}: {visible(str(path))}" + (f" ({note})" if note else ""))
 
     def remark(self, text: str) -> None:
         """Print something that is not the result to standard error."""

@@ -61,7 +61,6 @@ class StatisticsStep:
         fields: what the result depends on; its address in the cache.
         cached: whether it is there already.
         reason: why not, or where it lies.
-        gigaflops: cost of the forward passes.
         before: name of the rule before which it is collected.
 
     """
@@ -71,7 +70,6 @@ class StatisticsStep:
     fields: dict[str, Any]
     cached: bool
     reason: str
-    gigaflops: float
     before: str
 
 
@@ -260,8 +258,7 @@ def _statistics(
     found = cache.lookup("statistics", fields, FIELD_WORDS)
     cached = isinstance(found, Hit)
     reason = str(found.path.name) if isinstance(found, Hit) else found.reason
-    cost = _forward_gigaflops(base.facts, facts) * block.count
-    return StatisticsStep(facts.name, block, fields, cached, reason, cost, before)
+    return StatisticsStep(facts.name, block, fields, cached, reason, before)
 
 
 def _rule_step(
@@ -363,18 +360,6 @@ def _layer(facts: ModelFacts, name: str) -> LayerFacts:
 
 def _order(base: Base, layer: LayerFacts) -> int:
     return base.facts.layers.index(layer)
-
-
-def _forward_gigaflops(facts: ModelFacts, layer: LayerFacts) -> float:
-    """Multiplications and additions of the editable layers before ``layer``, for one latent."""
-    total = 0.0
-    for each in facts.layers:
-        if each.name == layer.name:
-            break
-        taps = each.kernel[0] * each.kernel[1]
-        positions = each.key_size[0] * each.key_size[1]
-        total += 2.0 * each.in_channels * each.out_channels * taps * positions
-    return total / 1e9
 
 
 def _version(package: str) -> str:

@@ -15,19 +15,12 @@ from redraft.judge.leftout import left_out_scores
 from redraft.memory.places import ResolvedPlace
 from redraft.models import latents
 from redraft.plans.planner import RuleStep, StatisticsStep
+from redraft.plans.unseen import judged
 from redraft.runs.recording import rule_record
 from redraft.runs.session import FinishedRule, Session, apply_delta, collect, drawn_before, site_of
 from redraft.runs.solving import SolvedRule, goal_content, removal_goal, solve_rule
 from redraft.solve.delta import Delta
-from redraft_dsl.facts import ModelFacts
-from redraft_dsl.recipe.model import Erase, Insert, Match, Recipe, Zero
-
-EVALUATED = 400
-"""Most unseen pictures that a rule is measured on."""
-EVALUATED_SIZE = 128
-"""Side in pixels of the largest pictures of which that many are taken."""
-EVALUATED_LEAST = 24
-"""No fewer are taken, however large the pictures are."""
+from redraft_dsl.recipe.model import Erase, Zero
 
 
 def solve_all(
@@ -100,42 +93,6 @@ def assist(session: Session) -> None:
             on_device = replace(change, wish=change.wish.to(session.device))
             _measured(session, step, on_device)
         apply_delta(session, step, change.delta)
-
-
-def judged(recipe: Recipe, facts: ModelFacts) -> list[int]:
-    """The images that rules are judged on: up to 400 of the unseen ones, fewer of large pictures.
-
-    From 128 pixels on their number falls as the pictures grow, so that judging a rule never takes
-    much longer than solving it.
-    """
-    height, width = facts.image_size
-    most = round(EVALUATED * min(1.0, EVALUATED_SIZE**2 / (height * width)))
-    return unseen(recipe, max(most, EVALUATED_LEAST))
-
-
-def unseen(recipe: Recipe, most: int = EVALUATED) -> list[int]:
-    """Images of the first latents block that no rule uses or searches, the last ``most`` of them.
-
-    A removal or an insert is judged on these alone.
-    """
-    block = recipe.latents[0]
-    used: set[int] = set()
-    for rule in recipe.rules:
-        for context in rule.context:
-            if isinstance(context, Match):
-                used |= set(range(context.first, context.last + 1)) | {context.like.index}
-            else:
-                used.add(context.index)
-        written = (
-            ()
-            if isinstance(rule, Zero)
-            else (rule.paste if isinstance(rule, Insert) else rule.source)
-        )
-        used |= {place.index for place in written if not isinstance(place, str)}
-        if isinstance(rule, Insert):
-            used.add(rule.copy_from.index)
-    free = [index for index in range(block.count) if index not in used]
-    return free[:most] if len(free) <= most else free[-most:]
 
 
 def edit_of(session: Session) -> Edit:

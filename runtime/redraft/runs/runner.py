@@ -34,7 +34,8 @@ from redraft.plans.record import (
 )
 from redraft.plans.run_files import EDIT, LOCK, RECIPE, RECORD, RUNS, STEPS
 from redraft.plans.run_folder import cannot_make
-from redraft.runs.execute import assist, check_untouched, edit_of, judged, solve_all
+from redraft.plans.unseen import judged
+from redraft.runs.execute import assist, check_untouched, edit_of, solve_all
 from redraft.runs.memo import Shared
 from redraft.runs.processes import ALONE, Ranks
 from redraft.runs.recording import delta_digest, group_record, now

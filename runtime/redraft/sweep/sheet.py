@@ -15,7 +15,7 @@ from redraft.models.batches import draw
 from redraft.models.open import OpenModel
 from redraft.plans.planner import Plan
 from redraft.plans.run_files import EDIT
-from redraft.runs.execute import judged
+from redraft.plans.unseen import judged
 from redraft.runs.memo import Shared
 from redraft.show.pictures import Picture
 from redraft.show.sheets import comparison

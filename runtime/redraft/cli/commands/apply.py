@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import command as make_command
+from redraft.cli.app import make_command
 from redraft.cli.screen import Screen
 from redraft_dsl.report.terminal import visible
 
@@ -41,7 +41,7 @@ def command(
         base = locate_named(model, reporter.download)
     done = apply_to_file(loaded, base, out, list(rules) or None, strength, force=force)
     changed = ", ".join(done.changed) or "none (strength 0 changes nothing)"
-    screen.say(f"written: {visible(str(done.path))}")
+    screen.file("written", done.path)
     screen.say(f"changed weights: {visible(changed)}")
     screen.say(f"tensors digest: {done.digest}")
     screen.say(f"to take it back: redraft revert {visible(str(done.path))}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -384,7 +383,7 @@ def _with_variants(name: str, device: str, reporter: Reporter) -> list[tuple[str
 
 def _print(screen: Screen, form: str, found: dict[str, Any], titles: dict[str, str]) -> None:
     if form == "json":
-        screen.say(json.dumps(found, indent=1))
+        screen.json(found)
         return
     for part, title in titles.items():
         rows = found[part]

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import format_option, set_option
+from redraft.cli.app import format_option, make_command, set_option
 from redraft.cli.recipes_in import STANDARD_INPUT, expand
 from redraft.cli.screen import Screen
 from redraft.errors import RedraftError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import device_option, format_option
+from redraft.cli.app import device_option, format_option, make_command
 from redraft.cli.screen import Column, Screen
 from redraft_dsl.report.terminal import visible
 
@@ -68,7 +66,7 @@ def command(
     kept, pictures = _measured(base, parts, combined, device) if measure else ((), 0)
     combined.edit.save(out)
     if form == "json":
-        screen.say(json.dumps(_as_json(out, combined, kept, pictures), indent=1))
+        screen.json(_as_json(out, combined, kept, pictures))
     else:
         _print(screen, out, combined, kept, pictures)
 
@@ -131,7 +129,7 @@ def _print(
             ],
         )
         screen.say(f"seen on {pictures} images; inside is where the edit alone changes most")
-    screen.say(f"written: {visible(str(out))}")
+    screen.file("written", out)
     screen.say(f"rules: {visible(', '.join(rule.name for rule in combined.edit.facts.rules))}")
     if combined.apart:
         screen.say(f"recipes: as comments, {visible(combined.apart)}")

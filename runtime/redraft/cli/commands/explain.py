@@ -7,7 +7,7 @@ import re
 
 import click
 
-from redraft.cli.app import command as make_command
+from redraft.cli.app import make_command
 from redraft.cli.screen import Screen
 from redraft.errors import PlanError
 

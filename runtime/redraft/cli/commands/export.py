@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import command as make_command
+from redraft.cli.app import make_command
 from redraft.cli.screen import Screen
 from redraft_dsl.report.terminal import visible
 
@@ -90,7 +90,7 @@ def _write(text: str, out: Path | None, *, force: bool) -> None:
         return
     refuse_overwriting([out], force=force)
     files.write_text(out, text)
-    Screen.current().say(f"written: {visible(str(out))}")
+    Screen.current().file("written", out)
 
 
 def _write_lora(path: Path, model: str | None, out: Path | None, *, force: bool) -> None:
@@ -110,7 +110,7 @@ def _write_lora(path: Path, model: str | None, out: Path | None, *, force: bool)
             f"{model} has other weights than the model that the edit was made for; only names "
             "and shapes were taken from it"
         )
-    screen.say(f"written: {visible(str(out))}")
+    screen.file("written", out)
     for layer in layers:
         rules = ", ".join(rule.name for rule in layer.rules)
         screen.say(f"{visible(layer.name)}: rank {layer.rank}, {visible(rules)}")

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import set_option
+from redraft.cli.app import make_command, set_option
 
 if TYPE_CHECKING:
     from redraft_dsl.check.params import Given

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import device_option, set_option
+from redraft.cli.app import device_option, make_command, set_option
 from redraft.cli.recipes_in import expand
 from redraft.cli.screen import Screen
 from redraft.errors import PlanError, RedraftError
@@ -82,7 +80,7 @@ def command(files: tuple[str, ...], only_check: bool, given: Given, device: str,
             screen.say(text)
         return
     if form == "json":
-        screen.say(json.dumps([_as_json(each) for each in checked], indent=1, ensure_ascii=False))
+        screen.json([_as_json(each) for each in checked])
     else:
         for each in checked:
             _print(screen, each)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import device_option, format_option
+from redraft.cli.app import device_option, format_option, make_command
 from redraft.cli.commands.plan import box_text
 from redraft.cli.ranges import parse_range
 from redraft.cli.screen import Column, Reporter, Screen
-from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
     from redraft.cli.foresight import Matched
@@ -71,11 +68,11 @@ def command(
         if out is not None:
             _draw(site, found, out)
     if form == "json":
-        screen.say(json.dumps(_as_json(rule, step, found), indent=1))
+        screen.json(_as_json(rule, step, found))
         return
     _print(screen, step, found)
     if out is not None:
-        screen.say(f"picture: {visible(str(out))}")
+        screen.file("picture", out)
 
 
 def _step(plan: Plan, name: str) -> RuleStep:

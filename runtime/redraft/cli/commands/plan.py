@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import device_option, format_option, set_option
+from redraft.cli.app import device_option, format_option, make_command, set_option
 from redraft.cli.screen import Column, Reporter, Screen
 from redraft.explain.words import counted
 
@@ -45,18 +43,18 @@ def command(file: str, device: str, quick: bool, given: Given, no_lock: bool, fo
         plan = plan_file(file, device, reporter, lock=not no_lock, given=given)
         matches = {} if quick else _matches(plan, device, reporter)
     if form == "json":
-        screen.say(json.dumps(_as_json(plan, matches, quick), indent=1, ensure_ascii=False))
+        screen.json(_as_json(plan, matches, quick))
     else:
         _print(screen, plan, matches, quick)
 
 
 def _matches(plan: Plan, device: str, reporter: Reporter) -> Matches:
     """The matches of every rule whose keys no earlier rule changes."""
-    from redraft.cli.foresight import has_match, matched, undisturbed_sites
+    from redraft.cli.foresight import matched, undisturbed_sites
     from redraft.models.open import choose_device
     from redraft.runs.session import open_session
 
-    if not any(has_match(step) and not step.locked for step in plan.rules):
+    if all(step.locked or not step.matches for step in plan.rules):
         return {}
     session = open_session(plan, choose_device(device), tell=reporter.step)
     sites = undisturbed_sites(session)
@@ -68,7 +66,7 @@ def _matches(plan: Plan, device: str, reporter: Reporter) -> Matches:
 
 
 def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
-    from redraft.cli.costs import NOMINAL_GFLOPS, gigaflops, seconds
+    from redraft.plans.costs import NOMINAL_GFLOPS, gigaflops, seconds
     from redraft.plans.run_files import RUNS
 
     recipe = plan.recipe
@@ -143,9 +141,7 @@ def _rules_upstream(plan: Plan, digests: list[str]) -> list[str]:
 
 
 def _print_matches(screen: Screen, step: RuleStep, matches: Matches, quick: bool) -> None:
-    from redraft.cli.foresight import has_match
-
-    if not has_match(step):
+    if not step.matches:
         return
     screen.heading(f"Contexts found for {step.rule.name}")
     if step.rule.name not in matches:
@@ -180,7 +176,7 @@ def box_text(place: ResolvedPlace) -> str:
 
 
 def _as_json(plan: Plan, matches: Matches, quick: bool) -> dict[str, Any]:
-    from redraft.cli.costs import NOMINAL_GFLOPS
+    from redraft.plans.costs import NOMINAL_GFLOPS
     from redraft.plans.run_files import RUNS
 
     return {
@@ -206,8 +202,7 @@ def _as_json(plan: Plan, matches: Matches, quick: bool) -> dict[str, Any]:
 
 
 def _step_json(plan: Plan, step: Step, matches: Matches, quick: bool) -> dict[str, Any]:
-    from redraft.cli.costs import gigaflops, seconds
-    from redraft.cli.foresight import has_match
+    from redraft.plans.costs import gigaflops, seconds
     from redraft.plans.planner import StatisticsStep
 
     cost = gigaflops(plan, step)
@@ -234,7 +229,7 @@ def _step_json(plan: Plan, step: Step, matches: Matches, quick: bool) -> dict[st
         "problems": step.problems,
         **costs,
     }
-    if has_match(step):
+    if step.matches:
         found = matches.get(step.rule.name)
         told["matches"] = None if found is None else [match_json(one) for one in found]
         told["matches_reason"] = None if found is not None else _unsearched(step, quick)

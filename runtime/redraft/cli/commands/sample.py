@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import device_option
+from redraft.cli.app import device_option, make_command
 from redraft.cli.commands.apply import check_strength, load_edit
 from redraft.cli.ranges import parse_images
 from redraft.cli.screen import Screen
-from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,9 +86,7 @@ def command(
             after = _edited(opened, rows, loaded, 1.0 if strength is None else strength)
             sheet = _pairs(before, after, images, columns, f"{model}, seed {seed}")
     files.write_bytes(out, png(sheet))
-    screen.say(
-        f"written: {visible(str(out))} ({sheet.width} x {sheet.height}, {len(images)} images)"
-    )
+    screen.file("written", out, f"{sheet.width} x {sheet.height}, {len(images)} images")
 
 
 def _edited(opened: OpenModel, rows: Tensor, edit: Edit, strength: float) -> Tensor:

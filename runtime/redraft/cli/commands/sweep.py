@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import device_option, format_option, set_option
+from redraft.cli.app import device_option, format_option, make_command, set_option
 from redraft.cli.screen import Column, Reporter, Screen
 from redraft_dsl.report.terminal import visible
 
@@ -115,7 +113,7 @@ def _show(screen: Screen, record: SweepRecord, folder: Path, form: str) -> None:
             )
     if form == "json":
         found = {"sweep_dir": str(folder), **record.model_dump(mode="json")}
-        screen.say(json.dumps(found, indent=1, ensure_ascii=False))
+        screen.json(found)
     else:
         _print(screen, record, folder)
 

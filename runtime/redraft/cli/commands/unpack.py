@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from redraft.cli.app import command as make_command
+from redraft.cli.app import make_command
 from redraft.cli.screen import Screen
 from redraft_dsl.report.terminal import visible
 
@@ -34,7 +34,7 @@ def command(file: Path, out: Path | None, force: bool) -> None:
     folder = out or Path(file.stem)
     unpack(pack, folder, force=force)
     manifest = pack.manifest
-    screen.say(f"unpacked: {visible(str(folder))} ({len(pack.files)} files)")
+    screen.file("unpacked", folder, f"{len(pack.files)} files")
     screen.say(visible(f"{manifest.recipe} {manifest.version}: {manifest.title}"))
     if manifest.run:
         screen.say(f"to repeat it: redraft verify {visible(str(folder))}")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import device_option, format_option
+from redraft.cli.app import device_option, format_option, make_command
 from redraft.cli.screen import Column, Screen
 
 if TYPE_CHECKING:
@@ -37,7 +35,7 @@ def command(run: Path, device: str, form: str) -> None:
     with screen.progress() as reporter:
         verified = verify(folder, device=device, progress=reporter.step, home=home)
     if form == "json":
-        screen.say(json.dumps(_as_json(verified), indent=1))
+        screen.json(_as_json(verified))
     else:
         _print(screen, verified)
     if not verified.holds:

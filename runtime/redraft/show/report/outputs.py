@@ -17,7 +17,7 @@ from redraft.models import latents
 from redraft.models.batches import batch_size, draw_values, inputs_in_parts
 from redraft.plans.planner import Plan, RuleStep
 from redraft.plans.run_files import PICTURE, REPORT
-from redraft.runs.execute import judged
+from redraft.plans.unseen import judged
 from redraft.runs.memo import Shared
 from redraft.runs.processes import ALONE, Ranks
 from redraft.runs.runner import Run, finish, run_plan

@@ -1,9 +1,9 @@
-"""Rough costs of a plan's steps: multiplications and additions of the forward passes."""
+"""Rough costs: multiplications and additions of forward passes. No torch."""
 
 from __future__ import annotations
 
 from redraft.plans.planner import Plan, StatisticsStep, Step
-from redraft.runs.execute import EVALUATED
+from redraft.plans.unseen import EVALUATED
 from redraft_dsl.facts import LayerFacts, ModelFacts
 from redraft_dsl.recipe.model import Match
 
@@ -13,19 +13,19 @@ NOMINAL_GFLOPS = 50.0
 
 def gigaflops(plan: Plan, step: Step) -> float:
     """Forward passes of one step: sampling, searching, measuring. The solver is not counted."""
-    if isinstance(step, StatisticsStep):
-        return 0.0 if step.cached else step.gigaflops
     facts = plan.base.facts
+    if isinstance(step, StatisticsStep):
+        layer = facts.layer(step.layer)
+        return 0.0 if step.cached else pass_gigaflops(facts, layer) * step.latents.count
     searched = sum(
         context.last - context.first + 1
         for context in step.rule.context
         if isinstance(context, Match)
     )
-    used = step.positions
     # Measured pictures are drawn once before the rule and once after it.
     drawn = 2 * min(EVALUATED, plan.recipe.latents[0].count)
     to_layer = pass_gigaflops(facts, step.facts)
-    return (searched + used) * to_layer + drawn * pass_gigaflops(facts, None)
+    return (searched + step.positions) * to_layer + drawn * pass_gigaflops(facts, None)
 
 
 def seconds(operations: float) -> float:

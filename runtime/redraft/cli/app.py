@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from redraft import __version__
 from redraft.cli import commands
 from redraft.cli.failure import report
 from redraft.cli.screen import COLOR_KEY, Screen
@@ -201,8 +202,6 @@ def _sections() -> Iterator[tuple[str, Sequence[str]]]:
 
 def _print_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
-        from redraft import __version__
-
         Screen("never").say(f"{PROGRAM} {__version__}")
         context.exit()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -12,7 +13,6 @@ from pathlib import Path
 
 import click
 
-from redraft.cli import INTERRUPTED
 from redraft.cli.app import COMPLETE_VARIABLE, PROGRAM, app
 from redraft.cli.failure import debugging
 from redraft.cli.screen import Screen
@@ -59,7 +59,7 @@ def _invoke(arguments: list[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.Abort:
-        return INTERRUPTED
+        return 128 + signal.SIGINT
     except click.ClickException as error:
         _tell(_usage(error))
         return USAGE

@@ -16,7 +16,8 @@ from torch import Tensor
 import redraft
 from redraft.disk.cache import Cache
 from redraft.edit.artifact import Edit, weight_digest
-from redraft.edit.combine import cached_moment, change_cosine, combine, measure, shared_weights
+from redraft.edit.combine import combine, shared_weights
+from redraft.edit.interference import cached_moment, change_cosine, measure
 from redraft.edit.joined_recipe import Part
 from redraft.errors import ArtifactError, ModelError
 from redraft.models.checkpoint.weights import load_state

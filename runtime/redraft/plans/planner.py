@@ -179,9 +179,8 @@ def make_plan(
         folder: where the recipe's paths start.
         device: where it will run; statistics of another device are not reused.
         cache: where statistics are looked for.
-        progress: told how far a download is.
-        lock: says the places of matches; whether all of it agrees is told by
-            :func:`redraft.plans.obeying.compare`.
+        progress: called with how far a download is.
+        lock: says the places of matches; the rest of it is not compared here.
         home: where the path of a model given by file starts; by default in ``folder``.
 
     Raises:
@@ -189,17 +188,8 @@ def make_plan(
         ModelError: the model cannot be found, fetched or recognised.
 
     """
-    model = recipe_of(checked).model
-    base = locate(model, home or folder, progress)
-    if isinstance(model, FileModel):
-        checked = loads(
-            checked.source.text,
-            catalog.known_models(),
-            folder=folder,
-            path=checked.source.path,
-            facts=base.facts,
-            given=checked.given,
-        )
+    base = locate(recipe_of(checked).model, home or folder, progress)
+    checked = _checked_with(base, checked, folder)
     recipe = recipe_of(checked)
     return Plan(
         recipe=recipe,
@@ -213,6 +203,20 @@ def make_plan(
         lock=lock,
         given=checked.given,
         imports=checked.imports,
+    )
+
+
+def _checked_with(base: Base, checked: Checked, folder: Path) -> Checked:
+    """A recipe checked once more with what only its model's own file says."""
+    if checked.recipe is None or not isinstance(checked.recipe.model, FileModel):
+        return checked
+    return loads(
+        checked.source.text,
+        catalog.known_models(),
+        folder=folder,
+        path=checked.source.path,
+        facts=base.facts,
+        given=checked.given,
     )
 
 

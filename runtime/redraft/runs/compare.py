@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from redraft.edit.artifact import Edit
-from redraft.edit.combine import change_cosine
+from redraft.edit.interference import change_cosine
 from redraft.plans.layer_names import with_layers
 from redraft.plans.loading import load, recipe_of
 from redraft.plans.record import ModelRecord, RuleRecord

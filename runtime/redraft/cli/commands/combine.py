@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from redraft.edit.combine import Combined, Kept, Meeting
+    from redraft.edit.combine import Combined
+    from redraft.edit.interference import Kept, Meeting
     from redraft.edit.joined_recipe import Part
     from redraft.models.locate import Base
 
@@ -99,7 +100,7 @@ def _weights(base: Base | None) -> Mapping[str, Tensor] | None:
 def _measured(
     base: Base | None, parts: Sequence[Part], combined: Combined, device: str
 ) -> tuple[tuple[Kept, ...], int]:
-    from redraft.edit.combine import measure
+    from redraft.edit.interference import measure
     from redraft.models.open import choose_device
 
     assert base is not None, "measuring has asked for the model"

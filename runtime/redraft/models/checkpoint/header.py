@@ -19,13 +19,8 @@ from redraft.disk.safetensors_head import (
 )
 from redraft.models.checkpoint import nvidia, refusals
 from redraft.models.checkpoint.blob import LEGACY_MAGIC, LEGACY_PROTOCOL
-from redraft.models.checkpoint.inert import (
-    ForbiddenGlobalError,
-    MalformedPickleError,
-    StorageRef,
-    TensorRef,
-    read_pickle,
-)
+from redraft.models.checkpoint.inert import ForbiddenGlobalError, MalformedPickleError, read_pickle
+from redraft.models.checkpoint.refs import StorageRef, TensorRef
 
 Format = Literal["torch-zip", "torch-legacy", "safetensors", "nvidia-pickle"]
 

@@ -26,7 +26,7 @@ from redraft.models.checkpoint.header import (
     read_header,
     safetensors_slots,
 )
-from redraft.models.checkpoint.inert import TensorRef
+from redraft.models.checkpoint.refs import TensorRef
 
 
 @dataclass(frozen=True)

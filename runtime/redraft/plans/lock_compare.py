@@ -9,6 +9,7 @@ from typing import Any
 
 from redraft.errors import PlanError
 from redraft.explain.words import counted
+from redraft.plans.loading import options
 from redraft.plans.lock import Lock, Record
 from redraft_dsl.check.params import Given
 
@@ -96,11 +97,6 @@ class LockDiffersError(PlanError):
         )
         self.differences = tuple(differences)
         self.details = tuple(each.sentence for each in differences)
-
-
-def options(given: Given) -> str:
-    """Values as they are typed: ``--set NAME=VALUE`` for each."""
-    return " ".join(f"--set {name}={value}" for name, value in given)
 
 
 def _with(given: Given) -> str:

@@ -190,7 +190,7 @@ def make_plan(
     """
     base = locate(recipe_of(checked).model, home or folder, progress)
     checked = _checked_with(base, checked, folder)
-    recipe = recipe_of(checked)
+    recipe = recipe_of(checked, by_model=True)
     return Plan(
         recipe=recipe,
         text=standing_alone(checked),

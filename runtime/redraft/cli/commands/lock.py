@@ -136,8 +136,8 @@ def _earlier(path: Path) -> Lock | None:
 def _check(name: str, given: Given, reporter: Reporter) -> _Checked:
     from redraft.cli.packs import recipe_file
     from redraft.plans import lock
-    from redraft.plans.loading import load
-    from redraft.plans.lock_compare import LockDiffersError, options
+    from redraft.plans.loading import load, options
+    from redraft.plans.lock_compare import LockDiffersError
     from redraft.plans.obeying import plan_obeying
 
     path = Path(name)
@@ -165,7 +165,7 @@ def _check(name: str, given: Given, reporter: Reporter) -> _Checked:
 def _print(screen: Screen, each: _Checked) -> None:
     from redraft.explain.failure import failure_of
     from redraft.explain.terminal import error_text
-    from redraft.plans.lock_compare import options
+    from redraft.plans.loading import options
     from redraft_dsl.report.terminal import render
 
     path = visible(str(each.lock))

@@ -227,6 +227,8 @@ def test_layers_of_every_architecture_are_known(
 class _Strange:
     """Positions of a kind that nothing is known of."""
 
+    reach = None
+
 
 def test_a_layer_of_unknown_reach_stays_whole(
     make_problem: ProblemMaker, monkeypatch: pytest.MonkeyPatch

@@ -12,8 +12,10 @@ import pytest
 from redraft.judge import effect, leftout
 from redraft.memory import match, moments
 from redraft.plans import record, unseen
-from redraft.runs import solving, verify
-from redraft.solve import directions, exact, fit, levenberg, problem
+from redraft.runs import rule, verify
+from redraft.solve import directions, problem
+from redraft.solve.exact import fit, levenberg
+from redraft.solve.exact import solver as exact
 from redraft_dsl.editions import EDITIONS, LATEST
 
 UNIT = Fraction(problem.PRESERVE_UNIT).limit_denominator(100)
@@ -28,7 +30,7 @@ TOLD = {
     "the damping": f"gains {levenberg.KEPT_WELL:g} of what it promised and raised where it gains "
     f"less than {levenberg.KEPT_BADLY:g}",
     "the annealing": f"it is ${levenberg.ANNEALING:g}^n$",
-    "side's range": "between {:g} and {:g}".format(*solving.SIDE_RANGE),
+    "side's range": "between {:g} and {:g}".format(*rule.SIDE_RANGE),
     "a clear match": f"clear from {match.CLEAR_MARGIN:g} on",
     "folds": {3: "three"}[leftout.FOLDS] + " folds",
     "pictures for folds": "fewer than " + {3: "three"}[leftout.LEAST] + " pictures",
@@ -51,7 +53,7 @@ def test_the_page_gives_the_codes_number(root: Path, what: str) -> None:
 
 def test_the_powers_of_ten(root: Path) -> None:
     page = " ".join((root / "docs" / "method.md").read_text(encoding="utf-8").split())
-    floor = inspect.signature(moments.inverse_root).parameters["relative_floor"].default
+    floor = inspect.signature(moments.Whitening).parameters["floor"].default
     for value, text in (
         (floor, "at least $10^{-6}$ of the largest"),
         (levenberg.WEIGHT_FLOOR, "until it reaches $10^{-3}$"),

@@ -25,9 +25,10 @@ from redraft.errors import ArtifactError, PlanError, RedraftError, RunError
 from redraft.plans.loading import CheckFailedError
 from redraft.plans.planner import make_plan
 from redraft.plans.run_folder import read_run
-from redraft.runs.memo import MOST, Shared, bytes_of
+from redraft.runs.memo import MOST, Shared
 from redraft.runs.processes import Ranks, joined
 from redraft.runs.runner import run_plan
+from redraft.solve.results import bytes_of
 from redraft.sweep import cells as grid
 from redraft.sweep.running import Task, finished, make_task, run_sweep
 from redraft.sweep.sheet import COLUMNS
@@ -112,7 +113,7 @@ def test_pictures_that_rules_are_judged_on_are_drawn_once(workshop: Any, tmp_pat
     swept(workshop.recipe(RANKS), tmp_path / "out", shared)
     assert (shared.made["judged"], shared.found["judged"]) == (1, 1)
     assert (shared.made["drawn"], shared.found["drawn"]) == (1, 1)
-    assert shared.made["contexts"] == 1
+    assert shared.made["placed"] == 1
 
 
 def test_without_room_everything_is_made_again_and_is_the_same(
@@ -145,7 +146,7 @@ def test_all_tensors_of_a_result_count() -> None:
 def test_kept_results_fit_and_are_never_wrong(asked: list[tuple[int, int]]) -> None:
     shared = Shared(100)
     for name, size in asked:
-        found = shared.once("numbers", [name, size], lambda n=name, s=size: torch.full((s,), n))  # type: ignore[misc]
+        found = shared.once("numbers", (name, size), lambda n=name, s=size: torch.full((s,), n))  # type: ignore[misc]
         assert torch.equal(found, torch.full((size,), name))
         assert shared.held <= 100
 

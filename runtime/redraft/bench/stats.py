@@ -18,7 +18,7 @@ from redraft.memory.moments import BATCH, second_moments
 from redraft.models import latents
 from redraft.models.batches import batch_size
 from redraft.models.checkpoint.refusals import known_layer
-from redraft.models.generator import Generator
+from redraft.models.generator import Generator, device_of
 from redraft.runs.session import Progress
 
 REPEATS = 5
@@ -75,7 +75,7 @@ class _Passes:
     @property
     def device(self) -> torch.device:
         """Where the generator lies."""
-        return next(self.generator.module.parameters()).device
+        return device_of(self.generator)
 
     def batches(self, count: int) -> Iterator[Tensor]:
         """The first latents of the seed."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from redraft.memory.layer import Layer
 from redraft.memory.marked import Picture, marked_pictures
-from redraft.memory.match import Found
-from redraft.memory.places import ResolvedPlace
+from redraft.memory.match import Candidate
+from redraft.memory.places import Marks, ResolvedPlace, moved
+from redraft.memory.search import best_of, ranking
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep
-from redraft.runs.session import Session, collect, site_of
-from redraft.runs.site import Site, find_places, ranking
+from redraft.runs.session import Session, collect, layer_of
 from redraft_dsl.recipe.model import Match, Rule
 
 
@@ -66,8 +67,8 @@ def needed_before(plan: Plan, step: RuleStep) -> Plan:
     return replace(plan, steps=before)
 
 
-def undisturbed_sites(session: Session) -> dict[str, Site]:
-    """The sites of the rules whose matches can be found on the base itself, by rule.
+def undisturbed_layers(session: Session) -> dict[str, Layer]:
+    """The layers of the rules whose matches can be found on the base itself, by rule.
 
     Collects the statistics that they need.
     """
@@ -77,10 +78,10 @@ def undisturbed_sites(session: Session) -> dict[str, Site]:
     for each in plan.statistics:
         if each.layer in layers and not each.fields["edits"]:
             collect(session, each)
-    return {step.rule.name: site_of(session, step) for step in steps}
+    return {step.rule.name: layer_of(session, step) for step in steps}
 
 
-def matched(site: Site, rule: Rule) -> tuple[Matched, ...]:
+def matched(layer: Layer, rule: Rule, marks: Marks) -> tuple[Matched, ...]:
     """Every match of a rule resolved, in the recipe's order, just as the run will do it.
 
     Raises:
@@ -91,16 +92,17 @@ def matched(site: Site, rule: Rule) -> tuple[Matched, ...]:
     resolved = []
     for context in rule.context:
         if isinstance(context, Match):
-            one = resolve_match(site, context, used)
+            one = resolve_match(layer, context, marks, used)
             used = used | {(place.latents, place.index) for place in one.places}
             resolved.append(one)
     return tuple(resolved)
 
 
-def resolve_match(site: Site, wanted: Match, used: frozenset[Picture]) -> Matched:
+def resolve_match(layer: Layer, wanted: Match, marks: Marks, used: frozenset[Picture]) -> Matched:
     """One match: the places that it finds, and how many images it leaves out."""
-    places = tuple(find_places(site, wanted, set(used)))
-    ranked = ranking(site, wanted)
+    example = marks(wanted.like)
+    ranked = ranking(layer, wanted, example)
+    places = tuple(moved(example, place) for place in best_of(layer, wanted, ranked, set(used)))
     clear = [found for found in ranked if found.clear]
     taken = _among(clear, wanted.like.latents, used)
     return Matched(
@@ -112,5 +114,5 @@ def resolve_match(site: Site, wanted: Match, used: frozenset[Picture]) -> Matche
     )
 
 
-def _among(found: Sequence[Found], latents: str, used: frozenset[Picture]) -> int:
+def _among(found: Sequence[Candidate], latents: str, used: frozenset[Picture]) -> int:
     return sum((latents, each.index) in used for each in found)

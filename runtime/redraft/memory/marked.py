@@ -28,9 +28,20 @@ def places(rule: Rule) -> Iterator[Place]:
         yield context.like if isinstance(context, Match) else context
     if isinstance(rule, Insert):
         yield rule.copy_from
-    if not isinstance(rule, Zero):
-        goal = rule.paste if isinstance(rule, Insert) else rule.source
-        yield from () if isinstance(goal, str) else goal
+    yield from goal_places(rule) or ()
+
+
+def goal_places(rule: Rule) -> tuple[Place, ...] | None:
+    """The places that a rule names for its goal; None where that is each of its contexts."""
+    if isinstance(rule, Zero):
+        return None
+    written = rule.paste if isinstance(rule, Insert) else rule.source
+    return None if isinstance(written, str) else written
+
+
+def matches_of(rule: Rule) -> tuple[Match, ...]:
+    """The ``context like`` lines of a rule, in order."""
+    return tuple(context for context in rule.context if isinstance(context, Match))
 
 
 def marked_pictures(rule: Rule) -> set[Picture]:

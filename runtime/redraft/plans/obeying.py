@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from redraft.disk.cache import Cache
 from redraft.disk.digest import tensors_digest
-from redraft.memory.marked import marked_pictures, masks
-from redraft.memory.places import resolve, shifted
+from redraft.memory.marked import Picture, marked_pictures, masks, matches_of
+from redraft.memory.places import Marks, MatchedPlace, Matches, moved
 from redraft.models import latents
 from redraft.plans import lock
-from redraft.plans.lock import Lock, LockedPlace, Record
+from redraft.plans.lock import Lock, Record
 from redraft.plans.lock_compare import Difference, LockDiffersError, differences
 from redraft.plans.planner import Plan, StatisticsStep, make_plan
 from redraft_dsl import Checked
@@ -121,19 +121,14 @@ def lock_of(plan: Plan, checked: Checked, held: Lock) -> Lock:
     return lock.make([*records_of(plan, checked), _tensors(held, plan), *places])
 
 
-def matches_of(rule: Rule) -> tuple[Match, ...]:
-    """The ``context like`` lines of a rule, in order."""
-    return tuple(context for context in rule.context if isinstance(context, Match))
-
-
-def match_records(rule: str, found: Sequence[Sequence[LockedPlace]]) -> Iterator[Record]:
+def match_records(rule: str, found: Matches) -> Iterator[Record]:
     """The records of a rule's matches, the places of each best first."""
     for line, places in enumerate(found, 1):
         for row, place in enumerate(places, 1):
             yield _match_record(rule, line, row, place)
 
 
-def _match_record(rule: str, line: int, row: int, place: LockedPlace) -> Record:
+def _match_record(rule: str, line: int, row: int, place: MatchedPlace) -> Record:
     dy, dx = (f"{shift:+d}" if shift else "0" for shift in place.shift)
     where = f"{place.latents}[{place.index}] x {dx} y {dy}"
     return Record("match", f"{rule} line {line} place {row} {where}")
@@ -141,24 +136,25 @@ def _match_record(rule: str, line: int, row: int, place: LockedPlace) -> Record:
 
 def _kept(held: Lock, plan: Plan) -> Iterator[Record]:
     """The lock's places that the recipe's matches can have found; they are not searched again."""
+    marks = Marks(plan.base.facts, plan.folder)
     for step in plan.rules:
         used = marked_pictures(step.rule)
         for line, wanted in enumerate(matches_of(step.rule), 1):
             for row, place in enumerate(held.places(step.rule.name).get(line, ()), 1):
-                if row <= wanted.top and _possible(plan, wanted, place, used):
+                if row <= wanted.top and _possible(marks, wanted, place, used):
                     used.add((place.latents, place.index))
                     yield _match_record(step.rule.name, line, row, place)
 
 
-def _possible(plan: Plan, wanted: Match, place: LockedPlace, used: set[tuple[str, int]]) -> bool:
+def _possible(marks: Marks, wanted: Match, place: MatchedPlace, used: set[Picture]) -> bool:
     if place.latents != wanted.like.latents or (place.latents, place.index) in used:
         return False
     if not wanted.first <= place.index <= wanted.last or place.index in wanted.excluded:
         return False
-    marked = resolve(wanted.like, plan.base.facts, plan.folder)
+    marked = marks(wanted.like)
     sizes = zip(place.shift, marked.area.shape, strict=True)
     inside = all(abs(shift) < size for shift, size in sizes)
-    return inside and bool(shifted(marked, place.index, place.shift, None).area.any())
+    return inside and bool(moved(marked, place).area.any())
 
 
 def _unsearched(held: Lock, plan: Plan) -> Iterator[Difference]:

@@ -16,12 +16,12 @@ import numpy as np
 from redraft.disk.cache import Cache, Hit
 from redraft.errors import PlanError
 from redraft.memory.moments import ESTIMATOR
-from redraft.memory.places import resolve
+from redraft.memory.places import Matches, resolve
 from redraft.models import latents
 from redraft.models.listed import catalog
 from redraft.models.locate import Base, locate
 from redraft.plans.loading import recipe_of
-from redraft.plans.lock import Lock, LockedPlace
+from redraft.plans.lock import Lock
 from redraft_dsl import Checked, loads
 from redraft_dsl.check.imports import Imported
 from redraft_dsl.check.params import Given
@@ -98,7 +98,7 @@ class RuleStep:
     unknowns: int
     problems: int
     matches: int
-    locked: tuple[tuple[LockedPlace, ...], ...] = ()
+    locked: Matches = ()
 
 
 @dataclass(frozen=True)
@@ -272,7 +272,7 @@ def _rule_step(
     base: Base,
     earlier: list[RuleStep],
     statistics: str,
-    locked: tuple[tuple[LockedPlace, ...], ...],
+    locked: Matches,
 ) -> RuleStep:
     # A rule sees the keys that earlier layers give and the weight of its own; later layers,
     # changed or not, cannot reach it.
@@ -307,7 +307,7 @@ def _rule_step(
     )
 
 
-def _locked(rule: Rule, lock: Lock | None) -> tuple[tuple[LockedPlace, ...], ...]:
+def _locked(rule: Rule, lock: Lock | None) -> Matches:
     """The places of each match of a rule; empty where the lock has not all of them."""
     matches = sum(isinstance(context, Match) for context in rule.context)
     found = {} if lock is None else lock.places(rule.name)

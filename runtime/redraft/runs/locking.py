@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from redraft.disk.cache import Cache
+from redraft.memory.marked import matches_of
 from redraft.models.open import choose_device
 from redraft.plans import lock
 from redraft.plans.lock import Lock, Record
-from redraft.plans.obeying import match_records, matches_of, records_of
+from redraft.plans.obeying import match_records, records_of
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep, make_plan
-from redraft.runs.session import Progress, Session, apply_delta, collect, open_session, site_of
-from redraft.runs.solving import found_by, solve_rule
+from redraft.runs.rule import solve_rule
+from redraft.runs.session import (
+    Progress,
+    Session,
+    apply_delta,
+    collect,
+    open_session,
+    opened_rule,
+    placed_rule,
+)
 from redraft_dsl import Checked
 
 
@@ -62,13 +70,10 @@ def _search(session: Session) -> Iterator[Record]:
             if applied.issuperset(step.fields["edits"]):
                 collect(session, step)
             continue
-        site = site_of(session, step) if step in searching or step in needed else None
-        if site is not None and step in searching:
-            found = found_by(site, step.rule)
-            site = replace(site, locked=found)
-            yield from match_records(step.rule.name, found)
-        if site is not None and step in needed:
-            apply_delta(session, step, solve_rule(site, step.rule).delta)
+        if step in searching:
+            yield from match_records(step.rule.name, placed_rule(session, step).matches)
+        if step in needed:
+            apply_delta(session, step, solve_rule(opened_rule(session, step)).delta)
             applied.add(step.digest)
 
 

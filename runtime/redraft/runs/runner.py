@@ -6,13 +6,12 @@ Files are written whole or not at all; ``run.json`` comes last and says that the
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
@@ -21,14 +20,13 @@ from redraft.disk.cache import Cache
 from redraft.edit.artifact import Edit
 from redraft.errors import ArtifactError
 from redraft.memory.marked import mask_bytes
-from redraft.memory.places import ResolvedPlace
+from redraft.memory.places import MatchedPlace
 from redraft.models.open import choose_device
 from redraft.plans.planner import Plan, RuleStep
 from redraft.plans.record import (
     ImportRecord,
     MachineRecord,
     ModelRecord,
-    PlaceRecord,
     RuleRecord,
     RunRecord,
 )
@@ -39,7 +37,7 @@ from redraft.runs.execute import assist, check_untouched, edit_of, solve_all
 from redraft.runs.memo import Shared
 from redraft.runs.processes import ALONE, Ranks
 from redraft.runs.recording import delta_digest, group_record, now
-from redraft.runs.session import FinishedRule, Progress, Session, open_session
+from redraft.runs.session import FinishedRule, Progress, Session, open_session, placed_rule
 from redraft.solve.delta import Delta
 
 
@@ -103,7 +101,7 @@ def run_plan(
     resumed: list[str] = []
 
     def restore(step: RuleStep) -> FinishedRule | None:
-        done = _read_step(folder, step)
+        done = _read_step(folder, session, step)
         if done is not None:
             resumed.append(step.rule.name)
         return done
@@ -238,18 +236,17 @@ def _write_step(folder: Path, step: RuleStep, done: FinishedRule) -> None:
     tensors = {
         "directions": done.delta.directions.cpu().contiguous(),
         "coefficients": done.delta.coefficients.cpu().contiguous(),
-        "contexts": _areas(done.contexts),
-        "pastes": _areas(done.pastes),
     }
-    metadata = {"digest": step.digest, "record": done.record.model_dump_json()}
+    matches = [[astuple(place) for place in places] for places in done.placed.matches]
+    metadata = {
+        "digest": step.digest,
+        "record": done.record.model_dump_json(),
+        "matches": json.dumps(matches),
+    }
     files.write_bytes(_step_path(folder, step), save(tensors, metadata))
 
 
-def _areas(places: tuple[ResolvedPlace, ...]) -> torch.Tensor:
-    return torch.from_numpy(np.stack([place.area for place in places]))
-
-
-def _read_step(folder: Path, step: RuleStep) -> FinishedRule | None:
+def _read_step(folder: Path, session: Session, step: RuleStep) -> FinishedRule | None:
     """A rule that an interrupted run finished; None when there is none, or it is damaged."""
     path = _step_path(folder, step)
     if not path.exists():
@@ -268,15 +265,11 @@ def _read_step(folder: Path, step: RuleStep) -> FinishedRule | None:
             )
             if delta_digest(delta) != record.delta_digest:
                 return None
-            contexts = _places(record.contexts, file.get_tensor("contexts"))
-            pastes = _places(record.pastes, file.get_tensor("pastes"))
-    except (SafetensorError, OSError, ValueError, KeyError):
+            matches = tuple(
+                tuple(MatchedPlace(block, index, (dy, dx), score)
+                      for block, index, (dy, dx), score in places)
+                for places in json.loads(metadata["matches"])
+            )  # fmt: skip
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError):
         return None
-    return FinishedRule(delta, record, contexts, pastes)
-
-
-def _places(records: tuple[PlaceRecord, ...], areas: torch.Tensor) -> tuple[ResolvedPlace, ...]:
-    return tuple(
-        ResolvedPlace(record.latents, record.index, area.numpy(), record.score)
-        for record, area in zip(records, areas, strict=True)
-    )
+    return FinishedRule(delta, record, placed_rule(session, step, matches))

@@ -50,18 +50,18 @@ def command(file: str, device: str, quick: bool, given: Given, no_lock: bool, fo
 
 def _matches(plan: Plan, device: str, reporter: Reporter) -> Matches:
     """The matches of every rule whose keys no earlier rule changes."""
-    from redraft.cli.foresight import matched, undisturbed_sites
+    from redraft.cli.foresight import matched, undisturbed_layers
     from redraft.models.open import choose_device
     from redraft.runs.session import open_session
 
     if all(step.locked or not step.matches for step in plan.rules):
         return {}
-    session = open_session(plan, choose_device(device), tell=reporter.step)
-    sites = undisturbed_sites(session)
+    session = open_session(plan, choose_device(device), progress=reporter.step)
+    layers = undisturbed_layers(session)
     return {
-        step.rule.name: matched(sites[step.rule.name], step.rule)
+        step.rule.name: matched(layers[step.rule.name], step.rule, session.marks)
         for step in plan.rules
-        if step.rule.name in sites and not step.locked
+        if step.rule.name in layers and not step.locked
     }
 
 

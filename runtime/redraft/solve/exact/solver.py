@@ -10,14 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from redraft.models.generator import Positions
-from redraft.solve.demodulated import DemodulatedGroup, convolution
-from redraft.solve.fit import Fit
-from redraft.solve.levenberg import Group, minimise
+from redraft.solve.exact.demodulated import DemodulatedGroup, convolution
+from redraft.solve.exact.fit import Fit
+from redraft.solve.exact.levenberg import Group, minimise
+from redraft.solve.exact.products import Normal, Products, most_held
 from redraft.solve.positions import Chosen, Thinned, choose, spread
 from redraft.solve.problem import (
     Problem,
@@ -30,7 +33,7 @@ from redraft.solve.problem import (
     responses,
     shifts,
 )
-from redraft.solve.products import Normal, Products, most_held
+from redraft.solve.results import Once, anew
 
 MOST_POSITIONS = 1 << 17
 """More positions than this are thinned where nothing was put."""
@@ -58,16 +61,19 @@ class ExactSolver:
 
     iterations: int = 20
     tolerance: float = 5e-3
+    finds_directions: ClassVar[bool] = False
 
-    def __call__(self, problem: Problem, directions: Tensor) -> Solution:
-        """Solve for the coefficients of ``directions`` (S, C)."""
+    def __call__(self, problem: Problem, directions: Tensor, once: Once = anew) -> Solution:
+        """Solve for the coefficients of ``directions`` (S, C); ``once`` finds each ``design``."""
         weight = problem.weight
         channels, rank = weight.shape[0], directions.shape[0]
         coefficients = weight.new_zeros(channels, rank, *weight.shape[2:])
+        moment = projected_moment(problem, directions)
         steps = 0
-        for phases in alike(problem.form.phases):
-            group = group_of(problem, phases, directions)
-            solved, taken = self._minimise(group)
+        for number, phases in enumerate(alike(problem.form.phases)):
+            design = once("design", number, partial(design_of, problem, phases, directions))
+            fit = Fit.build(problem, phases, design.chosen, moment)
+            solved, taken = self._minimise(design.group, fit)
             steps = max(steps, taken)
             for phase, unknowns in zip(phases, solved, strict=True):
                 by_tap = unknowns.reshape(channels, rank, len(phase.taps))
@@ -78,15 +84,30 @@ class ExactSolver:
             raise not_finite()
         return Solution(directions, coefficients, loss_before(problem), after, steps)
 
-    def _minimise(self, group: Group) -> tuple[Tensor, int]:
+    def _minimise(self, group: Group, fit: Fit) -> tuple[Tensor, int]:
         """(F, O, n) unknowns and most steps taken, some channels at a time if there are many."""
-        sets, channels, positions = group.fit.target.shape
+        sets, channels, positions = fit.target.shape
         at_once = max(1, STATE_ELEMENTS // max(1, sets * positions))
+        parts = [slice(first, first + at_once) for first in range(0, channels, at_once)]
         found = [
-            minimise(group.channels(slice(first, first + at_once)), self.iterations, self.tolerance)
-            for first in range(0, channels, at_once)
+            minimise(group.channels(some), fit.channels(some), self.iterations, self.tolerance)
+            for some in parts
         ]
         return torch.cat([unknowns for unknowns, _ in found], 1), max(taken for _, taken in found)
+
+
+@dataclass(frozen=True)
+class Design:
+    """What some phases give for coefficients, whatever is wanted of them.
+
+    Attributes:
+        chosen: which of their positions count.
+        group: the channels there, as one search.
+
+    """
+
+    chosen: Chosen
+    group: Group
 
 
 def alike(phases: Iterable[Positions]) -> list[tuple[Positions, ...]]:
@@ -97,11 +118,13 @@ def alike(phases: Iterable[Positions]) -> list[tuple[Positions, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-def group_of(problem: Problem, phases: Sequence[Positions], directions: Tensor) -> Group:
-    """The channels of some phases with equally many taps, as one search."""
+def design_of(problem: Problem, phases: Sequence[Positions], directions: Tensor) -> Design:
+    """The channels of some phases with equally many taps.
+
+    It depends on the pictures, their weights and the directions, and on nothing else of a problem.
+    """
     form, inputs = problem.form, problem.goal.inputs
     chosen = choose(phases, problem, MOST_POSITIONS)
-    fit = Fit.build(problem, phases, chosen, projected_moment(problem, directions))
     maps = torch.einsum("sc,nchw->nshw", directions.to(problem.weight), inputs.keys)
     design = chosen.design(phases, maps)
     before = chosen.by_channel(phases, responses(problem))
@@ -113,10 +136,10 @@ def group_of(problem: Problem, phases: Sequence[Positions], directions: Tensor) 
     demodulation = form.demodulation(inputs, problem.weight, directions.to(problem.weight))
     if demodulation is None:
         gains = form.gains(inputs, problem.weight)
-        return _PlainGroup(fit, design, before, _spread_gains(gains, chosen), thinned, products)
+        scale = _spread_gains(gains, chosen)
+        return Design(chosen, _PlainGroup(design, before, scale, thinned, products))
     shift = chosen.by_channel(phases, shifts(problem))
-    return DemodulatedGroup(
-        fit=fit,
+    group = DemodulatedGroup(
         counts=chosen.counts,
         design=design,
         base=convolution(before, shift, demodulation, chosen.counts),
@@ -125,6 +148,7 @@ def group_of(problem: Problem, phases: Sequence[Positions], directions: Tensor) 
         thinned=thinned,
         products=products,
     )
+    return Design(chosen, group)
 
 
 def _spread_gains(gains: Tensor, chosen: Chosen) -> Tensor:
@@ -137,7 +161,6 @@ class _PlainGroup:
     """All channels of F phases that have T taps each: P positions and n = S T unknowns.
 
     Attributes:
-        fit: what the channels are held to.
         design: (F, P, n).
         before: (F, O, P), pre-activations before the edit.
         scale: (O, 1), or (O, P) where pictures have gains of their own.
@@ -146,7 +169,6 @@ class _PlainGroup:
 
     """
 
-    fit: Fit
     design: Tensor
     before: Tensor
     scale: Tensor
@@ -157,7 +179,6 @@ class _PlainGroup:
         """The same for some of the channels."""
         return replace(
             self,
-            fit=self.fit.channels(some),
             before=self.before[:, some],
             scale=self.scale[some],
         )

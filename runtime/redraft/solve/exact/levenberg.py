@@ -11,9 +11,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from redraft.solve.fit import Fit
+from redraft.solve.exact.fit import Fit
+from redraft.solve.exact.products import Normal, places_in_half
 from redraft.solve.problem import SIZE_FLOOR
-from redraft.solve.products import Normal, places_in_half
 
 WEIGHT_FLOOR = 1e-3
 """Absolute differences below this share of the channel's first mean are weighted alike (L1)."""
@@ -34,11 +34,6 @@ Each = Callable[..., Iterator[Tensor]]
 
 class Group(Protocol):
     """O channels of F sets of positions, each with n unknowns: what the search needs of them."""
-
-    @property
-    def fit(self) -> Fit:
-        """What the channels are held to."""
-        ...
 
     def channels(self, some: slice) -> Group:
         """The same for some of the channels."""
@@ -69,25 +64,27 @@ class Group(Protocol):
         ...
 
 
-def minimise(group: Group, iterations: int, tolerance: float) -> tuple[Tensor, int]:
+def minimise(group: Group, fit: Fit, iterations: int, tolerance: float) -> tuple[Tensor, int]:
     """Search all sets of positions and all channels at once, each step taken channel by channel.
 
     Args:
         group: what is searched.
+        fit: what its channels are held to.
         iterations: most steps.
-        tolerance: as of :class:`redraft.solve.exact.ExactSolver`.
+        tolerance: as of :class:`redraft.solve.exact.solver.ExactSolver`.
 
     Returns:
         (F, O, n) unknowns, and how many steps were taken.
 
     """
-    with side_by_side(group.fit.target.device) as each:
-        return _minimise(group, iterations, tolerance, each)
+    with side_by_side(fit.target.device) as each:
+        return _minimise(group, fit, iterations, tolerance, each)
 
 
-def _minimise(group: Group, iterations: int, tolerance: float, each: Each) -> tuple[Tensor, int]:
+def _minimise(
+    group: Group, fit: Fit, iterations: int, tolerance: float, each: Each
+) -> tuple[Tensor, int]:
     """See :func:`minimise`; ``each`` is what takes the channels of a step in parts."""
-    fit = group.fit
     unknowns = fit.target.new_zeros(*fit.target.shape[:2], len(fit.penalty))
     response = group.response(unknowns)
     best, difference = fit.objective(unknowns, response)

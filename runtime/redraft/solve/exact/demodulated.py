@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 
 from redraft.models.generator import Demodulation
-from redraft.solve.fit import Fit
+from redraft.solve.exact.products import Normal, Products
 from redraft.solve.positions import Thinned, spread
-from redraft.solve.products import Normal, Products
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,6 @@ class DemodulatedGroup:
     """All channels of a modulated layer: one set of P positions (F = 1), n = S T unknowns.
 
     Attributes:
-        fit: what the channels are held to.
         counts: how many of the positions each picture has.
         design: (1, P, n).
         base: (1, O, P), the convolution before the edit.
@@ -70,7 +68,6 @@ class DemodulatedGroup:
 
     """
 
-    fit: Fit
     counts: list[int]
     design: Tensor
     base: Tensor
@@ -88,7 +85,6 @@ class DemodulatedGroup:
         )
         return replace(
             self,
-            fit=self.fit.channels(some),
             base=self.base[:, some],
             shift=self.shift[:, some],
             demodulation=demodulation,

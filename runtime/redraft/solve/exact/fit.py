@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from redraft.models.generator import Positions
+from redraft.solve.exact.products import Normal
 from redraft.solve.positions import Chosen
 from redraft.solve.problem import Loss, Problem
-from redraft.solve.products import Normal
 
 DEAD_SLOPE = 0.02
 """Slope given to a ReLU below 0 while solving, so that dead positions still pull."""

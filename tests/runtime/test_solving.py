@@ -20,7 +20,7 @@ from redraft.memory.search import search
 from redraft.models import latents
 from redraft.models.arch.dcgan import DCGAN
 from redraft.models.listed import catalog, download
-from redraft.runs.rule import OpenRule, open_rule, solve_rule
+from redraft.runs.rule import SIDE_STEPS, OpenRule, open_rule, solve_rule
 from redraft.solve import goals
 from redraft.solve.exact.solver import ExactSolver
 from redraft.solve.problem import Problem
@@ -142,6 +142,21 @@ def test_strength_scales_the_change_and_not_the_solution(make_generator: Generat
     first, second = (solve_rule(opened(generator, EACH % f"strength {s}")) for s in (1, -0.5))
     assert torch.equal(second.delta.coefficients, first.delta.coefficients * -0.5)
     assert second.loss_after == first.loss_after
+
+
+def test_side_solves_for_coefficients_alone(make_generator: GeneratorMaker) -> None:
+    """Directions and designs of the folds are made once, however many values are tried."""
+    rule = opened(make_generator(), EACH % "side 50%")
+    solved = solve_rule(rule)
+    made = rule.stages.results.made
+    assert {name: made[name] for name in ("goal", "directions", "design", "solution")} == {
+        "goal": 1, "directions": 4, "design": 4, "solution": 3 * SIDE_STEPS + 1
+    }  # fmt: skip
+    # What it chose is what the same number gives where it is written.
+    written = solve_rule(opened(make_generator(), EACH % f"preserve {solved.preserve!r}"))
+    assert written.preserve == solved.preserve
+    assert torch.equal(written.delta.coefficients, solved.delta.coefficients)
+    assert written.left_out == solved.left_out
 
 
 def test_keep_holds_the_rest_of_the_picture(make_generator: GeneratorMaker) -> None:

@@ -116,6 +116,34 @@ def test_pictures_that_rules_are_judged_on_are_drawn_once(workshop: Any, tmp_pat
     assert shared.made["placed"] == 1
 
 
+@pytest.mark.parametrize(
+    ("setting", "made"),
+    [
+        # The rule and its three folds; of each cell what comes after the setting.
+        ("strength over 1, 0.5", {"directions": 4, "design": 4, "solution": 4}),
+        ("preserve over 0.3, 0.1", {"directions": 4, "design": 4, "solution": 8}),
+        ("rank over 1, 2", {"normal": 16, "spectrum": 4, "directions": 8, "solution": 8}),
+        ("contrast over 0.8, 0", {"goal": 1, "normal": 16, "factor": 32, "spectrum": 8}),
+        ("keep over 1, 2", {"goal": 1, "weights": 2, "normal": 32, "spectrum": 8}),
+    ],
+)
+def test_cells_share_the_stages_before_what_varies(
+    workshop: Any, tmp_path: Path, setting: str, made: dict[str, int]
+) -> None:
+    name, values = setting.split(" over ")
+    shared = Shared(MOST)
+    path = workshop.recipe(f"{ONE}sweep s {{ vary {name} of glasses over {values} }}\n")
+    record = swept(path, tmp_path / "out", shared)
+    assert not record.failed
+    assert {stage: shared.made[stage] for stage in made} == made
+    for cell in record.cells:
+        plan = make_plan(load(path, cell.values), path.parent, cache=Cache())
+        alone = run_plan(plan, out=tmp_path / f"alone-{cell.number}", cache=Cache())
+        assert (tmp_path / "out" / cell.folder / "edit.safetensors").read_bytes() == (
+            alone.folder / "edit.safetensors"
+        ).read_bytes()
+
+
 def test_without_room_everything_is_made_again_and_is_the_same(
     workshop: Any, tmp_path: Path
 ) -> None:

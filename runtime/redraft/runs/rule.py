@@ -18,7 +18,7 @@ from redraft.solve.delta import Delta, zeroing
 from redraft.solve.descent import GradientSolver
 from redraft.solve.exact.solver import ExactSolver
 from redraft.solve.goals import Goal
-from redraft.solve.problem import Solution, Solver, edited_weight
+from redraft.solve.problem import Problem, Solution, Solver, edited_weight
 from redraft.solve.results import Results
 from redraft.solve.sources import Copy, Silence, Zeroed
 from redraft.solve.stages import Setup, Source, Stages
@@ -101,8 +101,7 @@ def open_rule(
         rank=rule.rank,
     )
     if not isinstance(rule, Zero):
-        side = isinstance(rule.restraint, Side)
-        solver = rule.solver
+        solver, side = rule.solver, isinstance(rule.restraint, Side)
         setup = replace(
             setup,
             keep=rule.keep,
@@ -129,12 +128,15 @@ def solve_rule(opened: OpenRule) -> SolvedRule:
 
 
 def _solve(opened: OpenRule, rule: Insert | Erase) -> SolvedRule:
-    stages, estimate = opened.stages, None
+    stages = opened.stages
+    estimate: LeftOut | None = None
     if isinstance(rule.restraint, Side):
         stages, estimate = _choose_preserve(stages, rule.restraint.percent / 100)
-    started = time.perf_counter()
+    problem, started = stages.problem, time.perf_counter()
     solution = stages.solution
     seconds = time.perf_counter() - started
+    if estimate is None:
+        estimate = _estimate(opened.placed, stages, problem, solution)
     delta = solution.delta(rule.name, opened.layer.facts.name)
     return SolvedRule(
         placed=opened.placed,
@@ -144,7 +146,7 @@ def _solve(opened: OpenRule, rule: Insert | Erase) -> SolvedRule:
         preserve=stages.setup.preserve,
         loss_before=solution.loss_before,
         loss_after=solution.loss_after,
-        left_out=_estimate(opened.placed, stages, solution) if estimate is None else estimate,
+        left_out=estimate,
         solve_seconds=seconds,
     )
 
@@ -177,18 +179,19 @@ def _solver(settings: checked.Solver, layer: Layer, placed: PlacedRule) -> Solve
             return rival(settings, layer, placed)
 
 
-def _estimate(placed: PlacedRule, stages: Stages, solution: Solution) -> LeftOut | None:
+def _estimate(
+    placed: PlacedRule, stages: Stages, problem: Problem, solution: Solution
+) -> LeftOut | None:
     """Left-out gain: by folds, or on the contexts where the goal is set elsewhere."""
     setup = stages.setup
     # Where descent would take minutes for each fold, the contexts serve as left-out pictures.
     by_folds = not setup.crop and isinstance(setup.solver, ExactSolver | GradientSolver)
     if by_folds and (placed.pasted_everywhere or len(placed.pastes) >= LEAST):
-        return left_out(stages.problem, lambda rows: stages.part(rows).solution)
+        return left_out(problem, lambda rows: stages.part(rows).solution)
     pasted = set(placed.pastes.pictures)
     rest = [row for row, each in enumerate(placed.contexts.pictures) if each not in pasted]
     if len(rest) < LEAST:
         return None
-    problem = stages.problem
     goal = stages.goal_in(placed.contexts.part(rest))
     weight = edited_weight(problem.weight, solution.coefficients, solution.directions)
     found = reached(problem, goal, weight)

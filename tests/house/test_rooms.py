@@ -79,13 +79,6 @@ LAZY = {
 }
 """Imports inside functions of the runtime, the commands' apart, each with its reason."""
 MOST_LAZY = 12
-STILL_UP = {
-    ("redraft.judge.effect", "redraft.runs.memo"),
-    ("redraft.judge.effect", "redraft.runs.processes"),
-    ("redraft.memory.moments", "redraft.runs.processes"),
-    ("redraft.rivals.compat", "redraft.runs.site"),
-}
-"""Imports of the runtime that still point upward; one that no longer does has to go from here."""
 NOT_THERE_YET = pytest.mark.xfail(strict=True, reason="the language wing is being moved")
 BOTH = (RUNTIME, pytest.param(LANGUAGE, marks=NOT_THERE_YET))
 
@@ -178,7 +171,7 @@ def test_no_room_imports_one_of_its_own_floor_or_above(wing: str) -> None:
         for each in own
         if room(each.by) != room(each.of) and height[room(each.by)] <= height[room(each.of)]
     }
-    assert upward == (STILL_UP if wing == RUNTIME else set())
+    assert upward == set()
 
 
 def test_the_rooms_of_the_models_are_in_order_too() -> None:
@@ -200,8 +193,7 @@ def test_the_rooms_of_the_models_are_in_order_too() -> None:
 def test_no_modules_import_each_other_in_a_circle(wing: str) -> None:
     graph: dict[str, set[str]] = {}
     for each in imports(wing):
-        if (each.by, each.of) not in STILL_UP:
-            graph.setdefault(each.by, set()).add(each.of)
+        graph.setdefault(each.by, set()).add(each.of)
     assert circle(graph) == []
 
 
@@ -228,7 +220,6 @@ def test_the_language_never_imports_torch_or_the_runtime() -> None:
                 assert not first & {"torch", RUNTIME}, path
 
 
-@pytest.mark.xfail(strict=True, reason="places of recipes are still read beside tensors")
 def test_what_says_that_it_needs_no_torch_loads_none() -> None:
     without = [
         name

@@ -16,9 +16,9 @@ from redraft.bench.architectures import NETWORKS, seeded_generator
 from redraft.bench.cases import Case
 from redraft.memory.moments import BATCH, second_moments
 from redraft.models import latents
-from redraft.models.batches import batch_size
+from redraft.models.batches import batch_size, device_of
 from redraft.models.checkpoint.refusals import known_layer
-from redraft.models.generator import Generator, device_of
+from redraft.models.generator import Generator
 from redraft.runs.session import Progress
 
 REPEATS = 5

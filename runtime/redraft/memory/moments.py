@@ -15,7 +15,6 @@ from torch import Tensor
 from redraft.errors import RunError
 from redraft.models.generator import Generator
 
-ESTIMATOR = "uncentred-second-moment-v2"
 BATCH = 100
 BLOCK_POSITIONS = 4096
 """Positions of a large map whose products are summed in the keys' dtype; beyond, in float64."""

@@ -303,11 +303,6 @@ class Generator(Protocol):
         ...
 
 
-def device_of(generator: Generator) -> torch.device:
-    """Where a generator's weights lie."""
-    return next(generator.module.parameters()).device
-
-
 def transposed_phases(kernel: int, stride: int, padding: int) -> tuple[Phase, ...]:
     """Phases of a square transposed convolution.
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from redraft.disk.cache import Cache, Hit
 from redraft.errors import PlanError
-from redraft.memory.moments import ESTIMATOR
+from redraft.memory import ESTIMATOR
 from redraft.memory.places import Matches, resolve
 from redraft.models import latents
 from redraft.models.listed import catalog

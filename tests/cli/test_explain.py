@@ -1,4 +1,4 @@
-"""``redraft explain``, and a story for every code of the runtime."""
+"""``redraft explain``, and a page for every code of the runtime."""
 
 from __future__ import annotations
 
@@ -10,37 +10,38 @@ import pytest
 from click.testing import Result
 
 import redraft
-from redraft import stories
+from redraft.explain.codes import explain, titles
 from redraft_dsl.report.explain import codes
 
 Invoke = Callable[..., Result]
 
 CODE = re.compile(r"""["'](RD[4-9]\d\d)["']""")
+OWN = codes("redraft.explain")
 
 
 def raised_codes() -> set[str]:
-    """Every code that the runtime's sources name, the table of stories aside."""
+    """Every code that the runtime's sources name."""
     folder = Path(redraft.__file__).parent
-    sources = [path for path in folder.rglob("*.py") if path.name != "stories.py"]
+    sources = folder.rglob("*.py")
     return {code for path in sources for code in CODE.findall(path.read_text(encoding="utf-8"))}
 
 
-def test_every_code_has_a_story_and_every_story_a_code() -> None:
+def test_every_code_has_a_page_and_every_page_a_code() -> None:
     assert len(raised_codes()) > 60
-    assert raised_codes() == set(stories.STORIES)
+    assert raised_codes() == set(OWN)
 
 
-@pytest.mark.parametrize("code", sorted(stories.STORIES))
-def test_a_story_can_be_read(code: str) -> None:
-    title, text = stories.STORIES[code]
+@pytest.mark.parametrize("code", OWN)
+def test_a_page_can_be_read(code: str) -> None:
+    page = explain(code.lower())
+    assert page is not None
+    title = titles()[code]
     assert title
     assert title[0].islower() or title.startswith("RD")
     assert not title.endswith(".")
-    assert text.endswith((".", "."))
-    told = stories.explain(code.lower())
-    assert told is not None
-    assert told.startswith(f"# {code}: {title}\n\n")
-    assert max(map(len, told.splitlines())) <= 100
+    assert page.startswith(f"# {code}: {title}\n\n")
+    assert page.endswith(".\n")
+    assert max(map(len, page.splitlines())) <= 100
 
 
 @pytest.mark.parametrize("written", ["RD620", "rd620", "620", " 620 "])
@@ -67,13 +68,13 @@ def test_a_code_that_is_not_there(invoke: Invoke) -> None:
     shown = invoke("explain", "RD62")
     assert shown.exit_code == 1
     assert shown.stderr.startswith("error[RD643]: there is no code `RD62`\n  = help: did you mean")
-    assert stories.explain("RD000") is None
+    assert explain("RD000") is None
 
 
 def test_all_codes(invoke: Invoke) -> None:
     shown = invoke("explain", "--all")
     assert shown.exit_code == 0
     listed = re.findall(r"^  (RD\d{3})  \S", shown.stdout, re.M)
-    assert listed == sorted({*codes(), *stories.STORIES})
+    assert listed == sorted({*codes(), *OWN})
     for phase in ("Reading and syntax", "Names", "Settings", "Regions", "Planning", "Running"):
         assert f"{phase}\n" in shown.stdout

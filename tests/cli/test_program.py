@@ -17,7 +17,7 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from redraft.cli.app import Program, app, command, family, format_option
+from redraft.cli.app import Program, app, format_option, make_command, make_family
 from redraft.errors import RunError
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -251,7 +251,7 @@ def test_ctrl_c_is_quiet() -> None:
 def failing(error: Exception | Callable[[], object], *arguments: str) -> Result:
     """What a command prints that meets ``error``."""
 
-    @command(name="broken", example="broken")
+    @make_command(name="broken", example="broken")
     @format_option()
     def broken(form: str) -> None:
         """Fail."""
@@ -295,6 +295,31 @@ def test_an_unforeseen_error(error: Exception | Callable[[], object], said: str)
     assert "Traceback" not in shown.output
 
 
+@pytest.mark.parametrize(
+    "words", [["run", "glasses"], ["verify", "runs/glasses"], ["bench", "solve"]]
+)
+def test_without_torch_a_command_says_how_to_install_it(words: list[str]) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from redraft.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
+    )
+    line = f"{sys.executable} -m pip install torch"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "error[RD533]: torch is not installed, and this needs it\n"
+        f"  = help: install it with `{line}`\n"
+    )
+
+
+def test_a_missing_module_of_redraft_itself_is_a_defect() -> None:
+    shown = failing(ModuleNotFoundError("No module named 'redraft.none'", name="redraft.none"))
+    assert shown.stderr.startswith("error[RD599]: internal error: ModuleNotFoundError")
+
+
 def test_a_traceback_for_those_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDRAFT_DEBUG", "1")
     shown = failing(ZeroDivisionError("zero"))
@@ -303,11 +328,11 @@ def test_a_traceback_for_those_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_command_with_commands_of_its_own() -> None:
-    @family(name="many", example="many one")
+    @make_family(name="many", example="many one")
     def many() -> None:
         """Do one of many things."""
 
-    @command(name="one", example="many one")
+    @make_command(name="one", example="many one")
     def one() -> None:
         """Do one thing."""
         raise RunError("RD501", "it went wrong")

@@ -16,6 +16,7 @@ from click.testing import Result
 from PIL import Image
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+BOX = "box(x 8..40, y 8..40)"
 Invoke = Callable[..., Result]
 
 
@@ -148,6 +149,39 @@ def test_a_layer_that_only_the_file_can_tell(invoke: Invoke, recipe: Path) -> No
     shown = invoke("plan", "demo.redraft")
     assert shown.exit_code == 1
     assert "layer7" in shown.stderr
+    assert "run `redraft check" not in shown.stderr
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_a_mask_whose_size_only_the_file_shows_to_be_wrong(
+    invoke: Invoke, recipe: Path, command: str
+) -> None:
+    Image.new("L", (100, 40), 255).save("wide.png")
+    text = recipe.read_text(encoding="utf-8")
+    recipe.write_text(text.replace(f"context z[5] {BOX}\n", 'context z[5] mask("wide.png")\n'))
+    assert invoke("check", "demo.redraft").exit_code == 0
+    shown = invoke(command, "demo.redraft")
+    assert shown.exit_code == 1
+    assert shown.stderr == (
+        "error[RD314]: this mask has another shape than the model's picture\n"
+        "  --> demo.redraft:14:21\n"
+        "   |\n"
+        '14 |   context z[5] mask("wide.png")\n'
+        "   |                     ^^^^^^^^^^ 100x40 pixels; the picture is 64x64\n"
+        "   |\n"
+        "   = help: use the picture's own width and height, or a multiple of both\n"
+        "\n"
+        "error[RD400]: the recipe has 1 error\n"
+        "  = help: change the recipe as shown; only the model's file says this, so `redraft check` "
+        "does not see it\n"
+    )
+
+
+def test_the_check_that_is_advised_has_the_values_that_were_given(
+    invoke: Invoke, recipe: Path
+) -> None:
+    shown = invoke("plan", "demo.redraft", "--set", "dot.rank=none")
+    assert "run `redraft check demo.redraft --set dot.rank=none`" in shown.stderr
 
 
 def test_a_device_that_is_not_there(invoke: Invoke, recipe: Path) -> None:

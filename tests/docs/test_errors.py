@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from redraft import stories as runtime
-from redraft_dsl.report import explain as language
+from redraft.explain.codes import titles
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "errors.md"
@@ -29,11 +28,9 @@ GROUPS = {
 
 def written() -> str:
     """The page as it ought to be."""
-    titles = {code: language.title(code) for code in language.codes()}
-    titles |= {code: story.title for code, story in runtime.STORIES.items()}
     parts = [HEAD]
     for digit, name in GROUPS.items():
-        rows = [f"| `{c}` | {t} |\n" for c, t in sorted(titles.items()) if c[2] == digit]
+        rows = [f"| `{c}` | {t} |\n" for c, t in titles().items() if c[2] == digit]
         parts.append(f"\n## RD{digit}xx: {name.lower()}\n\n| Code | Meaning |\n|---|---|\n")
         parts.extend(rows)
     return "".join(parts)

@@ -32,7 +32,8 @@ from redraft.models.arch.stylegan2.layouts import names_of
 from redraft.models.checkpoint import header
 from redraft.models.checkpoint.weights import load_state, write_state
 from redraft.models.listed.published import stylegan2_facts
-from redraft.models.open import OpenModel, locate_file, open_base
+from redraft.models.locate import locate_file
+from redraft.models.open import OpenModel, open_base
 
 Shapes = dict[str, tuple[int, ...]]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "formats.md"

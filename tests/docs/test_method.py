@@ -11,9 +11,11 @@ import pytest
 
 from redraft.judge import effect, leftout
 from redraft.memory import match, moments
-from redraft.plans import record
-from redraft.runs import execute, solving, verify
-from redraft.solve import directions, exact, fit, levenberg, problem
+from redraft.plans import record, unseen
+from redraft.runs import rule, verify
+from redraft.solve import directions, problem
+from redraft.solve.exact import fit, levenberg
+from redraft.solve.exact import solver as exact
 from redraft_dsl.language.language import LANGUAGE, LATEST
 
 UNIT = Fraction(problem.PRESERVE_UNIT).limit_denominator(100)
@@ -30,18 +32,18 @@ TOLD = {
     "the damping": f"gains {levenberg.KEPT_WELL:g} of what it promised and raised where it gains "
     f"less than {levenberg.KEPT_BADLY:g}",
     "the annealing": f"it is ${levenberg.ANNEALING:g}^n$",
-    "side's range": "between {:g} and {:g}".format(*solving.SIDE_RANGE),
+    "side's range": "between {:g} and {:g}".format(*rule.SIDE_RANGE),
     "a clear match": f"clear from {match.CLEAR_MARGIN:g} on",
     "folds": {3: "three"}[leftout.FOLDS] + " folds",
     "pictures for folds": "fewer than " + {3: "three"}[leftout.LEAST] + " pictures",
     "a low gain": f"gain is below {record.LOW_GAIN:g}",
     "a low agreement": f"agreement is below {record.LOW_AGREEMENT:g}",
-    "large pictures": f"above {execute.EVALUATED_SIZE} px",
-    "least pictures": f"at least {execute.EVALUATED_LEAST})",
+    "large pictures": f"above {unseen.EVALUATED_SIZE} px",
+    "least pictures": f"at least {unseen.EVALUATED_LEAST})",
     "who follows": f"above {effect.CORRELATION:g}",
     "what holds the thing": {1.0: "at least as large as"}[effect.HOLDS] + " the contexts' mean",
     "the grown region": "grown by " + {1 / 8: "an eighth"}[effect.MARGIN],
-    "measured images": f"up to {execute.EVALUATED} images",
+    "measured images": f"up to {unseen.EVALUATED} images",
 }
 
 
@@ -53,7 +55,7 @@ def test_the_page_gives_the_codes_number(root: Path, what: str) -> None:
 
 def test_the_powers_of_ten(root: Path) -> None:
     page = " ".join((root / "docs" / "method.md").read_text(encoding="utf-8").split())
-    floor = inspect.signature(moments.inverse_root).parameters["relative_floor"].default
+    floor = inspect.signature(moments.Whitening).parameters["floor"].default
     for value, text in (
         (floor, "at least $10^{-6}$ of the largest"),
         (levenberg.WEIGHT_FLOOR, "until it reaches $10^{-3}$"),

@@ -19,7 +19,7 @@ from redraft_dsl.check import Checked
 from redraft_dsl.facts import KnownModels
 from redraft_dsl.reading import MAX_BYTES, decode, load
 from redraft_dsl.report.diagnostics import Note, error, warning
-from redraft_dsl.report.explain import codes, story
+from redraft_dsl.report.explain import codes, page
 from redraft_dsl.report.machine import to_github, to_json, to_object, to_sarif
 from redraft_dsl.report.terminal import render, summary, visible
 from redraft_dsl.source import Source, Span
@@ -33,12 +33,12 @@ BYTES = {
     "RD004": b"#" * (MAX_BYTES + 1),
     "RD100": b"# nothing yet\n",
 }
-SHOWN = [code for code in codes() if (told := story(code)) and told.wrong]
+SHOWN = [code for code in codes() if (told := page(code)) and told.wrong]
 
 
 @pytest.mark.parametrize("code", SHOWN)
 def test_golden(code: str, check_text: Callable[[str], Checked]) -> None:
-    told = story(code)
+    told = page(code)
     assert told is not None
     assert told.wrong is not None
     checked = check_text(told.wrong)

@@ -7,7 +7,7 @@ from lsprotocol import types
 
 import redraft_dsl
 from redraft.models.listed.catalog import known_models
-from redraft_dsl.report.explain import codes, story
+from redraft_dsl.report.explain import codes, page
 
 RULE = "rule a at layer6 {\n  copy z[1] eyes\n  context z[2] eyes\n%s}\n"
 
@@ -91,13 +91,13 @@ def test_a_fix_mends_its_problem(editor, head, applied, code, wrong, fixed):
 
 def shown_wrong(code: str) -> bool:
     """Whether the story of a code shows a wrong recipe."""
-    told = story(code)
+    told = page(code)
     return told is not None and told.wrong is not None
 
 
 @pytest.mark.parametrize("code", [code for code in codes() if shown_wrong(code)])
 def test_no_fix_of_a_story_makes_matters_worse(editor, applied, code):
-    told = story(code)
+    told = page(code)
     assert told is not None
     assert told.wrong is not None
     uri = f"untitled:{code}"

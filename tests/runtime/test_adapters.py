@@ -220,21 +220,6 @@ def test_a_written_weight_is_what_the_module_runs_on(net: SequentialGenerator) -
     assert [net.weight_axes(name) for name in NAMES] == ["linear", "linear", "IO", "OI", "OI"]
 
 
-def test_upstream_is_what_the_keys_depend_on(net: SequentialGenerator) -> None:
-    latents = noise(2, 6)
-    for name in NAMES:
-        before = net.inputs(latents, [name])[name].keys
-        upstream = set(net.upstream(name))
-        for key, tensor in net.module.state_dict().items():
-            if key.endswith("num_batches_tracked"):
-                continue
-            kept = tensor.clone()
-            tensor.add_(0.5)
-            same = torch.equal(before, net.inputs(latents, [name])[name].keys)
-            assert same == (key not in upstream), (name, key)
-            tensor.copy_(kept)
-
-
 def test_an_unknown_layer(net: SequentialGenerator) -> None:
     with pytest.raises(ModelError, match=r"this generator has no layer `body\.99`"):
         net.form("body.99")
@@ -264,7 +249,6 @@ def test_a_dcgan_as_a_sequence_is_the_same(
         assert one is not None
         assert other is not None
         assert one.model_copy(update={"names": other.names}) == other
-        assert plain.upstream(name) == known.upstream(name)
         assert plain.weight_name(name) == known.weight_name(name)
         inputs = known.inputs(latents, [name])[name]
         assert torch.equal(plain.inputs(latents, [name])[name].keys, inputs.keys)
@@ -332,7 +316,6 @@ def test_names_that_all_begin_alike_are_met_without_their_beginning() -> None:
     generator = family.build(bare, "sequential", 1.0)
     assert generator.facts.layer_names() == ("net.0",)
     assert generator.weight_name("net.0") == "0.weight"
-    assert generator.upstream("net.0") == ()
     assert torch.equal(generator.state()["2.bias"], bare["2.bias"])
 
 

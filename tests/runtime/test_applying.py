@@ -11,13 +11,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from redraft.disk.digest import tensors_digest
 from redraft.edit import apply
 from redraft.edit.apply import apply_to_file, revert_file, undo_path
 from redraft.edit.artifact import Edit, EditFacts, RuleFacts, weight_digest
 from redraft.errors import ArtifactError, ModelError, RedraftError
 from redraft.models.arch import dcgan
-from redraft.models.checkpoint.weights import load_state, tensors_digest
-from redraft.models.open import Base, locate_file
+from redraft.models.checkpoint.weights import load_state
+from redraft.models.locate import Base, locate_file
 from redraft.solve.delta import Delta
 
 StateMaker = Callable[..., dict[str, Tensor]]

@@ -19,9 +19,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from redraft.cli.app import app
+from redraft.disk.digest import tensors_digest
 from redraft.edit.artifact import weight_digest
-from redraft.models.checkpoint.weights import load_state, tensors_digest
-from redraft.models.open import locate_file, open_base
+from redraft.models.checkpoint.weights import load_state
+from redraft.models.locate import locate_file
+from redraft.models.open import open_base
 
 StateMaker = Callable[..., dict[str, Tensor]]
 LIMIT = 0.75

@@ -8,12 +8,13 @@ from collections.abc import Callable
 
 import pytest
 
+from redraft.disk.address import HttpFile
 from redraft.errors import ModelError
 from redraft.models.arch.families import recognise
 from redraft.models.checkpoint.header import read_header
 from redraft.models.listed.catalog import CATALOG, FACES, find, known_models
 from redraft.models.listed.download import fetch
-from redraft.models.listed.entry import HttpFile, WheelMember
+from redraft.models.listed.entry import WheelMember
 
 
 def test_a_listed_model_is_found() -> None:
@@ -95,7 +96,7 @@ def test_the_facts_of_faces_are_those_of_its_weights() -> None:
             raise
         pytest.skip(str(error))
     assert header.nesting == ("netG_state_dict",)
-    first = header.named("0.weight")
+    first = header.tensors.get(f"{header.prefix}0.weight")
     assert first is not None
     assert first.shape[0] == FACES.facts.latent_size
     for layer in FACES.facts.layers:

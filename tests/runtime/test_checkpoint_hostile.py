@@ -19,8 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from redraft.errors import ModelError
+from redraft.models.checkpoint.header import read_header
 from redraft.models.checkpoint.inert import ForbiddenGlobalError, MalformedPickleError, read_pickle
-from redraft.models.checkpoint.weights import load_state, read_header
+from redraft.models.checkpoint.weights import load_state
 
 
 def names_in(folder: Path) -> list[str]:

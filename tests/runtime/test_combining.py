@@ -16,11 +16,12 @@ from torch import Tensor
 import redraft
 from redraft.disk.cache import Cache
 from redraft.edit.artifact import Edit, weight_digest
-from redraft.edit.combine import cached_moment, change_cosine, combine, measure, shared_weights
+from redraft.edit.combine import combine, shared_weights
+from redraft.edit.interference import cached_moment, change_cosine, measure
 from redraft.edit.joined_recipe import Part
 from redraft.errors import ArtifactError, ModelError
 from redraft.models.checkpoint.weights import load_state
-from redraft.models.open import locate_file
+from redraft.models.locate import locate_file
 from redraft.runs.runner import Run, run_plan
 from redraft.solve.delta import Delta, interference
 

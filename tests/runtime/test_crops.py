@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from redraft.models.arch.plain import form_of
 from redraft.models.arch.proggan import ConvolutionForm, plain_phases
 from redraft.models.arch.stylegan2.form import ModulatedForm
-from redraft.models.generator import LayerForm, LayerInputs
+from redraft.models.generator import LayerForm, LayerInputs, Reach, Reaches
 from redraft.solve import goals
 from redraft.solve.descent import GradientSolver
 from redraft.solve.directions import goal_directions
@@ -227,6 +228,8 @@ def test_layers_of_every_architecture_are_known(
 class _Strange:
     """Positions of a kind that nothing is known of."""
 
+    reach = None
+
 
 def test_a_layer_of_unknown_reach_stays_whole(
     make_problem: ProblemMaker, monkeypatch: pytest.MonkeyPatch
@@ -236,6 +239,48 @@ def test_a_layer_of_unknown_reach_stays_whole(
     object.__setattr__(problem.form, "phases", (_Strange(),))
     assert reach_of(problem.form) is None
     assert problem.focused() is problem
+
+
+class _Foreign:
+    """Positions of somebody's own class, which say what they read and nothing else."""
+
+    def __init__(self, reach: Reaches | None) -> None:
+        self.reach = reach
+
+
+@pytest.mark.parametrize("name", ["strided", "stylegan2, up", "dcgan"])
+def test_positions_of_any_class_are_known_by_what_they_say(name: str) -> None:
+    form = FORMS[name]()
+    foreign = Foreign(form, tuple(_Foreign(each.reach) for each in form.phases))
+    assert reach_of(foreign) == reach_of(form)
+    inputs = inputs_for(form, (12, 12))
+    boxes = [(4, 6, 4, 6), (0, 2, 6, 8)]
+    found, wanted = (crop(each, inputs, boxes) for each in (foreign, form))
+    assert found is not None
+    assert wanted is not None
+    assert (found.rows, found.columns) == (wanted.rows, wanted.columns)
+    assert torch.equal(found.inputs.keys, wanted.inputs.keys)
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A layer that is known by its protocol alone."""
+
+    form: LayerForm
+    phases: tuple[_Foreign, ...]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.form, name)
+
+
+def test_positions_that_step_unlike_each_other_are_not_known_together() -> None:
+    form = FORMS["proggan"]()
+    one, other = Reach(1, 1, -1, 1), Reach(2, 1, -1, 1)
+    alike = Foreign(form, (_Foreign((one, one)), _Foreign((Reach(1, 1, 0, 2), one))))
+    assert reach_of(alike) == (Reach(1, 1, -1, 2), one)
+    for unlike in ((other, one), (one, other), None):
+        mixed = Foreign(form, (_Foreign((one, one)), _Foreign(unlike)))
+        assert reach_of(mixed) is None
 
 
 # ---- what counts for a solver -------------------------------------------------------------------

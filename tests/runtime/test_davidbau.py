@@ -23,8 +23,9 @@ from redraft.models.arch.proggan import ConvolutionForm, ProgGAN, plain_phases
 from redraft.models.arch.stylegan2.generator import StyleGAN2
 from redraft.models.generator import Generator, LayerForm, LayerInputs
 from redraft.rivals import davidbau
-from redraft.rivals.davidbau import AuthorsAdam, Marked
+from redraft.rivals.davidbau import Region
 from redraft.rivals.davidbau_layer import entering, layer_of, noise_maps
+from redraft.rivals.projected_adam import ProjectedAdam
 from redraft.solve import goals
 
 Maker = Callable[..., StyleGAN2]
@@ -42,11 +43,11 @@ def plain_form(channels: int = 5, out: int = 4, seed: int = 1) -> ConvolutionFor
     return ConvolutionForm(weight, torch.tensor(0.3).expand(out), noise(out), plain_phases(3))
 
 
-def marked(size: int, box: tuple[int, int, int, int], channels: int = 5, seed: int = 2) -> Marked:
+def marked(size: int, box: tuple[int, int, int, int], channels: int = 5, seed: int = 2) -> Region:
     """A picture of random keys and a box (top, bottom, left, right) of its grid."""
     cover = torch.zeros(size, size)
     cover[box[0] : box[1], box[2] : box[3]] = 1.0
-    return Marked(LayerInputs(noise(1, channels, size, size, seed=seed)), cover)
+    return Region(LayerInputs(noise(1, channels, size, size, seed=seed)), cover)
 
 
 def one_picture(generator: Generator, layer: str, index: int = 3) -> LayerInputs:
@@ -210,7 +211,7 @@ def moment(channels: int = 5, seed: int = 4) -> Tensor:
     return (rows.T @ rows / 40).float().double()
 
 
-def contexts() -> list[Marked]:
+def contexts() -> list[Region]:
     first, second = marked(6, (1, 4, 2, 5), seed=5), marked(6, (0, 2, 0, 3), seed=6)
     return [first, replace(second, cover=second.cover * torch.linspace(0.2, 1, 6))]
 
@@ -290,7 +291,7 @@ def test_whitening_without_a_number_is_refused() -> None:
 
 @pytest.mark.parametrize("directions", [davidbau.whitened_directions, davidbau.inverted_directions])
 def test_a_rank_above_the_positions_is_refused(
-    directions: Callable[[list[Marked], Tensor, int], Tensor],
+    directions: Callable[[list[Region], Tensor, int], Tensor],
 ) -> None:
     with pytest.raises(RunError, match="rank 3 needs 3 context positions, and there are 2"):
         directions([marked(6, (1, 3, 2, 3))], moment(), 3)
@@ -366,7 +367,7 @@ def test_a_crop_holds_whole_keys(top: int, tall: int, left: int, wide: int) -> N
     cover = torch.zeros(32, 32)
     cover[top : min(top + tall, 32), left : min(left + wide, 32)] = 1
     patch = goals.Patch(torch.full((2, tall, wide), 99.0), torch.ones(tall, wide), (0.0, 0.0))
-    wanted = davidbau.pasted(form, Marked(LayerInputs(keys), cover), patch)
+    wanted = davidbau.pasted(form, Region(LayerInputs(keys), cover), patch)
     # Where the patch may go: from its middle, moved inside.
     first = [
         max(0, min(32 - length, (start + min(start + length, 32)) // 2 - length // 2))
@@ -405,7 +406,7 @@ def test_an_erase_asks_for_the_whole_picture_without_the_units() -> None:
 # ---- the insert ---------------------------------------------------------------------------------
 
 
-def problem() -> tuple[ConvolutionForm, davidbau.Wanted, Tensor]:
+def problem() -> tuple[ConvolutionForm, davidbau.Target, Tensor]:
     form, target = plain_form(), marked(8, (1, 6, 1, 6))
     patch = goals.Patch(3 * noise(4, 4, 5, seed=3), torch.ones(4, 5), (0.0, 0.0))
     basis = torch.linalg.qr(noise(5, 2, seed=8))[0].T.contiguous()
@@ -436,7 +437,7 @@ def adam_by_hand(steps: int, rate: float, every: int) -> Array:
 @pytest.mark.parametrize(("steps", "every"), [(1, 10), (11, 10), (16, 10), (9, 4), (8, 1)])
 def test_the_descent_is_adam_projected_every_so_often(steps: int, every: int) -> None:
     form, wanted, basis = problem()
-    found = AuthorsAdam(steps, 0.02, every)(form, wanted, basis)
+    found = davidbau.insert(ProjectedAdam(steps, 0.02, every), form, wanted, basis)
     weight = adam_by_hand(steps, 0.02, every)
     edited = form.weight + torch.einsum("osyx,sc->ocyx", found.coefficients, found.directions)
     change = np.abs(weight - form.weight.numpy()).max()
@@ -453,7 +454,7 @@ def test_a_descent_that_runs_away_says_so() -> None:
     form, wanted, basis = problem()
     damaged = LayerInputs(wanted.inputs.keys * float("nan"))
     with pytest.raises(RunError, match="diverged"):
-        AuthorsAdam(3)(form, replace(wanted, inputs=damaged), basis)
+        davidbau.insert(ProjectedAdam(3), form, replace(wanted, inputs=damaged), basis)
 
 
 # ---- the crop of other solvers ------------------------------------------------------------------

@@ -12,18 +12,29 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
+from redraft.memory.moments import Whitening
 from redraft.models.arch.stylegan2 import form as stylegan2_form
-from redraft.models.generator import Demodulation, LayerInputs, Phase
-from redraft.solve import exact, goals, products, ridge
+from redraft.models.generator import Demodulation, LayerInputs, Phase, Positions
+from redraft.rivals.projected_adam import ProjectedAdam
+from redraft.solve import goals, ridge
 from redraft.solve import problem as objective_parts
-from redraft.solve.demodulated import gains_at
-from redraft.solve.descent import GradientSolver, ProjectedAdam
+from redraft.solve.descent import GradientSolver
 from redraft.solve.directions import RIDGE, goal_directions, unconstrained_change
-from redraft.solve.exact import ExactSolver, group_of
-from redraft.solve.levenberg import Group
+from redraft.solve.exact import products
+from redraft.solve.exact import solver as exact
+from redraft.solve.exact.demodulated import gains_at
+from redraft.solve.exact.fit import Fit
+from redraft.solve.exact.levenberg import Group
+from redraft.solve.exact.products import Normal, places_in_half
+from redraft.solve.exact.solver import ExactSolver, design_of
 from redraft.solve.positions import choose
-from redraft.solve.problem import Problem, data_loss, edited_weight, loss_before
-from redraft.solve.products import Normal, places_in_half
+from redraft.solve.problem import (
+    Problem,
+    data_loss,
+    edited_weight,
+    loss_before,
+    projected_moment,
+)
 
 FACTOR = math.sqrt(2)
 EPSILON = 1e-8
@@ -147,14 +158,21 @@ def as_kernel(unknowns: Tensor, rank: int) -> Tensor:
     return unknowns.reshape(-1, rank, 3, 3)
 
 
-def equations(problem: Problem, group: Group, unknowns: Tensor) -> tuple[Normal, Tensor]:
+def search_of(problem: Problem, phase: Positions, basis: Tensor) -> tuple[Group, Fit]:
+    """The channels of one set of positions, and what they are held to."""
+    design = design_of(problem, (phase,), basis)
+    moment = projected_moment(problem, basis)
+    return design.group, Fit.build(problem, (phase,), design.chosen, moment)
+
+
+def equations(group: Group, fit: Fit, unknowns: Tensor) -> tuple[Normal, Tensor]:
     """Normal matrices and gradients of the whole objective."""
     response = group.response(unknowns)
-    _, difference = group.fit.objective(unknowns, response)
-    slopes = group.fit.slopes(response, difference, across=False)
-    curvature = group.fit.curvature(difference, torch.full_like(difference[:, :, 0], 1e-12))
+    _, difference = fit.objective(unknowns, response)
+    slopes = fit.slopes(response, difference, across=False)
+    curvature = fit.curvature(difference, torch.full_like(difference[:, :, 0], 1e-12))
     matrices, gradient = group.equations(unknowns, response, difference, slopes, curvature)
-    group.fit.add_penalty(matrices, gradient, unknowns)
+    fit.add_penalty(matrices, gradient, unknowns)
     return matrices, gradient
 
 
@@ -162,7 +180,7 @@ def equations(problem: Problem, group: Group, unknowns: Tensor) -> tuple[Normal,
 @pytest.mark.parametrize("rank", [1, 3])
 def test_the_closed_form_gives_what_the_layer_gives(rank: int, keep: float) -> None:
     problem, basis = make_problem(keep=keep), directions(rank)
-    group = group_of(problem, (PHASE,), basis)
+    group, _ = search_of(problem, PHASE, basis)
     unknowns = 2 * normal(9, 1, 6, 9 * rank)
     weight = edited_weight(problem.weight, as_kernel(unknowns, rank), basis)
     response = problem.form.response(problem.goal.inputs, weight)
@@ -197,7 +215,7 @@ def test_the_forms_of_stylegan2_are_solved_in_closed_form(enlarging: bool) -> No
                       torch.eye(10).double(), 0.01, "l2")  # fmt: skip
     basis = goal_directions(problem, 2)
     (phase,) = form.phases
-    group = group_of(problem, (phase,), basis)
+    group, _ = search_of(problem, phase, basis)
     unknowns = normal(9, 1, 6, 18)
     weight = edited_weight(problem.weight, as_kernel(unknowns, 2), basis)
     wanted = form.response(inputs, weight).transpose(0, 1).reshape(6, -1)
@@ -212,24 +230,24 @@ def test_the_forms_of_stylegan2_are_solved_in_closed_form(enlarging: bool) -> No
 def test_gradients_are_those_of_the_objective(keep: float, loss: str, demodulate: bool) -> None:
     problem = make_problem(keep=keep, loss=loss, demodulate=demodulate)
     basis = directions(2)
-    group = group_of(problem, (PHASE,), basis)
+    group, fit = search_of(problem, PHASE, basis)
     unknowns = 0.5 * normal(9, 1, 6, 18)
-    _, gradient = equations(problem, group, unknowns)
+    _, gradient = equations(group, fit, unknowns)
     leaf = as_kernel(unknowns, 2).clone().requires_grad_()
     value = objective(problem, basis, leaf)
     value.sum().backward()  # type: ignore[no-untyped-call]
     assert leaf.grad is not None
     assert torch.allclose(gradient.reshape(-1), leaf.grad.reshape(-1), rtol=1e-8, atol=1e-10)
     assert torch.allclose(
-        group.fit.objective(unknowns, group.response(unknowns))[0][0], value, rtol=1e-10
+        fit.objective(unknowns, group.response(unknowns))[0][0], value, rtol=1e-10
     )
 
 
 def test_matrices_are_those_of_the_dense_jacobian() -> None:
     problem, basis = make_problem(), directions(2)
-    group = group_of(problem, (PHASE,), basis)
+    group, fit = search_of(problem, PHASE, basis)
     unknowns = 0.5 * normal(9, 1, 6, 18)
-    matrices, _ = equations(problem, group, unknowns)
+    matrices, _ = equations(group, fit, unknowns)
     dense = matrices.unfolded(places_in_half(18, matrices.upper.device))
     goal = problem.goal
 
@@ -410,7 +428,7 @@ def test_the_unconstrained_change_is_the_dense_one_in_every_form(
         monkeypatch.setattr(ridge, "DENSE_WORK", 0.0)
         monkeypatch.setattr(ridge, "FACTOR_WORK", 0.0)
         monkeypatch.setattr(ridge, "BLOCK_ROWS", 37)
-    found, wanted = unconstrained_change(problem), dense_change(problem)
+    found, wanted = unconstrained_change(problem, Whitening(problem.moment)), dense_change(problem)
     assert (found - wanted).norm() < 1e-6 * wanted.norm()
 
 
@@ -443,7 +461,11 @@ def test_gains_given_for_each_picture_may_as_well_be_given_once() -> None:
     before = form.activate(form.response(inputs, form.weight))
     same = replace(goal, inputs=inputs, before=before, values=before + (goal.values - goal.before))
     one = SharedGain(**vars(form))
-    found = [unconstrained_change(replace(problem, goal=same, form=each)) for each in (form, one)]
+    whitening = Whitening(problem.moment)
+    found = [
+        unconstrained_change(replace(problem, goal=same, form=each), whitening)
+        for each in (form, one)
+    ]
     assert torch.allclose(found[0], found[1], rtol=1e-8)
 
 

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from redraft.errors import RunError
-from redraft.solve.descent import GradientSolver, ProjectedAdam
+from redraft.rivals.projected_adam import ProjectedAdam
+from redraft.solve.descent import GradientSolver
 from redraft.solve.directions import goal_directions
-from redraft.solve.exact import ExactSolver
+from redraft.solve.exact.solver import ExactSolver
 from redraft.solve.problem import Problem, data_loss, edited_weight
 
 ProblemMaker = Callable[..., Problem]

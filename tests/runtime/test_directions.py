@@ -11,15 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from redraft.errors import RunError
+from redraft.memory.moments import Whitening
 from redraft.models.arch.dcgan import DCGAN
 from redraft.solve import goals
-from redraft.solve.directions import (
-    RIDGE,
-    goal_directions,
-    reduced_rank,
-    unconstrained_change,
-)
-from redraft.solve.exact import ExactSolver
+from redraft.solve.directions import RIDGE, Spectrum, goal_directions, unconstrained_change
+from redraft.solve.exact.solver import ExactSolver
 from redraft.solve.problem import Problem, edited_weight, wanted_response
 
 ProblemMaker = Callable[..., Problem]
@@ -70,7 +66,7 @@ def test_the_unconstrained_change_solves_the_dense_ridge_problem(
     make_problem: ProblemMaker, linear: bool, keep: float
 ) -> None:
     problem = make_problem(linear=linear, keep=keep)
-    found = unconstrained_change(problem, RIDGE)
+    found = unconstrained_change(problem, Whitening(problem.moment), RIDGE)
     wanted = dense_change(problem, RIDGE)
     assert (found - wanted).norm() < 1e-6 * wanted.norm()
 
@@ -91,9 +87,11 @@ def test_a_low_rank_change_gives_back_its_own_directions(make_problem: ProblemMa
     rows = torch.randn(2, 24, dtype=torch.float64, generator=generator)
     coefficients = torch.randn(16, 2, 4, 4, dtype=torch.float64, generator=generator)
     change = torch.einsum("osyx,sc->ocyx", coefficients, rows)
-    assert torch.allclose(span(reduced_rank(change, problem.moment, 2)), span(rows), atol=1e-8)
+    whitening = Whitening(problem.moment)
+    spectrum = Spectrum.of(change, whitening)
+    assert torch.allclose(span(spectrum.leading(2, whitening)), span(rows), atol=1e-8)
     with pytest.raises(RunError, match="more directions than the goal has"):
-        reduced_rank(change, problem.moment, 3)
+        spectrum.leading(3, whitening)
 
 
 def test_a_goal_that_asks_for_nothing_is_refused(make_problem: ProblemMaker) -> None:

@@ -26,7 +26,7 @@ from redraft.models.listed.catalog import FACES, known_models
 from redraft.models.listed.published import stylegan2_facts
 from redraft.plans.loading import loads
 from redraft.plans.planner import make_plan
-from redraft.runs.execute import judged
+from redraft.plans.unseen import judged
 from redraft.runs.runner import run_plan
 from redraft.show.report.outputs import report_data
 from redraft.solve.problem import Problem

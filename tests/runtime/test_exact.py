@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from redraft.errors import RunError
-from redraft.solve import goals, levenberg, products
-from redraft.solve.descent import GradientSolver, ProjectedAdam
+from redraft.rivals.projected_adam import ProjectedAdam
+from redraft.solve import goals
+from redraft.solve.descent import GradientSolver
 from redraft.solve.directions import goal_directions
-from redraft.solve.exact import ExactSolver
+from redraft.solve.exact import levenberg, products
+from redraft.solve.exact.solver import ExactSolver
 from redraft.solve.problem import Problem, edited_weight
 
 ProblemMaker = Callable[..., Problem]
@@ -81,8 +83,8 @@ def test_the_second_term_grows_with_the_goal_and_goes_by_the_layers_own_units(
 ) -> None:
     problem = make_problem(preserve=0.5)
     assert (problem.restraint > 0).all()
-    assert not problem.with_preserve(0.0).restraint.any()
-    doubled = problem.with_preserve(1.0).restraint
+    assert not replace(problem, preserve=0.0).restraint.any()
+    doubled = replace(problem, preserve=1.0).restraint
     assert torch.allclose(doubled, 2 * problem.restraint)
     goal, form = problem.goal, problem.form
     further = replace(goal, values=goal.before + 4 * (goal.values - goal.before))

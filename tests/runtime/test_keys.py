@@ -11,6 +11,7 @@ from torch import Tensor
 from redraft.errors import RunError
 from redraft.memory import keys
 from redraft.memory.keys import ContextKeys
+from redraft.memory.moments import Whitening
 from redraft.models.generator import LayerInputs
 
 METHODS = [keys.whitened_directions, keys.svd_directions]
@@ -49,7 +50,11 @@ def test_one_key_at_rank_1_is_the_papers_direction(method) -> None:  # type: ign
     size = 7
     second, key = moment(size), noise(1, size)
     one = ContextKeys(key, torch.ones(1, dtype=torch.float64))
-    found = method(one, second) if method is keys.mean_direction else method(one, second, 1)
+    found = (
+        method(one, Whitening(second))
+        if method is keys.mean_direction
+        else method(one, Whitening(second), 1)
+    )
     wanted = torch.linalg.solve(second, key[0])
     assert torch.allclose(found[0], wanted / wanted.norm(), atol=1e-10)
 
@@ -60,25 +65,25 @@ def test_directions_are_orthonormal_and_agree_with_the_mean(
 ) -> None:
     rank = min(rank, size)
     inside, second = context(size + 3, size, seed), moment(size)
-    found = keys.whitened_directions(inside, second, rank)
+    found = keys.whitened_directions(inside, Whitening(second), rank)
     assert torch.allclose(found @ found.T, torch.eye(rank, dtype=torch.float64), atol=1e-9)
     values, vectors = torch.linalg.eigh(second)
     whitened = inside.rows @ (vectors * values.rsqrt()) @ vectors.T * inside.weights[:, None]
     assert (found @ whitened.sum(0) >= -1e-9).all()
-    other = keys.svd_directions(inside, second, rank)
+    other = keys.svd_directions(inside, Whitening(second), rank)
     assert torch.allclose(other @ other.T, torch.eye(rank, dtype=torch.float64), atol=1e-9)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_full_coverage_of_everything_or_half_of_it_is_the_same(method) -> None:  # type: ignore[no-untyped-def]
-    inside, second = context(9, 6), moment(6)
+    inside, second = context(9, 6), Whitening(moment(6))
     halved = ContextKeys(inside.rows, inside.weights / 2)
     assert torch.allclose(method(inside, second, 3), method(halved, second, 3), atol=1e-10)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_order_of_contexts_is_irrelevant(method) -> None:  # type: ignore[no-untyped-def]
-    inside, second = context(9, 6), moment(6)
+    inside, second = context(9, 6), Whitening(moment(6))
     order = torch.randperm(9, generator=torch.Generator().manual_seed(1))
     mixed = ContextKeys(inside.rows[order], inside.weights[order])
     first, other = method(inside, second, 3), method(mixed, second, 3)
@@ -87,7 +92,7 @@ def test_the_order_of_contexts_is_irrelevant(method) -> None:  # type: ignore[no
 
 
 def test_a_key_that_is_barely_covered_barely_counts() -> None:
-    second = torch.eye(4, dtype=torch.float64)
+    second = Whitening(torch.eye(4, dtype=torch.float64))
     rows = torch.eye(4, dtype=torch.float64)[:2]
     faint = ContextKeys(rows, torch.tensor([1.0, 0.01], dtype=torch.float64))
     found = keys.whitened_directions(faint, second, 1)
@@ -99,7 +104,7 @@ def test_a_key_that_is_barely_covered_barely_counts() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_more_rank_than_positions_is_refused(method) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(RunError, match="rank 3 needs 3 context positions, and there are 2"):
-        method(context(2, 6), moment(6), 3)
+        method(context(2, 6), Whitening(moment(6)), 3)
 
 
 @given(st.integers(0, 11), st.integers(0, 1000))

@@ -10,12 +10,19 @@ import torch
 from torch import Tensor
 
 from redraft.judge.effect import PictureScores, draw_goal
-from redraft.judge.leftout import Fold, LeftOut, left_out, left_out_scores, reached
+from redraft.judge.leftout import (
+    Fold,
+    FoldSolver,
+    LeftOut,
+    left_out,
+    left_out_scores,
+    reached,
+)
 from redraft.models.arch.dcgan import DCGAN
 from redraft.models.generator import LayerInputs
 from redraft.solve import goals
 from redraft.solve.directions import goal_directions
-from redraft.solve.exact import ExactSolver
+from redraft.solve.exact.solver import ExactSolver
 from redraft.solve.problem import Problem, Solution, edited_weight
 
 ProblemMaker = Callable[..., Problem]
@@ -45,7 +52,15 @@ def learnable(make_problem: ProblemMaker, count: int = 6) -> Problem:
                    moment=rows.T @ rows / len(rows))  # fmt: skip
 
 
-def solve(problem: Problem, rows: tuple[int, ...]) -> Solution:
+def part_of(problem: Problem, rows: tuple[int, ...]) -> Problem:
+    return problem.select(rows, 1.0)
+
+
+def solver(problem: Problem) -> FoldSolver:
+    return lambda rows: solve(part_of(problem, rows))
+
+
+def solve(problem: Problem) -> Solution:
     return ExactSolver(40, 0.0)(problem, goal_directions(problem, 1, 1e-6))
 
 
@@ -53,7 +68,8 @@ def test_a_rule_that_can_be_learned_exactly_is_reached_and_disturbs_nothing(
     make_problem: ProblemMaker,
 ) -> None:
     # So many pictures that the keys of two thirds of them leave no freedom.
-    found = left_out(learnable(make_problem, 15), 1.0, solve)
+    problem = learnable(make_problem, 15)
+    found = left_out(problem, solver(problem))
     assert found is not None
     assert found.gain == pytest.approx(1.0, abs=1e-2)
     assert found.side < 1e-2
@@ -66,15 +82,17 @@ def test_a_goal_without_a_rule_in_it_is_not_reached(make_problem: ProblemMaker) 
     random = torch.where(problem.goal.inside[:, None] > 0,
                          noise(*problem.goal.values.shape, seed=8), 0.0)  # fmt: skip
     problem = replace(problem, goal=replace(problem.goal, values=problem.goal.before + random))
-    found = left_out(problem, 1.0, solve)
+    found = left_out(problem, solver(problem))
     assert found is not None
     assert found.gain < 0.3
 
 
 def test_too_few_pictures_give_no_estimate(make_problem: ProblemMaker) -> None:
     for count in (1, 2):
-        assert left_out(learnable(make_problem, count), 1.0, solve) is None
-    assert left_out(learnable(make_problem, 3), 1.0, solve) is not None
+        problem = learnable(make_problem, count)
+        assert left_out(problem, solver(problem)) is None
+    problem = learnable(make_problem, 3)
+    assert left_out(problem, solver(problem)) is not None
 
 
 @pytest.mark.parametrize("count", [3, 4, 7])
@@ -82,14 +100,15 @@ def test_no_picture_is_judged_by_a_rule_that_saw_it(make_problem: ProblemMaker, 
     problem = learnable(make_problem, count)
     seen: list[tuple[int, ...]] = []
 
-    def watch(part: Problem, rows: tuple[int, ...]) -> Solution:
+    def watch(rows: tuple[int, ...]) -> Solution:
+        part = part_of(problem, rows)
         assert torch.equal(part.goal.inputs.keys, problem.goal.inputs.keys[list(rows)])
         inside = part.weights[part.goal.inside > 0]
         assert float(inside.sum()) == pytest.approx(1.0), "weights are divided anew"
         seen.append(rows)
-        return solve(part, rows)
+        return solve(part)
 
-    found = left_out(problem, 1.0, watch)
+    found = left_out(problem, watch)
     assert found is not None
     assert len(found.per_picture) == count
     held = [set(range(count)) - set(rows) for rows in seen]
@@ -99,7 +118,7 @@ def test_no_picture_is_judged_by_a_rule_that_saw_it(make_problem: ProblemMaker, 
 
 def test_it_repeats(make_problem: ProblemMaker) -> None:
     problem = learnable(make_problem)
-    assert left_out(problem, 1.0, solve) == left_out(problem, 1.0, solve)
+    assert left_out(problem, solver(problem)) == left_out(problem, solver(problem))
 
 
 def test_gain_and_side_by_hand(make_problem: ProblemMaker) -> None:

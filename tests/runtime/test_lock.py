@@ -18,8 +18,9 @@ from redraft.models.checkpoint.weights import load_state
 from redraft.plans import lock
 from redraft.plans.lock import Lock, Record
 from redraft.plans.lock_compare import LockDiffersError
+from redraft.plans.obeying import plan_obeying
 from redraft.plans.planner import make_plan
-from redraft.runs.locking import make_lock, plan_obeying
+from redraft.runs.locking import make_lock
 from redraft.runs.runner import Run, finish, run_plan
 from redraft.runs.verify import verify
 

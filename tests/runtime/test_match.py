@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,16 @@ from torch import Tensor
 
 from redraft.errors import PlanError
 from redraft.memory import match
-from redraft.memory.moments import second_moments
+from redraft.memory.layer import Layer
+from redraft.memory.marked import matches_of
+from redraft.memory.moments import Whitening, second_moments
+from redraft.memory.placed import place_rule
+from redraft.memory.places import Marks, ResolvedPlace
+from redraft.memory.search import ranking, search
 from redraft.models.arch.dcgan import DCGAN
 from redraft.models.generator import LayerInputs
-from redraft.runs import site
-from redraft.runs.site import Site
 from redraft_dsl import KnownModels, loads
-from redraft_dsl.recipe.model import Match
+from redraft_dsl.recipe.model import Insert
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -35,7 +39,7 @@ def planted(shifts: list[tuple[int, int]], faint: float = 0.05) -> tuple[Tensor,
     return maps, cover
 
 
-def search(maps: Tensor, cover: Tensor) -> list[match.Found]:
+def found_in(maps: Tensor, cover: Tensor) -> list[match.Candidate]:
     one = torch.eye(4, dtype=torch.float64)
     wanted = match.build_filter(LayerInputs(maps[:1]), cover, one)
     return match.best_places([([0, 1], maps[:2]), (list(range(2, len(maps))), maps[2:])], wanted)
@@ -43,7 +47,7 @@ def search(maps: Tensor, cover: Tensor) -> list[match.Found]:
 
 def test_a_planted_patch_is_found_where_it_lies() -> None:
     shifts = [(0, 0), (-2, -3), (4, 2), (1, -1)]
-    found = {place.index: place for place in search(*planted(shifts))}
+    found = {place.index: place for place in found_in(*planted(shifts))}
     assert [found[row].shift for row in range(5)] == [(0, 0), *shifts]
     assert all(place.clear for place in found.values())
     assert found[0].score == pytest.approx(1.0, abs=1e-5)
@@ -54,15 +58,15 @@ def test_places_come_best_first_and_ties_by_number() -> None:
     maps, cover = planted([(0, 0), (1, 1), (0, 0)])
     maps[2] *= 0.5
     maps[3] = maps[1]
-    assert [place.index for place in search(maps, cover)][-1] == 2
-    order = [place.index for place in search(maps, cover) if place.index in (1, 3)]
+    assert [place.index for place in found_in(maps, cover)][-1] == 2
+    order = [place.index for place in found_in(maps, cover) if place.index in (1, 3)]
     assert order == [1, 3]
 
 
 def test_a_picture_without_the_patch_is_not_clear() -> None:
     maps, cover = planted([(0, 0), (0, 0)])
     maps[2] = 0.05 * noise(4, 8, 8, seed=7)
-    found = {place.index: place for place in search(maps, cover)}
+    found = {place.index: place for place in found_in(maps, cover)}
     assert found[1].clear
     assert not found[2].clear
 
@@ -98,7 +102,31 @@ rule plain at layer6 {
 """
 
 
-def make_site(generator: DCGAN, contexts: str) -> tuple[Site, tuple[Match, ...]]:
+@dataclass(frozen=True)
+class Here:
+    """A rule that searches, at its layer."""
+
+    layer: Layer
+    rule: Insert
+    marks: Marks
+
+    def contexts(self) -> tuple[ResolvedPlace, ...]:
+        """Every context, marked or found."""
+        found = search(self.layer, self.rule, self.marks)
+        return place_rule(self.layer, self.rule, self.marks, found).contexts.each
+
+    def copying(self, index: int) -> Here:
+        """The same rule, with a copy from another picture."""
+        copy = self.rule.copy_from.model_copy(update={"index": index})
+        return replace(self, rule=self.rule.model_copy(update={"copy_from": copy}))
+
+    def ranking(self) -> list[match.Candidate]:
+        """Every picture of the range of the first match."""
+        wanted = matches_of(self.rule)[0]
+        return ranking(self.layer, wanted, self.marks(wanted.like))
+
+
+def make_rule(generator: DCGAN, contexts: str) -> Here:
     checked = loads(f"{HEAD}{contexts}\n}}", KnownModels(listed={}, architectures=("dcgan",)),
                     facts=generator.facts)  # fmt: skip
     assert checked.recipe is not None, checked.errors
@@ -106,24 +134,26 @@ def make_site(generator: DCGAN, contexts: str) -> tuple[Site, tuple[Match, ...]]
     facts = generator.facts.layer("layer6")
     assert facts is not None
     rule = checked.recipe.rules[0]
-    return Site(generator, checked.recipe, Path(), facts, moment), rule.context  # type: ignore[return-value]
+    assert isinstance(rule, Insert)
+    layer = Layer(generator, facts, checked.recipe.latents, Whitening(moment))
+    return Here(layer, rule, Marks(generator.facts, Path()))
 
 
 LIKE = "  context like z[7] box(x 9..31, y 17..31) top {top} among {first}..{last}"
 
 
 def test_a_marked_picture_matches_itself_best(make_generator) -> None:  # type: ignore[no-untyped-def]
-    here, wanted = make_site(make_generator(), LIKE.format(top=5, first=0, last=40))
-    found = here.contexts(wanted)
+    here = make_rule(make_generator(), LIKE.format(top=5, first=0, last=40))
+    found = here.contexts()
     own = [place for place in found if place.index == 7]
     assert len(own) == 1
     assert own[0].score == pytest.approx(1.0, abs=1e-4)
-    assert np.array_equal(own[0].area, here.place(wanted[0].like).area)
+    assert np.array_equal(own[0].area, here.marks(matches_of(here.rule)[0].like).area)
 
 
 def test_found_regions_keep_their_offset_inside_the_key_cell(make_generator) -> None:  # type: ignore[no-untyped-def]
-    here, wanted = make_site(make_generator(), LIKE.format(top=20, first=0, last=40))
-    found = here.contexts(wanted)
+    here = make_rule(make_generator(), LIKE.format(top=20, first=0, last=40))
+    found = here.contexts()
     boxes = [place.box() for place in found]
     assert len({box[:2] for box in boxes}) > 1, "some moved"
     for x0, y0, x1, y1 in boxes:
@@ -134,9 +164,8 @@ def test_found_regions_keep_their_offset_inside_the_key_cell(make_generator) -> 
 def test_no_picture_is_found_twice_or_marked_and_found(make_generator) -> None:  # type: ignore[no-untyped-def]
     text = "  context z[3] box(x 9..31, y 17..31)\n" + LIKE.format(top=15, first=0, last=20)
     text += "\n" + LIKE.format(top=12, first=10, last=30)
-    here, wanted = make_site(make_generator(), text)
-    besides = here.recipe.rules[0].copy_from  # type: ignore[union-attr]
-    found = here.contexts(wanted, [besides.model_copy(update={"index": 5})])
+    here = make_rule(make_generator(), text)
+    found = here.copying(5).contexts()
     indices = [place.index for place in found]
     assert len(indices) == len(set(indices))
     assert indices[0] == 3
@@ -146,26 +175,25 @@ def test_no_picture_is_found_twice_or_marked_and_found(make_generator) -> None: 
 
 def test_the_range_and_its_exceptions_are_kept(make_generator) -> None:  # type: ignore[no-untyped-def]
     text = LIKE.format(top=3, first=12, last=16) + " except 13, 15"
-    here, wanted = make_site(make_generator(), text)
-    assert {place.index for place in site.ranking(here, wanted[0])} == {12, 14, 16}
+    here = make_rule(make_generator(), text)
+    assert {place.index for place in here.ranking()} == {12, 14, 16}
 
 
 def test_batches_of_the_search_do_not_matter(make_generator, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    here, wanted = make_site(make_generator(), LIKE.format(top=9, first=2, last=33))
-    whole = site.ranking(here, wanted[0])
-    monkeypatch.setattr(site, "MATCH_BATCH", 5)
-    parts = site.ranking(here, wanted[0])
+    here = make_rule(make_generator(), LIKE.format(top=9, first=2, last=33))
+    whole = here.ranking()
+    monkeypatch.setattr("redraft.memory.search.MATCH_BATCH", 5)
+    parts = here.ranking()
     assert [p.index for p in parts] == [p.index for p in whole]
     assert [p.shift for p in parts] == [p.shift for p in whole]
     assert [p.score for p in parts] == pytest.approx([p.score for p in whole], abs=1e-4)
 
 
 def test_nothing_alike_is_an_error_with_a_remedy(make_generator) -> None:  # type: ignore[no-untyped-def]
-    here, wanted = make_site(make_generator(), LIKE.format(top=1, first=20, last=20))
-    copy = wanted[0].like.model_copy(update={"index": 20})
+    here = make_rule(make_generator(), LIKE.format(top=1, first=20, last=20))
     with pytest.raises(
         PlanError, match=r"no image among 20\.\.20 has a place like z\[7\]"
     ) as caught:
-        here.contexts(wanted, [copy])
+        here.copying(20).contexts()
     assert caught.value.code == "RD421"
     assert caught.value.help

@@ -5,10 +5,12 @@ from __future__ import annotations
 import atexit
 import base64
 import io
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,14 @@ from PIL import Image
 from traitlets.config import Config
 
 import redraft
-from redraft.notebook.html import edit_html, run_html
+from redraft.notebook.html import plan_bundle
+from redraft.notebook.results import (
+    edit_bundle,
+    edit_html,
+    run_bundle,
+    run_html,
+    verified_bundle,
+)
 from redraft.runs.runner import run_plan
 from redraft_dsl.report.html import code_html
 
@@ -164,8 +173,14 @@ def test_nothing_that_a_recipe_holds_is_taken_for_html(workshop: Any) -> None:
     path.write_text(text + f"# {SCRIPT}\n")
     checked = redraft.load(path)
     run = redraft.run(checked, workshop.folder / f"<b>{'x' * 3}", device="cpu")
-    for shown in (checked, run.session.plan, run, run.edit):
-        page = harmless(shown._repr_html_())
+    shown = (
+        checked._repr_html_(),
+        plan_bundle(run.session.plan)["text/html"],
+        run_html(run),
+        edit_html(run.edit),
+    )
+    for each in shown:
+        page = harmless(each)
         assert SCRIPT in page.said
         assert "\x1b" not in page.said
         assert not page.all("b")
@@ -199,18 +214,18 @@ def test_of_very_many_problems_the_first_are_shown() -> None:
 def test_a_plan_is_a_short_table(workshop: Any) -> None:
     like = f"  context like z[2] {EYES} top 5 among 0..30\n"
     plan = redraft.plan(workshop.recipe(RULE.replace("  rank", like + "  rank") + SECOND, count=40))
-    page = harmless(plan._repr_html_())
+    page = harmless(plan_bundle(plan)["text/html"])
     assert len(page.all("tr")) == 1 + len(plan.steps)
     for part in ("statistics over 40 z", "to collect", "rule hat", "layer9"):
         assert part in page.said
     assert "8 contexts at most, 5 of them by match" in page.said
     assert "3 contexts; after hat" in page.said
-    text = plan._repr_mimebundle_()["text/plain"]
+    text = plan_bundle(plan)["text/plain"]
     assert text.startswith("plan of demo 1.0.0 on tiny\n  1. statistics over 40 z at layer6")
 
 
 def test_a_run_shows_pictures_under_a_slider_and_its_figures(ran: redraft.Run) -> None:
-    page = harmless(ran._repr_html_())
+    page = harmless(run_html(ran))
     images = page.all("img")
     assert [image["alt"].rpartition(" ")[2] for image in images[:2]] == ["before", "after"]
     assert len(images) == 16
@@ -240,7 +255,7 @@ def test_a_run_without_a_report_shows_its_figures_alone(workshop: Any) -> None:
     used = "".join(f"  context z[{index}] {EYES}\n" for index in range(5))
     path = workshop.recipe(f"zero hat at layer6 {{\n{used}  rank 1\n}}\n", count=5)
     run = run_plan(redraft.plan(path, device="cpu"), out=workshop.folder / "out", device="cpu")
-    page = harmless(run._repr_html_())
+    page = harmless(run_html(run))
     assert not page.all("img")
     assert not page.all("input")
     # No picture is left to measure on, and a zero has no goal to miss.
@@ -249,7 +264,7 @@ def test_a_run_without_a_report_shows_its_figures_alone(workshop: Any) -> None:
 
 
 def test_a_run_in_plain_text(ran: redraft.Run) -> None:
-    lines = ran._repr_mimebundle_()["text/plain"].split("\n")
+    lines = run_bundle(ran)["text/plain"].split("\n")
     assert lines[0] == "demo 1.0.0: A demonstration"
     assert lines[1].startswith("  hat at layer6 follows on")
     assert lines[-1] == f"written to {ran.folder}"
@@ -258,14 +273,14 @@ def test_a_run_in_plain_text(ran: redraft.Run) -> None:
 
 def test_an_edit_is_a_table_of_its_rules(ran: redraft.Run) -> None:
     edit = redraft.Edit.load(ran.folder / "edit.safetensors")
-    page = harmless(edit._repr_html_())
+    page = harmless(edit_html(edit))
     for part in ("hat", "scarf", "layer9", "demo", "dcgan", "12 x 16 x 4 x 4", "Its recipe"):
         assert part in page.said
     assert f"{edit.deltas[0].norm():.3g}" in page.said
     assert "copy    z[1] box(x 8..40, y 16..32)" in page.said
     some = edit.choose(["scarf"])
     assert "1 of its 2 rules" in harmless(edit_html(some)).said
-    text = some._repr_mimebundle_()["text/plain"]
+    text = edit_bundle(some)["text/plain"]
     assert text.startswith("edit of demo 1.0.0 for tiny (dcgan)\n  scarf at layer9: ")
     assert "hat" not in text
 
@@ -386,7 +401,7 @@ def test_a_cell_runs_and_names_its_run(notebook: Notebook, recipe: str) -> None:
     assert all(output["update"] for output in rest)
     places = {output["transient"]["display_id"] for output in notebook.outputs}
     assert len(places) == 1
-    assert rest[-1]["data"]["text/html"] == run._repr_html_()
+    assert rest[-1]["data"]["text/html"] == run_html(run)
     assert notebook.run("hats.edit").result.facts.recipe == "demo"
 
 
@@ -467,9 +482,9 @@ def test_values_are_given_on_the_line(notebook: Notebook, recipe: str) -> None:
 
 
 def test_fetching_a_model_is_told_in_one_place(notebook: Notebook) -> None:
-    from redraft.notebook.magic import _Progress
+    from redraft.notebook.running import Progress
 
-    told = _Progress()
+    told = Progress()
     told.download("download", None, None)
     for done in range(0, 1001, 10):
         told.download("download", done, 1000)
@@ -502,9 +517,65 @@ def test_redraft_does_without_ipython(workshop: Any) -> None:
         "assert not [name for name in sys.modules if name == 'torch']\n"
         "assert 'no problems' in checked._repr_html_()\n"
         "assert 'torch' not in sys.modules\n"
-        "assert 'layer6' in redraft.plan(checked, device='cpu')._repr_html_()\n"
+        "from redraft.notebook.html import plan_bundle\n"
+        "assert 'layer6' in plan_bundle(redraft.plan(checked, device='cpu'))['text/html']\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_script_that_uses_redraft_does_not_load_ipython() -> None:
+    program = "import sys, redraft; redraft.Checked; sys.exit('IPython' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_whatever_redraft_returns_shows_itself_once_redraft_is_imported(workshop: Any) -> None:
+    path = workshop.recipe(RULE, count=40)
+    program = (
+        "import sys\n"
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance()\n"
+        "def shown(cell):\n"
+        "    done = shell.run_cell(cell, store_history=False)\n"
+        "    assert done.success, cell\n"
+        "    return shell.display_formatter.format(done.result)[0]\n"
+        "shown('import redraft')\n"
+        "assert not {'redraft.plans.planner', 'redraft.notebook.html'} & set(sys.modules)\n"
+        "forms = shown('import sys; checked = redraft.load(sys.argv[1]); checked')\n"
+        "assert 'no problems' in forms['text/html']\n"
+        "assert 'torch' not in sys.modules\n"
+        "for cell, word in (\n"
+        "    ('plan = redraft.plan(checked, device=\"cpu\"); plan', 'statistics over'),\n"
+        "    ('run = redraft.run(plan, \"out\", device=\"cpu\"); run', 'hat'),\n"
+        "    ('run.edit', 'hat'),\n"
+        "    ('redraft.verify(\"out\", device=\"cpu\")', 'bit-identical'),\n"
+        "):\n"
+        "    forms = shown(cell)\n"
+        "    assert '<table' in forms['text/html'] and word in forms['text/html'], cell\n"
+        "    assert word in forms['text/plain'] and '<' not in forms['text/plain'], cell\n"
+        "assert 'type=\"range\"' in shown('run')['text/html']\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)],
+        env={**os.environ, "IPYTHONDIR": str(workshop.folder / "ipython")},
+        cwd=workshop.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_verified_run_says_which_promise_held(ran: redraft.Run) -> None:
+    verified = redraft.verify(ran.folder, device="cpu")
+    forms = verified_bundle(verified)
+    page = harmless(forms["text/html"])
+    assert [row["scope"] for row in page.all("th") if row["scope"] == "row"] == ["row", "row"]
+    assert "verified: same machine and versions: bit-identical changes" in page.said
+    assert forms["text/plain"].startswith("verified: same machine")
+    broken = replace(verified, rules=(replace(verified.rules[0], identical=False),))
+    assert "not verified" in harmless(verified_bundle(broken)["text/html"]).said
+    assert "hat, other bits" in verified_bundle(broken)["text/plain"]
+    assert "broken" in verified_bundle(broken)["text/plain"]

@@ -17,11 +17,14 @@ import pytest
 import torch
 from torch import nn
 
+from redraft.disk.digest import tensors_digest
 from redraft.edit.apply import apply_to_file, revert_file
 from redraft.edit.artifact import Edit, EditFacts, RuleFacts, weight_digest
 from redraft.errors import ArtifactError, ModelError
-from redraft.models.checkpoint.weights import load_state, read_header, tensors_digest, write_state
-from redraft.models.open import Base, locate_file, open_base
+from redraft.models.checkpoint.header import read_header
+from redraft.models.checkpoint.weights import load_state, write_state
+from redraft.models.locate import Base, locate_file
+from redraft.models.open import open_base
 from redraft.solve.delta import Delta
 from redraft_dsl.facts import ModelFacts
 

@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from redraft.errors import ModelError
-from redraft.models.checkpoint.weights import load_state, read_header, write_state
+from redraft.models.checkpoint.header import read_header
+from redraft.models.checkpoint.weights import load_state, write_state
 
 RECONSTRUCT = "torch_utils.persistence._reconstruct_persistent_obj"
 LOAD = "torch.storage._load_from_bytes"

@@ -15,10 +15,12 @@ import torch
 import redraft
 from redraft.edit.artifact import Edit
 from redraft.errors import ArtifactError, RedraftError
+from redraft.memory.marked import mask_bytes
 from redraft.plans import lock
 from redraft.plans.loading import CheckFailedError
+from redraft.plans.obeying import plan_obeying
 from redraft.plans.planner import make_plan
-from redraft.runs.locking import make_lock, plan_obeying
+from redraft.runs.locking import make_lock
 from redraft.runs.runner import Run, finish, run_plan
 from redraft.runs.verify import verify
 from redraft.share.pack import writing
@@ -292,11 +294,11 @@ def test_what_changes_while_it_is_packed_is_noticed(recipe: Path) -> None:
     data = Path("masks/eyes.png").read_bytes()
     Path("masks/eyes.png").write_bytes(data + b"\0")
     with pytest.raises(ArtifactError, match="it is another picture now") as caught:
-        writing._masks(checked.recipe, Path())
+        mask_bytes(checked.recipe, Path(), writing.lost_mask)
     assert caught.value.code == "RD712"
     Path("masks/eyes.png").unlink()
     with pytest.raises(ArtifactError, match="cannot be packed") as caught:
-        writing._masks(checked.recipe, Path())
+        mask_bytes(checked.recipe, Path(), writing.lost_mask)
     assert caught.value.code == "RD712"
 
 

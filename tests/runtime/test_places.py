@@ -13,7 +13,8 @@ from PIL import Image
 
 from redraft.disk.files import sha256_file
 from redraft.errors import PlanError
-from redraft.memory import places
+from redraft.memory import layer, places
+from redraft.memory.moments import Whitening
 from redraft.memory.places import ResolvedPlace
 from redraft.models import latents
 from redraft.models.arch.dcgan import DCGAN
@@ -85,7 +86,7 @@ def test_a_shifted_place_moves_and_loses_what_leaves(dy: int, dx: int) -> None:
 def test_covers_are_area_averages() -> None:
     area = np.zeros((64, 64))
     area[0:12, 0:8] = 1.0
-    cover = places.covers([ResolvedPlace("z", 0, area)], (8, 8))
+    cover = layer.covers([ResolvedPlace("z", 0, area)], (8, 8))
     assert cover.shape == (1, 8, 8)
     assert cover[0, :3, :2].tolist() == [[1.0, 0.0], [0.5, 0.0], [0.0, 0.0]]
     assert float(cover.sum()) * 64 == area.sum()
@@ -111,9 +112,8 @@ def recipe(facts: ModelFacts) -> Recipe:
 
 
 def test_every_place_gets_the_latent_of_its_own_block(recipe: Recipe) -> None:
-    area = np.ones((64, 64))
     wanted = [("z", 5), ("other", 0), ("z", 2), ("other", 5), ("z", 5)]
-    rows = places.latents_of(recipe, [ResolvedPlace(b, i, area) for b, i in wanted], 10)
+    rows = layer.latents_of(recipe.latents, wanted, 10)
     for row, (block, index) in zip(rows, wanted, strict=True):
         seed = {"z": 1, "other": 8}[block]
         assert torch.equal(row, latents.sample(seed, 50, 10)[index])
@@ -121,7 +121,10 @@ def test_every_place_gets_the_latent_of_its_own_block(recipe: Recipe) -> None:
 
 def test_inputs_of_places_are_those_of_their_latents(recipe: Recipe, make_generator) -> None:  # type: ignore[no-untyped-def]
     generator: DCGAN = make_generator()
-    wanted = [ResolvedPlace("other", 3, np.ones((64, 64)))]
-    found = places.inputs_of(generator, recipe, wanted, "layer6")
+    facts = generator.facts.layer("layer6")
+    assert facts is not None
+    none = Whitening(torch.zeros(facts.in_channels, facts.in_channels))
+    here = layer.Layer(generator, facts, recipe.latents, none)
+    found = here.enter(here.places([ResolvedPlace("other", 3, np.ones((64, 64)))]))
     row = latents.sample(8, 4, 10)[3:]
     assert torch.equal(found.keys, generator.inputs(row, ["layer6"])["layer6"].keys)

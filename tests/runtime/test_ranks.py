@@ -53,6 +53,7 @@ rule glasses at layer6 {{
 HARNESS = """
 import contextlib, io, json, os, shutil, signal, socket, sys, time
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -66,7 +67,7 @@ from redraft.runs.processes import joined
 from redraft.runs.recording import group_record
 from redraft.runs.runner import assist_run, finish, run_plan
 from redraft.runs.session import open_session
-from redraft.memory.moments import second_moments
+from redraft.memory.moments import products, summed
 
 CPU = torch.device("cpu")
 torch.set_num_threads(1)
@@ -169,8 +170,11 @@ def moments(count, size):
     def work(ranks):
         generator = open_session(plan(), CPU).model.generator
         seen = []
-        found = second_moments(
-            generator, latents.batches(3, count, 10, size), ["layer3", "layer6"], seen.append, ranks
+        layers = ["layer3", "layer6"]
+        found = ranks.combined(
+            latents.batches(3, count, 10, size),
+            partial(products, generator, layers),
+            lambda parts: summed(parts, layers, seen.append),
         )
         digest = tensors_digest({layer: each.matrix for layer, each in found.items()})
         return [digest, [each.keys for each in found.values()], seen]

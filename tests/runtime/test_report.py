@@ -25,7 +25,8 @@ from redraft.plans.record import (
     StatisticsRecord,
 )
 from redraft.show.pictures import RegionOutline, Tile
-from redraft.show.report import ReportData, RuleView, render
+from redraft.show.report.data import ReportData, RuleView
+from redraft.show.report.render import render
 from redraft.show.report.sentences import verdict, warned, when
 from redraft.show.report.source import block_of, lines_of
 

@@ -12,17 +12,21 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from redraft.memory.moments import second_moments
+from redraft.memory.layer import Layer
+from redraft.memory.moments import Whitening, second_moments
+from redraft.memory.placed import place_rule
+from redraft.memory.places import Marks
+from redraft.memory.search import search
 from redraft.models import latents
 from redraft.models.arch.dcgan import DCGAN
 from redraft.models.arch.proggan import ProgGAN
 from redraft.models.arch.stylegan2.generator import StyleGAN2
 from redraft.models.generator import Generator, LayerInputs
 from redraft.rivals import davidbau
-from redraft.rivals.davidbau import AuthorsAdam, Marked
+from redraft.rivals.davidbau import Region
 from redraft.rivals.davidbau_layer import entering, layer_of
-from redraft.runs.site import Site
-from redraft.runs.solving import SolvedRule, solve_rule
+from redraft.rivals.projected_adam import ProjectedAdam
+from redraft.runs.rule import SolvedRule, open_rule, solve_rule
 from redraft_dsl import KnownModels, loads
 
 Maker = Callable[..., StyleGAN2]
@@ -64,7 +68,11 @@ def solve(generator: Generator, text: str, folder: Path, latent: int) -> SolvedR
     assert facts is not None
     rows = latents.batches(1, 30, latent, 20)
     found = second_moments(generator, rows, [facts.name])[facts.name].matrix
-    return solve_rule(Site(generator, checked.recipe, folder, facts, found), rule)
+    marks = Marks(generator.facts, folder)
+    here = Layer(generator, facts, checked.recipe.latents, Whitening(found))
+    with torch.no_grad():
+        placed = place_rule(here, rule, marks, search(here, rule, marks))
+    return solve_rule(open_rule(here, placed))
 
 
 def cover(name: str, size: int) -> Tensor:
@@ -76,7 +84,7 @@ def cover(name: str, size: int) -> Tensor:
     return torch.from_numpy(np.asarray(small, np.float32) / 255)
 
 
-def by_hand(generator: Generator, layer: str) -> tuple[Tensor, Tensor, davidbau.Wanted]:
+def by_hand(generator: Generator, layer: str) -> tuple[Tensor, Tensor, davidbau.Target]:
     """Directions, coefficients and the goal, from the parts that are tested above."""
     facts = generator.facts.layer(layer)
     assert facts is not None
@@ -86,15 +94,19 @@ def by_hand(generator: Generator, layer: str) -> tuple[Tensor, Tensor, davidbau.
         everything = davidbau.second_moment(generator, rows.chunk(3), layer)
         form = generator.form(layer)
 
-        def place(name: str, index: int, grid: tuple[int, int]) -> Marked:
+        def place(name: str, index: int, grid: tuple[int, int]) -> Region:
             inputs = entering(generator, rows[index : index + 1], layer)
-            return Marked(inputs, cover(name, grid[0]))
+            return Region(inputs, cover(name, grid[0]))
 
         around = [place("one", 2, facts.key_size), place("two", 3, facts.key_size)]
         basis = davidbau.whitened_directions(around, everything, 2)
         patch = davidbau.copied(form, place("copy", 1, facts.value_size))
         wanted = davidbau.pasted(form, place("paste", 9, facts.value_size), patch)
-        return basis, AuthorsAdam(12, 0.01, 10)(form, wanted, basis).coefficients, wanted
+        return (
+            basis,
+            davidbau.insert(ProjectedAdam(12, 0.01, 10), form, wanted, basis).coefficients,
+            wanted,
+        )
 
 
 @pytest.mark.parametrize("arch", ["proggan", "stylegan2", "dcgan"])
@@ -153,14 +165,16 @@ def test_an_erase_is_solved_on_the_whole_picture(
     form, inputs = generator.form("layer7"), one_picture(generator, "layer7", 9)
     rows = latents.sample(1, 30, 10)
     everything = davidbau.second_moment(generator, rows.chunk(3), "layer7")
-    context = Marked(one_picture(generator, "layer7", 2), cover("one", 32))
+    context = Region(one_picture(generator, "layer7", 2), cover("one", 32))
     units = davidbau.unusual_units([context], everything, 3)
     keys = inputs.keys.clone()
     keys[:, units] = 0
     difference = functional.conv2d(inputs.keys - keys, form.weight, padding=1)
     assert solved.loss_before == pytest.approx(float(difference.abs().mean()), rel=1e-4)
     basis = davidbau.whitened_directions([context], everything, 1)
-    wanted = AuthorsAdam(12, 0.01, 10)(form, davidbau.erased(form, inputs, units), basis)
+    wanted = davidbau.insert(
+        ProjectedAdam(12, 0.01, 10), form, davidbau.erased(form, inputs, units), basis
+    )
     assert torch.equal(solved.delta.coefficients, wanted.coefficients)
 
 
@@ -183,4 +197,4 @@ def test_the_one_context_is_the_paste_and_found_ones_count(
     found = [solve(generator, text, tmp_path, 10) for text in (alone, spelled, more)]
     assert torch.equal(found[0].delta.coefficients, found[1].delta.coefficients)
     assert not torch.equal(found[1].delta.directions, found[2].delta.directions)
-    assert [place.score is None for place in found[2].contexts] == [True, False, False]
+    assert [place.score is None for place in found[2].placed.contexts] == [True, False, False]

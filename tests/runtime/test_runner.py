@@ -22,8 +22,10 @@ from redraft.edit.artifact import Edit, weight_digest
 from redraft.errors import ArtifactError, ModelError, PlanError, RedraftError, RunError
 from redraft.models.checkpoint.weights import load_state
 from redraft.plans.planner import make_plan
-from redraft.runs.execute import check_untouched, unseen
-from redraft.runs.runner import Run, finish, read_record, run_folder, run_plan
+from redraft.plans.run_folder import read_run
+from redraft.plans.unseen import unseen
+from redraft.runs.execute import check_untouched
+from redraft.runs.runner import Run, finish, run_plan
 from redraft_dsl import KnownModels, loads
 
 EYES = "box(x 8..40, y 16..32)"
@@ -47,7 +49,7 @@ def weights(run: Run) -> dict[str, Tensor]:
 
 def test_a_chain_of_every_kind_runs_and_is_recorded(workshop: Any) -> None:
     run = ran(workshop.recipe(workshop.chain))
-    record = read_record(run.folder)
+    record = read_run(run.folder).record
     assert record == run.record
     assert [(r.name, r.kind, r.layer) for r in record.rules] == [
         ("glasses", "rule", "layer6"), ("noise", "erase", "layer3"), ("stripe", "zero", "layer6")
@@ -272,7 +274,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bits(
     assert killed.returncode == -signal.SIGKILL
     assert not (out / "run.json").exists()
     with pytest.raises(ArtifactError, match="is not a finished run"):
-        read_record(out)
+        read_run(out)
     again = ran(path, out)
     assert again.resumed == ("glasses", "noise")
     assert bits(again) == bits(whole)
@@ -352,7 +354,7 @@ def test_a_second_run_that_fails_loses_nothing_of_the_first(workshop: Any, tmp_p
     path.write_text(path.read_text() + "# another\n")
     interrupted(path, out)
     assert content(out) == before
-    assert read_record(out).recipe == "demo"
+    assert read_run(out).record.recipe == "demo"
     done = ran(path, out)
     assert "glasses" in done.resumed
     assert (out / "recipe.redraft").read_text().endswith("# another\n")
@@ -403,7 +405,7 @@ def test_a_run_takes_its_masks_along(workshop: Any) -> None:
 def test_the_default_folder_is_named_after_recipe_and_base(workshop: Any, tmp_path: Path) -> None:
     path = workshop.recipe(workshop.chain)
     plan = make_plan(load(path), path.parent, cache=Cache())
-    assert run_folder(plan, tmp_path).name == f"demo-1.0.0-{plan.digest[:8]}"
+    assert plan.run_name == f"demo-1.0.0-{plan.digest[:8]}"
 
 
 def test_weights_that_are_no_numbers_are_refused(workshop: Any, dcgan_state: Any) -> None:
@@ -497,7 +499,7 @@ def test_a_full_disk_is_told_and_loses_nothing(workshop: Any, tmp_path: Path) ->
 def test_a_record_that_is_not_right_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "run.json").write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(ArtifactError) as caught:
-        read_record(tmp_path)
+        read_run(tmp_path)
     assert caught.value.code == "RD661"
 
 

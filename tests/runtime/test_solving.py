@@ -12,24 +12,26 @@ from torch import Tensor
 
 from redraft.errors import ModelError, RunError
 from redraft.memory import keys
-from redraft.memory.moments import second_moments
+from redraft.memory.layer import Layer
+from redraft.memory.moments import Whitening, second_moments
+from redraft.memory.placed import place_rule
+from redraft.memory.places import Marks
+from redraft.memory.search import search
 from redraft.models import latents
 from redraft.models.arch.dcgan import DCGAN
 from redraft.models.listed import catalog, download
-from redraft.runs.site import Site
-from redraft.runs.solving import context_directions, problem_of, solve_rule, solver_of
+from redraft.runs.rule import SIDE_STEPS, OpenRule, open_rule, solve_rule
 from redraft.solve import goals
-from redraft.solve.exact import ExactSolver
+from redraft.solve.exact.solver import ExactSolver
 from redraft.solve.problem import Problem
 from redraft_dsl import KnownModels, loads
-from redraft_dsl.recipe.model import Insert
 
 GeneratorMaker = Callable[..., DCGAN]
 EYES = "box(x 8..40, y 16..32)"
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def make_site(generator: DCGAN, rules: str, seed: int = 3, count: int = 50) -> Site:
+def opened(generator: DCGAN, rules: str, seed: int = 3, count: int = 50) -> OpenRule:
     text = (
         'edition 2026\nrecipe demo 1.0.0 "Demo"\n'
         'model tiny { arch dcgan  weights "tiny.pth" }\n'
@@ -42,7 +44,9 @@ def make_site(generator: DCGAN, rules: str, seed: int = 3, count: int = 50) -> S
     assert facts is not None
     rows = latents.batches(seed, count, generator.facts.latent_size, 20)
     moment = second_moments(generator, rows, [facts.name])[facts.name].matrix
-    return Site(generator, checked.recipe, Path(), facts, moment)
+    layer = Layer(generator, facts, checked.recipe.latents, Whitening(moment))
+    marks = Marks(generator.facts, Path())
+    return open_rule(layer, place_rule(layer, rule, marks, search(layer, rule, marks)))
 
 
 PAPER = f"""
@@ -65,8 +69,9 @@ def test_the_papers_settings_are_the_papers_path_bit_for_bit(
 ) -> None:
     """Written out by hand: C alone, zca directions, one paste, only its box in the loss."""
     generator = make_generator()
-    site = make_site(generator, PAPER)
-    solved = solve_rule(site, site.recipe.rules[0])
+    rule = opened(generator, PAPER)
+    solved = solve_rule(rule)
+    moment = rule.layer.whitening.moment
 
     form = generator.form("layer6")
     box = np.zeros((64, 64))
@@ -75,13 +80,13 @@ def test_the_papers_settings_are_the_papers_path_bit_for_bit(
     value_cover = torch.from_numpy(box.reshape(16, 4, 16, 4).mean((1, 3)))
     context = generator.inputs(latent(2, 3), ["layer6"])["layer6"]
     inside = keys.context_keys(context, key_cover.expand(2, 8, 8))
-    basis = keys.whitened_directions(inside, site.moment, 2)
+    basis = keys.whitened_directions(inside, Whitening(moment), 2)
     copied = generator.inputs(latent(1), ["layer6"])["layer6"]
     values = form.activate(form.response(copied, form.weight))[0]
     pasted = generator.inputs(latent(9), ["layer6"])["layer6"]
     goal = goals.paste(form, pasted, form.weight, goals.cut(values, value_cover), [value_cover])
     share = goal.inside / goal.inside.sum()
-    problem = Problem(form, form.weight, goal, share, site.moment, 0.0)
+    problem = Problem(form, form.weight, goal, share, moment, 0.0)
     wanted = ExactSolver()(problem, basis)
 
     assert torch.equal(solved.delta.directions, basis.float())
@@ -95,22 +100,16 @@ def test_the_papers_settings_are_the_papers_path_bit_for_bit(
 def test_both_ways_of_calling_are_the_same(make_generator: GeneratorMaker) -> None:
     generator = make_generator()
     for rules in (PAPER, PAPER.replace("contrast 0", "contrast 0.8").replace("keep 0", "keep 2")):
-        site = make_site(generator, rules)
-        rule = site.recipe.rules[0]
-        assert isinstance(rule, Insert)
-        solved = solve_rule(site, rule)
-        contexts = site.contexts(rule.context)
-        problem, _ = problem_of(site, rule, contexts)
-        basis = context_directions(site, rule, contexts)
-        found = solver_of(rule.solver)(problem, basis)
+        solved = solve_rule(opened(generator, rules))
+        stages = opened(generator, rules).stages
+        found = stages.setup.solver(stages.problem, stages.directions)
         assert torch.equal(solved.delta.coefficients, found.coefficients)
 
 
 def test_solving_changes_nothing_in_the_network(make_generator: GeneratorMaker) -> None:
     generator = make_generator()
     before = {name: tensor.clone() for name, tensor in generator.module.state_dict().items()}
-    site = make_site(generator, PAPER)
-    solve_rule(site, site.recipe.rules[0])
+    solve_rule(opened(generator, PAPER))
     assert all(torch.equal(t, before[n]) for n, t in generator.module.state_dict().items())
 
 
@@ -130,33 +129,43 @@ def test_the_goal_stands_in_every_context_unless_it_is_said_where(
     make_generator: GeneratorMaker,
 ) -> None:
     generator = make_generator()
-    site = make_site(generator, EACH % "")
-    rule = site.recipe.rules[0]
-    assert isinstance(rule, Insert)
-    _, pastes = problem_of(site, rule, site.contexts(rule.context))
-    assert [place.index for place in pastes] == [2, 3, 4, 5]
-    site = make_site(generator, PAPER)
-    rule = site.recipe.rules[0]
-    assert isinstance(rule, Insert)
-    _, pastes = problem_of(site, rule, site.contexts(rule.context))
-    assert [place.index for place in pastes] == [9]
+    rule = opened(generator, EACH % "")
+    assert [place.index for place in rule.placed.pastes] == [2, 3, 4, 5]
+    assert len(rule.stages.goal.inputs) == 4
+    rule = opened(generator, PAPER)
+    assert [place.index for place in rule.placed.pastes] == [9]
+    assert len(rule.stages.goal.inputs) == 1
 
 
 def test_strength_scales_the_change_and_not_the_solution(make_generator: GeneratorMaker) -> None:
     generator = make_generator()
-    one, other = (make_site(generator, EACH % f"strength {s}") for s in (1, -0.5))
-    first, second = (solve_rule(site, site.recipe.rules[0]) for site in (one, other))
+    first, second = (solve_rule(opened(generator, EACH % f"strength {s}")) for s in (1, -0.5))
     assert torch.equal(second.delta.coefficients, first.delta.coefficients * -0.5)
     assert second.loss_after == first.loss_after
+
+
+def test_side_solves_for_coefficients_alone(make_generator: GeneratorMaker) -> None:
+    """Directions and designs of the folds are made once, however many values are tried."""
+    rule = opened(make_generator(), EACH % "side 50%")
+    solved = solve_rule(rule)
+    made = rule.stages.results.made
+    assert {name: made[name] for name in ("goal", "directions", "design", "solution")} == {
+        "goal": 1, "directions": 4, "design": 4, "solution": 3 * SIDE_STEPS + 1
+    }  # fmt: skip
+    # What it chose is what the same number gives where it is written.
+    written = solve_rule(opened(make_generator(), EACH % f"preserve {solved.preserve!r}"))
+    assert written.preserve == solved.preserve
+    assert torch.equal(written.delta.coefficients, solved.delta.coefficients)
+    assert written.left_out == solved.left_out
 
 
 def test_keep_holds_the_rest_of_the_picture(make_generator: GeneratorMaker) -> None:
     generator = make_generator()
     moved = []
     for keep in (0, 1, 20):
-        site = make_site(generator, EACH % f"keep {keep}  preserve 0")
-        solved = solve_rule(site, site.recipe.rules[0])
-        form, goal = site.form, solved.goal
+        rule = opened(generator, EACH % f"keep {keep}  preserve 0")
+        solved = solve_rule(rule)
+        form, goal = rule.layer.form, solved.goal
         values = form.activate(form.response(goal.inputs, solved.delta.added_to(form.weight)))
         outside = goal.inside[:, None].expand_as(values) == 0
         moved.append(float((values - goal.before)[outside].abs().mean()))
@@ -169,11 +178,9 @@ def test_contrast_turns_away_from_what_the_contexts_hold_elsewhere(
     generator = make_generator()
     heard = []
     for contrast in (0, 1):
-        site = make_site(generator, EACH % f"directions context  contrast {contrast}")
-        rule = site.recipe.rules[0]
-        contexts = site.contexts(rule.context)
-        basis = context_directions(site, rule, contexts)
-        inputs, cover = site.inputs(contexts), site.key_cover(contexts)
+        rule = opened(generator, EACH % f"directions context  contrast {contrast}")
+        basis, contexts = rule.stages.directions, rule.placed.contexts
+        inputs, cover = rule.layer.enter(contexts), contexts.on_keys
         elsewhere = keys.elsewhere_moment(inputs, cover)
         inside = keys.context_keys(inputs, cover).rows
         heard.append(
@@ -185,11 +192,9 @@ def test_contrast_turns_away_from_what_the_contexts_hold_elsewhere(
 def test_a_cropped_goal_is_still_measured_on_whole_pictures(
     make_generator: GeneratorMaker,
 ) -> None:
-    site = make_site(make_generator(), PAPER.replace("{ loss l1 }", "{ goal crop }"))  # fmt: skip
-    rule = site.recipe.rules[0]
-    assert isinstance(rule, Insert)
-    solved = solve_rule(site, rule)
-    problem, _ = problem_of(site, rule, site.contexts(rule.context))
+    rule = opened(make_generator(), PAPER.replace("{ loss l1 }", "{ goal crop }"))
+    solved = solve_rule(rule)
+    problem = rule.stages.problem
     assert problem.goal.values.shape[2:] == (4, 8)
     assert solved.goal.values.shape[2:] == (16, 16)
     assert solved.loss_after < solved.loss_before
@@ -197,12 +202,11 @@ def test_a_cropped_goal_is_still_measured_on_whole_pictures(
 
 def test_a_zero_records_what_it_does(make_generator: GeneratorMaker) -> None:
     generator = make_generator()
-    site = make_site(generator, f"zero gone at layer6 {{ context z[2] {EYES}  rank 2 }}")
-    solved = solve_rule(site, site.recipe.rules[0])
-    weight = solved.delta.added_to(site.form.weight).double()
+    rule = opened(generator, f"zero gone at layer6 {{ context z[2] {EYES}  rank 2 }}")
+    solved, form = solve_rule(rule), rule.layer.form
+    weight = solved.delta.added_to(form.weight).double()
     along = torch.einsum("ocyx,sc->osyx", weight, solved.delta.directions.double())
     assert float(along.abs().max()) < 1e-5
-    form = site.form
     after = form.activate(form.response(solved.goal.inputs, weight.float()))
     assert torch.allclose(solved.goal.values, after, atol=1e-6)
     assert solved.left_out is None
@@ -210,14 +214,15 @@ def test_a_zero_records_what_it_does(make_generator: GeneratorMaker) -> None:
 
 def test_directions_that_the_goal_does_not_hold_are_refused(make_generator: GeneratorMaker) -> None:
     same = f"rule hat at layer6 {{ copy z[2] {EYES}  context z[2] {EYES}  rank 1 }}"
-    site = make_site(make_generator(), same)
+    rule = opened(make_generator(), same)
     with pytest.raises(RunError, match="more directions than the goal has"):
-        solve_rule(site, site.recipe.rules[0])
+        solve_rule(rule)
 
 
 @pytest.fixture(scope="module")
 def faces() -> DCGAN:
-    from redraft.models.open import locate_listed, open_base
+    from redraft.models.locate import locate_listed
+    from redraft.models.open import open_base
 
     entry = catalog.find("faces")
     try:
@@ -235,8 +240,7 @@ def test_real_faces_get_glasses(faces: DCGAN) -> None:
     eyes = "box(x 12..52, y 24..38)"
     contexts = "\n".join(f"  context z[{i}] {eyes}" for i in (130, 147, 31, 66, 72, 85))
     rules = f"rule glasses at layer6 {{\n  copy z[116] {eyes}\n{contexts}\n  rank 2\n}}"
-    site = make_site(faces, rules, seed=1, count=160)
-    solved = solve_rule(site, site.recipe.rules[0])
+    solved = solve_rule(opened(faces, rules, seed=1, count=160))
     assert solved.left_out is not None
     assert solved.left_out.gain > 0.1
     assert solved.left_out.side < 0.2

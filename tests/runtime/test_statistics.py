@@ -12,7 +12,7 @@ from torch import Tensor
 
 from redraft.errors import RunError
 from redraft.memory import moments
-from redraft.memory.moments import inverse_root, outer_sum, root, second_moments
+from redraft.memory.moments import Whitening, outer_sum, second_moments
 from redraft.models.arch.dcgan import DCGAN
 
 GeneratorMaker = Callable[..., DCGAN]
@@ -98,17 +98,18 @@ def test_roots_are_inverse_to_each_other_at_any_rank(size: int, count: int, seed
                        generator=torch.Generator().manual_seed(seed))  # fmt: skip
     matrix = rows.T @ rows / count
     one = torch.eye(size, dtype=torch.float64)
-    assert torch.allclose(root(matrix) @ inverse_root(matrix), one, atol=1e-9)
+    found = Whitening(matrix)
+    assert torch.allclose(found.root @ found.inverse_root, one, atol=1e-9)
     if count >= 2 * size:
-        assert torch.allclose(root(matrix) @ root(matrix), matrix, atol=1e-12)
+        assert torch.allclose(found.root @ found.root, matrix, atol=1e-12)
 
 
 def test_dead_channels_give_finite_roots() -> None:
     matrix = torch.diag(torch.tensor([4.0, 0.0, 1.0, 0.0], dtype=torch.float64))
-    inverse = inverse_root(matrix)
+    inverse = Whitening(matrix).inverse_root
     assert torch.isfinite(inverse).all()
     assert torch.allclose(inverse.diagonal()[[0, 2]], torch.tensor([0.5, 1.0]).double())
-    assert torch.isfinite(inverse_root(torch.zeros(3, 3, dtype=torch.float64))).all()
+    assert torch.isfinite(Whitening(torch.zeros(3, 3, dtype=torch.float64)).inverse_root).all()
 
 
 @pytest.mark.parametrize("size", [(2, 2), (3, 4), (5, 7), (9, 8)])

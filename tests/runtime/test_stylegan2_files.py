@@ -19,7 +19,8 @@ from redraft.models.arch.stylegan2 import generator as stylegan2
 from redraft.models.arch.stylegan2.generator import StyleGAN2
 from redraft.models.checkpoint.header import read_header
 from redraft.models.checkpoint.weights import load_state, write_state
-from redraft.models.open import OpenModel, locate_file, open_base
+from redraft.models.locate import locate_file
+from redraft.models.open import OpenModel, open_base
 from redraft.plans.planner import Plan, make_plan
 from redraft.show.report.outputs import run_and_report
 from redraft.solve import goals

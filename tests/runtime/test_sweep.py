@@ -24,9 +24,11 @@ from redraft.disk.cache import Cache
 from redraft.errors import ArtifactError, PlanError, RedraftError, RunError
 from redraft.plans.loading import CheckFailedError
 from redraft.plans.planner import make_plan
-from redraft.runs.memo import MOST, Shared, bytes_of
+from redraft.plans.run_folder import read_run
+from redraft.runs.memo import MOST, Shared
 from redraft.runs.processes import Ranks, joined
-from redraft.runs.runner import read_record, run_plan
+from redraft.runs.runner import run_plan
+from redraft.solve.results import bytes_of
 from redraft.sweep import cells as grid
 from redraft.sweep.running import Task, finished, make_task, run_sweep
 from redraft.sweep.sheet import COLUMNS
@@ -91,7 +93,7 @@ def test_cells_are_the_runs_of_their_recipes_and_share_what_they_can(
         assert (out / cell.folder / "edit.safetensors").read_bytes() == (
             alone.folder / "edit.safetensors"
         ).read_bytes()
-        kept = read_record(out / cell.folder)
+        kept = read_run(out / cell.folder).record
         assert kept.rules == tuple(
             rule.model_copy(update={"solve_seconds": mine.solve_seconds})
             for rule, mine in zip(alone.record.rules, kept.rules, strict=True)
@@ -111,7 +113,35 @@ def test_pictures_that_rules_are_judged_on_are_drawn_once(workshop: Any, tmp_pat
     swept(workshop.recipe(RANKS), tmp_path / "out", shared)
     assert (shared.made["judged"], shared.found["judged"]) == (1, 1)
     assert (shared.made["drawn"], shared.found["drawn"]) == (1, 1)
-    assert shared.made["contexts"] == 1
+    assert shared.made["placed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "made"),
+    [
+        # The rule and its three folds; of each cell what comes after the setting.
+        ("strength over 1, 0.5", {"directions": 4, "design": 4, "solution": 4}),
+        ("preserve over 0.3, 0.1", {"directions": 4, "design": 4, "solution": 8}),
+        ("rank over 1, 2", {"normal": 16, "spectrum": 4, "directions": 8, "solution": 8}),
+        ("contrast over 0.8, 0", {"goal": 1, "normal": 16, "factor": 32, "spectrum": 8}),
+        ("keep over 1, 2", {"goal": 1, "weights": 2, "normal": 32, "spectrum": 8}),
+    ],
+)
+def test_cells_share_the_stages_before_what_varies(
+    workshop: Any, tmp_path: Path, setting: str, made: dict[str, int]
+) -> None:
+    name, values = setting.split(" over ")
+    shared = Shared(MOST)
+    path = workshop.recipe(f"{ONE}sweep s {{ vary {name} of glasses over {values} }}\n")
+    record = swept(path, tmp_path / "out", shared)
+    assert not record.failed
+    assert {stage: shared.made[stage] for stage in made} == made
+    for cell in record.cells:
+        plan = make_plan(load(path, cell.values), path.parent, cache=Cache())
+        alone = run_plan(plan, out=tmp_path / f"alone-{cell.number}", cache=Cache())
+        assert (tmp_path / "out" / cell.folder / "edit.safetensors").read_bytes() == (
+            alone.folder / "edit.safetensors"
+        ).read_bytes()
 
 
 def test_without_room_everything_is_made_again_and_is_the_same(
@@ -144,7 +174,7 @@ def test_all_tensors_of_a_result_count() -> None:
 def test_kept_results_fit_and_are_never_wrong(asked: list[tuple[int, int]]) -> None:
     shared = Shared(100)
     for name, size in asked:
-        found = shared.once("numbers", [name, size], lambda n=name, s=size: torch.full((s,), n))  # type: ignore[misc]
+        found = shared.once("numbers", (name, size), lambda n=name, s=size: torch.full((s,), n))  # type: ignore[misc]
         assert torch.equal(found, torch.full((size,), name))
         assert shared.held <= 100
 

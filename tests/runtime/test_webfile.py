@@ -29,11 +29,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from redraft.disk.address import HttpFile
 from redraft.disk.webfile import Limits
 from redraft.errors import ArtifactError, ModelError
 from redraft.models.listed import catalog
 from redraft.models.listed.download import Fetched, cached_path, obtain
-from redraft.models.listed.entry import Entry, HttpFile
+from redraft.models.listed.entry import Entry
 from redraft.models.listed.published import PUBLISHED
 from redraft.models.locate import locate_listed
 
@@ -522,7 +523,7 @@ from dataclasses import replace
 from pathlib import Path
 from redraft.models.listed.published import PUBLISHED
 from redraft.models.listed.download import obtain
-from redraft.models.listed.entry import HttpFile
+from redraft.disk.address import HttpFile
 
 root, url, head, kill_at = sys.argv[1:]
 

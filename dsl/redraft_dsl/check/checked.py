@@ -87,15 +87,3 @@ class Checked:
     def stands_alone(self) -> bool:
         """Whether the text says everything: nothing is imported, and nothing was given to it."""
         return not self.imports and not self.given
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from redraft_dsl.check.display import checked_html
-
-        return checked_html(self)
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        """The same, and a few lines for where HTML cannot be shown."""
-        from redraft_dsl.check.display import checked_bundle
-
-        return checked_bundle(self)

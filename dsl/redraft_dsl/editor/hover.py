@@ -45,7 +45,7 @@ def hover(examined: Examined, offset: int) -> tuple[str, Span] | None:
             said, span = [text], target.span
             break
     for code, place in _codes(examined, offset):
-        said.append(story_of(code))
+        said.append(page_of(code))
         span = span or place
     return ("\n\n---\n\n".join(said), span) if span is not None else None
 
@@ -62,8 +62,8 @@ def _codes(examined: Examined, offset: int) -> Iterator[tuple[str, Span]]:
             yield match[0], Span(*match.span())
 
 
-def story_of(code: str) -> str:
-    """The story of a code up to its first example."""
+def page_of(code: str) -> str:
+    """The page of a code up to its first example."""
     text = explain(code) or f"# {code}"
     title, _, rest = text.partition("\n")
     example = _FENCE.search(rest)

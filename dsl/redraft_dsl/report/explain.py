@@ -1,4 +1,4 @@
-"""The long story behind every code: what it means, a wrong recipe and its corrected form."""
+"""The page on each code: what it means, a wrong recipe and its corrected form."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 _CODE = re.compile(r"RD\d{3}")
 _FENCE = re.compile(r"```redraft\n(.*?)```", re.S)
+_OWN = "redraft_dsl.report"
+"""The package whose folder ``pages`` has the codes of the language."""
 
 
-class Story(NamedTuple):
+class Page(NamedTuple):
     """``wrong`` and ``fixed`` are recipe texts, or parts of one; None where none can be shown."""
 
     code: str
@@ -22,31 +24,31 @@ class Story(NamedTuple):
 
 
 @cache
-def codes() -> tuple[str, ...]:
-    """Every code that has a story, sorted."""
-    names = (entry.name for entry in (files("redraft_dsl.report") / "pages").iterdir())
+def codes(package: str = _OWN) -> tuple[str, ...]:
+    """Every code that has a page in ``package``, sorted."""
+    names = (entry.name for entry in (files(package) / "pages").iterdir())
     return tuple(sorted(name[:-3] for name in names if name.endswith(".md")))
 
 
-def explain(code: str) -> str | None:
-    """The story of a code as Markdown, or None if there is no such code. Case does not count."""
+def explain(code: str, package: str = _OWN) -> str | None:
+    """The page of a code as Markdown, or None if there is no such code. Case does not count."""
     code = code.strip().upper()
     if not _CODE.fullmatch(code):
         return None
-    entry = files("redraft_dsl.report") / "pages" / f"{code}.md"
+    entry = files(package) / "pages" / f"{code}.md"
     return entry.read_text(encoding="utf-8") if entry.is_file() else None
 
 
-def title(code: str) -> str:
+def title(code: str, package: str = _OWN) -> str:
     """One line on what a code means."""
-    text = explain(code) or f"# {code}: no story"
+    text = explain(code, package) or f"# {code}: no page"
     return text.partition("\n")[0].partition(": ")[2]
 
 
-def story(code: str) -> Story | None:
-    """A story taken apart."""
+def page(code: str) -> Page | None:
+    """A page of the language taken apart."""
     text = explain(code)
     if text is None:
         return None
     examples = [*_FENCE.findall(text), None, None]
-    return Story(code.upper(), title(code), text, examples[0], examples[1])
+    return Page(code.upper(), title(code), text, examples[0], examples[1])

@@ -57,12 +57,12 @@ def to_sarif(
     Args:
         reports: what was found. The codes that occur are the run's rules.
         version: of the tool.
-        explain: the story of a code as Markdown.
+        explain: the page of a code as Markdown.
 
     """
     found = list(_each(reports))
     codes = sorted({diagnostic.code for _, diagnostic in found})
-    rules = [_rule(code, explain(code) or f"# {code}: no story") for code in codes]
+    rules = [_rule(code, explain(code) or f"# {code}: no page") for code in codes]
     times: Counter[str] = Counter()
     results = []
     for source, diagnostic in found:
@@ -135,8 +135,8 @@ def _property(text: str) -> str:
     return _escaped(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def _rule(code: str, story: str) -> dict[str, Any]:
-    head, _, text = story.partition("\n")
+def _rule(code: str, page: str) -> dict[str, Any]:
+    head, _, text = page.partition("\n")
     title = head.partition(": ")[2]
     text = text.strip() or title
     return {

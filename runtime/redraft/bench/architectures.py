@@ -17,7 +17,7 @@ from torch import Tensor
 
 from redraft.bench.solve import time_solvers
 from redraft.memory import keys
-from redraft.memory.moments import second_moments
+from redraft.memory.moments import Whitening, second_moments
 from redraft.models import latents
 from redraft.models.arch.families import family_named
 from redraft.models.arch.proggan_shapes import PAPER_WIDTHS
@@ -79,7 +79,7 @@ class Seeded:
 
     def directions(self, rank: int) -> Tensor:
         """(rank, C), the paper's."""
-        return keys.whitened_directions(self.context, self.problem.moment, rank)
+        return keys.whitened_directions(self.context, Whitening(self.problem.moment), rank)
 
 
 def bench_architectures(

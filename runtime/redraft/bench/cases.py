@@ -11,15 +11,17 @@ from torch import Tensor
 
 from redraft.errors import RunError
 from redraft.judge.effect import Effect, Wish, measure, wish_of
+from redraft.memory.layer import Layer
+from redraft.memory.placed import place_rule
+from redraft.memory.search import search
 from redraft.models import latents
 from redraft.models.batches import batch_size, draw_values, inputs_of_all
 from redraft.models.open import choose_device
 from redraft.plans.loading import load
 from redraft.plans.planner import Plan, RuleStep, make_plan
-from redraft.runs.execute import unseen
-from redraft.runs.session import Progress, Session, collect, open_session, site_of
-from redraft.runs.site import Site
-from redraft.runs.solving import contexts_of, problem_of
+from redraft.plans.unseen import unseen
+from redraft.runs.rule import OpenRule, open_rule
+from redraft.runs.session import Progress, Session, collect, layer_of, open_session
 from redraft.solve.delta import Delta
 from redraft.solve.problem import Solution
 from redraft_dsl import Checked
@@ -44,9 +46,16 @@ class Case:
     rule: Insert
 
     @property
-    def site(self) -> Site:
+    def layer(self) -> Layer:
         """Where the rule works."""
-        return site_of(self.session, self.step)
+        return layer_of(self.session, self.step)
+
+    def opened(self, rule: Insert) -> OpenRule:
+        """Some rule at the layer, ready to be solved."""
+        layer, marks = self.layer, self.session.marks
+        with torch.no_grad():
+            placed = place_rule(layer, rule, marks, search(layer, rule, marks))
+            return open_rule(layer, placed)
 
     def delta(self, solution: Solution) -> Delta:
         """A solution as a change of the rule's layer."""
@@ -69,7 +78,7 @@ def case_of(
     """As ``open_case``, for a recipe that was read already; its paths start in ``folder``."""
     target = choose_device(device)
     plan = make_plan(checked, folder, device=target.type, progress=None)
-    session = open_session(plan, target, tell=progress)
+    session = open_session(plan, target, progress=progress)
     step = plan.rules[0]
     if not isinstance(step.rule, Insert):
         raise RunError(
@@ -100,12 +109,9 @@ def judged_latents(case: Case, recipe: Recipe, first: int, last: int) -> Tensor:
 def case_wish(case: Case, rule: Insert) -> Wish:
     """The wish of a rule that pastes at each context: the yardstick for every way of solving it."""
     with torch.no_grad():
-        site = case.site
-        contexts = contexts_of(site, rule)
-        everywhere = rule.model_copy(update={"paste": "each context"})
-        problem, pastes = problem_of(site, everywhere, contexts)
-        areas = torch.stack([torch.from_numpy(place.area) for place in pastes])
-        return wish_of(site.generator, case.step.facts.name, problem.goal, areas)
+        opened = case.opened(rule.model_copy(update={"paste": "each context"}))
+        generator, areas = case.session.model.generator, opened.placed.pastes.areas
+        return wish_of(generator, case.step.facts.name, opened.stages.goal, areas)
 
 
 def case_pictures(case: Case, delta: Delta | None, rows: Tensor) -> Tensor:

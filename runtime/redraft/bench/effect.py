@@ -17,10 +17,10 @@ from redraft.bench.cases import (
 )
 from redraft.bench.solve import RATES, papers_problem, papers_rule
 from redraft.judge.effect import Effect, Interval, Wish
+from redraft.rivals.projected_adam import ProjectedAdam
+from redraft.runs.rule import solve_rule
 from redraft.runs.session import Progress
-from redraft.runs.solving import contexts_of, solve_rule
 from redraft.solve.delta import Delta
-from redraft.solve.descent import ProjectedAdam
 from redraft_dsl.recipe.model import Insert, Preserve
 
 JUDGED = (200, 999)
@@ -91,9 +91,9 @@ class Yardstick:
 
     def solved(self, variant: Variant) -> Trial:
         """Solve the rule in one way."""
-        found = solve_rule(self.case.site, variant.rule)
+        found = solve_rule(self.case.opened(variant.rule))
         effect = self.effect(found.delta)
-        row = _row(variant.rule.name, variant.method, found.delta.rank, len(found.contexts),
+        row = _row(variant.rule.name, variant.method, found.delta.rank, len(found.placed.contexts),
                    effect, found.solve_seconds)  # fmt: skip
         return Trial(row, found.delta)
 
@@ -140,7 +140,7 @@ def bench_effect(
 def _authors(yardstick: Yardstick, steps: int, tell: Progress | None) -> Iterator[Trial]:
     """Projected Adam on the paper's objective, at the best of several rates for each rank."""
     case = yardstick.case
-    count = len(contexts_of(case.site, case.rule))
+    count = len(case.opened(case.rule).placed.contexts)
     for rank in PAPER_RANKS:
         problem, directions = papers_problem(case, rank)
         ProjectedAdam(2)(problem, directions)  # loads the rest of torch, which is not to be timed

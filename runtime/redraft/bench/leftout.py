@@ -16,9 +16,10 @@ from redraft.errors import RunError
 from redraft.judge.effect import CORRELATION, Effect, PictureScores, draw_goal
 from redraft.judge.leftout import LeftOut, left_out_scores, reached
 from redraft.plans.loading import load, loads
+from redraft.runs.rule import SolvedRule, open_rule, solve_rule
 from redraft.runs.session import Progress
-from redraft.runs.solving import SolvedRule, copied, problem_of, solve_rule
 from redraft.solve import goals
+from redraft.solve.sources import Copy
 from redraft_dsl import print_recipe
 from redraft_dsl.recipe.model import Side
 
@@ -76,7 +77,7 @@ def bench_leftout(trials: Trials, tell: Progress | None = None) -> dict[str, Any
 
 def _pair(path: Path, layer: str, trials: Trials) -> PairRow:
     case = _case_at(path, layer, trials)
-    solved = solve_rule(case.site, case.rule)
+    solved = solve_rule(case.opened(case.rule))
     estimate = _estimate(case, solved)
     left = _left_effect(case, solved, estimate)
     rows = _unseen(case, trials)
@@ -110,8 +111,7 @@ def _left_effect(case: Case, solved: SolvedRule, estimate: LeftOut) -> tuple[flo
     """Share, mean correlation and mean amplitude of the left-out pictures."""
     generator, layer = case.session.model.generator, case.step.facts.name
     with torch.no_grad():
-        areas = torch.stack([torch.from_numpy(place.area) for place in solved.pastes])
-        drawn = draw_goal(generator, layer, solved.goal, areas)
+        drawn = draw_goal(generator, layer, solved.goal, solved.placed.pastes.areas)
         parts = left_out_scores(generator, layer, solved.goal, drawn, estimate.folds)
     scores = PictureScores.joined(parts)
     followed = (scores.correlation > CORRELATION).double()
@@ -126,7 +126,7 @@ def _chosen(path: Path, trials: Trials) -> ChosenRow:
     """Let ``side`` choose at the recipe's own layer, and look at unseen pictures."""
     case = _case_at(path, None, trials)
     rule = case.rule.model_copy(update={"restraint": Side(percent=trials.side)})
-    solved = solve_rule(case.site, rule)
+    solved = solve_rule(case.opened(rule))
     side = unseen_side(case, solved, _unseen(case, trials))
     wanted = trials.side / 100
     return ChosenRow(path.stem, case.step.facts.name, wanted, solved.preserve,
@@ -135,16 +135,18 @@ def _chosen(path: Path, trials: Trials) -> ChosenRow:
 
 def unseen_side(case: Case, solved: SolvedRule, rows: Tensor) -> float:
     """Side effect on pictures of latents (N, latent_size), the goal pasted where contexts lie."""
-    site, generator = case.site, case.session.model.generator
-    weight = solved.delta.added_to(site.form.weight)
+    generator, layer = case.session.model.generator, case.step.facts.name
+    stages = open_rule(case.layer, solved.placed).stages
+    form, source = stages.setup.form, stages.setup.source
+    assert isinstance(source, Copy), "the bench solves inserts"
+    weight = solved.delta.added_to(form.weight)
     with torch.no_grad():
-        problem, _ = problem_of(site, case.rule, solved.contexts)
-        patch = copied(site, case.rule)
-        region = site.value_cover(solved.contexts).mean(0).to(patch.values)
+        problem, patch = stages.problem, source.patch(stages)
+        region = solved.placed.contexts.on_values.mean(0).to(patch.values)
         sides = []
         for part in torch.split(rows, BATCH):
-            inputs = generator.inputs(part, [case.step.facts.name])[case.step.facts.name]
-            goal = goals.paste(site.form, inputs, site.form.weight, patch, [region] * len(part))
+            inputs = generator.inputs(part, [layer])[layer]
+            goal = goals.paste(form, inputs, form.weight, patch, [region] * len(part))
             sides += [reached(problem, goal, weight).side] * len(part)
     return float(np.mean(sides))
 

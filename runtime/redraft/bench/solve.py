@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from redraft.bench.cases import Case, case_effect, case_wish, judged_latents
+from redraft.rivals.projected_adam import ProjectedAdam
+from redraft.runs.rule import solve_rule
 from redraft.runs.session import Progress
-from redraft.runs.solving import context_directions, contexts_of, problem_of, solve_rule
-from redraft.solve.descent import ProjectedAdam
-from redraft.solve.exact import ExactSolver
+from redraft.solve.exact.solver import ExactSolver
 from redraft.solve.problem import Problem, Solution
 from redraft_dsl.recipe.model import ExactSolver as ExactSettings
 from redraft_dsl.recipe.model import Insert, Place, Preserve
@@ -84,7 +84,7 @@ def bench_solve(
             for rate, solution in trials.items()
         }
         best = max(effects, key=lambda rate: effects[rate].share.value)
-        ours = solve_rule(case.site, case.rule.model_copy(update={"rank": rank})).delta
+        ours = solve_rule(case.opened(case.rule.model_copy(update={"rank": rank}))).delta
         effects_ours = case_effect(case, ours, judged, wish)
         for method, effect in (
             (f"projected Adam, rate {best:g}", effects[best]),
@@ -121,12 +121,9 @@ def papers_problem(case: Case, rank: int) -> tuple[Problem, Tensor]:
         The problem, and its directions (rank, C).
 
     """
-    rule = papers_rule(case.rule, rank)
-    site = case.site
-    contexts = contexts_of(site, rule)
-    problem, _ = problem_of(site, rule, contexts)
+    stages = case.opened(papers_rule(case.rule, rank)).stages
     with torch.no_grad():
-        return problem.focused(), context_directions(site, rule, contexts)
+        return stages.problem.focused(), stages.directions
 
 
 def time_solvers(

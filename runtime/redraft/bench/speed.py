@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 
 from redraft.bench.cases import Case, case_batches
 from redraft.bench.stats import peak_mib
+from redraft.memory.search import MATCH_BATCH, ranking
 from redraft.runs.session import Progress
-from redraft.runs.site import MATCH_BATCH, ranking
-from redraft.runs.solving import context_directions, contexts_of, problem_of, solver_of
 from redraft.solve.directions import goal_directions
+from redraft.solve.stages import Stages
 from redraft_dsl.recipe.model import Insert, Match, Place
 
 REPEATS = 3
@@ -113,24 +113,24 @@ def enlarged(rule: Insert, size: Size, among: int) -> Insert:
 
 
 def _solve_row(case: Case, size: Size, among: int) -> SolveRow:
-    site, rule = case.site, enlarged(case.rule, size, among)
+    rule = enlarged(case.rule, size, among)
     with torch.no_grad():
-        contexts = contexts_of(site, rule)
-        problem, pastes = problem_of(site, rule, contexts)
-        solver = solver_of(rule.solver)
+        stages = case.opened(rule).stages
+        problem, inputs = stages.problem, stages.inputs(stages.setup.contexts)
+        setup = replace(stages.setup, enter=lambda _: inputs)
 
         def solve() -> None:
             if rule.directions == "goal":
                 directions = goal_directions(problem, rule.rank)
             else:
-                directions = context_directions(site, rule, contexts)
-            solver(problem, directions)
+                directions = Stages(setup).directions
+            setup.solver(problem, directions)
 
         times = sorted(_timed(case, solve) for _ in range(REPEATS))
     processor = sorted(each[1] for each in times)
     return SolveRow(
         rank=rule.rank,
-        pastes=len(pastes),
+        pastes=len(problem.goal.inputs),
         seconds=times[REPEATS // 2][0],
         seconds_least=times[0][0],
         seconds_processor=processor[REPEATS // 2],
@@ -163,7 +163,7 @@ def _forward(case: Case, count: int) -> None:
 
 
 def _match(case: Case, wanted: Match) -> None:
-    ranking(case.site, wanted)
+    ranking(case.layer, wanted, case.session.marks(wanted.like))
 
 
 def _timed(case: Case, work: Callable[[], object]) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from redraft.bench.architectures import NETWORKS, seeded_generator
 from redraft.bench.cases import Case
 from redraft.memory.moments import BATCH, second_moments
 from redraft.models import latents
-from redraft.models.batches import batch_size
+from redraft.models.batches import batch_size, device_of
 from redraft.models.checkpoint.refusals import known_layer
 from redraft.models.generator import Generator
 from redraft.runs.session import Progress
@@ -75,7 +75,7 @@ class _Passes:
     @property
     def device(self) -> torch.device:
         """Where the generator lies."""
-        return next(self.generator.module.parameters()).device
+        return device_of(self.generator)
 
     def batches(self, count: int) -> Iterator[Tensor]:
         """The first latents of the seed."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
-
-INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,4 +21,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return run(arguments)
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return 128 + signal.SIGINT

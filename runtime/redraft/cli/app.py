@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from redraft import __version__
 from redraft.cli import commands
 from redraft.cli.failure import report
 from redraft.cli.screen import COLOR_KEY, Screen
@@ -110,12 +111,12 @@ class Program(click.Group):
                     formatter.write(f"  {examples[name]:<{width}}  {short}\n")
 
 
-def command(*, example: str, **kwargs: Any) -> Callable[[Callable[..., Any]], Command]:
+def make_command(*, example: str, **kwargs: Any) -> Callable[[Callable[..., Any]], Command]:
     """Make a function a command; its docstring is the help."""
     return click.command(cls=Command, example=f"{PROGRAM} {example}", **kwargs)
 
 
-def family(*, example: str, **kwargs: Any) -> Callable[[Callable[..., Any]], Family]:
+def make_family(*, example: str, **kwargs: Any) -> Callable[[Callable[..., Any]], Family]:
     """Make a function a command with commands of its own, added with ``add_command``."""
     return click.group(cls=Family, example=f"{PROGRAM} {example}", **kwargs)
 
@@ -201,8 +202,6 @@ def _sections() -> Iterator[tuple[str, Sequence[str]]]:
 
 def _print_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
-        from redraft import __version__
-
         Screen("never").say(f"{PROGRAM} {__version__}")
         context.exit()
 

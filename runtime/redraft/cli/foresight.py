@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from redraft.memory.match import Found
-from redraft.memory.places import ResolvedPlace
+from redraft.memory.layer import Layer
+from redraft.memory.marked import Picture, marked_pictures
+from redraft.memory.match import Candidate
+from redraft.memory.places import Marks, ResolvedPlace, moved
+from redraft.memory.search import best_of, ranking
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep
-from redraft.runs.session import Session, collect, site_of
-from redraft.runs.site import Site, find_places, ranking
-from redraft_dsl.recipe.model import Insert, Match, Place, Rule
-
-Picture = tuple[str, int]
+from redraft.runs.session import Session, collect, layer_of
+from redraft_dsl.recipe.model import Match, Rule
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,6 @@ def disturbed(plan: Plan, step: RuleStep) -> bool:
     return any(layers.index(each.facts) < layers.index(step.facts) for each in earlier)
 
 
-def has_match(step: RuleStep) -> bool:
-    """Whether the rule searches for contexts."""
-    return any(isinstance(context, Match) for context in step.rule.context)
-
-
 def needed_before(plan: Plan, step: RuleStep) -> Plan:
     """The plan cut down to what must be done before the keys of a rule can be searched.
 
@@ -72,49 +67,42 @@ def needed_before(plan: Plan, step: RuleStep) -> Plan:
     return replace(plan, steps=before)
 
 
-def undisturbed_sites(session: Session) -> dict[str, Site]:
-    """The sites of the rules whose matches can be found on the base itself, by rule.
+def undisturbed_layers(session: Session) -> dict[str, Layer]:
+    """The layers of the rules whose matches can be found on the base itself, by rule.
 
     Collects the statistics that they need.
     """
     plan = session.plan
-    steps = [step for step in plan.rules if has_match(step) and not disturbed(plan, step)]
+    steps = [step for step in plan.rules if step.matches and not disturbed(plan, step)]
     layers = {step.facts.name for step in steps}
     for each in plan.statistics:
         if each.layer in layers and not each.fields["edits"]:
             collect(session, each)
-    return {step.rule.name: site_of(session, step) for step in steps}
+    return {step.rule.name: layer_of(session, step) for step in steps}
 
 
-def matched(site: Site, rule: Rule) -> tuple[Matched, ...]:
+def matched(layer: Layer, rule: Rule, marks: Marks) -> tuple[Matched, ...]:
     """Every match of a rule resolved, in the recipe's order, just as the run will do it.
 
     Raises:
         PlanError: a match finds nothing.
 
     """
-    used = pictures_of(rule)
+    used = frozenset(marked_pictures(rule))
     resolved = []
     for context in rule.context:
         if isinstance(context, Match):
-            one = resolve_match(site, context, used)
+            one = resolve_match(layer, context, marks, used)
             used = used | {(place.latents, place.index) for place in one.places}
             resolved.append(one)
     return tuple(resolved)
 
 
-def pictures_of(rule: Rule) -> frozenset[Picture]:
-    """The pictures that a rule marks as context or copies from; a match does not find them."""
-    marked = [context for context in rule.context if isinstance(context, Place)]
-    if isinstance(rule, Insert):
-        marked.append(rule.copy_from)
-    return frozenset((place.latents, place.index) for place in marked)
-
-
-def resolve_match(site: Site, wanted: Match, used: frozenset[Picture]) -> Matched:
+def resolve_match(layer: Layer, wanted: Match, marks: Marks, used: frozenset[Picture]) -> Matched:
     """One match: the places that it finds, and how many images it leaves out."""
-    places = tuple(find_places(site, wanted, set(used)))
-    ranked = ranking(site, wanted)
+    example = marks(wanted.like)
+    ranked = ranking(layer, wanted, example)
+    places = tuple(moved(example, place) for place in best_of(layer, wanted, ranked, set(used)))
     clear = [found for found in ranked if found.clear]
     taken = _among(clear, wanted.like.latents, used)
     return Matched(
@@ -126,5 +114,5 @@ def resolve_match(site: Site, wanted: Match, used: frozenset[Picture]) -> Matche
     )
 
 
-def _among(found: Sequence[Found], latents: str, used: frozenset[Picture]) -> int:
+def _among(found: Sequence[Candidate], latents: str, used: frozenset[Picture]) -> int:
     return sum((latents, each.index) in used for each in found)

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from redraft.errors import ArtifactError
+from redraft.plans.run_files import RECIPE
 from redraft.plans.shipped import locate_recipe
-from redraft.share.pack import RECIPE, is_pack
+from redraft.share.pack import is_pack
+from redraft.share.pack.reading import recipe_in
 
 
 def recipe_file(name: str) -> Path:
@@ -20,8 +22,6 @@ def recipe_file(name: str) -> Path:
     path = locate_recipe(name)
     if not is_pack(name):
         return path
-    from redraft.share.pack.reading import recipe_in
-
     return recipe_in(path)
 
 

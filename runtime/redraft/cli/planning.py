@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from redraft.cli.screen import Reporter
+from redraft.models.device import device_name
+from redraft.plans.loading import load
+from redraft.plans.obeying import plan_obeying
+from redraft.plans.planner import Plan, make_plan
 from redraft.plans.shipped import locate_recipe
 from redraft.share.pack import is_pack
-
-if TYPE_CHECKING:
-    from redraft.cli.screen import Reporter
-    from redraft.plans.planner import Plan
-    from redraft_dsl.check.parameters import Given
+from redraft.share.pack.reading import recipe_in
+from redraft_dsl.check.parameters import Given
 
 
 def plan_file(
@@ -34,21 +35,14 @@ def plan_file(
         RedraftError: the recipe has errors, its model cannot be had, or its lock differs.
 
     """
-    from redraft.models.open import choose_device
-    from redraft.plans.loading import load
-    from redraft.plans.planner import make_plan
-    from redraft.runs.locking import plan_obeying
-
     path, home = locate_recipe(name), None
     if is_pack(name):
-        from redraft.share.pack.reading import recipe_in
-
         path, home = recipe_in(path), path.parent
     plan = planner or (plan_obeying if lock else make_plan)
     made = plan(
         load(path, given),
         path.parent,
-        device=choose_device(device).type,
+        device=device_name(device),
         progress=reporter.download,
         home=home,
     )

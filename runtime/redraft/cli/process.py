@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -12,10 +13,11 @@ from pathlib import Path
 
 import click
 
-from redraft.cli import INTERRUPTED
 from redraft.cli.app import COMPLETE_VARIABLE, PROGRAM, app
-from redraft.cli.failure import debugging, failure_of, shown
+from redraft.cli.failure import debugging
 from redraft.cli.screen import Screen
+from redraft.explain.failure import failure_of
+from redraft.explain.terminal import error_text
 
 USAGE = 2
 BROKEN_PIPE = 141
@@ -40,7 +42,7 @@ def run(arguments: Sequence[str] | None) -> int:
         _silence(sys.stdout)
         if status == 0:
             told = failure_of(error)
-            _tell(shown(told.code, told.message, told.help, Screen("auto").error_color))
+            _tell(error_text(told.code, told.message, told.help, Screen("auto").error_color))
         return status or 1
     return status
 
@@ -57,7 +59,7 @@ def _invoke(arguments: list[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.Abort:
-        return INTERRUPTED
+        return 128 + signal.SIGINT
     except click.ClickException as error:
         _tell(_usage(error))
         return USAGE
@@ -69,7 +71,7 @@ def _usage(error: click.ClickException) -> str:
     message = message[:1].lower() + message[1:]
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context else PROGRAM
-    return shown("", message, f"see `{path} --help`", Screen("auto").error_color)
+    return error_text("", message, f"see `{path} --help`", Screen("auto").error_color)
 
 
 def _settle_streams() -> None:

@@ -1,4 +1,4 @@
-"""Image numbers as a user writes them: ``0..23``, ``3,7,10`` or both together."""
+"""Numbers as a user writes them: images as ``0..23``, ``3,7,10`` or both together, and ranks."""
 
 from __future__ import annotations
 
@@ -49,6 +49,21 @@ def parse_range(
     if ends is None:
         raise click.BadParameter(f"`{value}` is not a range of images; write 0..199")
     return ends
+
+
+def parse_ranks(_context: click.Context, _option: click.Parameter, value: str) -> tuple[int, ...]:
+    """Ranks as in ``1,4,8``.
+
+    Raises:
+        click.BadParameter: it is no such list.
+
+    """
+    if not re.fullmatch(r"[0-9]{1,7}(,[0-9]{1,7})*", value):
+        raise click.BadParameter(f"`{value}` is not a list of ranks such as 1,4,8")
+    ranks = tuple(map(int, value.split(",")))
+    if min(ranks) < 1:
+        raise click.BadParameter("a rank is 1 or more")
+    return ranks
 
 
 def _ends(text: str) -> tuple[int, int] | None:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from redraft.errors import ArtifactError
+from redraft.plans.run_files import EDIT, RECORD
 from redraft.plans.shipped import SUFFIX
 
 STANDARD_INPUT = "-"
-RUN_MARKS = ("run.json", "edit.safetensors")
+RUN_MARKS = (RECORD, EDIT)
 """Files that tell a run folder; the recipe in it belongs to the run and is left alone."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from redraft.explain.terminal import paint
 from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
@@ -21,20 +23,6 @@ if TYPE_CHECKING:
 COLOR_KEY = "redraft.color"
 PLAIN_WIDTH = 160
 """Columns of a table that does not go to a terminal: wide, for nobody scrolls sideways in a log."""
-_RESET = "\x1b[0m"
-_STYLES = {
-    "strong": "\x1b[1m",
-    "faint": "\x1b[2m",
-    "error": "\x1b[1;31m",
-    "warning": "\x1b[1;33m",
-    "good": "\x1b[1;32m",
-    "gutter": "\x1b[1;34m",
-}
-
-
-def paint(style: str, text: str, color: bool) -> str:
-    """``text`` in a style of the list above, or as it is."""
-    return f"{_STYLES[style]}{text}{_RESET}" if color and text else text
 
 
 @dataclass(frozen=True)
@@ -79,6 +67,15 @@ class Screen:
     def say(self, text: str) -> None:
         """Print a result, with a line end."""
         sys.stdout.write(text + "\n")
+
+    def json(self, found: object) -> None:
+        """Print plain data as JSON; characters that standard output cannot take are escaped."""
+        plain = not (sys.stdout.encoding or "").lower().startswith("utf")
+        self.say(json.dumps(found, indent=1, ensure_ascii=plain))
+
+    def file(self, what: str, path: object, note: str = "") -> None:
+        """Print what was done with a file, as in ``written: NAME (2 masks)``."""
+        self.say(f"{what}: {visible(str(path))}" + (f" ({note})" if note else ""))
 
     def remark(self, text: str) -> None:
         """Print something that is not the result to standard error."""

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,9 @@ import platformdirs
 
 from redraft.disk.digest import tensors_digest
 from redraft.disk.files import remove_stale, write_bytes
-from redraft.errors import ArtifactError, ModelError
-from redraft.models.checkpoint.header import safetensors_layout, safetensors_metadata
+from redraft.disk.safetensors_head import Head, read_head
+from redraft.errors import ArtifactError
+from redraft.explain.words import reason_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,17 +84,17 @@ class Cache:
         if not path.exists():
             return Miss(path, self._reason(kind, fields, words or {}))
         try:
-            stored, shapes = _read_head(path)
-        except (ModelError, OSError, ValueError, KeyError):
+            head = _head(path)
+            if head.metadata["fields"] != _canonical(fields):
+                return Miss(path, "the cached entry was made for something else")
+        except (OSError, ValueError, KeyError):
             return Miss(path, "the cached entry is damaged")
-        if stored != _canonical(fields):
-            return Miss(path, "the cached entry was made for something else")
-        return Hit(path, shapes)
+        return Hit(path, {name: slot.shape for name, slot in head.tensors.items()})
 
     def read(
         self, kind: str, fields: Mapping[str, Any], words: Mapping[str, str] | None = None
     ) -> dict[str, Tensor] | Miss:
-        """The tensors of the entry, checked against the digest kept with them, or why not.
+        """The tensors of the entry, checked against the digest stored with them, or why not.
 
         A damaged entry counts as a miss; the next ``put`` replaces it.
         """
@@ -104,7 +106,7 @@ class Cache:
         try:
             data = found.path.read_bytes()
             tensors: dict[str, Tensor] = safetensors.torch.load(data)
-            digest = _metadata(found.path)["digest"]
+            digest = _head(found.path).metadata["digest"]
         except Exception:
             # Whatever the damage is, the remedy is the same: compute it again.
             return Miss(found.path, "the cached entry is damaged")
@@ -139,6 +141,20 @@ class Cache:
         write_bytes(path, safetensors.torch.save(copies, metadata))
         return path
 
+    def entries(self, kind: str) -> Iterator[dict[str, Any]]:
+        """The fields of the cached entries of one kind, newest first; damaged ones are left out."""
+        with contextlib.suppress(OSError):
+            files = sorted(
+                self._folder(kind).glob("*.safetensors"),
+                key=lambda path: path.stat().st_mtime_ns,
+                reverse=True,
+            )
+            for path in files:
+                with contextlib.suppress(OSError, ValueError, KeyError):
+                    fields = json.loads(_head(path).metadata["fields"])
+                    if isinstance(fields, dict):
+                        yield fields
+
     def _folder(self, kind: str) -> Path:
         if not _KIND.fullmatch(kind):
             raise ValueError(f"a kind is a lower-case word, not {kind!r}")
@@ -148,7 +164,7 @@ class Cache:
         wanted = json.loads(_canonical(fields))
         nearest: list[str] | None = None
         other: dict[str, Any] = {}
-        for entry in self._entries(kind):
+        for entry in islice(self.entries(kind), _MOST_COMPARED):
             differing = _differing(wanted, entry)
             shared = len(wanted.keys() | entry.keys()) - len(differing)
             if shared and (nearest is None or len(differing) < len(nearest)):
@@ -156,20 +172,6 @@ class Cache:
         if nearest is None:
             return "no entry"
         return "; ".join(_difference(name, wanted, other, words) for name in nearest[:3])
-
-    def _entries(self, kind: str) -> Iterator[dict[str, Any]]:
-        """The fields of the cached entries of one kind, newest first, damaged ones left out."""
-        with contextlib.suppress(OSError):
-            files = sorted(
-                self._folder(kind).glob("*.safetensors"),
-                key=lambda path: path.stat().st_mtime_ns,
-                reverse=True,
-            )
-            for path in files[:_MOST_COMPARED]:
-                with contextlib.suppress(ModelError, OSError, ValueError, KeyError):
-                    fields = json.loads(_read_head(path)[0])
-                    if isinstance(fields, dict):
-                        yield fields
 
 
 def address(kind: str, fields: Mapping[str, Any]) -> str:
@@ -190,7 +192,7 @@ def cannot_make(folder: Path, error: OSError) -> ArtifactError:
     """The error for a folder of the cache that cannot be made or written to."""
     return ArtifactError(
         "RD640",
-        f"the cache folder {folder} cannot be used: {error.strerror or error}",
+        f"the cache folder {folder} cannot be used: {reason_of(error)}",
         "set REDRAFT_CACHE to a folder that you can write to",
     )
 
@@ -200,17 +202,9 @@ def _canonical(fields: Mapping[str, Any]) -> str:
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _metadata(path: Path) -> dict[str, str]:
+def _head(path: Path) -> Head:
     with path.open("rb") as file:
-        return safetensors_metadata(path, file, path.stat().st_size)
-
-
-def _read_head(path: Path) -> tuple[str, dict[str, tuple[int, ...]]]:
-    """The fields of an entry as canonical JSON and the shapes of its tensors."""
-    fields = _metadata(path)["fields"]
-    with path.open("rb") as file:
-        layout = safetensors_layout(path, file, path.stat().st_size)
-    return fields, {name: entry.shape for name, entry in layout.items()}
+        return read_head(file, path.stat().st_size)
 
 
 def _differing(wanted: Mapping[str, Any], entry: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from redraft.errors import ArtifactError
+from redraft.explain.words import reason_of
 
 TEMPORARY_PREFIX = ".redraft-"
 TEMPORARY_SUFFIX = ".tmp"
@@ -152,9 +153,8 @@ def _write_error(path: Path, error: OSError) -> ArtifactError:
             f"cannot write {path}: the disk is full or a size limit is reached",
             "free some space or choose another disk; nothing was left half-written",
         )
-    reason = error.strerror or str(error)
     return ArtifactError(
-        "RD635", f"cannot write {path}: {reason}", "try another file name or folder"
+        "RD635", f"cannot write {path}: {reason_of(error)}", "try another file name or folder"
     )
 
 
@@ -167,5 +167,4 @@ def _read_error(path: Path, error: OSError) -> ArtifactError:
         return ArtifactError(
             "RD636", f"cannot read {path}: permission denied", "change the file's permissions"
         )
-    reason = error.strerror or str(error)
-    return ArtifactError("RD636", f"cannot read {path}: {reason}", "check the disk")
+    return ArtifactError("RD636", f"cannot read {path}: {reason_of(error)}", "check the disk")

@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from redraft.disk.address import HttpFile
 from redraft.disk.cache import cannot_make
 from redraft.disk.files import TEMPORARY_PREFIX, atomic_path, sha256_file
 from redraft.errors import ModelError
-from redraft.models.listed.entry import HttpFile
 
 Counted = Callable[[int, int | None], None]
 """Called with (bytes done, bytes in all, if that is known)."""

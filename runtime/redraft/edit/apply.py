@@ -15,10 +15,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from redraft.disk import files
+from redraft.disk.digest import tensors_digest
 from redraft.edit.artifact import Edit
 from redraft.errors import ArtifactError
-from redraft.models.checkpoint.weights import State, load_state, tensors_digest, write_state
-from redraft.models.open import Base
+from redraft.models.checkpoint.weights import State, load_state, write_state
+from redraft.models.locate import Base
 
 UNDO_FORMAT = "redraft-undo-1"
 

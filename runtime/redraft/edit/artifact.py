@@ -204,18 +204,6 @@ class Edit:
         finally:
             handle.revert()
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from redraft.notebook.html import edit_html
-
-        return edit_html(self)
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        """The same, and a few lines for where HTML cannot be shown."""
-        from redraft.notebook.html import edit_bundle
-
-        return edit_bundle(self)
-
     def _check_base(self, name: str, weight: Tensor, rule: RuleFacts) -> None:
         digest = weight_digest(weight)
         same = [each for each in self.chosen_from or self.facts.rules if each.layer == rule.layer]

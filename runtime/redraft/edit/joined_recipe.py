@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from redraft.edit.artifact import Edit
-from redraft.plans.loading import loads
-from redraft.runs.runner import mask_files
+from redraft.memory.marked import masks
+from redraft.models.listed.catalog import known_models
+from redraft_dsl import Checked, loads
 from redraft_dsl.recipe.as_tree import print_recipe
 from redraft_dsl.recipe.model import Recipe
 from redraft_dsl.report.terminal import visible
@@ -24,6 +25,12 @@ class Part:
 
     source: str
     edit: Edit
+
+    def checked(self) -> Checked:
+        """The recipe that the edit holds; its paths start in the edit's folder."""
+        source = Path(self.source)
+        folder = source if source.is_dir() else source.parent
+        return loads(self.edit.recipe_text, known_models(), folder=folder)
 
 
 def join_recipes(
@@ -65,11 +72,10 @@ def join_recipes(
 
 def recipe_in(part: Part) -> tuple[Recipe | None, str | None]:
     """The recipe that an edit holds, or why it does not stand for itself."""
-    folder = Path(part.source)
-    recipe = loads(part.edit.recipe_text, folder if folder.is_dir() else folder.parent).recipe
+    recipe = part.checked().recipe
     if recipe is None:
         return None, f"the recipe in {part.source} cannot be read by itself"
-    if mask_files(recipe):
+    if masks(recipe):
         return None, f"the recipe in {part.source} needs mask files, which an edit does not hold"
     if recipe.name != part.edit.facts.recipe:
         return None, f"the recipe in {part.source} has another name than the edit gives it"

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -29,8 +28,6 @@ from torch.nn import functional
 
 from redraft.models.batches import at_once, batch_size, draw_values
 from redraft.models.generator import Generator, LayerInputs
-from redraft.runs.memo import Common
-from redraft.runs.processes import ALONE, Ranks
 from redraft.solve.delta import Delta
 from redraft.solve.goals import Goal
 
@@ -235,42 +232,8 @@ def _intervals(table: NDArray[np.float64], seed: int) -> tuple[Interval, ...]:
     )
 
 
-def measure(
-    generator: Generator,
-    layer: str,
-    delta: Delta,
-    latents: Tensor,
-    wish: Wish,
-    *,
-    own_goal: Callable[[LayerInputs], Tensor] | None = None,
-    seed: int = 0,
-    common: Common | None = None,
-    ranks: Ranks = ALONE,
-) -> Effect:
-    """The effect of one change on pictures of ``latents`` (N, latent_size).
-
-    Everything before the layer is run once for both sides; the generator is left as it is.
-    ``own_goal`` gives the values that a removal wants for any pictures. ``common`` keeps what the
-    pictures are without the change. ``ranks`` are the processes to deal the batches of pictures
-    out to; all of them get the effect, and it is the same to the bit however many they are.
-    """
-    form, common = generator.form(layer), common or Common.nothing()
-    weight = delta.added_to(form.weight)
-
-    def scores(batch: tuple[int, Tensor]) -> PictureScores:
-        number, rows = batch
-        shown = common.once("judged", number, partial(_unchanged, generator, layer, rows, own_goal))
-        values = form.activate(form.response(shown.inputs, weight))
-        after = generator.pictures(layer, values, shown.inputs)
-        return score_pictures(shown.before, after, wish, shown.wanted)
-
-    batches = torch.split(latents, batch_size(generator.facts))
-    parts = list(ranks.in_order(enumerate(batches), scores))
-    return summarise(ranks.from_first(lambda: PictureScores.joined(parts)), seed)
-
-
 @dataclass(frozen=True)
-class _Unchanged:
+class Unchanged:
     """Pictures (N, 3, H, W) without a change, what enters the layer, and what a removal wants."""
 
     inputs: LayerInputs
@@ -278,17 +241,61 @@ class _Unchanged:
     wanted: Tensor | None
 
 
-def _unchanged(
+def measure(
+    generator: Generator,
+    layer: str,
+    delta: Delta,
+    latents: Tensor,
+    wish: Wish,
+    seed: int = 0,
+) -> Effect:
+    """The effect of one change on pictures of ``latents`` (N, latent_size).
+
+    Everything before the layer is run once for both sides; the generator is left as it is.
+    """
+    weight = delta.added_to(generator.form(layer).weight)
+    parts = [
+        score_change(generator, layer, weight, draw_unchanged(generator, layer, rows), wish)
+        for rows in judged_batches(generator, latents)
+    ]
+    return summarise(PictureScores.joined(parts), seed)
+
+
+def judged_batches(generator: Generator, latents: Tensor) -> tuple[Tensor, ...]:
+    """Latents (N, latent_size) in the batches that they are judged in."""
+    return torch.split(latents, batch_size(generator.facts))
+
+
+def draw_unchanged(
     generator: Generator,
     layer: str,
     latents: Tensor,
-    own_goal: Callable[[LayerInputs], Tensor] | None,
-) -> _Unchanged:
+    own_goal: Callable[[LayerInputs], Tensor] | None = None,
+) -> Unchanged:
+    """What the pictures of a batch are without a change.
+
+    Args:
+        generator: the network before the rule.
+        layer: the rule's layer.
+        latents: (N, latent_size).
+        own_goal: gives the values that a removal wants for any pictures.
+
+    """
     form, inputs = generator.form(layer), generator.inputs(latents, [layer])[layer]
     values = form.activate(form.response(inputs, form.weight))
     before = generator.pictures(layer, values, inputs)
     wanted = None if own_goal is None else generator.pictures(layer, own_goal(inputs), inputs)
-    return _Unchanged(inputs, before, wanted)
+    return Unchanged(inputs, before, wanted)
+
+
+def score_change(
+    generator: Generator, layer: str, weight: Tensor, unchanged: Unchanged, wish: Wish
+) -> PictureScores:
+    """The scores of a batch of pictures, with another weight (O, C, kh, kw) of the layer."""
+    form = generator.form(layer)
+    values = form.activate(form.response(unchanged.inputs, weight))
+    after = generator.pictures(layer, values, unchanged.inputs)
+    return score_pictures(unchanged.before, after, wish, unchanged.wanted)
 
 
 def _centred(changes: Tensor, inside: Tensor) -> Tensor:

@@ -18,8 +18,8 @@ from redraft.models.generator import Generator
 from redraft.solve.goals import Goal
 from redraft.solve.problem import Problem, Solution, edited_weight
 
-FoldSolver = Callable[[Problem, tuple[int, ...]], Solution]
-"""Directions and coefficients for a part of a problem, given with the rows it consists of."""
+FoldSolver = Callable[[tuple[int, ...]], Solution]
+"""Directions and coefficients for some of the pictures of a problem."""
 FOLDS = 3
 LEAST = 3
 """Fewer pictures than this cannot be split."""
@@ -69,17 +69,14 @@ class LeftOut:
         )
 
 
-def left_out(
-    problem: Problem, keep: float, solve: FoldSolver, folds: int = FOLDS
-) -> LeftOut | None:
+def left_out(problem: Problem, solve: FoldSolver, folds: int = FOLDS) -> LeftOut | None:
     """Solve without each fold of the pictures, and measure on that fold.
 
     Pictures are dealt to folds in turn, so the result does not depend on chance.
 
     Args:
         problem: the rule on all its pictures.
-        keep: as in the recipe, to weigh the pictures of a fold.
-        solve: solves a part of the problem; is told which rows it has.
+        solve: solves the rule on the pictures that are not left out.
         folds: how many parts.
 
     Returns:
@@ -94,7 +91,7 @@ def left_out(
     for fold in range(folds):
         held = list(range(fold, count, folds))
         rest = [row for row in range(count) if row % folds != fold]
-        solution = solve(problem.select(rest, keep), tuple(rest))
+        solution = solve(tuple(rest))
         weight = edited_weight(problem.weight, solution.coefficients, solution.directions)
         found = reached(problem, problem.goal.select(held), weight)
         per_picture[held] = found.per_picture.cpu()

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from redraft.errors import RunError
-from redraft.memory.moments import inverse_root, key_rows
+from redraft.memory.moments import Whitening, key_rows
 from redraft.models.batches import at_once
 from redraft.models.generator import LayerInputs
 
@@ -99,7 +99,7 @@ def mix_moments(everywhere: Tensor, elsewhere: Tensor, contrast: float) -> Tenso
     return (1 - contrast) * everywhere + contrast * elsewhere
 
 
-def whitened_directions(keys: ContextKeys, moment: Tensor, rank: int) -> Tensor:
+def whitened_directions(keys: ContextKeys, whitening: Whitening, rank: int) -> Tensor:
     """The authors' ``zca``: leading directions of the whitened keys, mapped back.
 
     ``C^-1/2 k`` weighted by coverage; its top right singular vectors; times ``C^-1/2``; made
@@ -110,24 +110,24 @@ def whitened_directions(keys: ContextKeys, moment: Tensor, rank: int) -> Tensor:
         (rank, C) float64, orthonormal rows.
 
     """
-    whiten = inverse_root(moment)
+    whiten = whitening.inverse_root
     rows = (keys.rows @ whiten) * keys.weights[:, None]
     directions = _leading(rows, rank) @ whiten
-    return _agree(_orthonormal(directions), rows.sum(0))
+    return _agree(orthonormal(directions), rows.sum(0))
 
 
-def svd_directions(keys: ContextKeys, moment: Tensor, rank: int) -> Tensor:
+def svd_directions(keys: ContextKeys, whitening: Whitening, rank: int) -> Tensor:
     """The authors' ``svd``: leading directions of ``C^-1 k``, keys weighted by coverage."""
-    rows = _inverted(keys, moment)
-    directions = _orthonormal(_leading(rows, rank))
+    rows = _inverted(keys, whitening)
+    directions = orthonormal(_leading(rows, rank))
     mean = rows.mean(0)
     sign = torch.where(directions[:1] @ mean < 0, -1.0, 1.0)
     return torch.cat([directions[:1] * sign[:, None], directions[1:]])
 
 
-def mean_direction(keys: ContextKeys, moment: Tensor) -> Tensor:
+def mean_direction(keys: ContextKeys, whitening: Whitening) -> Tensor:
     """The authors' ``mean``: the mean of ``C^-1 k``, normalised. (1, C) float64."""
-    return functional.normalize(_inverted(keys, moment).mean(0, keepdim=True), dim=1)
+    return functional.normalize(_inverted(keys, whitening).mean(0, keepdim=True), dim=1)
 
 
 def unit_directions(keys: ContextKeys, population: Tensor, rank: int) -> Tensor:
@@ -165,8 +165,8 @@ def unusual_units(keys: ContextKeys, moment: Tensor, count: int) -> Tensor:
     return scores.sort(descending=True, stable=True).indices[:count]
 
 
-def _inverted(keys: ContextKeys, moment: Tensor) -> Tensor:
-    whiten = inverse_root(moment)
+def _inverted(keys: ContextKeys, whitening: Whitening) -> Tensor:
+    whiten = whitening.inverse_root
     return (keys.rows * keys.weights[:, None]) @ whiten @ whiten
 
 
@@ -182,9 +182,10 @@ def _leading(rows: Tensor, rank: int) -> Tensor:
     return right[:rank]
 
 
-def _orthonormal(directions: Tensor) -> Tensor:
-    orthonormal: Tensor = torch.linalg.qr(directions.T)[0]
-    return orthonormal.T.contiguous()
+def orthonormal(directions: Tensor) -> Tensor:
+    """Orthonormal rows (S, C) with the span of rows (S, C)."""
+    found: Tensor = torch.linalg.qr(directions.T)[0]
+    return found.T.contiguous()
 
 
 def _agree(directions: Tensor, mean: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class Found:
+class Candidate:
     """The best place of one picture.
 
     Attributes:
@@ -78,52 +78,52 @@ def build_filter(inputs: LayerInputs, coverage: Tensor, inverse: Tensor) -> Filt
     return Filter(patch, (top, left), max(reach, 1e-12))
 
 
-def score_map(keys: Tensor, wanted: Filter) -> Tensor:
+def score_map(keys: Tensor, pattern: Filter) -> Tensor:
     """(N, h - ph + 1, w - pw + 1) scores of every placement of the filter's first cell.
 
     Args:
         keys: (N, C, h, w).
-        wanted: what to look for. 1 is as far above the picture's mean as the marked place.
+        pattern: what to look for. 1 is as far above the picture's mean as the marked place.
 
     """
-    scores = _scores(keys, wanted.patch)
+    scores = _scores(keys, pattern.patch)
     mean = scores.mean((1, 2), keepdim=True)
-    return (scores - mean) / wanted.reach
+    return (scores - mean) / pattern.reach
 
 
-def score_at(scores: Tensor, wanted: Filter, shift: tuple[int, int]) -> float | None:
+def score_at(scores: Tensor, pattern: Filter, shift: tuple[int, int]) -> float | None:
     """The score of one placement on one picture's (h, w) map; None outside of it.
 
     Args:
         scores: as from :func:`score_map`, of one picture.
-        wanted: what was looked for.
+        pattern: what was looked for.
         shift: (dy, dx) key positions from where the marked region lies.
 
     """
-    y, x = wanted.anchor[0] + shift[0], wanted.anchor[1] + shift[1]
+    y, x = pattern.anchor[0] + shift[0], pattern.anchor[1] + shift[1]
     inside = 0 <= y < scores.shape[0] and 0 <= x < scores.shape[1]
     return float(scores[y, x]) if inside else None
 
 
 def best_places(
-    batches: Iterable[tuple[Sequence[int], Tensor]], wanted: Filter, spread: float = CLEAR_MARGIN
-) -> list[Found]:
+    batches: Iterable[tuple[Sequence[int], Tensor]], pattern: Filter, spread: float = CLEAR_MARGIN
+) -> list[Candidate]:
     """The best place of every picture, best first.
 
     Args:
         batches: picture numbers and their keys (n, C, h, w).
-        wanted: what to look for.
+        pattern: what to look for.
         spread: least score of a clear place.
 
     """
     found = []
     for indices, keys in batches:
-        scores = score_map(keys, wanted)
+        scores = score_map(keys, pattern)
         width = scores.shape[2]
         best, flat = scores.flatten(1).max(1)
         for index, score, place in zip(indices, best.tolist(), flat.tolist(), strict=True):
-            shift = (place // width - wanted.anchor[0], place % width - wanted.anchor[1])
-            found.append(Found(index, shift, score, score >= spread))
+            shift = (place // width - pattern.anchor[0], place % width - pattern.anchor[1])
+            found.append(Candidate(index, shift, score, score >= spread))
     return sorted(found, key=lambda place: (-place.score, place.index))
 
 

@@ -1,24 +1,22 @@
-"""Places of a recipe as numbers: which latent, and how much of each pixel the region covers."""
+"""Places of a recipe as numbers: which picture, and how much of each pixel the region covers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from redraft.errors import PlanError
-from redraft.models import latents
-from redraft.models.batches import inputs_of_all
-from redraft.models.generator import Generator, LayerInputs
+from redraft.memory.marked import Picture, masks_of
 from redraft_dsl.facts import ModelFacts
 from redraft_dsl.geometry.masks import MaskError, MaskFile, read_mask
 from redraft_dsl.geometry.regions import coverage, resample
-from redraft_dsl.recipe.model import Combination, Mask, Place, Recipe, Region
+from redraft_dsl.recipe.model import Mask, Place
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,6 @@ class ResolvedPlace:
         area: (H, W) float64 coverage of each pixel of the model's image.
         score: how well it matched, for a place that was found; None for one that was marked.
         mask: the file, where the region is a mask that goes to a grid in one step.
-        shift: (dy, dx) pixels by which a found region is moved; None for a marked one.
 
     """
 
@@ -40,7 +37,17 @@ class ResolvedPlace:
     area: NDArray[np.float64]
     score: float | None = None
     mask: MaskFile | None = None
-    shift: tuple[int, int] | None = None
+
+    @property
+    def picture(self) -> Picture:
+        """The image alone."""
+        return self.latents, self.index
+
+    @cached_property
+    def content(self) -> Hashable:
+        """What the place says of a picture and a region: equal only where both are the same."""
+        area = hashlib.blake2b(np.ascontiguousarray(self.area).tobytes()).hexdigest()
+        return *self.picture, area, None if self.mask is None else self.mask.sha256
 
     def on_grid(self, size: tuple[int, int]) -> NDArray[np.float64]:
         """(h, w) coverage of each cell of a layer's grid, as by ``regions.on_grid``."""
@@ -50,6 +57,49 @@ class ResolvedPlace:
         """(x0, y0, x1, y1) half-open bounding box of the region in pixels."""
         ys, xs = np.nonzero(self.area.any(1))[0], np.nonzero(self.area.any(0))[0]
         return int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1
+
+
+@dataclass(frozen=True)
+class MatchedPlace:
+    """A place that a match found: a picture, and where the marked region lies in it.
+
+    Attributes:
+        latents: name of the latents block.
+        index: number of the image there.
+        shift: (dy, dx) pixels by which the marked region is moved.
+        score: how well it matched; None where that was not measured.
+
+    """
+
+    latents: str
+    index: int
+    shift: tuple[int, int]
+    score: float | None = None
+
+
+Matches = tuple[tuple[MatchedPlace, ...], ...]
+"""What each match of a rule found, best first."""
+
+
+class Marks:
+    """The marked places of a recipe as numbers, each resolved once.
+
+    Args:
+        facts: of the model.
+        folder: where the recipe's mask files lie.
+
+    """
+
+    def __init__(self, facts: ModelFacts, folder: Path) -> None:
+        self._facts = facts
+        self._folder = folder
+        self._resolved: dict[Place, ResolvedPlace] = {}
+
+    def __call__(self, place: Place) -> ResolvedPlace:
+        """A marked place; raises as :func:`resolve`."""
+        if place not in self._resolved:
+            self._resolved[place] = resolve(place, self._facts, self._folder)
+        return self._resolved[place]
 
 
 def resolve(place: Place, facts: ModelFacts, folder: Path) -> ResolvedPlace:
@@ -80,13 +130,6 @@ def resolve(place: Place, facts: ModelFacts, folder: Path) -> ResolvedPlace:
     return ResolvedPlace(place.latents, place.index, area, mask=direct)
 
 
-def masks_of(region: Region) -> tuple[Mask, ...]:
-    """Every mask file in a region."""
-    if isinstance(region, Combination):
-        return masks_of(region.left) + masks_of(region.right)
-    return (region,) if isinstance(region, Mask) else ()
-
-
 def shifted(
     place: ResolvedPlace, index: int, shift: tuple[int, int], score: float | None
 ) -> ResolvedPlace:
@@ -96,28 +139,9 @@ def shifted(
     dy, dx = shift
     target = moved[max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)]
     target[:] = place.area[max(-dy, 0) : height - max(dy, 0), max(-dx, 0) : width - max(dx, 0)]
-    return ResolvedPlace(place.latents, index, moved, score, shift=shift)
+    return ResolvedPlace(place.latents, index, moved, score)
 
 
-def covers(places: Sequence[ResolvedPlace], size: tuple[int, int]) -> Tensor:
-    """(N, h, w) float64 coverage of the places on a grid of ``size``."""
-    return torch.from_numpy(np.stack([place.on_grid(size) for place in places]))
-
-
-def latents_of(recipe: Recipe, places: Sequence[ResolvedPlace], size: int) -> Tensor:
-    """(N, size) float32 latents of the places, in their order."""
-    rows = torch.empty(len(places), size)
-    for block in recipe.latents:
-        mine = [row for row, place in enumerate(places) if place.latents == block.name]
-        if mine:
-            rows[mine] = latents.rows(block.seed, [places[row].index for row in mine], size)
-    return rows
-
-
-def inputs_of(
-    generator: Generator, recipe: Recipe, places: Sequence[ResolvedPlace], layer: str
-) -> LayerInputs:
-    """What enters ``layer`` for the pictures of the places."""
-    device = next(generator.module.parameters()).device
-    rows = latents_of(recipe, places, generator.facts.latent_size).to(device)
-    return inputs_of_all(generator, rows, layer)
+def moved(example: ResolvedPlace, found: MatchedPlace) -> ResolvedPlace:
+    """The region of an example where a match found it."""
+    return shifted(example, found.index, found.shift, found.score)

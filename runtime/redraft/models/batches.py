@@ -40,9 +40,14 @@ def at_once(numbers: int) -> int:
     return max(1, ELEMENTS // numbers)
 
 
+def device_of(generator: Generator) -> torch.device:
+    """Where a generator's weights lie."""
+    return next(generator.module.parameters()).device
+
+
 def draw(generator: Generator, latents: Tensor) -> Tensor:
-    """Pictures (N, 3, H, W) on the CPU of latents (N, latent_size) on the model's device."""
-    parts = torch.split(latents, batch_size(generator.facts))
+    """Pictures (N, 3, H, W) on the CPU of latents (N, latent_size) on any device."""
+    parts = torch.split(latents.to(device_of(generator)), batch_size(generator.facts))
     return torch.cat([generator.sample(part).cpu() for part in parts])
 
 

@@ -45,6 +45,42 @@ class LayerInputs:
         return int(self.keys.shape[0])
 
 
+Span = tuple[int, int]
+"""Rows or columns from the first to the last, half-open."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Which keys the values of a layer read, along one axis.
+
+    Value y reads keys ``down * (y // up) + low`` to ``down * (y // up) + high``; outside of the
+    picture keys are 0. n keys give ``up * ((n - lost - 1) // down + 1)`` values.
+    """
+
+    up: int
+    down: int
+    low: int
+    high: int
+    lost: int = 0
+
+    def keys(self, values: Span, count: int) -> Span:
+        """The keys of ``count`` that a layer must be given to compute some values."""
+        first = self.down * (values[0] // self.up) + self.low
+        last = self.down * ((values[1] - 1) // self.up) + self.high + 1
+        # A whole step of the values, so that the crop's own values fall on those of the whole.
+        start = min(max(first, 0), count - 1) // self.down * self.down
+        return start, min(max(last, start + 1), count)
+
+    def values(self, keys: Span) -> Span:
+        """The values that a layer computes from a crop of its keys, right or not at its ends."""
+        first = self.up * (keys[0] // self.down)
+        return first, first + self.up * ((keys[1] - keys[0] - self.lost - 1) // self.down + 1)
+
+
+Reaches = tuple[Reach, Reach]
+"""Along rows and along columns."""
+
+
 @dataclass(frozen=True)
 class Phase:
     """Output positions that share one set of kernel taps.
@@ -66,6 +102,15 @@ class Phase:
     stride: int
     taps: tuple[tuple[int, int], ...]
     shifts: tuple[tuple[int, int], ...]
+
+    @property
+    def reach(self) -> Reaches:
+        """What these values read; see :attr:`Positions.reach`."""
+        rows, columns = zip(*self.shifts, strict=True)
+        return (
+            Reach(self.stride, 1, min(rows), max(rows)),
+            Reach(self.stride, 1, min(columns), max(columns)),
+        )
 
     def of(self, maps: Tensor) -> Tensor:
         """The phase's positions of (..., H, W) maps, as (..., P)."""
@@ -103,6 +148,15 @@ class Positions(Protocol):
     @property
     def taps(self) -> tuple[tuple[int, int], ...]:
         """(ky, kx) kernel coordinates, T of them."""
+        ...
+
+    @property
+    def reach(self) -> Reaches | None:
+        """Which keys these values read; None where that is not known.
+
+        Where it is known for all positions of a layer, the layer can be run on a window of its
+        pictures (see :mod:`redraft.solve.windows`).
+        """
         ...
 
     def of(self, maps: Tensor) -> Tensor:
@@ -212,10 +266,6 @@ class Generator(Protocol):
 
     def weight_axes(self, layer: str) -> Axes:
         """How that weight lies in the file."""
-        ...
-
-    def upstream(self, layer: str) -> tuple[str, ...]:
-        """Names in ``module.state_dict()`` of every tensor that the layer's keys depend on."""
         ...
 
     def form(self, layer: str) -> LayerForm:

@@ -44,7 +44,7 @@ def sample(seed: int, count: int, size: int, start: int = 0) -> Tensor:
     import torch
 
     # Ownership passes to the tensor: the array has no other reference.
-    return torch.from_numpy(_sample(seed, count, size, start))
+    return torch.from_numpy(_draw(_stream(seed, count, size, start), count, size))
 
 
 def batches(seed: int, count: int, size: int, batch: int, start: int = 0) -> Iterator[Tensor]:
@@ -106,20 +106,6 @@ def sampler_digest(seed: int, count: int, size: int, start: int = 0) -> str:
     """
     words = f"{SAMPLER} seed={seed} start={start} count={count} size={size}"
     return hashlib.sha256(words.encode("ascii")).hexdigest()
-
-
-def values_digest(seed: int, count: int, size: int, start: int = 0) -> str:
-    """SHA-256 of the latents themselves, little-endian float32, row after row."""
-    digest = hashlib.sha256()
-    per_chunk = max(1, _CHUNK_VALUES // max(size, 1))
-    state = _stream(seed, count, size, start)
-    for first in range(0, count, per_chunk):
-        digest.update(_draw(state, min(per_chunk, count - first), size).astype("<f4").tobytes())
-    return digest.hexdigest()
-
-
-def _sample(seed: int, count: int, size: int, start: int) -> NDArray[np.float32]:
-    return _draw(_stream(seed, count, size, start), count, size)
 
 
 def _stream(seed: int, count: int, size: int, start: int) -> np.random.RandomState:

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
-from redraft.errors import ModelError
+from redraft.disk.digest import tensors_digest
 from redraft.models.arch.families import family_named
-from redraft.models.checkpoint.weights import State, load_state, tensors_digest
+from redraft.models.batches import device_of
+from redraft.models.checkpoint.weights import State, load_state
+from redraft.models.device import device_name
 from redraft.models.generator import Generator
-from redraft.models.locate import Base, locate, locate_file, locate_listed, locate_named
-
-__all__ = [
-    "Base",
-    "OpenModel",
-    "choose_device",
-    "locate",
-    "locate_file",
-    "locate_listed",
-    "locate_named",
-    "open_base",
-    "upstream_digest",
-]
+from redraft.models.locate import Base
 
 
 @dataclass(frozen=True)
@@ -45,9 +32,10 @@ class OpenModel:
     generator: Generator
     digest: str
 
-    def file_names(self) -> Mapping[str, str]:
-        """From the generator's own weight names to those of the file."""
-        return {self.base.header.bare(name): name for name in self.state.tensors}
+    @property
+    def device(self) -> torch.device:
+        """Where the generator lies."""
+        return device_of(self.generator)
 
 
 def open_base(base: Base, device: torch.device) -> OpenModel:
@@ -68,23 +56,5 @@ def open_base(base: Base, device: torch.device) -> OpenModel:
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The device to run on: CUDA when there is one, unless told otherwise.
-
-    Raises:
-        ModelError: the named device is not there.
-
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ModelError("RD628", "there is no CUDA device here", "use `--device cpu`")
-    if name not in ("cpu", "cuda"):
-        raise ModelError("RD628", f"`{name}` is not a device", "use auto, cpu or cuda")
-    return torch.device(name)
-
-
-def upstream_digest(generator: Generator, layer: str) -> str:
-    """sha256 (hex) of every weight that a layer's keys depend on."""
-    state = generator.module.state_dict()
-    tensors: dict[str, Tensor] = {name: state[name] for name in generator.upstream(layer)}
-    return hashlib.sha256(tensors_digest(tensors).encode()).hexdigest()
+    """The device to run on; raises as :func:`redraft.models.device.device_name`."""
+    return torch.device(device_name(name))

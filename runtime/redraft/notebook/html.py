@@ -1,30 +1,18 @@
-"""Runs, plans and edits as HTML for a notebook, and as a few lines of text for a terminal.
+"""Plans and checked recipes as HTML for a notebook, and what all results have in common. No torch.
 
-Each piece needs nothing else: pictures are in it, and the slider's program is in its attributes.
-Where a viewer takes that program away, the pictures stand side by side.
+Each piece needs nothing else. It comes with a few lines of text, for a terminal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
-from redraft.show.report.charts import percent
-from redraft.show.report.figures import data_url
-from redraft.show.report.sentences import lasting, verdict
-from redraft_dsl.report.html import code_html, escaped, sentence, wrapped
+from redraft.explain.words import counted
+from redraft.plans.planner import Plan, StatisticsStep, Step
+from redraft_dsl.report.html import escaped, wrapped
 from redraft_dsl.report.terminal import visible
-from redraft_dsl.source import Source
-
-if TYPE_CHECKING:
-    from redraft.edit.artifact import Edit
-    from redraft.plans.planner import Plan, Step
-    from redraft.plans.record import RuleRecord
-    from redraft.runs.runner import Run
-    from redraft.show.pictures import Tile
 
 Bundle = dict[str, str]
-NONE = "-"
 
 STYLE = """
 .redraft table.redraft-table { border-collapse: collapse; margin: .4em 0; font-size: 13px; }
@@ -49,99 +37,11 @@ STYLE = """
 .redraft-warned { border-left: 3px solid var(--redraft-warning); padding-left: .8em; }
 .redraft details > summary { cursor: pointer; color: var(--redraft-accent); }
 """
-# Both find what they change from where they stand, so that no name has to be unique.
-_MOVE = "this.closest('.redraft-compare').style.setProperty('--redraft-cut', this.value + '%')"
-_LIVE = "this.closest('.redraft-compare').classList.add('redraft-live')"
-
-
-def run_html(run: Run) -> str:
-    """Pictures that no rule saw under a slider, the figures of each rule, and where the rest is."""
-    record = run.record
-    title = f"<strong>{escaped(record.recipe)}</strong> {escaped(record.version)}"
-    where = f"written to <code>{escaped(str(run.folder))}</code>"
-    facts = [f"model <code>{escaped(record.model.name)}</code>"]
-    if record.evaluated_count:
-        facts.append(f"measured on {record.evaluated_count:,} {escaped(record.evaluated_on)}")
-    facts += [f"{lasting(record.seconds)} on {escaped(record.machine.device)}", where]
-    warnings = [*record.warnings, *(f"{r.name}: {w}" for r in record.rules for w in r.warnings)]
-    told = "".join(f'<p class="redraft-warned">{sentence(warning)}</p>' for warning in warnings)
-    return _page(
-        f"<p>{title}: {escaped(record.title)}</p>",
-        _compared(run.pictures),
-        table(_FIGURES, map(_figures, record.rules)),
-        told,
-        f'<p class="redraft-soft">{"; ".join(facts)}</p>',
-    )
-
-
-def run_text(run: Run) -> str:
-    """The same in a few lines."""
-    record = run.record
-    lines = [f"{record.recipe} {record.version}: {record.title}"]
-    for rule in record.rules:
-        rest = verdict(rule).rest.replace("\N{NO-BREAK SPACE}", " ")
-        lines.append(f"  {rule.name} at {rule.layer} {rest}")
-    lines += [f"  warning: {text}" for rule in record.rules for text in rule.warnings]
-    return _plain([*lines, f"written to {run.folder}"])
-
-
-def plan_html(plan: Plan) -> str:
-    """The steps that a run would take."""
-    recipe, base = plan.recipe, plan.base
-    model = f"<code>{escaped(base.name)}</code> ({escaped(base.facts.arch)})"
-    return _page(
-        f"<p>Plan of <strong>{escaped(recipe.name)}</strong> {escaped(recipe.version)}: "
-        f"{escaped(recipe.title)}</p>",
-        table(("step", "layer", "state"), map(_step, plan.steps)),
-        f'<p class="redraft-soft">model {model}, recipe <code>{recipe.digest()[:12]}</code></p>',
-    )
-
-
-def plan_text(plan: Plan) -> str:
-    """The same in a few lines."""
-    recipe = plan.recipe
-    lines = [f"plan of {recipe.name} {recipe.version} on {plan.base.name}"]
-    for number, step in enumerate(plan.steps, 1):
-        name, layer, state = _step(step)
-        lines.append(f"  {number}. {name} at {layer}: {state}")
-    return _plain(lines)
-
-
-def edit_html(edit: Edit) -> str:
-    """Where an edit came from, what each rule changes, and its recipe."""
-    facts = edit.facts
-    whole = len(edit.chosen_from or facts.rules)
-    some = "" if whole == len(facts.rules) else f", {len(facts.rules)} of its {whole} rules"
-    head = f"<p>Edit of <strong>{escaped(facts.recipe)}</strong> {escaped(facts.version)} for "
-    head += f"<code>{escaped(facts.model)}</code> ({escaped(facts.arch)}){some}</p>"
-    columns = ("rule", "layer", "weight", "shape", "rank", "norm")
-    source = Source("recipe.redraft", edit.recipe_text)
-    recipe = f"<details><summary>Its recipe</summary>{code_html(source)}</details>"
-    return _page(head, table(columns, _changes(edit)), recipe if edit.recipe_text else "")
-
-
-def edit_text(edit: Edit) -> str:
-    """The same in a few lines."""
-    facts = edit.facts
-    lines = [f"edit of {facts.recipe} {facts.version} for {facts.model} ({facts.arch})"]
-    for name, layer, _, shape, rank, norm in _changes(edit):
-        lines.append(f"  {name} at {layer}: {shape}, rank {rank}, norm {norm}")
-    return _plain(lines)
-
-
-def run_bundle(run: Run) -> Bundle:
-    """Both forms of a run."""
-    return bundle(run_html(run), run_text(run))
 
 
 def plan_bundle(plan: Plan) -> Bundle:
-    """Both forms of a plan."""
-    return bundle(plan_html(plan), plan_text(plan))
-
-
-def edit_bundle(edit: Edit) -> Bundle:
-    """Both forms of an edit."""
-    return bundle(edit_html(edit), edit_text(edit))
+    """The steps that a run would take."""
+    return bundle(_plan_html(plan), _plan_text(plan))
 
 
 def bundle(shown: str, text: str) -> Bundle:
@@ -161,84 +61,45 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
-def _page(*parts: str) -> str:
+def page(*parts: str) -> str:
+    """One piece of HTML with its style."""
     return wrapped(f"<style>{STYLE}</style>", *parts)
 
 
-def _plain(lines: Iterable[str]) -> str:
+def plain(lines: Iterable[str]) -> str:
+    """Lines of text that nothing in them can disturb."""
     return "\n".join(map(visible, lines))
 
 
-def _compared(tiles: Sequence[Tile]) -> str:
-    """Each picture's "after" over its "before", and one slider for all of them."""
-    if not tiles:
-        return ""
-    label = "How much of each picture is shown after the edit"
-    slider = (
-        '<div class="redraft-slider"><span>before</span>'
-        f'<input type="range" min="0" max="100" value="50" aria-label="{label}" oninput="{_MOVE}">'
-        "<span>after</span></div>"
-    )
-    pairs = "".join(map(_pair, tiles))
-    return f'<div class="redraft-compare">{slider}<div class="redraft-pairs">{pairs}</div></div>'
-
-
-def _pair(tile: Tile) -> str:
-    name = escaped(tile.label)
-    before = f'<img class="redraft-before" alt="{name} before" src="{data_url(tile.before)}">'
-    after = f'<img class="redraft-after" alt="{name} after" src="{data_url(tile.after)}"'
-    after += f' onload="{_LIVE}">'
-    caption = f'{name}<span class="redraft-apart">: before, after</span>'
-    return (
-        f'<figure><div class="redraft-both">{before}{after}</div>'
-        f"<figcaption>{caption}</figcaption></figure>"
+def _plan_html(plan: Plan) -> str:
+    """The steps that a run would take."""
+    recipe, base = plan.recipe, plan.base
+    model = f"<code>{escaped(base.name)}</code> ({escaped(base.facts.arch)})"
+    return page(
+        f"<p>Plan of <strong>{escaped(recipe.name)}</strong> {escaped(recipe.version)}: "
+        f"{escaped(recipe.title)}</p>",
+        table(("step", "layer", "state"), map(_step, plan.steps)),
+        f'<p class="redraft-soft">model {model}, recipe <code>{recipe.digest()[:12]}</code></p>',
     )
 
 
-_FIGURES = ("rule", "layer", "rank", "effect", "amplitude", "outside", "left-out gain", "loss")
-
-
-def _figures(rule: RuleRecord) -> list[str]:
-    left = rule.left_out
-    return [
-        rule.name,
-        rule.layer,
-        str(rule.rank),
-        _share(rule.effect, rule.effect_interval),
-        _share(rule.amplitude, rule.amplitude_interval),
-        NONE if rule.outside is None else f"{rule.outside:.3f}",
-        NONE if left is None else f"{left.gain:.2f}",
-        NONE if rule.kind == "zero" else f"{rule.loss_before:.3g} → {rule.loss_after:.3g}",
-    ]
-
-
-def _share(value: float | None, interval: tuple[float, float] | None) -> str:
-    if value is None:
-        return NONE
-    low, high = interval or (value, value)
-    return f"{percent(value)} ({percent(low)} to {percent(high)})"
+def _plan_text(plan: Plan) -> str:
+    recipe = plan.recipe
+    lines = [f"plan of {recipe.name} {recipe.version} on {plan.base.name}"]
+    for number, step in enumerate(plan.steps, 1):
+        name, layer, state = _step(step)
+        lines.append(f"  {number}. {name} at {layer}: {state}")
+    return plain(lines)
 
 
 def _step(step: Step) -> tuple[str, str, str]:
     """What a step is, its layer, and what is there for it already."""
-    from redraft.plans.planner import StatisticsStep
-
     if isinstance(step, StatisticsStep):
         state = "in the cache" if step.cached else f"to collect: {step.reason}"
         return f"statistics over {step.latents.count} {step.latents.name}", step.layer, state
-    state = f"{step.positions} context{'' if step.positions == 1 else 's'}"
+    state = counted(step.positions, "context")
     if step.matches:
         state += f" at most, {step.matches} of them by match"
     if step.reads:
         state += f"; after {', '.join(step.reads)}"
     return f"{step.rule.kind} {step.rule.name}", step.facts.name, state
-
-
-def _changes(edit: Edit) -> list[tuple[str, str, str, str, str, str]]:
-    rows = []
-    for rule, delta in zip(edit.facts.rules, edit.deltas, strict=True):
-        out, _, height, width = delta.coefficients.shape
-        shape = f"{out} x {delta.directions.shape[1]} x {height} x {width}"
-        numbers = (str(rule.rank), f"{delta.norm():.3g}")
-        rows.append((rule.name, rule.layer, rule.weight_name, shape, *numbers))
-    return rows

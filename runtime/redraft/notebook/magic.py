@@ -4,41 +4,21 @@ from __future__ import annotations
 
 import argparse
 import keyword
-import os
 import shlex
-import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, magics_class
-from IPython.display import display
 
-from redraft.cli.failure import failure_of, shown
-from redraft.errors import RedraftError
-from redraft.notebook.html import bundle
+from redraft.explain.words import counted
+from redraft.notebook.output import CellError, show_problems
 from redraft.plans.loading import loads
-from redraft_dsl import Checked, render
-from redraft_dsl.report.html import escaped, problems_html, wrapped
-from redraft_dsl.report.terminal import summary
-
-if TYPE_CHECKING:
-    from redraft.runs.runner import Run
-
-PARTS = 10
-"""How often a stage that takes long tells how far it is."""
-
-
-class CellError(RedraftError):
-    """Stops a cell, and with it "run all", without a traceback."""
-
-    def _render_traceback_(self) -> list[str]:
-        """What IPython shows in the place of a traceback."""
-        return shown(self.code, self.message, self.help, _colored()).rstrip("\n").split("\n")
+from redraft_dsl import Checked
 
 
 class _Parser(argparse.ArgumentParser):
-    """Options of the line; what it cannot read is told as IPython tells of wrong options."""
+    """Options of the line; what it cannot read is reported as IPython reports wrong options."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; `%%redraft?` lists the options")
@@ -94,83 +74,19 @@ class RedraftMagics(Magics):
         if options.run is None and not options.check:
             return checked
         if checked.diagnostics or options.check:
-            _show_problems(checked)
+            show_problems(checked)
         if checked.recipe is None:
-            count = len(checked.errors)
             raise CellError(
                 "RD750",
-                f"the recipe in this cell has {count} error{'' if count == 1 else 's'}",
+                f"the recipe in this cell has {counted(len(checked.errors), 'error')}",
                 "mend what is pointed at above, and run the cell again",
             )
         if not options.check:
-            run = _run(checked, options)
+            from redraft.notebook.running import run_cell
+
+            run = run_cell(
+                checked, options.folder, options.out, options.device, fresh=options.fresh
+            )
             assert self.shell is not None, "a cell belongs to a shell"
             self.shell.user_ns[options.run] = run
         return None
-
-
-def _run(checked: Checked, options: argparse.Namespace) -> Run:
-    from redraft.models.open import choose_device
-    from redraft.plans.planner import make_plan
-    from redraft.show.report.outputs import run_and_report
-
-    told = _Progress()
-    device = options.device
-    try:
-        planned_for = choose_device(device).type
-        plan = make_plan(checked, options.folder, device=planned_for, progress=told.download)
-        run = run_and_report(
-            plan, out=options.out, device=device, fresh=options.fresh, progress=told.step
-        )
-    except Exception as error:
-        failure = failure_of(error)
-        if failure.checked is not None:
-            _show_problems(failure.checked)
-        raise CellError(failure.code, failure.message, failure.help) from error
-    told.done(run)
-    return run
-
-
-class _Progress:
-    """One output that says how far a run is, until the run itself takes its place."""
-
-    def __init__(self) -> None:
-        self._id = uuid.uuid4().hex
-        self._last: tuple[str, int] | None = None
-
-    def step(self, what: str, done: int, total: int) -> None:
-        """As ``redraft.runs.session.Progress``."""
-        part = PARTS * done // max(total, 1)
-        if (what, part) == self._last:
-            return
-        text = f"{what}: {done} of {total}"
-        data = bundle(wrapped(f'<p class="redraft-soft">{escaped(text)}</p>'), text)
-        _display(data, raw=True, display_id=self._id, update=self._last is not None)
-        self._last = (what, part)
-
-    def download(self, stage: str, done: int | None, total: int | None) -> None:
-        """As ``redraft.models.listed.download.Progress``."""
-        if done is not None and total:
-            self.step(f"{stage} of the model, bytes", done, total)
-
-    def done(self, run: Run) -> None:
-        """Show the run."""
-        _display(run, display_id=self._id, update=self._last is not None)
-
-
-def _show_problems(checked: Checked) -> None:
-    said = checked.diagnostics
-    text = render(said, checked.source, color=_colored()) + summary(said)
-    _display(bundle(problems_html(said, checked.source), text), raw=True)
-
-
-def _display(shown: object, **options: object) -> None:
-    display(shown, **options)  # type: ignore[no-untyped-call]
-
-
-def _colored() -> bool:
-    from IPython import get_ipython
-
-    shell = get_ipython()
-    plain = os.environ.get("NO_COLOR") or shell is None or shell.colors.lower() == "nocolor"
-    return not plain

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import redraft_dsl
 from redraft.errors import PlanError
+from redraft.explain.words import counted
 from redraft.models.listed.catalog import known_models
 from redraft_dsl import Checked
 from redraft_dsl.check.parameters import Given
@@ -14,22 +15,29 @@ from redraft_dsl.recipe.model import Recipe
 
 
 class CheckFailedError(PlanError):
-    """The recipe has errors; ``checked`` holds the diagnostics."""
+    """The recipe has errors; ``checked`` holds the diagnostics.
 
-    def __init__(self, checked: Checked) -> None:
-        count = len(checked.errors)
+    ``by_model`` says that they were found with what only the model's own file says.
+    """
+
+    def __init__(self, checked: Checked, *, by_model: bool = False) -> None:
+        check = f"redraft check {checked.source.path} {options(checked.given)}".rstrip()
+        remedy = f"run `{check}`"
+        if by_model:
+            remedy = "change the recipe as shown; only the model's file says this, so `redraft "
+            remedy += "check` does not see it"
         super().__init__(
             "RD400",
-            f"the recipe has {count} error{'s' if count != 1 else ''}",
-            f"run `redraft check {checked.source.path}`",
+            f"the recipe has {counted(len(checked.errors), 'error')}",
+            remedy,
         )
         self.checked = checked
 
 
-def recipe_of(checked: Checked) -> Recipe:
+def recipe_of(checked: Checked, *, by_model: bool = False) -> Recipe:
     """The recipe that was checked; raises CheckFailedError where it has errors."""
     if checked.recipe is None:
-        raise CheckFailedError(checked)
+        raise CheckFailedError(checked, by_model=by_model)
     return checked.recipe
 
 
@@ -52,6 +60,11 @@ def loads(text: str, folder: str | Path = ".", given: Mapping[str, object] | Giv
     # The name puts the text into its folder, so that a plan finds the folder again.
     path = str(Path(folder) / "<text>")
     return redraft_dsl.loads(text, known_models(), folder=folder, path=path, given=_pairs(given))
+
+
+def options(given: Given) -> str:
+    """Values as they are typed: ``--set NAME=VALUE`` for each."""
+    return " ".join(f"--set {name}={value}" for name, value in given)
 
 
 def _pairs(given: Mapping[str, object] | Given) -> Given:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from redraft.errors import PlanError
+from redraft.explain.words import reason_of
+from redraft.memory.places import MatchedPlace
 
 SUFFIX = ".lock"
 FORMAT = 1
@@ -115,15 +117,6 @@ class Record:
 
 
 @dataclass(frozen=True)
-class LockedPlace:
-    """A place that a search found: picture ``index``, region moved by ``shift`` (dy, dx) pixels."""
-
-    latents: str
-    index: int
-    shift: tuple[int, int]
-
-
-@dataclass(frozen=True)
 class Lock:
     """A whole lock.
 
@@ -158,13 +151,13 @@ class Lock:
         """The records by what they are about."""
         return {record.key: record for record in self.records}
 
-    def places(self, rule: str) -> dict[int, tuple[LockedPlace, ...]]:
+    def places(self, rule: str) -> dict[int, tuple[MatchedPlace, ...]]:
         """What the ``context like`` lines of a rule found, best first, by number of the line."""
-        found: dict[int, list[LockedPlace]] = {}
+        found: dict[int, list[MatchedPlace]] = {}
         for record in self.records:  # sorted, so that the places of a line are in order
             if record.kind == "match" and (fields := record.fields)["rule"] == rule:
                 shift = (int(fields["dy"]), int(fields["dx"]))
-                place = LockedPlace(fields["latents"], int(fields["image"]), shift)
+                place = MatchedPlace(fields["latents"], int(fields["image"]), shift)
                 found.setdefault(int(fields["line"]), []).append(place)
         return {line: tuple(places) for line, places in found.items()}
 
@@ -200,9 +193,8 @@ def read(path: Path) -> Lock | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
         raise PlanError(
-            "RD411", f"the lock {path} cannot be read: {reason}", "check its permissions"
+            "RD411", f"the lock {path} cannot be read: {reason_of(error)}", "check its permissions"
         ) from error
     if len(data) > MAX_BYTES:
         message = f"the lock {path} is too large: at most {MAX_BYTES} bytes are read"

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from redraft.errors import PlanError
+from redraft.explain.words import counted
+from redraft.plans.loading import options
 from redraft.plans.lock import Lock, Record
 from redraft_dsl.check.parameters import Given
 
@@ -79,8 +81,7 @@ class LockDiffersError(PlanError):
         given: Given = (),
     ) -> None:
         changed = [each for each in differences if is_silent_change(each)]
-        count = len(differences)
-        records = "1 record" if count == 1 else f"{count} records"
+        records = counted(len(differences), "record")
         undo = "undo the change"
         if changed:
             code = "RD415"
@@ -96,11 +97,6 @@ class LockDiffersError(PlanError):
         )
         self.differences = tuple(differences)
         self.details = tuple(each.sentence for each in differences)
-
-
-def options(given: Given) -> str:
-    """Values as they are typed: ``--set NAME=VALUE`` for each."""
-    return " ".join(f"--set {name}={value}" for name, value in given)
 
 
 def _with(given: Given) -> str:

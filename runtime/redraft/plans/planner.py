@@ -15,13 +15,13 @@ import numpy as np
 
 from redraft.disk.cache import Cache, Hit
 from redraft.errors import PlanError
-from redraft.memory.moments import ESTIMATOR
-from redraft.memory.places import resolve
+from redraft.memory import ESTIMATOR
+from redraft.memory.places import Matches, resolve
 from redraft.models import latents
 from redraft.models.listed import catalog
 from redraft.models.locate import Base, locate
 from redraft.plans.loading import recipe_of
-from redraft.plans.lock import Lock, LockedPlace
+from redraft.plans.lock import Lock
 from redraft_dsl import Checked, loads
 from redraft_dsl.check import Imported
 from redraft_dsl.check.parameters import Given
@@ -61,7 +61,6 @@ class StatisticsStep:
         fields: what the result depends on; its address in the cache.
         cached: whether it is there already.
         reason: why not, or where it lies.
-        gigaflops: cost of the forward passes.
         before: name of the rule before which it is collected.
 
     """
@@ -71,7 +70,6 @@ class StatisticsStep:
     fields: dict[str, Any]
     cached: bool
     reason: str
-    gigaflops: float
     before: str
 
 
@@ -100,7 +98,7 @@ class RuleStep:
     unknowns: int
     problems: int
     matches: int
-    locked: tuple[tuple[LockedPlace, ...], ...] = ()
+    locked: Matches = ()
 
 
 @dataclass(frozen=True)
@@ -149,6 +147,11 @@ class Plan:
     imports: tuple[Imported, ...] = ()
 
     @property
+    def run_name(self) -> str:
+        """What its run folder is called: one name for each recipe and base."""
+        return f"{self.recipe.name}-{self.recipe.version}-{self.digest[:8]}"
+
+    @property
     def rules(self) -> tuple[RuleStep, ...]:
         """The steps that solve a rule."""
         return tuple(step for step in self.steps if isinstance(step, RuleStep))
@@ -157,18 +160,6 @@ class Plan:
     def statistics(self) -> tuple[StatisticsStep, ...]:
         """The steps that collect statistics."""
         return tuple(step for step in self.steps if isinstance(step, StatisticsStep))
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from redraft.notebook.html import plan_html
-
-        return plan_html(self)
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        """The same, and a few lines for where HTML cannot be shown."""
-        from redraft.notebook.html import plan_bundle
-
-        return plan_bundle(self)
 
 
 def make_plan(
@@ -188,9 +179,8 @@ def make_plan(
         folder: where the recipe's paths start.
         device: where it will run; statistics of another device are not reused.
         cache: where statistics are looked for.
-        progress: told how far a download is.
-        lock: says the places of matches; whether all of it agrees is told by
-            :func:`redraft.runs.locking.compare`.
+        progress: called with how far a download is.
+        lock: says the places of matches; the rest of it is not compared here.
         home: where the path of a model given by file starts; by default in ``folder``.
 
     Raises:
@@ -198,18 +188,9 @@ def make_plan(
         ModelError: the model cannot be found, fetched or recognised.
 
     """
-    model = recipe_of(checked).model
-    base = locate(model, home or folder, progress)
-    if isinstance(model, FileModel):
-        checked = loads(
-            checked.source.text,
-            catalog.known_models(),
-            folder=folder,
-            path=checked.source.path,
-            facts=base.facts,
-            given=checked.given,
-        )
-    recipe = recipe_of(checked)
+    base = locate(recipe_of(checked).model, home or folder, progress)
+    checked = _checked_with(base, checked, folder)
+    recipe = recipe_of(checked, by_model=True)
     return Plan(
         recipe=recipe,
         text=standing_alone(checked),
@@ -222,6 +203,20 @@ def make_plan(
         lock=lock,
         given=checked.given,
         imports=checked.imports,
+    )
+
+
+def _checked_with(base: Base, checked: Checked, folder: Path) -> Checked:
+    """A recipe checked once more with what only its model's own file says."""
+    if checked.recipe is None or not isinstance(checked.recipe.model, FileModel):
+        return checked
+    return loads(
+        checked.source.text,
+        catalog.known_models(),
+        folder=folder,
+        path=checked.source.path,
+        facts=base.facts,
+        given=checked.given,
     )
 
 
@@ -267,8 +262,7 @@ def _statistics(
     found = cache.lookup("statistics", fields, FIELD_WORDS)
     cached = isinstance(found, Hit)
     reason = str(found.path.name) if isinstance(found, Hit) else found.reason
-    cost = _forward_gigaflops(base.facts, facts) * block.count
-    return StatisticsStep(facts.name, block, fields, cached, reason, cost, before)
+    return StatisticsStep(facts.name, block, fields, cached, reason, before)
 
 
 def _rule_step(
@@ -278,7 +272,7 @@ def _rule_step(
     base: Base,
     earlier: list[RuleStep],
     statistics: str,
-    locked: tuple[tuple[LockedPlace, ...], ...],
+    locked: Matches,
 ) -> RuleStep:
     # A rule sees the keys that earlier layers give and the weight of its own; later layers,
     # changed or not, cannot reach it.
@@ -313,7 +307,7 @@ def _rule_step(
     )
 
 
-def _locked(rule: Rule, lock: Lock | None) -> tuple[tuple[LockedPlace, ...], ...]:
+def _locked(rule: Rule, lock: Lock | None) -> Matches:
     """The places of each match of a rule; empty where the lock has not all of them."""
     matches = sum(isinstance(context, Match) for context in rule.context)
     found = {} if lock is None else lock.places(rule.name)
@@ -370,18 +364,6 @@ def _layer(facts: ModelFacts, name: str) -> LayerFacts:
 
 def _order(base: Base, layer: LayerFacts) -> int:
     return base.facts.layers.index(layer)
-
-
-def _forward_gigaflops(facts: ModelFacts, layer: LayerFacts) -> float:
-    """Multiplications and additions of the editable layers before ``layer``, for one latent."""
-    total = 0.0
-    for each in facts.layers:
-        if each.name == layer.name:
-            break
-        taps = each.kernel[0] * each.kernel[1]
-        positions = each.key_size[0] * each.key_size[1]
-        total += 2.0 * each.in_channels * each.out_channels * taps * positions
-    return total / 1e9
 
 
 def _version(package: str) -> str:

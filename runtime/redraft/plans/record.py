@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -193,7 +193,3 @@ class RunRecord(Frozen):
     lock: str | None = None
     given: dict[str, str] = {}
     imports: tuple[ImportRecord, ...] = ()
-
-    def summary(self, run_dir: str) -> dict[str, Any]:
-        """What ``redraft run --format json`` prints."""
-        return {"run_dir": run_dir, **self.model_dump(mode="json")}

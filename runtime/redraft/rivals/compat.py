@@ -1,107 +1,118 @@
-"""A rule with ``compat davidbau``, from its recipe to its solution."""
+"""A rule with ``compat davidbau``, from its places to its solution."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import cast
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from redraft.memory import keys
+from redraft.memory.layer import Layer, Places
 from redraft.memory.moments import key_rows
-from redraft.memory.places import ResolvedPlace, latents_of
+from redraft.memory.placed import PlacedRule
 from redraft.models import latents
+from redraft.models.generator import LayerInputs
 from redraft.rivals import davidbau
-from redraft.rivals.davidbau import AuthorsAdam, Marked, Wanted
+from redraft.rivals.davidbau import Region
 from redraft.rivals.davidbau_layer import entering
-from redraft.runs.site import Site
-from redraft.solve.problem import Solution
-from redraft_dsl.recipe.model import Erase, Insert, ProjectedAdamSolver
+from redraft.rivals.projected_adam import ProjectedAdam
+from redraft.solve.problem import Problem, Solution
+from redraft.solve.results import Once, anew
+from redraft_dsl.recipe.model import Erase
 
 POPULATION = 1 << 16
 """About how many keys a unit's quantiles are counted over; theirs are estimated from a sample."""
 
 
-def reproduce(site: Site, rule: Insert | Erase, contexts: Sequence[ResolvedPlace]) -> Solution:
-    """Solve a rule as the paper authors' code does; changes nothing in the network.
+@dataclass(frozen=True, eq=False)
+class Reproduction:
+    """The way of the paper authors' code, from the pictures on; it changes nothing in the network.
 
-    Statistics are taken anew: theirs see other noise, and are added up in float32.
+    Of the problem it takes the layer alone. Statistics are taken anew: theirs see other noise, and
+    are added up in float32.
 
-    Args:
-        site: where the rule works.
-        rule: one whose ``compat`` is set; so it has one paste.
-        contexts: every context place, as the site gives them.
-
-    Raises:
-        RunError: the rule cannot be solved; says why and what to change.
+    Attributes:
+        layer: of the rule.
+        placed: the rule. It has one paste.
+        adam: their optimiser, with its settings.
 
     """
-    solver = cast(ProjectedAdamSolver, rule.solver)
-    with torch.no_grad():
-        marked = [_marked(site, place, site.facts.key_size) for place in contexts]
-        moment = _moment(site)
-        directions = _directions(site, rule, marked, moment)
-        written = rule.paste if isinstance(rule, Insert) else rule.source
-        # The checker lets `each context` pass where there is one context.
-        place = contexts[0] if isinstance(written, str) else site.place(written[0])
-        wanted = _wanted(site, rule, _marked(site, place, site.facts.value_size), marked, moment)
-        adam = AuthorsAdam(solver.steps, solver.rate, solver.every)
-        return adam(site.form, wanted, directions)
 
+    layer: Layer
+    placed: PlacedRule
+    adam: ProjectedAdam
+    finds_directions: ClassVar[bool] = True
 
-def _wanted(
-    site: Site, rule: Insert | Erase, target: Marked, contexts: Sequence[Marked], moment: Tensor
-) -> Wanted:
-    if isinstance(rule, Erase):
-        units = davidbau.unusual_units(contexts, moment, rule.units)
-        return davidbau.erased(site.form, target.inputs, units)
-    source = _marked(site, site.place(rule.copy_from), site.facts.value_size)
-    return davidbau.pasted(site.form, target, davidbau.copied(site.form, source))
+    def __call__(
+        self,
+        problem: Problem,
+        directions: Tensor,  # noqa: ARG002
+        once: Once = anew,  # noqa: ARG002
+    ) -> Solution:
+        """Solve the rule.
 
+        Raises:
+            RunError: it cannot be solved; says why and what to change.
 
-def _directions(
-    site: Site, rule: Insert | Erase, contexts: Sequence[Marked], moment: Tensor
-) -> Tensor:
-    match rule.directions:
-        case "svd":
-            return davidbau.inverted_directions(contexts, moment, rule.rank)
-        case "mean":
-            return davidbau.mean_direction(contexts, moment)
-        case "units":
-            inside = keys.ContextKeys(
-                torch.cat([key_rows(each.inputs.keys) for each in contexts]).double(),
-                torch.cat([each.cover.reshape(-1) for each in contexts]).double(),
-            )
-            return keys.unit_directions(inside, _population(site), rule.rank)
-        case _:
-            return davidbau.whitened_directions(contexts, moment, rule.rank)
+        """
+        placed, facts = self.placed, self.layer.facts
+        with torch.no_grad():
+            contexts = list(self._regions(placed.contexts, facts.key_size))
+            moment = self._moment()
+            basis = self._directions(contexts, moment)
+            # The checker lets `each context` pass where there is one context.
+            target = next(self._regions(placed.pastes, facts.value_size))
+            if isinstance(placed.rule, Erase):
+                units = davidbau.unusual_units(contexts, moment, placed.rule.units)
+                wanted = davidbau.erased(problem.form, target.inputs, units)
+            else:
+                assert placed.copy is not None, "an insert copies"
+                source = next(self._regions(placed.copy, facts.value_size))
+                patch = davidbau.copied(problem.form, source)
+                wanted = davidbau.pasted(problem.form, target, patch)
+            return davidbau.insert(self.adam, problem.form, wanted, basis)
 
+    def _directions(self, contexts: Sequence[Region], moment: Tensor) -> Tensor:
+        rule = self.placed.rule
+        match rule.directions:
+            case "svd":
+                return davidbau.inverted_directions(contexts, moment, rule.rank)
+            case "mean":
+                return davidbau.mean_direction(contexts, moment)
+            case "units":
+                inside = keys.ContextKeys(
+                    torch.cat([key_rows(each.inputs.keys) for each in contexts]).double(),
+                    torch.cat([each.cover.reshape(-1) for each in contexts]).double(),
+                )
+                return keys.unit_directions(inside, self._population(), rule.rank)
+            case _:
+                return davidbau.whitened_directions(contexts, moment, rule.rank)
 
-def _marked(site: Site, place: ResolvedPlace, size: tuple[int, int]) -> Marked:
-    """Run alone, since noise goes by a picture's place in its batch."""
-    row = latents_of(site.recipe, [place], site.generator.facts.latent_size)
-    inputs = entering(site.generator, row.to(site.moment.device), site.facts.name)
-    return Marked(inputs, torch.from_numpy(place.on_grid(size)).to(inputs.keys))
+    def _regions(self, places: Places, size: tuple[int, int]) -> Iterator[Region]:
+        """Each place, run alone, since noise goes by a picture's place in its batch."""
+        for place, row in zip(places, places.latents.to(self.layer.device), strict=True):
+            inputs = self._entering(row[None])
+            yield Region(inputs, torch.from_numpy(place.on_grid(size)).to(inputs.keys))
 
+    def _moment(self) -> Tensor:
+        layer = self.layer
+        return davidbau.second_moment(layer.generator, self._batches(), layer.facts.name)
 
-def _moment(site: Site) -> Tensor:
-    block = site.recipe.latents[0]
-    return davidbau.second_moment(site.generator, _batches(site, block.count), site.facts.name)
+    def _population(self) -> Tensor:
+        (height, width), count = self.layer.facts.key_size, self.layer.blocks[0].count
+        # An odd step goes through all columns in turn.
+        step = count * height * width // POPULATION | 1
+        return torch.cat(
+            [key_rows(self._entering(batch).keys)[::step] for batch in self._batches()]
+        )
 
+    def _batches(self) -> Iterator[Tensor]:
+        block, size = self.layer.blocks[0], self.layer.generator.facts.latent_size
+        for batch in latents.batches(block.seed, block.count, size, davidbau.BATCH):
+            yield batch.to(self.layer.device)
 
-def _population(site: Site) -> Tensor:
-    count, (height, width) = site.recipe.latents[0].count, site.facts.key_size
-    # An odd step goes through all columns in turn.
-    step = count * height * width // POPULATION | 1
-    parts = [
-        key_rows(entering(site.generator, batch, site.facts.name).keys)[::step]
-        for batch in _batches(site, count)
-    ]
-    return torch.cat(parts)
-
-
-def _batches(site: Site, count: int) -> Iterator[Tensor]:
-    seed, size = site.recipe.latents[0].seed, site.generator.facts.latent_size
-    for batch in latents.batches(seed, count, size, davidbau.BATCH):
-        yield batch.to(site.moment.device)
+    def _entering(self, rows: Tensor) -> LayerInputs:
+        return entering(self.layer.generator, rows, self.layer.facts.name)

@@ -19,7 +19,7 @@ machines that run the authors' own code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -30,6 +30,7 @@ from redraft.errors import RunError
 from redraft.memory.moments import key_rows
 from redraft.models.generator import Generator, LayerForm, LayerInputs
 from redraft.rivals.davidbau_layer import entering, layer_of
+from redraft.rivals.projected_adam import ProjectedAdam
 from redraft.solve.descent import diverged
 from redraft.solve.goals import Patch, bounding_box
 from redraft.solve.problem import Solution
@@ -41,7 +42,7 @@ LEAST_ROOT = 1e-20
 
 
 @dataclass(frozen=True)
-class Marked:
+class Region:
     """One picture and a region of it.
 
     Attributes:
@@ -56,7 +57,7 @@ class Marked:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Target:
     """A goal in one picture.
 
     Attributes:
@@ -121,7 +122,7 @@ def whitening(moment: Tensor) -> Tensor:
     return whitened
 
 
-def whitened_directions(contexts: Sequence[Marked], moment: Tensor, rank: int) -> Tensor:
+def whitened_directions(contexts: Sequence[Region], moment: Tensor, rank: int) -> Tensor:
     """Their ``zca``: leading right singular vectors of ``a Z k``, times Z, orthonormal.
 
     Every direction is turned to agree with the sum of the whitened keys.
@@ -139,7 +140,7 @@ def whitened_directions(contexts: Sequence[Marked], moment: Tensor, rank: int) -
     return basis.T.contiguous()
 
 
-def inverted_directions(contexts: Sequence[Marked], moment: Tensor, rank: int) -> Tensor:
+def inverted_directions(contexts: Sequence[Region], moment: Tensor, rank: int) -> Tensor:
     """Their ``svd``: leading directions of ``C^-1 a k``; the first agrees with the mean."""
     rows = _inverted(contexts, moment)
     _enough(rows, rank)
@@ -149,19 +150,19 @@ def inverted_directions(contexts: Sequence[Marked], moment: Tensor, rank: int) -
     return basis.T[:rank].contiguous()
 
 
-def mean_direction(contexts: Sequence[Marked], moment: Tensor) -> Tensor:
+def mean_direction(contexts: Sequence[Region], moment: Tensor) -> Tensor:
     """Their ``mean``: the mean of ``C^-1 a k``, normalised. (1, C) float32."""
     mean = _inverted(contexts, moment).mean(0)
     direction: Tensor = mean[None] / mean.norm()
     return direction
 
 
-def _whitened(context: Marked, whiten: Tensor) -> Tensor:
+def _whitened(context: Region, whiten: Tensor) -> Tensor:
     keys, weights = key_rows(context.inputs.keys), context.cover.reshape(-1, 1)
     return (weights * (whiten @ keys.T).T)[weights[:, 0] > 0]
 
 
-def _inverted(contexts: Sequence[Marked], moment: Tensor) -> Tensor:
+def _inverted(contexts: Sequence[Region], moment: Tensor) -> Tensor:
     found = []
     for context in contexts:
         weighted = (context.inputs.keys[0] * context.cover[None]).permute(1, 2, 0)
@@ -182,7 +183,7 @@ def _enough(rows: Tensor, rank: int) -> None:
         )
 
 
-def unusual_units(contexts: Sequence[Marked], moment: Tensor, count: int) -> Tensor:
+def unusual_units(contexts: Sequence[Region], moment: Tensor, count: int) -> Tensor:
     """(count,) channels with the largest mean of ``k^2 / E[k^2]`` in the regions: an erase's."""
     weights = torch.cat([context.cover.reshape(-1, 1) for context in contexts])
     squares = torch.cat([key_rows(context.inputs.keys) for context in contexts]).square()
@@ -193,7 +194,7 @@ def unusual_units(contexts: Sequence[Marked], moment: Tensor, count: int) -> Ten
 # ---- goals --------------------------------------------------------------------------------------
 
 
-def copied(form: LayerForm, source: Marked) -> Patch:
+def copied(form: LayerForm, source: Region) -> Patch:
     """The values in the bounding box of a region, with the region's coverage."""
     top, bottom, left, right = bounding_box(source.cover)
     values = layer_of(form, source.inputs)(form.weight)[0]
@@ -201,7 +202,7 @@ def copied(form: LayerForm, source: Marked) -> Patch:
     return Patch(values[:, top:bottom, left:right], source.cover[top:bottom, left:right], middle)
 
 
-def pasted(form: LayerForm, target: Marked, patch: Patch) -> Wanted:
+def pasted(form: LayerForm, target: Region, patch: Patch) -> Target:
     """The goal of an insert: the patch blended in, seen through a crop without neighbours.
 
     Raises:
@@ -215,20 +216,20 @@ def pasted(form: LayerForm, target: Marked, patch: Patch) -> Wanted:
     left = _first((left + right) // 2, wide, before.shape[3])
     bottom, right = top + tall, left + wide
     whole = before.clone()
-    kept = (1 - patch.alpha) * before[:, :, top:bottom, left:right]
-    whole[:, :, top:bottom, left:right] = kept + patch.alpha * patch.values[None]
+    own = (1 - patch.alpha) * before[:, :, top:bottom, left:right]
+    whole[:, :, top:bottom, left:right] = own + patch.alpha * patch.values[None]
     step = before.shape[2] // target.inputs.keys.shape[2]
     rows = slice(top // step, -(-bottom // step))
     columns = slice(left // step, -(-right // step))
     seen = replace(target.inputs, keys=target.inputs.keys[:, :, rows, columns])
-    return Wanted(seen, whole[:, :, _times(rows, step), _times(columns, step)])
+    return Target(seen, whole[:, :, _times(rows, step), _times(columns, step)])
 
 
-def erased(form: LayerForm, target: LayerInputs, units: Tensor) -> Wanted:
+def erased(form: LayerForm, target: LayerInputs, units: Tensor) -> Target:
     """The goal of an erase: the whole picture's values with the units at 0 everywhere."""
     keys = target.keys.clone()
     keys[:, units] = 0.0
-    return Wanted(target, layer_of(form, replace(target, keys=keys))(form.weight))
+    return Target(target, layer_of(form, replace(target, keys=keys))(form.weight))
 
 
 def _first(middle: int, length: int, limit: int) -> int:
@@ -248,52 +249,33 @@ def _times(part: slice, step: int) -> slice:
 # ---- the insert ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class AuthorsAdam:
+def insert(adam: ProjectedAdam, form: LayerForm, target: Target, directions: Tensor) -> Solution:
     """Their insert: Adam on the whole weight, its change projected after steps 1, 11, 21, ...
 
     The loss is the mean absolute difference, and the last step is projected and taken, whatever
-    its loss. Adam's own memory is never projected.
+    its loss.
+
+    Args:
+        adam: steps and rate.
+        form: the layer.
+        target: what it is fitted to.
+        directions: (S, C), orthonormal.
+
     """
+    start = form.weight.detach().clone()
+    basis = directions.to(start)
+    layer, goal = layer_of(form, target.inputs), target.values.detach()
 
-    steps: int = 2001
-    rate: float = 0.05
-    every: int = 10
+    def loss(weight: Tensor) -> Tensor:
+        return functional.l1_loss(goal, layer(weight))
 
-    def __call__(self, form: LayerForm, wanted: Wanted, directions: Tensor) -> Solution:
-        """Solve for the coefficients of ``directions`` (S, C), orthonormal."""
-        start = form.weight.detach().clone()
-        basis = directions.to(start)
-        layer, goal = layer_of(form, wanted.inputs), wanted.values.detach()
+    def along(weight: Tensor) -> Tensor:
+        return torch.einsum("ocyx,sc->osyx", weight, basis)
 
-        def loss(weight: Tensor) -> Tensor:
-            return functional.l1_loss(goal, layer(weight))
-
-        weight = self._descend(start, basis, loss)
-        with torch.no_grad():
-            coefficients = torch.einsum("ocyx,sc->osyx", weight - start, basis)
-            before, after = float(loss(start)), float(loss(weight))
-        if not bool(torch.isfinite(coefficients).all()):
-            raise diverged()
-        return Solution(directions, coefficients, before, after, self.steps)
-
-    def _descend(self, start: Tensor, basis: Tensor, loss: Callable[[Tensor], Tensor]) -> Tensor:
-        fixed = start - _projected(start, basis)
-        weight = start.clone().requires_grad_()
-        optimizer = torch.optim.Adam([weight], lr=self.rate)
-        for step in range(self.steps):
-            with torch.enable_grad():
-                distance = loss(weight)
-                optimizer.zero_grad()
-                distance.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            if step % self.every == 0 or step == self.steps - 1:
-                with torch.no_grad():
-                    weight.copy_(fixed + _projected(weight, basis))
-        return weight.detach()
-
-
-def _projected(weight: Tensor, basis: Tensor) -> Tensor:
-    """The part of (O, C, kh, kw) along the directions (S, C): onto them first, then back."""
-    along = torch.einsum("ocyx,sc->osyx", weight, basis)
-    return torch.einsum("osyx,sc->ocyx", along, basis)
+    # Onto the directions first, then back: the order decides the last bits.
+    weight = adam.descend(start, loss, lambda w: torch.einsum("osyx,sc->ocyx", along(w), basis))
+    with torch.no_grad():
+        coefficients, before, after = along(weight - start), float(loss(start)), float(loss(weight))
+    if not bool(torch.isfinite(coefficients).all()):
+        raise diverged()
+    return Solution(directions, coefficients, before, after, adam.steps)

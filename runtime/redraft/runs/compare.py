@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from redraft.edit.artifact import Edit
-from redraft.edit.combine import change_cosine
+from redraft.edit.interference import change_cosine
+from redraft.plans.layer_names import with_layers
+from redraft.plans.loading import load, recipe_of
+from redraft.plans.record import ModelRecord, RuleRecord
+from redraft.plans.run_folder import FinishedRun, read_run
 from redraft.solve.delta import Delta
 from redraft.solve.delta import principal_angles as spanned_angles
-from redraft.plans.loading import load, recipe_of
-from redraft.plans.layer_names import with_layers
-from redraft.plans.record import ModelRecord, RuleRecord, RunRecord
-from redraft.runs.runner import EDIT, RECIPE, read_record
 from redraft_dsl.recipe.compare import Difference, compare, order_differences
 from redraft_dsl.recipe.model import Recipe
 
@@ -160,13 +160,13 @@ def compare_runs(first: Path, second: Path) -> RunComparison:
         CheckFailedError: the recipes differ, and one of them cannot be read any more.
 
     """
-    one, other = read_record(first), read_record(second)
-    folders = [path if path.is_dir() else path.parent for path in (first, second)]
-    edits = compare_edits(*(Edit.load(folder / EDIT) for folder in folders))
+    runs = (read_run(first), read_run(second))
+    one, other = (run.record for run in runs)
+    edits = compare_edits(*(Edit.load(run.edit) for run in runs))
     # Base and recipe are told with the run; only the rules are news.
     rules = tuple(each for each in edits.differences if each.what.startswith("rule "))
     return RunComparison(
-        tuple(_recipes_of_runs(one, other, folders)),
+        tuple(_recipes_of_runs(*runs)),
         tuple(_models(one.model, other.model)),
         one.machine.differences(other.machine),
         EditComparison(rules, edits.rules),
@@ -179,10 +179,10 @@ def principal_angles(first: Tensor, second: Tensor) -> tuple[float, ...]:
     return tuple(map(math.degrees, spanned_angles(first, second)))
 
 
-def _recipe(folder: Path, record: RunRecord) -> Recipe:
+def _recipe(run: FinishedRun) -> Recipe:
     """A run's recipe with each layer under the first of its names, which the record has."""
-    layers = {rule.name: rule.layer for rule in record.rules}
-    return with_layers(recipe_of(load(folder / RECIPE)), layers)
+    layers = {rule.name: rule.layer for rule in run.record.rules}
+    return with_layers(recipe_of(load(run.recipe)), layers)
 
 
 def _facts(first: Edit, second: Edit) -> Iterator[Difference]:
@@ -239,15 +239,14 @@ def _compare_rule(one: Delta, other: Delta) -> RuleComparison:
     )
 
 
-def _recipes_of_runs(
-    one: RunRecord, other: RunRecord, folders: Sequence[Path]
-) -> Iterator[Difference]:
-    if one.recipe_digest == other.recipe_digest:
+def _recipes_of_runs(first: FinishedRun, second: FinishedRun) -> Iterator[Difference]:
+    one, other = (run.record.recipe_digest for run in (first, second))
+    if one == other:
         return
-    found = compare(*map(_recipe, folders, (one, other)))
+    found = compare(_recipe(first), _recipe(second))
     yield from found
     if not found:  # a recipe was changed after its run
-        yield from _changed("the recipe's meaning", one.recipe_digest, other.recipe_digest)
+        yield from _changed("the recipe's meaning", one, other)
 
 
 def _models(one: ModelRecord, other: ModelRecord) -> Iterator[Difference]:

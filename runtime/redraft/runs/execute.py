@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 
 import torch
+from torch import Tensor
 
-from redraft.models import latents
 from redraft.edit.artifact import Edit, EditFacts, RuleFacts
-from redraft.solve.delta import Delta
 from redraft.errors import RunError
-from redraft.judge.effect import Effect, GoalPictures, Wish, draw_goal, measure
+from redraft.judge.effect import (
+    Effect,
+    PictureScores,
+    Wish,
+    draw_goal,
+    draw_unchanged,
+    judged_batches,
+    score_change,
+    summarise,
+)
 from redraft.judge.leftout import left_out_scores
-from redraft.memory.places import ResolvedPlace
+from redraft.memory.places import Matches
+from redraft.models import latents
 from redraft.plans.planner import RuleStep, StatisticsStep
+from redraft.plans.unseen import judged
 from redraft.runs.recording import rule_record
-from redraft.runs.session import FinishedRule, Session, apply_delta, collect, drawn_before, site_of
-from redraft.runs.solving import SolvedRule, goal_content, removal_goal, solve_rule
-from redraft_dsl.facts import ModelFacts
-from redraft_dsl.recipe.model import Erase, Insert, Match, Recipe, Zero
-
-EVALUATED = 400
-"""Most unseen pictures that a rule is measured on."""
-EVALUATED_SIZE = 128
-"""Side in pixels of the largest pictures of which that many are taken."""
-EVALUATED_LEAST = 24
-"""No fewer are taken, however large the pictures are."""
+from redraft.runs.rule import OpenRule, SolvedRule, solve_rule
+from redraft.runs.session import (
+    FinishedRule,
+    Session,
+    apply_delta,
+    collect,
+    network_before,
+    opened_rule,
+    placed_rule,
+)
+from redraft.solve.delta import Delta
+from redraft.solve.sources import Silence
+from redraft_dsl.recipe.model import Erase
 
 
 def solve_all(
@@ -42,7 +55,7 @@ def solve_all(
     Args:
         session: freshly opened.
         restore: gives a finished rule of an earlier, interrupted run, or None.
-        store: keeps a rule that was just finished.
+        store: stores a rule that was just finished.
         evaluate: measure every rule on unseen pictures.
 
     Raises:
@@ -59,7 +72,7 @@ def solve_all(
             if store is not None:
                 store(step, done)
         else:
-            session.ranks.tell(Change(done.delta))
+            session.ranks.send(Change(done.delta))
             apply_delta(session, step, done.delta)
         session.finished.append(done)
     return session.finished
@@ -67,18 +80,18 @@ def solve_all(
 
 @dataclass(frozen=True)
 class Change:
-    """What the first process tells the others of a rule.
+    """What the first process sends to the others of a rule.
 
     Attributes:
         delta: the change, strength included.
+        matches: what the rule's matches found.
         wish: of the rule; None where there is nothing to measure.
-        contexts: the places it used, where each picture has a wish of its own.
 
     """
 
     delta: Delta
+    matches: Matches = ()
     wish: Wish | None = None
-    contexts: tuple[ResolvedPlace, ...] = ()
 
 
 def assist(session: Session) -> None:
@@ -95,47 +108,12 @@ def assist(session: Session) -> None:
         if isinstance(step, StatisticsStep):
             collect(session, step)
             continue
-        change: Change = session.ranks.told()
+        change: Change = session.ranks.received()
         if change.wish is not None:
-            on_device = replace(change, wish=change.wish.to(session.device))
-            _measured(session, step, on_device)
+            placed_rule(session, step, change.matches)
+            opened, wish = opened_rule(session, step), change.wish.to(session.device)
+            _measured(session, step, opened, change.delta, wish)
         apply_delta(session, step, change.delta)
-
-
-def judged(recipe: Recipe, facts: ModelFacts) -> list[int]:
-    """The images that rules are judged on: up to 400 of the unseen ones, fewer of large pictures.
-
-    From 128 pixels on their number falls as the pictures grow, so that judging a rule never takes
-    much longer than solving it.
-    """
-    height, width = facts.image_size
-    most = round(EVALUATED * min(1.0, EVALUATED_SIZE**2 / (height * width)))
-    return unseen(recipe, max(most, EVALUATED_LEAST))
-
-
-def unseen(recipe: Recipe, most: int = EVALUATED) -> list[int]:
-    """Images of the first latents block that no rule uses or searches, the last ``most`` of them.
-
-    A removal or an insert is judged on these alone.
-    """
-    block = recipe.latents[0]
-    used: set[int] = set()
-    for rule in recipe.rules:
-        for context in rule.context:
-            if isinstance(context, Match):
-                used |= set(range(context.first, context.last + 1)) | {context.like.index}
-            else:
-                used.add(context.index)
-        written = (
-            ()
-            if isinstance(rule, Zero)
-            else (rule.paste if isinstance(rule, Insert) else rule.source)
-        )
-        used |= {place.index for place in written if not isinstance(place, str)}
-        if isinstance(rule, Insert):
-            used.add(rule.copy_from.index)
-    free = [index for index in range(block.count) if index not in used]
-    return free[:most] if len(free) <= most else free[-most:]
 
 
 def edit_of(session: Session) -> Edit:
@@ -185,35 +163,29 @@ def check_untouched(session: Session) -> None:
 
 
 def _solve_step(session: Session, step: RuleStep, evaluate: bool) -> FinishedRule:
-    number = len(session.finished)
-    session.tell(f"rule {step.rule.name}", number, len(session.plan.rules))
-    applied: list[FinishedRule] = []
-
-    def make() -> FinishedRule:
-        applied.append(_solved_step(session, step, evaluate))
-        return applied[0]
-
+    number, plan = len(session.finished), session.plan
+    session.progress(f"rule {step.rule.name}", number, len(plan.rules))
     # An earlier run may have solved the very same rule, and judged it on the same pictures.
-    indices = judged(session.plan.recipe, session.plan.base.facts) if evaluate else None
-    done = drawn_before(session, step).once("rule", [step.digest, indices], make)
-    if not applied:
+    indices = tuple(judged(plan.recipe, plan.base.facts)) if evaluate else None
+    key = (network_before(plan, step), step.digest, indices)
+    done = session.shared.once("rule", key, partial(_solved_step, session, step, evaluate))
+    if step.rule.name not in session.placed:
+        session.placed[step.rule.name] = done.placed
         apply_delta(session, step, done.delta)
     return done
 
 
 def _solved_step(session: Session, step: RuleStep, evaluate: bool) -> FinishedRule:
-    site = site_of(session, step)
-    solved = solve_rule(site, step.rule)
+    opened = opened_rule(session, step)
+    solved = solve_rule(opened)
     _check_change(step, solved.delta)
-    before = site.form.weight.clone()
-    solved, wish = _judgement(session, step, solved) if evaluate else (solved, None)
-    contexts = solved.contexts if isinstance(step.rule, Erase) else ()
-    change = Change(solved.delta, wish, contexts)
-    session.ranks.tell(change)
-    effect = None if wish is None else _measured(session, step, change)
+    before = opened.stages.setup.form.weight.clone()
+    solved, wish = _judgement(session, step, opened, solved) if evaluate else (solved, None)
+    session.ranks.send(Change(solved.delta, solved.placed.matches, wish))
+    effect = None if wish is None else _measured(session, step, opened, solved.delta, wish)
     apply_delta(session, step, solved.delta)
     record = rule_record(session, step, solved, before, effect)
-    return FinishedRule(solved.delta, record, solved.contexts, solved.pastes)
+    return FinishedRule(solved.delta, record, solved.placed)
 
 
 def _check_change(step: RuleStep, delta: Delta) -> None:
@@ -227,7 +199,7 @@ def _check_change(step: RuleStep, delta: Delta) -> None:
 
 
 def _judgement(
-    session: Session, step: RuleStep, solved: SolvedRule
+    session: Session, step: RuleStep, opened: OpenRule, solved: SolvedRule
 ) -> tuple[SolvedRule, Wish | None]:
     """The rule with the agreement of its left-out pictures, and its wish for unseen ones, if any.
 
@@ -239,7 +211,11 @@ def _judgement(
     if not indices and not folds:
         return solved, None
     generator, layer = session.model.generator, step.facts.name
-    drawn = _drawn(session, step, solved)
+    pastes = solved.placed.pastes
+    key = (network_before(session.plan, step), opened.stages.goal_key)
+    drawn = session.shared.once(
+        "drawn", key, lambda: draw_goal(generator, layer, solved.goal, pastes.areas)
+    )
     if left is not None and folds:
         own = isinstance(step.rule, Erase)
         scores = left_out_scores(generator, layer, solved.goal, drawn, folds, own=own)
@@ -247,37 +223,26 @@ def _judgement(
     return solved, drawn.wish() if indices else None
 
 
-def _drawn(session: Session, step: RuleStep, solved: SolvedRule) -> GoalPictures:
-    """The pictures of a rule's goal."""
+def _measured(
+    session: Session, step: RuleStep, opened: OpenRule, delta: Delta, wish: Wish
+) -> Effect:
+    """The effect of a change on unseen pictures, with the help of the other processes."""
+    plan, generator, layer = session.plan, session.model.generator, step.facts.name
+    block, indices = plan.recipe.latents[0], judged(plan.recipe, plan.base.facts)
+    rows = latents.rows(block.seed, indices, plan.base.facts.latent_size).to(session.device)
+    stages, own = opened.stages, None
+    key: tuple[Hashable, ...] = (network_before(plan, step), tuple(indices))
+    if isinstance(stages.setup.source, Silence):
+        own = stages.setup.source.anywhere(stages)
+        key = (*key, stages.setup.source.content(stages))
+    weight = delta.added_to(stages.setup.form.weight)
 
-    def make() -> GoalPictures:
-        areas = torch.stack([torch.from_numpy(place.area) for place in solved.pastes])
-        return draw_goal(session.model.generator, step.facts.name, solved.goal, areas)
+    def scores(batch: tuple[int, Tensor]) -> PictureScores:
+        number, part = batch
+        draw = partial(draw_unchanged, generator, layer, part, own)
+        pictures = session.shared.once("judged", (*key, number), draw)
+        return score_change(generator, layer, weight, pictures, wish)
 
-    if isinstance(step.rule, Zero):
-        return make()  # its goal is what it does, which is its own
-    content = goal_content(site_of(session, step), step.rule, solved.contexts, solved.pastes)
-    return drawn_before(session, step).once("drawn", content, make)
-
-
-def _measured(session: Session, step: RuleStep, change: Change) -> Effect:
-    """The effect of a change that has a wish, with the help of the other processes."""
-    assert change.wish is not None, "asked for only where there is something to measure"
-    indices = judged(session.plan.recipe, session.plan.base.facts)
-    block = session.plan.recipe.latents[0]
-    rows = latents.rows(block.seed, indices, session.plan.base.facts.latent_size)
-    own, wanted = None, None
-    if isinstance(step.rule, Erase):
-        site = site_of(session, step)
-        own = removal_goal(site, step.rule, change.contexts)
-        wanted = goal_content(site, step.rule, change.contexts, ())
-    return measure(
-        session.model.generator,
-        step.facts.name,
-        change.delta,
-        rows.to(session.device),
-        change.wish,
-        own_goal=own,
-        common=drawn_before(session, step).within(indices, wanted),
-        ranks=session.ranks,
-    )
+    batches = enumerate(judged_batches(generator, rows))
+    joined = session.ranks.combined(batches, scores, lambda parts: PictureScores.joined([*parts]))
+    return summarise(joined)

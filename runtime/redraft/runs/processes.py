@@ -3,7 +3,7 @@
 What one of them has and another needs passes in an exchange, and all of them take part in every
 exchange, in the same order. It begins with each saying whether it can go on. One that fails says so
 in what the others take for the next exchange, and leaves; they end there too. So nobody waits for
-what will not come, and the first process tells what happened to any of them.
+what will not come, and the first process reports what happened to any of them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ from torch import Tensor, distributed
 from torch.distributed.rendezvous import rendezvous
 
 from redraft.errors import RedraftError, RunError
+from redraft.explain.words import first_line
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Combined = TypeVar("Combined")
 PATIENCE = timedelta(days=14)
 """How long a process waits for the others: as long as the cells of a sweep take.
 
@@ -47,7 +49,7 @@ class ProcessLostError(GroupEndedError):
 
 @dataclass(frozen=True)
 class Trouble:
-    """What keeps a process from going on, told to the others; ``trace`` is for developers."""
+    """What keeps a process from going on, reported to the others; ``trace`` is for developers."""
 
     code: str
     message: str
@@ -60,8 +62,8 @@ class Trouble:
         trace = "".join(traceback.format_exception(error))
         if isinstance(error, RedraftError):
             return cls(error.code, error.message, error.help, trace)
-        told = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-        return cls("RD765", told, "REDRAFT_DEBUG=1 shows where it happened", trace)
+        message = f"{type(error).__name__}: {first_line(error)}"
+        return cls("RD765", message, "REDRAFT_DEBUG=1 shows where it happened", trace)
 
 
 @dataclass(frozen=True)
@@ -114,12 +116,33 @@ class Ranks:
             made = work(turn[self.rank]) if self.rank < len(turn) else None
             yield from self._gathered(made)[: len(turn)]
 
+    def combined(
+        self,
+        items: Iterable[Item],
+        work: Callable[[Item], Result],
+        combine: Callable[[Iterator[Result]], Combined],
+    ) -> Combined:
+        """What the first process makes of the results of all items, in all of the processes.
+
+        Args:
+            items: as of :meth:`in_order`.
+            work: likewise.
+            combine: is given the results in the order of the items.
+
+        """
+        results = self.in_order(items, work)
+        if self.first:
+            return self.from_first(lambda: combine(results))
+        for _ in results:
+            pass
+        return cast("Combined", self.received())
+
     def from_first(self, make: Callable[[], Result]) -> Result:
         """What the first process makes, in all of them; ``make`` is called there only."""
         if not self.first:
-            return cast("Result", self.told())
+            return cast("Result", self.received())
         made = make()
-        self.tell(made)
+        self.send(made)
         return made
 
     def after_first(self, make: Callable[[], Result]) -> Result:
@@ -128,22 +151,22 @@ class Ranks:
         They find on the disk what the first has fetched, where it is one disk.
         """
         if not self.first:
-            self.told()
+            self.received()
             return make()
         made = make()
-        self.tell(None)
+        self.send(None)
         return made
 
-    def tell(self, what: object) -> None:
-        """In the first process: give something to the others, where it is :meth:`told`.
+    def send(self, what: object) -> None:
+        """In the first process: give something to the others, where it is :meth:`received`.
 
         Its tensors are on the CPU there.
         """
         if not self.alone:
             self._passed_on(_packed(what))
 
-    def told(self) -> Any:
-        """In any other process: what the first one has to :meth:`tell`."""
+    def received(self) -> Any:
+        """In any other process: what the first one has to :meth:`send`."""
         return pickle.loads(self._passed_on(None))
 
     def everyone(self, value: Item) -> list[Item]:
@@ -152,10 +175,10 @@ class Ranks:
             return [value]
         data = _packed(value)
         self._ready()
-        told: list[Any] = [None] * self.world
+        reported: list[Any] = [None] * self.world
         with _noticing_loss():
-            distributed.all_gather_object(told, data)
-        return [pickle.loads(each) for each in told]
+            distributed.all_gather_object(reported, data)
+        return [pickle.loads(each) for each in reported]
 
     def together(self, work: Callable[[], Item]) -> list[Item]:
         """Do this process's work and wait for all others; one that fails stays in the group.
@@ -168,13 +191,18 @@ class Ranks:
                 The others only wait.
 
         """
-        made, error = _attempt(work)
-        if self.alone:
-            return [_made(made, error)]
-        everyone = self._gathered((made, None if error is None else Trouble.of(error)))
-        if not self.first:
-            return []
-        _made(made, error)
+        made: Item | None = None
+        error: RedraftError | None = None
+        try:
+            made = work()
+        except RedraftError as raised:
+            error = raised
+        if not self.alone:
+            everyone = self._gathered((made, None if error is None else Trouble.of(error)))
+        else:
+            everyone = [(made, None)]
+        if self.first and error is not None:
+            raise error
         for rank, (_, trouble) in enumerate(everyone):
             if trouble is not None:
                 raise RunError(trouble.code, self._named(rank, trouble), trouble.help)
@@ -198,19 +226,19 @@ class Ranks:
 
     def _ready(self) -> None:
         """Begin an exchange: go on if all can."""
-        told: list[Trouble | None] = [None] * self.world
+        reported: list[Trouble | None] = [None] * self.world
         with _noticing_loss():
-            distributed.all_gather_object(told, None)
-        for rank, trouble in enumerate(told):
+            distributed.all_gather_object(reported, None)
+        for rank, trouble in enumerate(reported):
             if trouble is not None:
                 self._end(rank, trouble)
 
     def _leave(self, error: Exception | None) -> None:
         """Take part in one more exchange, if only to say that there will be none."""
-        told: list[Trouble | None] = [None] * self.world
+        reported: list[Trouble | None] = [None] * self.world
         # Whoever is gone by now is not needed any more.
         with contextlib.suppress(RuntimeError):
-            distributed.all_gather_object(told, None if error is None else Trouble.of(error))
+            distributed.all_gather_object(reported, None if error is None else Trouble.of(error))
 
     def _end(self, rank: int, trouble: Trouble) -> NoReturn:
         ended = GroupEndedError(trouble.code, self._named(rank, trouble), trouble.help)
@@ -230,7 +258,7 @@ def joined(patience: timedelta = PATIENCE, meeting: timedelta = MEETING) -> Iter
     """The processes that ``torchrun`` has started with this one; this one alone without it.
 
     At the end all wait for all, for torchrun stops the others when one of them fails. What is
-    raised within ends the work of all, and goes on in the first process only, which tells it.
+    raised within ends the work of all, and goes on in the first process only, which reports it.
 
     Args:
         patience: how long an exchange may take.
@@ -266,10 +294,9 @@ def _join(patience: timedelta, meeting: timedelta) -> Ranks:
             "gloo", store=store, rank=rank, world_size=world, timeout=patience
         )
     except (RuntimeError, ValueError) as error:
-        detail = str(error).strip().partition("\n")[0]
         raise RunError(
             "RD764",
-            f"the processes cannot find each other: {detail}",
+            f"the processes cannot find each other: {first_line(error)}",
             "start them with `torchrun --nproc-per-node N -m redraft ...`; to run alone, "
             "unset WORLD_SIZE",
         ) from error
@@ -301,20 +328,6 @@ def _packed(what: object) -> bytes:
     file = io.BytesIO()
     _Packer(file, pickle.HIGHEST_PROTOCOL).dump(what)
     return file.getvalue()
-
-
-def _attempt(work: Callable[[], Item]) -> tuple[Item | None, RedraftError | None]:
-    try:
-        return work(), None
-    except RedraftError as error:
-        return None, error
-
-
-def _made(made: Item | None, error: RedraftError | None) -> Item:
-    if error is not None:
-        raise error
-    assert made is not None, "work gives something"
-    return made
 
 
 def _number(name: str, otherwise: int) -> int:

@@ -11,17 +11,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from redraft.edit.artifact import to_file, weight_digest
-from redraft.solve.delta import Delta, interference
-from redraft.judge.effect import Effect
 from redraft.disk.digest import tensors_digest
+from redraft.edit.artifact import to_file, weight_digest
+from redraft.judge.effect import Effect
+from redraft.memory.marked import Picture
 from redraft.memory.places import ResolvedPlace
 from redraft.plans.planner import RuleStep
+from redraft.plans.record import (
+    LOW_AGREEMENT,
+    LOW_GAIN,
+    LeftOutRecord,
+    MachineRecord,
+    PlaceRecord,
+    RuleRecord,
+)
 from redraft.runs.processes import Ranks
-from redraft.plans.record import LOW_AGREEMENT, LOW_GAIN, LeftOutRecord, MachineRecord, PlaceRecord, RuleRecord
-from redraft.runs.session import Session, moment_of, site_of
-from redraft.runs.solving import SolvedRule
-from redraft_dsl.recipe.model import Insert
+from redraft.runs.rule import SolvedRule
+from redraft.runs.session import Session, moment_of
+from redraft.solve.delta import Delta, interference
 
 
 def machine_record(device: torch.device) -> MachineRecord:
@@ -42,7 +49,7 @@ def group_record(device: torch.device, ranks: Ranks) -> MachineRecord:
     Where they differ the platform says so: no machine alone has to give the same bits then.
     """
     first, *others = ranks.everyone(machine_record(device))
-    differing = sorted({told for other in others for told in first.differences(other)})
+    differing = sorted({each for other in others for each in first.differences(other)})
     if not differing:
         return first
     mixed = f"{first.platform}, together with another ({', '.join(differing)})"
@@ -71,7 +78,7 @@ def rule_record(
     generator = session.model.generator
     axes = session.model.generator.weight_axes(layer)
     gains = _gains(solved)
-    copy = site_of(session, step).place(rule.copy_from) if isinstance(rule, Insert) else None
+    placed = solved.placed
     return RuleRecord(
         name=rule.name,
         kind=rule.kind,
@@ -85,9 +92,9 @@ def rule_record(
         solve_seconds=solved.solve_seconds,
         left_out=_left_out(solved),
         **_figures(effect),
-        copy_from=None if copy is None else _place(copy, None),
-        contexts=tuple(_place(p, gains.get((p.latents, p.index))) for p in solved.contexts),
-        pastes=tuple(_place(p, None) for p in solved.pastes),
+        copy_from=None if placed.copy is None else _place(placed.copy.each[0], None),
+        contexts=tuple(_place(p, gains.get(p.picture)) for p in placed.contexts),
+        pastes=tuple(_place(p, None) for p in placed.pastes),
         singular_values=tuple(delta.singular_values().tolist()),
         norm=delta.norm(),
         delta_digest=delta_digest(delta),
@@ -123,18 +130,15 @@ def _left_out(solved: SolvedRule) -> LeftOutRecord | None:
     )
 
 
-def _gains(solved: SolvedRule) -> dict[tuple[str, int], float]:
+def _gains(solved: SolvedRule) -> dict[Picture, float]:
     """Left-out gain by picture."""
     if solved.left_out is None:
         return {}
-    pasted = [(place.latents, place.index) for place in solved.pastes]
-    if len(solved.left_out.per_picture) != len(pasted):
-        pasted = [
-            (place.latents, place.index)
-            for place in solved.contexts
-            if (place.latents, place.index) not in set(pasted)
-        ]
-    return dict(zip(pasted, solved.left_out.per_picture, strict=True))
+    pictures = solved.placed.pastes.pictures
+    if len(solved.left_out.per_picture) != len(pictures):
+        pasted = set(pictures)
+        pictures = tuple(p for p in solved.placed.contexts.pictures if p not in pasted)
+    return dict(zip(pictures, solved.left_out.per_picture, strict=True))
 
 
 def _warnings(solved: SolvedRule) -> tuple[str, ...]:
@@ -172,7 +176,7 @@ def _place(place: ResolvedPlace, gain: float | None) -> PlaceRecord:
 
 
 def _processor() -> str:
-    """The processor's name, where the system tells it: bits may differ between processors."""
+    """The processor's name, where the system says it: bits may differ between processors."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

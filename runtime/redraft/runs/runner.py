@@ -6,40 +6,39 @@ Files are written whole or not at all; ``run.json`` comes last and says that the
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from redraft.disk import files
-from redraft.edit.artifact import Edit
 from redraft.disk.cache import Cache
-from redraft.solve.delta import Delta
+from redraft.edit.artifact import Edit
 from redraft.errors import ArtifactError
-from redraft.runs.execute import assist, check_untouched, edit_of, judged, solve_all
+from redraft.memory.marked import mask_bytes
+from redraft.memory.places import MatchedPlace
 from redraft.models.open import choose_device
-from redraft.show.pictures import Tile
-from redraft.memory.places import ResolvedPlace, masks_of
 from redraft.plans.planner import Plan, RuleStep
-from redraft.runs.processes import ALONE, Ranks
-from redraft.plans.record import ImportRecord, MachineRecord, ModelRecord, PlaceRecord, RuleRecord, RunRecord
-from redraft.runs.recording import delta_digest, group_record, now
-from redraft.runs.session import FinishedRule, Progress, Session, open_session
+from redraft.plans.record import (
+    ImportRecord,
+    MachineRecord,
+    ModelRecord,
+    RuleRecord,
+    RunRecord,
+)
+from redraft.plans.run_files import EDIT, LOCK, RECIPE, RECORD, RUNS, STEPS
+from redraft.plans.run_folder import cannot_make
+from redraft.plans.unseen import judged
+from redraft.runs.execute import assist, check_untouched, edit_of, solve_all
 from redraft.runs.memo import Shared
-from redraft_dsl.geometry.masks import MaskError, read_mask
-from redraft_dsl.recipe.model import Erase, Insert, Mask, Match, Place, Recipe, Zero
-
-RECORD = "run.json"
-EDIT = "edit.safetensors"
-RECIPE = "recipe.redraft"
-LOCK = "recipe.lock"
-STEPS = "steps"
-RUNS = Path("runs")
+from redraft.runs.processes import ALONE, Ranks
+from redraft.runs.recording import delta_digest, group_record, now
+from redraft.runs.session import FinishedRule, Progress, Session, open_session, placed_rule
+from redraft.solve.delta import Delta
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,6 @@ class Run:
         edit: the edit.
         session: the model, wholly edited, and every finished rule.
         resumed: names of the rules that an interrupted run had finished.
-        pictures: some that no rule saw, before and after the whole edit; none without a report.
 
     """
 
@@ -61,25 +59,6 @@ class Run:
     edit: Edit
     session: Session
     resumed: tuple[str, ...]
-    pictures: tuple[Tile, ...] = ()
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from redraft.notebook.html import run_html
-
-        return run_html(self)
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        """The same, and a few lines for where HTML cannot be shown."""
-        from redraft.notebook.html import run_bundle
-
-        return run_bundle(self)
-
-
-def run_folder(plan: Plan, root: Path | None = None) -> Path:
-    """Where a plan's run is written: one folder for each recipe and base."""
-    name = f"{plan.recipe.name}-{plan.recipe.version}-{plan.digest[:8]}"
-    return (root or RUNS) / name
 
 
 def run_plan(
@@ -114,7 +93,7 @@ def run_plan(
 
     """
     started, clock = now(), time.perf_counter()
-    folder = out or run_folder(plan)
+    folder = out or RUNS / plan.run_name
     inputs = _inputs(plan)
     _prepare(folder, fresh)
     session = open_session(plan, choose_device(device), cache, progress, shared, ranks)
@@ -122,7 +101,7 @@ def run_plan(
     resumed: list[str] = []
 
     def restore(step: RuleStep) -> FinishedRule | None:
-        done = _read_step(folder, step)
+        done = _read_step(folder, session, step)
         if done is not None:
             resumed.append(step.rule.name)
         return done
@@ -159,47 +138,6 @@ def finish(run: Run) -> None:
     shutil.rmtree(run.folder / STEPS, ignore_errors=True)
 
 
-def read_record(folder: Path) -> RunRecord:
-    """The record of a finished run.
-
-    Raises:
-        ArtifactError: the folder is not a finished run.
-
-    """
-    path = folder / RECORD if folder.is_dir() else folder
-    try:
-        return RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ArtifactError(
-            "RD660",
-            f"{folder} is not a finished run: it has no {RECORD}",
-            "name a folder that `redraft run` wrote; an interrupted run goes on when run again",
-        ) from None
-    except (OSError, ValueError) as error:
-        detail = str(error).splitlines()[0]
-        raise ArtifactError(
-            "RD661", f"{path} cannot be read: {detail}", "run the recipe again"
-        ) from error
-
-
-def mask_files(recipe: Recipe) -> dict[str, Mask]:
-    """Every mask that a recipe names, by its path relative to the recipe's folder."""
-    found: dict[str, Mask] = {}
-    for rule in recipe.rules:
-        places: list[Place] = [c.like if isinstance(c, Match) else c for c in rule.context]
-        if isinstance(rule, Insert):
-            places.append(rule.copy_from)
-        written = () if isinstance(rule, Zero) else _written(rule)
-        for place in [*places, *written]:
-            found |= {mask.path: mask for mask in masks_of(place.region)}
-    return found
-
-
-def _written(rule: Insert | Erase) -> tuple[Place, ...]:
-    places = rule.paste if isinstance(rule, Insert) else rule.source
-    return () if isinstance(places, str) else places
-
-
 def _inputs(plan: Plan) -> dict[str, bytes]:
     """Content of the recipe, its lock and its masks by their paths in the run folder.
 
@@ -212,15 +150,7 @@ def _inputs(plan: Plan) -> dict[str, bytes]:
     found = {RECIPE: plan.text.encode()}
     if plan.lock is not None:
         found[LOCK] = plan.lock.text.encode()
-    for path, mask in sorted(mask_files(plan.recipe).items()):
-        try:
-            file = read_mask(path, plan.folder)
-        except MaskError as error:
-            raise _lost_mask(path, error.message) from error
-        if file.sha256 != mask.sha256:
-            raise _lost_mask(path, "it is another picture now")
-        found[path] = file.data
-    return found
+    return found | mask_bytes(plan.recipe, plan.folder, _lost_mask)
 
 
 def _lost_mask(path: str, reason: str) -> ArtifactError:
@@ -239,15 +169,7 @@ def _prepare(folder: Path, fresh: bool) -> None:
             shutil.rmtree(folder / STEPS, ignore_errors=True)
         (folder / STEPS).mkdir(exist_ok=True)
     except OSError as error:
-        raise _cannot_make(folder, error) from error
-
-
-def _cannot_make(folder: Path, error: OSError) -> ArtifactError:
-    return ArtifactError(
-        "RD662",
-        f"the run folder {folder} cannot be made: {error.strerror or error}",
-        "choose another with `--out`",
-    )
+        raise cannot_make(folder, error) from error
 
 
 def _replace(folder: Path, inputs: dict[str, bytes], edit: bytes) -> None:
@@ -261,7 +183,7 @@ def _replace(folder: Path, inputs: dict[str, bytes], edit: bytes) -> None:
         for path in inputs:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _cannot_make(folder, error) from error
+        raise cannot_make(folder, error) from error
     for path, data in inputs.items():
         files.write_bytes(folder / path, data)
     files.write_bytes(folder / EDIT, edit)
@@ -314,18 +236,17 @@ def _write_step(folder: Path, step: RuleStep, done: FinishedRule) -> None:
     tensors = {
         "directions": done.delta.directions.cpu().contiguous(),
         "coefficients": done.delta.coefficients.cpu().contiguous(),
-        "contexts": _areas(done.contexts),
-        "pastes": _areas(done.pastes),
     }
-    metadata = {"digest": step.digest, "record": done.record.model_dump_json()}
+    matches = [[astuple(place) for place in places] for places in done.placed.matches]
+    metadata = {
+        "digest": step.digest,
+        "record": done.record.model_dump_json(),
+        "matches": json.dumps(matches),
+    }
     files.write_bytes(_step_path(folder, step), save(tensors, metadata))
 
 
-def _areas(places: tuple[ResolvedPlace, ...]) -> torch.Tensor:
-    return torch.from_numpy(np.stack([place.area for place in places]))
-
-
-def _read_step(folder: Path, step: RuleStep) -> FinishedRule | None:
+def _read_step(folder: Path, session: Session, step: RuleStep) -> FinishedRule | None:
     """A rule that an interrupted run finished; None when there is none, or it is damaged."""
     path = _step_path(folder, step)
     if not path.exists():
@@ -344,15 +265,11 @@ def _read_step(folder: Path, step: RuleStep) -> FinishedRule | None:
             )
             if delta_digest(delta) != record.delta_digest:
                 return None
-            contexts = _places(record.contexts, file.get_tensor("contexts"))
-            pastes = _places(record.pastes, file.get_tensor("pastes"))
-    except (SafetensorError, OSError, ValueError, KeyError):
+            matches = tuple(
+                tuple(MatchedPlace(block, index, (dy, dx), score)
+                      for block, index, (dy, dx), score in places)
+                for places in json.loads(metadata["matches"])
+            )  # fmt: skip
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError):
         return None
-    return FinishedRule(delta, record, contexts, pastes)
-
-
-def _places(records: tuple[PlaceRecord, ...], areas: torch.Tensor) -> tuple[ResolvedPlace, ...]:
-    return tuple(
-        ResolvedPlace(record.latents, record.index, area.numpy(), record.score)
-        for record, area in zip(records, areas, strict=True)
-    )
+    return FinishedRule(delta, record, placed_rule(session, step, matches))

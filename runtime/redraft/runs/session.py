@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import takewhile
 
 import torch
 
-from redraft.models import latents
 from redraft.disk.cache import Cache
-from redraft.solve.delta import Delta
-from redraft.models.batches import batch_size
 from redraft.errors import RunError
+from redraft.memory.layer import Layer
+from redraft.memory.moments import BATCH, Moment, products, summed
+from redraft.memory.placed import PlacedRule, place_rule
+from redraft.memory.places import Marks, Matches
+from redraft.memory.search import scored, search
+from redraft.models import latents
+from redraft.models.batches import batch_size
 from redraft.models.open import OpenModel
-from redraft.memory.places import ResolvedPlace
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep
-from redraft.runs.processes import ALONE, Ranks
 from redraft.plans.record import RuleRecord, StatisticsRecord
-from redraft.runs.memo import Common, Shared
-from redraft.runs.site import Site
-from redraft.memory.moments import BATCH, Moment, second_moments
+from redraft.runs.memo import Shared
+from redraft.runs.processes import ALONE, Ranks
+from redraft.runs.rule import OpenRule, open_rule
+from redraft.solve.delta import Delta
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, done, in all)."""
@@ -30,20 +34,18 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class FinishedRule:
-    """One rule, solved or read back: its change, its figures, and the areas of its contexts.
+    """One rule, solved or read back.
 
     Attributes:
         delta: the change, strength included.
         record: its figures.
-        contexts: the places it used, with their areas.
-        pastes: the places its goal was set in.
+        placed: the rule and its places.
 
     """
 
     delta: Delta
     record: RuleRecord
-    contexts: tuple[ResolvedPlace, ...]
-    pastes: tuple[ResolvedPlace, ...]
+    placed: PlacedRule
 
 
 @dataclass
@@ -53,9 +55,14 @@ class Session:
     Attributes:
         plan: what is run.
         model: opened from the plan's base, and edited rule by rule.
-        cache: where statistics are kept.
-        tell: told of progress.
-        shared: what it has in common with other runs.
+        cache: where statistics are cached.
+        progress: called with how far it is.
+        marks: the marked places of the recipe.
+        shared: what it shares with other runs.
+        moments: the statistics that were collected, by the step that collects them.
+        statistics: their records.
+        placed: the rules that have been placed, by name.
+        finished: the rules that have been solved or read back.
         ranks: this process among those that run the plan together.
 
     """
@@ -63,24 +70,26 @@ class Session:
     plan: Plan
     model: OpenModel
     cache: Cache
-    tell: Progress
+    progress: Progress
+    marks: Marks
     shared: Shared = field(default_factory=Shared)
     moments: dict[str, Moment] = field(default_factory=dict)
     statistics: list[StatisticsRecord] = field(default_factory=list)
+    placed: dict[str, PlacedRule] = field(default_factory=dict)
     finished: list[FinishedRule] = field(default_factory=list)
     ranks: Ranks = ALONE
 
     @property
     def device(self) -> torch.device:
         """Where the model lies."""
-        return next(self.model.generator.module.parameters()).device
+        return self.model.device
 
 
 def open_session(
     plan: Plan,
     device: torch.device,
     cache: Cache | None = None,
-    tell: Progress | None = None,
+    progress: Progress | None = None,
     shared: Shared | None = None,
     ranks: Ranks = ALONE,
 ) -> Session:
@@ -96,7 +105,10 @@ def open_session(
     _check_agreement(plan, ranks)
     shared = shared if shared is not None and ranks.alone else Shared()
     model = shared.model(plan.base, device)
-    return Session(plan, model, cache or Cache(), tell or _silent, shared, ranks=ranks)
+    marks = Marks(model.generator.facts, plan.folder)
+    return Session(
+        plan, model, cache or Cache(), progress or (lambda *_: None), marks, shared, ranks=ranks
+    )
 
 
 def _check_agreement(plan: Plan, ranks: Ranks) -> None:
@@ -131,38 +143,67 @@ def collect(session: Session, step: StatisticsStep) -> None:
             missing.append(each)
         else:
             moment = Moment(stored["moment"].to(session.device), int(stored["keys"]))
-            _keep(session, each, moment, cached=True, seconds=0.0)
+            _add(session, each, moment, cached=True, seconds=0.0)
     if missing:
         _collect_missing(session, missing)
 
 
-def site_of(session: Session, step: RuleStep) -> Site:
-    """Where a rule works, on the network as it is now."""
-    moment = moment_of(session, step)
-    return Site(
-        session.model.generator,
-        session.plan.recipe,
-        session.plan.folder,
-        step.facts,
-        moment.matrix,
-        step.locked,
-        _common(session, step),
-    )
+def layer_of(session: Session, step: RuleStep) -> Layer:
+    """The layer that a rule works at, on the network as it is now."""
+    generator, blocks = session.model.generator, session.plan.recipe.latents
+    return Layer(generator, step.facts, blocks, moment_of(session, step).whitening)
 
 
-def drawn_before(session: Session, step: RuleStep) -> Common:
-    """What depends on the whole network as a rule finds it: pictures, and not only keys."""
-    rules = session.plan.rules
-    return _common(session, step).within([rule.digest for rule in rules[: rules.index(step)]])
+def placed_rule(session: Session, step: RuleStep, matches: Matches | None = None) -> PlacedRule:
+    """A rule and its places. It is placed once, on the network as the rules before it left it.
+
+    Args:
+        session: under way.
+        step: the rule.
+        matches: what its matches found, where that is known; else they are searched, or taken
+            from the lock.
+
+    Raises:
+        PlanError: a match finds no clear place, or a mask file is no longer the one that was
+            checked.
+
+    """
+    rule = step.rule
+    if rule.name not in session.placed:
+        places = rule.model_dump_json(include={"kind", "context", "copy_from", "paste", "source"})
+        key = (network_of(session.plan, step), places, step.locked, matches)
+        found = session.shared.once("placed", key, partial(_place, session, step, matches))
+        session.placed[rule.name] = replace(found, rule=rule)
+    return session.placed[rule.name]
 
 
-def _common(session: Session, step: RuleStep) -> Common:
-    """What depends on the keys and the weight of a rule's layer, and on its statistics."""
-    plan = session.plan
-    read = [rule.digest for rule in plan.rules if rule.rule.name in step.reads]
-    blocks = [block.model_dump(mode="json") for block in plan.recipe.latents]
-    statistics = statistics_of(plan, step).fields
-    return Common(session.shared, (step.facts.name, read, blocks, statistics))
+@torch.no_grad()
+def _place(session: Session, step: RuleStep, matches: Matches | None) -> PlacedRule:
+    layer, rule, marks = layer_of(session, step), step.rule, session.marks
+    if matches is None:
+        find = partial(scored, matches=step.locked) if step.locked else search
+        matches = find(layer, rule, marks)
+    return place_rule(layer, rule, marks, matches)
+
+
+def opened_rule(session: Session, step: RuleStep) -> OpenRule:
+    """A rule ready to be solved, on the network as it is now."""
+    placed = placed_rule(session, step)
+    layer, network = layer_of(session, step), network_of(session.plan, step)
+    return open_rule(layer, placed, network, session.shared)
+
+
+def network_of(plan: Plan, step: RuleStep) -> Hashable:
+    """What a rule's layer depends on: its keys, its weight and its statistics."""
+    read = tuple(rule.digest for rule in plan.rules if rule.rule.name in step.reads)
+    blocks = tuple(block.model_dump_json() for block in plan.recipe.latents)
+    return step.facts.name, read, blocks, _address(statistics_of(plan, step))
+
+
+def network_before(plan: Plan, step: RuleStep) -> Hashable:
+    """What the whole network depends on as a rule finds it: pictures, and not only keys."""
+    earlier = tuple(rule.digest for rule in plan.rules[: plan.rules.index(step)])
+    return network_of(plan, step), earlier
 
 
 def moment_of(session: Session, step: RuleStep) -> Moment:
@@ -172,14 +213,9 @@ def moment_of(session: Session, step: RuleStep) -> Moment:
 
 def statistics_of(plan: Plan, step: RuleStep) -> StatisticsStep:
     """The step that collects the statistics that a rule goes by."""
-    found = None
-    for each in plan.steps:
-        if isinstance(each, StatisticsStep) and each.layer == step.facts.name:
-            found = each
-        if each is step:
-            break
-    assert found is not None, "every rule is planned after its statistics"
-    return found
+    before = takewhile(lambda each: each is not step, plan.steps)
+    own = (each for each in before if isinstance(each, StatisticsStep))
+    return [each for each in own if each.layer == step.facts.name][-1]
 
 
 def _collect_missing(session: Session, missing: Sequence[StatisticsStep]) -> None:
@@ -189,21 +225,19 @@ def _collect_missing(session: Session, missing: Sequence[StatisticsStep]) -> Non
     def advance(count: int) -> None:
         nonlocal done
         done += count
-        session.tell(f"statistics of {layers}", done, block.count)
+        session.progress(f"statistics of {', '.join(layers)}", done, block.count)
 
-    layers = ", ".join(step.layer for step in missing)
+    layers = [step.layer for step in missing]
     started = time.perf_counter()
     size = session.plan.base.facts.latent_size
-    batch = batch_size(session.plan.base.facts, BATCH, [step.layer for step in missing])
+    batch = batch_size(session.plan.base.facts, BATCH, layers)
     batches = (
         part.to(session.device) for part in latents.batches(block.seed, block.count, size, batch)
     )
-    moments = second_moments(
-        session.model.generator,
+    moments = session.ranks.combined(
         batches,
-        [step.layer for step in missing],
-        advance,
-        session.ranks,
+        partial(products, session.model.generator, layers),
+        lambda parts: summed(parts, layers, advance),
     )
     seconds = time.perf_counter() - started
     for step in missing:
@@ -212,10 +246,10 @@ def _collect_missing(session: Session, missing: Sequence[StatisticsStep]) -> Non
             tensors = {"moment": moment.matrix.cpu(), "keys": torch.tensor(moment.keys)}
             session.cache.put("statistics", step.fields, tensors)
         moment = Moment(moment.matrix.to(session.device), moment.keys)
-        _keep(session, step, moment, cached=False, seconds=seconds)
+        _add(session, step, moment, cached=False, seconds=seconds)
 
 
-def _keep(
+def _add(
     session: Session, step: StatisticsStep, moment: Moment, *, cached: bool, seconds: float
 ) -> None:
     session.moments[_address(step)] = moment
@@ -245,7 +279,3 @@ def restore_base(session: Session) -> None:
 
 def _address(step: StatisticsStep) -> str:
     return json.dumps(step.fields, sort_keys=True)
-
-
-def _silent(_what: str, _done: int, _total: int) -> None:
-    return

@@ -12,21 +12,20 @@ from pathlib import Path
 
 import torch
 
-from redraft.edit.artifact import Edit, weight_digest
 from redraft.disk.cache import Cache
-from redraft.solve.delta import Delta, principal_angles
-from redraft.errors import ArtifactError, VerifyMismatchError
-from redraft.runs.execute import solve_all
 from redraft.disk.files import sha256_file
-from redraft.plans.loading import load
-from redraft.plans.lock import Lock
-from redraft.plans.lock import read as read_lock
+from redraft.edit.artifact import Edit, weight_digest
+from redraft.errors import ArtifactError, VerifyMismatchError
 from redraft.models.open import choose_device
+from redraft.plans.loading import load
 from redraft.plans.planner import make_plan
 from redraft.plans.record import RunRecord
+from redraft.plans.run_files import LOCK
+from redraft.plans.run_folder import FinishedRun, read_run
+from redraft.runs.execute import solve_all
 from redraft.runs.recording import machine_record
-from redraft.runs.runner import EDIT, LOCK, RECIPE, read_record
 from redraft.runs.session import Progress, open_session
+from redraft.solve.delta import Delta, principal_angles
 from redraft_dsl.recipe.model import FileModel, Recipe
 
 ANGLE_TOLERANCE = 1e-4
@@ -80,12 +79,24 @@ class Verified:
         return not self.differences
 
     @property
+    def promise(self) -> str:
+        """The promise that was at stake, in words."""
+        if self.same_machine:
+            return "same machine and versions: bit-identical changes"
+        return (
+            f"{', '.join(self.differences)}: key directions within {ANGLE_TOLERANCE:g} rad and "
+            f"changes within {CHANGE_TOLERANCE:.1%}"
+        )
+
+    @property
     def holds(self) -> bool:
         """Whether every promise that was at stake holds."""
-        return all(
-            check.weights_identical and (check.identical if self.same_machine else check.within)
-            for check in self.rules
-        )
+        return all(map(self.holds_for, self.rules))
+
+    def holds_for(self, check: RuleCheck) -> bool:
+        """Whether they hold for one rule."""
+        repeated = check.identical if self.same_machine else check.within
+        return repeated and check.weights_identical
 
 
 def verify(
@@ -105,19 +116,19 @@ def verify(
         VerifyMismatchError: the recipe or the base is not the recorded one.
 
     """
-    record = read_record(folder)
-    folder = folder if folder.is_dir() else folder.parent
-    if sha256_file(folder / EDIT) != record.edit_sha256:
+    run = read_run(folder)
+    folder, record = run.folder, run.record
+    if sha256_file(run.edit) != record.edit_sha256:
         raise ArtifactError(
             "RD663",
-            f"{folder / EDIT} is not the edit that {folder}/run.json speaks of",
+            f"{run.edit} is not the edit that {folder}/run.json speaks of",
             "restore the file, or run the recipe again",
         )
-    edit = Edit.load(folder / EDIT)
+    edit = Edit.load(run.edit)
     target = choose_device(device)
-    checked = load(folder / RECIPE)
-    home = _home(folder, record, checked.recipe, home)
-    lock = _lock(folder, record)
+    checked = load(run.recipe)
+    home = _home(run, checked.recipe, home)
+    lock = run.lock(_changed_lock(folder))
     plan = make_plan(checked, folder, home=home, device=target.type, cache=cache, lock=lock)
     _check_inputs(record, plan.recipe.digest(), plan.base.sha256)
     session = open_session(plan, target, cache, progress)
@@ -132,36 +143,30 @@ def verify(
     return Verified(record.machine.differences(machine_record(target)), tuple(checks))
 
 
-def _home(
-    folder: Path, record: RunRecord, recipe: Recipe | None, first: Path | None = None
-) -> Path:
+def _home(run: FinishedRun, recipe: Recipe | None, first: Path | None = None) -> Path:
     """Where a model's own path starts: a model given by file still lies beside the recipe.
 
     A recipe that was named by a relative path is looked for from here and from the run upwards.
     """
+    folder = run.folder
     if recipe is None or not isinstance(recipe.model, FileModel):
         return folder
     if first is not None and (first / recipe.model.path).exists():
         return first
-    beside = Path(record.recipe_path).parent
+    beside = Path(run.record.recipe_path).parent
     for start in (Path(), *folder.absolute().parents):
         if (start / beside / recipe.model.path).exists():
             return start / beside
     return folder
 
 
-def _lock(folder: Path, record: RunRecord) -> Lock | None:
-    """The lock that the run obeyed: its contexts are repeated, not searched again."""
-    if record.lock is None:
-        return None
-    found = read_lock(folder / LOCK)
-    if found is None or found.sha256 != record.lock:
-        raise VerifyMismatchError(
-            "RD418",
-            f"{folder / LOCK} is not the lock that the run obeyed",
-            "restore the file, or run the recipe again",
-        )
-    return found
+def _changed_lock(folder: Path) -> VerifyMismatchError:
+    """The error of a run whose own lock is lost: its contexts would have to be searched again."""
+    return VerifyMismatchError(
+        "RD418",
+        f"{folder / LOCK} is not the lock that the run obeyed",
+        "restore the file, or run the recipe again",
+    )
 
 
 def _check_inputs(record: RunRecord, recipe_digest: str, model_sha256: str) -> None:

@@ -1,4 +1,4 @@
-"""A low-rank change of one layer: kept as directions and coefficients, applied bit for bit."""
+"""A low-rank change of one layer: directions and coefficients, applied bit for bit."""
 
 from __future__ import annotations
 
@@ -117,6 +117,6 @@ def _orthonormal_under(directions: Tensor, moment: Tensor) -> Tensor:
     """Rows spanning the same space with ``D C D^T = I``."""
     gram = directions @ moment @ directions.T
     values, vectors = torch.linalg.eigh(gram)
-    keep = values > values[-1] * 1e-10
-    scaled: Tensor = (vectors[:, keep] * values[keep].rsqrt()).T
+    large = values > values[-1] * 1e-10
+    scaled: Tensor = (vectors[:, large] * values[large].rsqrt()).T
     return scaled @ directions

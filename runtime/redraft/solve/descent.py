@@ -1,20 +1,17 @@
-"""Solvers that descend by gradient: for any layer, and the paper authors' own as a baseline."""
+"""A solver that descends by gradient, for any layer."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from redraft.errors import RunError
-from redraft.solve.problem import (
-    Problem,
-    Solution,
-    data_loss,
-    projected_moment,
-)
+from redraft.solve.problem import Problem, Solution, data_loss, projected_moment
+from redraft.solve.results import Once, anew
 
 
 @dataclass(frozen=True)
@@ -29,8 +26,14 @@ class GradientSolver:
 
     steps: int = 500
     rate: float = 0.05
+    finds_directions: ClassVar[bool] = False
 
-    def __call__(self, problem: Problem, directions: Tensor) -> Solution:
+    def __call__(
+        self,
+        problem: Problem,
+        directions: Tensor,
+        once: Once = anew,  # noqa: ARG002
+    ) -> Solution:
         """Solve for the coefficients of ``directions`` (S, C)."""
         # With keep 0 little of the pictures counts, and they are run hundreds of times.
         problem = problem.focused()
@@ -44,7 +47,7 @@ class GradientSolver:
         def objective() -> Tensor:
             edited = weight_of(weight, coefficients, basis)
             remembered = torch.einsum("osyx,st,otyx->o", coefficients, moment, coefficients)
-            return _data_term(problem, edited) + (restraint * remembered).sum()
+            return data_term(problem, edited) + (restraint * remembered).sum()
 
         optimizer = torch.optim.Adam([coefficients], lr=self.rate)
         found, lowest = coefficients.detach().clone(), math.inf
@@ -60,42 +63,7 @@ class GradientSolver:
             if step < self.steps:
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
-        return _solution(problem, directions, found, weight_of(weight, found, basis), self.steps)
-
-
-@dataclass(frozen=True)
-class ProjectedAdam:
-    """The paper authors' optimiser: Adam on the whole weight, pulled back every few steps.
-
-    All of W descends; every ``every`` steps the change is projected onto the directions. The
-    loss is the data term alone: ``preserve`` is not part of their objective, and is ignored.
-    """
-
-    steps: int = 2001
-    rate: float = 0.05
-    every: int = 10
-
-    def __call__(self, problem: Problem, directions: Tensor) -> Solution:
-        """Solve for the coefficients of ``directions`` (S, C)."""
-        start = problem.weight
-        basis = directions.to(start)
-        fixed = start - _projected(start, basis)
-        weight = start.clone().requires_grad_()
-        optimizer = torch.optim.Adam([weight], lr=self.rate)
-        for step in range(self.steps):
-            optimizer.zero_grad()
-            with torch.enable_grad():
-                # Their loss is a mean over channels and positions; the scale matters to Adam's
-                # epsilon alone.
-                loss = _data_term(problem, weight) / start.shape[0]
-                loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            if step % self.every == 0 or step == self.steps - 1:
-                with torch.no_grad():
-                    weight.copy_(fixed + _projected(weight, basis))
-        with torch.no_grad():
-            coefficients = torch.einsum("ocyx,sc->osyx", weight - start, basis)
-        return _solution(problem, directions, coefficients, weight.detach(), self.steps)
+        return solution_of(problem, directions, found, weight_of(weight, found, basis), self.steps)
 
 
 def weight_of(weight: Tensor, coefficients: Tensor, basis: Tensor) -> Tensor:
@@ -103,12 +71,7 @@ def weight_of(weight: Tensor, coefficients: Tensor, basis: Tensor) -> Tensor:
     return weight + torch.einsum("osyx,sc->ocyx", coefficients, basis)
 
 
-def _projected(weight: Tensor, basis: Tensor) -> Tensor:
-    """The part of (O, C, kh, kw) that lies along the directions (S, C)."""
-    return torch.einsum("ocyx,sc,sd->odyx", weight, basis, basis)
-
-
-def _data_term(problem: Problem, weight: Tensor) -> Tensor:
+def data_term(problem: Problem, weight: Tensor) -> Tensor:
     """Sum over channels of the data term, differentiable."""
     response = problem.form.response(problem.goal.inputs, weight)
     difference = problem.form.activate(response) - problem.goal.values
@@ -119,9 +82,10 @@ def _data_term(problem: Problem, weight: Tensor) -> Tensor:
     return torch.einsum("nohw,nhw->", per_position, problem.weights)
 
 
-def _solution(
+def solution_of(
     problem: Problem, directions: Tensor, coefficients: Tensor, edited: Tensor, steps: int
 ) -> Solution:
+    """The solution of a descent; raises if its numbers have run away."""
     after = data_loss(problem, edited)
     if not bool(torch.isfinite(coefficients).all()) or after != after:
         raise diverged()

@@ -9,19 +9,62 @@ remembers, are the directions that a low-rank edit needs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from redraft.errors import RunError
-from redraft.memory.moments import inverse_root, root
+from redraft.memory.keys import orthonormal
+from redraft.memory.moments import Whitening
 from redraft.models.generator import Positions
 from redraft.solve.positions import choose, spread
 from redraft.solve.problem import Problem, responses, wanted_response
-from redraft.solve.ridge import Ridge, is_large, positions_for
+from redraft.solve.results import Once, anew
+from redraft.solve.ridge import Ridge, positions_for
 
 RIDGE = 4.0
 """Weight of the second moment in the unconstrained problem."""
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """The key directions of a weight change, in the metric of what the layer remembers.
+
+    Attributes:
+        values: (K,) float64 singular values of ``X M^1/2``, X as (O * kh * kw, C); largest first.
+        right: (K, C) float64, its right singular vectors.
+
+    """
+
+    values: Tensor
+    right: Tensor
+
+    @classmethod
+    def of(cls, change: Tensor, whitening: Whitening) -> Spectrum:
+        """The spectrum of a change (O, C, kh, kw) float64; ``whitening`` is that of M."""
+        rows = change.permute(0, 2, 3, 1).reshape(-1, change.shape[1])
+        _, values, right = torch.linalg.svd(rows @ whitening.root, full_matrices=False)
+        return cls(values, right)
+
+    def leading(self, rank: int, whitening: Whitening) -> Tensor:
+        """The ``rank`` directions that matter most, mapped back by ``M^-1/2``.
+
+        Returns:
+            (rank, C) float64, orthonormal rows.
+
+        Raises:
+            RunError: fewer directions than ``rank`` carry anything.
+
+        """
+        carrying = int((self.values > 1e-12 * self.values[0].clamp_min(1e-300)).sum())
+        if carrying < rank:
+            raise RunError(
+                "RD508",
+                f"rank {rank} asks for more directions than the goal has ({carrying})",
+                "lower `rank`, add contexts, or use `directions context`",
+            )
+        return orthonormal(self.right[:rank] @ whitening.inverse_root)
 
 
 def goal_directions(problem: Problem, rank: int, ridge: float = RIDGE) -> Tensor:
@@ -39,33 +82,14 @@ def goal_directions(problem: Problem, rank: int, ridge: float = RIDGE) -> Tensor
         RunError: fewer directions than ``rank`` carry anything.
 
     """
-    return reduced_rank(unconstrained_change(problem, ridge), problem.moment, rank)
+    whitening = Whitening(problem.moment.to(problem.weight.device))
+    change = unconstrained_change(problem, whitening, ridge)
+    return Spectrum.of(change, whitening).leading(rank, whitening)
 
 
-def reduced_rank(change: Tensor, moment: Tensor, rank: int) -> Tensor:
-    """The leading ``rank`` key directions of a weight change, in the metric of ``moment``.
-
-    Args:
-        change: (O, C, kh, kw) float64.
-        moment: (C, C) float64.
-        rank: how many.
-
-    """
-    rows = change.permute(0, 2, 3, 1).reshape(-1, change.shape[1])
-    _, values, right = torch.linalg.svd(rows @ root(moment), full_matrices=False)
-    carrying = int((values > 1e-12 * values[0].clamp_min(1e-300)).sum())
-    if carrying < rank:
-        raise RunError(
-            "RD508",
-            f"rank {rank} asks for more directions than the goal has ({carrying})",
-            "lower `rank`, add contexts, or use `directions context`",
-        )
-    mapped: Tensor = right[:rank] @ inverse_root(moment)
-    orthonormal: Tensor = torch.linalg.qr(mapped.T)[0]
-    return orthonormal.T.contiguous()
-
-
-def unconstrained_change(problem: Problem, ridge: float = RIDGE) -> Tensor:
+def unconstrained_change(
+    problem: Problem, whitening: Whitening, ridge: float = RIDGE, once: Once = anew
+) -> Tensor:
     """The ridge solution without a rank constraint, times the layer's scale.
 
     Where pictures have gains of their own, it is the convolution that is sought: targets are
@@ -73,6 +97,12 @@ def unconstrained_change(problem: Problem, ridge: float = RIDGE) -> Tensor:
     as they do in the loss. Gains are taken as they are before the edit. Of a very large problem's
     positions those that keep their values are thinned (see
     :func:`redraft.solve.positions.choose`).
+
+    Args:
+        problem: what is asked for; ``preserve`` and the loss do not matter.
+        whitening: of its moment.
+        ridge: weight of the second moment.
+        once: finds normal matrices and their factorisations, or makes them.
 
     Returns:
         (O, C, kh, kw) float64, the change of pre-activation for each unit of key.
@@ -82,21 +112,25 @@ def unconstrained_change(problem: Problem, ridge: float = RIDGE) -> Tensor:
     change = torch.zeros(weight.shape, dtype=torch.float64, device=weight.device)
     # Several sets of positions read them; for a single one they need not be held.
     held = list(_missing(problem)) if len(problem.form.phases) > 1 else None
-    for phase in problem.form.phases:
-        solved = _change_at(problem, phase, ridge, _missing(problem) if held is None else held)
+    for number, phase in enumerate(problem.form.phases):
+        missing = _missing(problem) if held is None else held
+        solved = _ridge_at(problem, phase, missing, whitening, ridge).solve(once, number)
         by_tap = solved.reshape(weight.shape[0], weight.shape[1], len(phase.taps))
         for tap, (ky, kx) in enumerate(phase.taps):
             change[:, :, ky, kx] = by_tap[:, :, tap]
     return change
 
 
-def _change_at(
-    problem: Problem, phase: Positions, ridge: float, missing: Iterable[Tensor]
-) -> Tensor:
-    """(O, C * T) float64, the solution for one set of positions."""
+def _ridge_at(
+    problem: Problem,
+    phase: Positions,
+    missing: Iterable[Tensor],
+    whitening: Whitening,
+    ridge: float,
+) -> Ridge:
+    """The problem of one set of positions."""
     taps = len(phase.taps)
-    unknowns = problem.weight.shape[1] * taps
-    chosen = choose([phase], problem, positions_for(unknowns))
+    chosen = choose([phase], problem, positions_for(problem.weight.shape[1] * taps))
     share = chosen.share[0, 0]
     target = chosen.by_channel([phase], missing)[0]
     gains = problem.form.gains(problem.goal.inputs, problem.weight)
@@ -104,14 +138,11 @@ def _change_at(
         target = target * spread((problem.scale / gains).T, chosen.counts)
         loudness = gains.square().mean(1)
         share = share * spread((loudness / loudness.mean())[None], chosen.counts)[0]
-    moment = problem.moment.to(problem.weight.device)
-    regression = Ridge(share, target, moment, taps, ridge)
-    keys = problem.goal.inputs.keys
-    if not is_large(len(share), unknowns):
-        return regression.dense(chosen.design([phase], keys)[0])
-    whiten = inverse_root(moment).to(keys)
-    whitened = (torch.einsum("dc,chw->dhw", whiten, picture) for picture in keys)
-    return regression.whitened(chosen.design([phase], whitened)[0])
+
+    def unfold(maps: Iterable[Tensor]) -> Tensor:
+        return chosen.design([phase], maps)[0]
+
+    return Ridge(share, target, unfold, problem.goal.inputs.keys, whitening, taps, ridge)
 
 
 def _missing(problem: Problem) -> Iterator[Tensor]:

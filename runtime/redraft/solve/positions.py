@@ -73,8 +73,8 @@ def choose(phases: Sequence[Positions], problem: Problem, most: int) -> Chosen:
         share = share * _standing(used & ~inside, rest).to(share)
         used = (share > 0).any(0)
     rows = tuple(torch.nonzero(picture)[:, 0] for picture in used)
-    kept = torch.cat([share[:, number, chosen] for number, chosen in enumerate(rows)], 1)
-    return Chosen(rows, kept[:, None])
+    some = torch.cat([share[:, number, chosen] for number, chosen in enumerate(rows)], 1)
+    return Chosen(rows, some[:, None])
 
 
 def _filled(pictures: Iterable[list[Tensor]], counts: Sequence[int], axis: int) -> Tensor:
@@ -108,9 +108,9 @@ def _standing(part: Tensor, most: int) -> Tensor:
     of positions: rows are mostly a power of two long, and some columns would never be looked at.
     """
     count = int(part.sum())
-    kept = count if count <= most else max(1, most - 1 + most % 2)
+    left = count if count <= most else max(1, most - 1 + most % 2)
     times = torch.zeros(count, dtype=torch.float64, device=part.device)
-    times[torch.arange(kept, device=part.device) * count // max(1, kept)] = count / max(1, kept)
+    times[torch.arange(left, device=part.device) * count // max(1, left)] = count / max(1, left)
     standing = torch.ones(part.shape, dtype=torch.float64, device=part.device)
     standing[part] = times
     return standing

@@ -15,10 +15,10 @@ for shows elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ from redraft.errors import RunError
 from redraft.models.generator import LayerForm, LayerInputs
 from redraft.solve.delta import Delta
 from redraft.solve.goals import Goal, importance
+from redraft.solve.results import Once, anew
 from redraft.solve.windows import focus
 
 Loss = Literal["l1", "l2"]
@@ -85,9 +86,12 @@ class Problem:
         """(O,), the factor of each channel's second term."""
         return PRESERVE_UNIT * self.preserve * self.scale.square() / self.size
 
-    def with_preserve(self, preserve: float) -> Problem:
-        """The same problem with another ``preserve``."""
-        return replace(self, preserve=preserve)
+    def restrained(self, preserve: float, loss: Loss) -> Problem:
+        """The same problem with another ``preserve`` and loss."""
+        other = replace(self, preserve=preserve, loss=loss)
+        # They depend on neither, and take a pass over the whole goal.
+        vars(other).update(size=self.size, scale=self.scale)
+        return other
 
     def focused(self) -> Problem:
         """The same problem without the positions that neither count nor are read by any that do.
@@ -97,7 +101,7 @@ class Problem:
         goal, weights = focus(self.form, self.goal, self.weights)
         return self if goal is self.goal else replace(self, goal=goal, weights=weights)
 
-    def select(self, rows: list[int], keep: float) -> Problem:
+    def select(self, rows: Sequence[int], keep: float) -> Problem:
         """The same rule on some of the pictures only, weights divided anew."""
         goal = self.goal.select(rows)
         return replace(self, goal=goal, weights=importance(goal, keep))
@@ -128,10 +132,21 @@ class Solution:
 
 
 class Solver(Protocol):
-    """What every solver is: a problem and directions in, coefficients out."""
+    """What every solver is, and every method of other people: a problem in, a solution out."""
 
-    def __call__(self, problem: Problem, directions: Tensor) -> Solution:
-        """Solve for the coefficients of ``directions`` (S, C)."""
+    finds_directions: ClassVar[bool]
+    """Whether it finds directions of its own; it is then given none, (0, C)."""
+
+    def __call__(self, problem: Problem, directions: Tensor, once: Once = anew) -> Solution:
+        """Solve for the coefficients of ``directions`` (S, C).
+
+        Args:
+            problem: what to solve.
+            directions: where the change may be.
+            once: makes what depends on neither ``preserve`` nor the loss nor the values wanted, or
+                finds it made.
+
+        """
         ...
 
 

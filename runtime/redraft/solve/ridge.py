@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from redraft.errors import RunError
-from redraft.memory.moments import inverse_root
+from redraft.memory.moments import Whitening
 from redraft.solve.problem import not_finite
+from redraft.solve.results import Once
 
 DENSE_WORK = 5e10
 """Multiplications in a normal matrix that float64 is spent on (about a second on two cores)."""
@@ -25,52 +27,76 @@ BLOCK_ROWS = 4096
 """Positions whose products are summed in the design's own dtype; beyond that in float64."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ridge:
     """``min_X sum_p w_p |A_p x_o - t_op|^2 + ridge x_o (M kron I) x_o`` for every channel o.
+
+    There are n = C T unknowns, ``c * T + t`` for tap t of key channel c. A small problem is solved
+    in float64, in the units of the keys. A large one is solved for keys that are whitened, where
+    the second term is a multiple of the identity: its matrix is so well conditioned that the
+    keys' own dtype serves for all of it. That matrix has a row for each unknown or for each
+    position, whichever are fewer.
 
     Attributes:
         share: (P,), w.
         target: (O, P), t.
-        moment: (C, C) float64, M.
-        taps: T; there are n = C T unknowns, ``c * T + t`` for tap t of key channel c.
+        unfold: gives A (P, n) of the pictures' keys (C, h, w), or of what is made of these.
+        keys: (N, C, h, w).
+        whitening: M (C, C) float64 and its roots.
+        taps: T.
         ridge: its weight.
 
     """
 
     share: Tensor
     target: Tensor
-    moment: Tensor
+    unfold: Callable[[Iterable[Tensor]], Tensor]
+    keys: Tensor
+    whitening: Whitening
     taps: int
     ridge: float
 
-    def dense(self, design: Tensor) -> Tensor:
-        """(O, n) float64, from a design (P, n): one normal matrix and its factorisation."""
-        design = design.double()
+    def solve(self, once: Once, number: int) -> Tensor:
+        """(O, n) float64.
+
+        Args:
+            once: finds the normal matrix (``normal``, of a large problem ``whitened normal``) and
+                its factorisation (``factor``), or makes them.
+            number: of this problem among those of the layer.
+
+        """
+        if is_large(len(self.share), self.keys.shape[1] * self.taps):
+            return self._whitened(once, number)
+        design = self.unfold(self.keys).double()
         weighted = design * self.share.double()[:, None]
         same = torch.eye(self.taps, dtype=torch.float64, device=design.device)
-        normal = weighted.T @ design + self.ridge * torch.kron(self.moment, same)
-        return _solve(normal, weighted.T @ self.target.double().T).T
 
-    def whitened(self, design: Tensor) -> Tensor:
-        """(O, n) float64, from a design (P, n) of *whitened* keys ``M^-1/2 k``; overwrites it.
+        def factor() -> Tensor:
+            normal = once("normal", number, lambda: weighted.T @ design)
+            return _factorised(normal + self.ridge * torch.kron(self.whitening.moment, same))
 
-        In these units the second term is a multiple of the identity, so the matrix is so well
-        conditioned that the design's own dtype serves for all of it. The matrix has a row for each
-        unknown or for each position, whichever are fewer.
-        """
-        heavy = self.share.sqrt()
-        rows = design.mul_(heavy[:, None])
+        lower = once("factor", number, factor)
+        return torch.cholesky_solve(weighted.T @ self.target.double().T, lower).T
+
+    def _whitened(self, once: Once, number: int) -> Tensor:
+        back = self.whitening.inverse_root
+        whiten, heavy = back.to(self.keys), self.share.sqrt()
+        whitened = (torch.einsum("dc,chw->dhw", whiten, picture) for picture in self.keys)
+        rows = self.unfold(whitened).mul_(heavy[:, None])
         wanted = self.target * heavy
-        if len(rows) < rows.shape[1]:
-            inner = _lifted(gram(rows.T), self.ridge)
-            solved = _solve(inner.to(rows), wanted.T).T @ rows
+        few = len(rows) < rows.shape[1]
+
+        def factor() -> Tensor:
+            normal = once("whitened normal", number, lambda: gram(rows.T if few else rows))
+            return _factorised(_lifted(normal, self.ridge).to(rows))
+
+        lower = once("factor", number, factor)
+        if few:
+            solved = torch.cholesky_solve(wanted.T, lower).T @ rows
         else:
-            inner = _lifted(gram(rows), self.ridge)
             used = (wanted != 0).any(0)
-            solved = _solve(inner.to(rows), rows[used].T @ wanted[:, used].T).T
-        by_key = solved.double().reshape(len(solved), len(self.moment), self.taps)
-        back = inverse_root(self.moment)
+            solved = torch.cholesky_solve(rows[used].T @ wanted[:, used].T, lower).T
+        by_key = solved.double().reshape(len(solved), len(back), self.taps)
         return torch.einsum("oct,cd->odt", by_key, back).reshape(len(solved), -1)
 
 
@@ -101,11 +127,12 @@ def gram(rows: Tensor) -> Tensor:
 
 
 def _lifted(matrix: Tensor, by: float) -> Tensor:
-    matrix.diagonal().add_(by)
-    return matrix
+    lifted = matrix.clone()
+    lifted.diagonal().add_(by)
+    return lifted
 
 
-def _solve(normal: Tensor, right: Tensor) -> Tensor:
+def _factorised(normal: Tensor) -> Tensor:
     """Cholesky, lifted off its null space by a diagonal at the level of float64 rounding."""
     lift = 1e-10 * normal.diagonal().mean().clamp_min(1e-300)
     factor, failed = torch.linalg.cholesky_ex(
@@ -119,4 +146,5 @@ def _solve(normal: Tensor, right: Tensor) -> Tensor:
             "the keys of the goal are too alike to find directions in",
             "add contexts, or use `directions context`",
         )
-    return torch.cholesky_solve(right, factor)
+    found: Tensor = factor
+    return found

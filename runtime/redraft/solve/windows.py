@@ -13,43 +13,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from redraft.models.arch.plain import Window
-from redraft.models.arch.stylegan2.form import Enlarged
-from redraft.models.generator import LayerForm, LayerInputs, Phase, Positions
+from redraft.models.generator import LayerForm, LayerInputs, Reach, Reaches, Span
 from redraft.solve.goals import Goal, bounding_box
 
-Span = tuple[int, int]
-"""Rows or columns from the first to the last, half-open."""
 Box = tuple[int, int, int, int]
 """Top, bottom, left and right of a window in value positions, half-open."""
-
-
-@dataclass(frozen=True)
-class Reach:
-    """Which keys the values of a layer read, along one axis.
-
-    Value y reads keys ``down * (y // up) + low`` to ``down * (y // up) + high``; outside of the
-    picture keys are 0. n keys give ``up * ((n - lost - 1) // down + 1)`` values.
-    """
-
-    up: int
-    down: int
-    low: int
-    high: int
-    lost: int = 0
-
-    def keys(self, values: Span, count: int) -> Span:
-        """The keys of ``count`` that a layer must be given to compute some values."""
-        first = self.down * (values[0] // self.up) + self.low
-        last = self.down * ((values[1] - 1) // self.up) + self.high + 1
-        # A whole step of the values, so that the crop's own values fall on those of the whole.
-        start = min(max(first, 0), count - 1) // self.down * self.down
-        return start, min(max(last, start + 1), count)
-
-    def values(self, keys: Span) -> Span:
-        """The values that a layer computes from a crop of its keys, right or not at its ends."""
-        first = self.up * (keys[0] // self.down)
-        return first, first + self.up * ((keys[1] - keys[0] - self.lost - 1) // self.down + 1)
 
 
 @dataclass(frozen=True)
@@ -74,23 +42,22 @@ class Crop:
         return torch.stack([each[..., slice(*rows), slice(*cols)] for each, rows, cols in spans])
 
 
-def reach_of(form: LayerForm) -> tuple[Reach, Reach] | None:
+def reach_of(form: LayerForm) -> Reaches | None:
     """What a layer's values read along rows and columns; None where that is not known."""
-    phases = form.phases
-    shifts = [shift for phase in phases if isinstance(phase, Phase) for shift in phase.shifts]
-    match phases:
-        case (Window() as window,):
-            return _window_reach(window, 0), _window_reach(window, 1)
-        case (Enlarged(),):
-            # Key i lands at rows 2 i to 2 i + 2 and is blurred from there over four more.
-            return (Reach(2, 1, -1, 1),) * 2
-        case (Phase() as first, *rest) if all(_of_stride(each, first.stride) for each in rest):
-            rows, columns = zip(*shifts, strict=True)
-            return (
-                Reach(first.stride, 1, min(rows), max(rows)),
-                Reach(first.stride, 1, min(columns), max(columns)),
-            )
-    return None
+    found = [positions.reach for positions in form.phases]
+    known = [reach for reach in found if reach is not None]
+    if not known or len(known) < len(found):
+        return None
+    rows, columns = (_joined(along) for along in zip(*known, strict=True))
+    return None if rows is None or columns is None else (rows, columns)
+
+
+def _joined(along: Sequence[Reach]) -> Reach | None:
+    """What the values of several sets of positions read, where they step alike."""
+    if len({(reach.up, reach.down, reach.lost) for reach in along}) > 1:
+        return None
+    low, high = min(reach.low for reach in along), max(reach.high for reach in along)
+    return replace(along[0], low=low, high=high)
 
 
 def crop(form: LayerForm, inputs: LayerInputs, boxes: Sequence[Box]) -> Crop | None:
@@ -146,16 +113,6 @@ def focus(form: LayerForm, goal: Goal, weights: Tensor) -> tuple[Goal, Tensor]:
         return goal, weights
     maps = (goal.before, goal.values, goal.alpha, goal.inside)
     return Goal(found.inputs, *map(found.of, maps)), found.of(weights)
-
-
-def _window_reach(window: Window, axis: int) -> Reach:
-    low = -window.padding[axis]
-    high = window.dilation[axis] * (window.kernel[axis] - 1) + low
-    return Reach(1, window.stride[axis], low, high, low + high)
-
-
-def _of_stride(positions: Positions, stride: int) -> bool:
-    return isinstance(positions, Phase) and positions.stride == stride
 
 
 def _alike(reach: Reach, windows: Sequence[Span], count: int) -> list[Span]:

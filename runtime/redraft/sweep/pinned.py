@@ -9,8 +9,8 @@ from typing import Any
 
 from redraft.plans import lock
 from redraft.plans.lock import Lock, Record
+from redraft.plans.obeying import lock_of
 from redraft.plans.planner import Plan, make_plan
-from redraft.runs.locking import lock_of
 from redraft_dsl import Checked
 from redraft_dsl.check.parameters import Given
 from redraft_dsl.check.sweeps import Sweep
@@ -63,7 +63,7 @@ def pins_of(checked: Checked, sweep: Sweep, plan: Callable[[Given], Plan]) -> Pi
     Raises:
         LockDiffersError: the recipe, with these values, is not what the lock says. Where the lock
             was made with a value for what the sweep varies, that value is taken.
-        RedraftError: as for ``redraft.runs.locking.plan_obeying``.
+        RedraftError: as for ``redraft.plans.obeying.plan_obeying``.
 
     """
     held = lock.read(lock.lock_path(Path(checked.source.path)))

@@ -14,9 +14,10 @@ from redraft.models.open import choose_device
 from redraft.plans.loading import CheckFailedError, recipe_of
 from redraft.plans.planner import Plan
 from redraft.plans.record import RunRecord
+from redraft.plans.run_files import RUNS
+from redraft.plans.run_folder import cannot_make, read_run
 from redraft.runs.memo import MOST, Shared
 from redraft.runs.processes import ALONE, Ranks
-from redraft.runs.runner import EDIT, RUNS, read_record
 from redraft.runs.session import Progress
 from redraft.show.pictures import png
 from redraft.show.report.outputs import run_and_report
@@ -168,10 +169,11 @@ def _run_cell(task: Task, cell: Cell, place: tuple[int, int], shared: Shared) ->
 def finished(folder: Path, plan: Plan) -> RunRecord | None:
     """The record of the run in a folder, if it is a whole run of that very plan."""
     try:
-        record = read_record(folder)
-        edit = files.sha256_file(folder / EDIT)
+        run = read_run(folder)
+        edit = files.sha256_file(run.edit)
     except ArtifactError:
         return None
+    record = run.record
     same = (
         record.recipe_digest == plan.recipe.digest()
         and record.model.file_sha256 == plan.base.sha256
@@ -206,7 +208,7 @@ def _summary(
     if shown:
         picture, indices = draw_sheet(shown, choose_device(task.device), shared)
         files.write_bytes(task.folder / PICTURE, png(picture))
-    run = read_record(shown[0].folder) if shown else None
+    run = read_run(shown[0].folder).record if shown else None
     record = SweepRecord(
         recipe=recipe.name,
         version=recipe.version,
@@ -234,11 +236,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ArtifactError(
-            "RD662",
-            f"the folder {folder} cannot be made: {error.strerror or error}",
-            "choose another with `--out`",
-        ) from error
+        raise cannot_make(folder, error) from error
 
 
 def _default_folder(checked: Checked, sweep: Sweep) -> Path:

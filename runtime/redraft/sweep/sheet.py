@@ -14,9 +14,9 @@ from redraft.models import latents
 from redraft.models.batches import draw
 from redraft.models.open import OpenModel
 from redraft.plans.planner import Plan
-from redraft.runs.execute import judged
+from redraft.plans.run_files import EDIT
+from redraft.plans.unseen import judged
 from redraft.runs.memo import Shared
-from redraft.runs.runner import EDIT
 from redraft.show.pictures import Picture
 from redraft.show.sheets import comparison
 from redraft_dsl.recipe.model import Erase
@@ -90,10 +90,4 @@ def _edited(cell: Shown, indices: list[int], device: torch.device, shared: Share
 def _pictures(model: OpenModel, plan: Plan, indices: list[int]) -> Tensor:
     """(N, 3, H, W) of the model as it is."""
     size = model.generator.facts.latent_size
-    rows = latents.rows(plan.recipe.latents[0].seed, indices, size)
-    return draw(model.generator, rows.to(device_of(model)))
-
-
-def device_of(model: OpenModel) -> torch.device:
-    """Where a model lies."""
-    return next(model.generator.module.parameters()).device
+    return draw(model.generator, latents.rows(plan.recipe.latents[0].seed, indices, size))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from redraft.plans.record import Frozen, LeftOutRecord, RuleRecord, RunRecord
+from redraft.show.numbers import NONE, left_out, losses, measures
 from redraft.sweep.cells import Cell, names_of
 
 SWEEP_FORMAT = "redraft-sweep-1"
-NONE = "-"
 RIGHT = ("effect", "amplitude", "outside", "left-out gain / side", "agreement", "loss", "seconds")
 """Titles of the columns with figures."""
 
@@ -158,24 +157,14 @@ def markdown(record: SweepRecord, picture: str | None) -> str:
 
 
 def _row(rule: RuleFigures) -> list[str]:
-    left = rule.left_out
-    agreement = None if left is None else left.agreement
+    agreement = None if rule.left_out is None else rule.left_out.agreement
     return [
-        _interval(rule.effect, rule.effect_interval, 2),
-        _interval(rule.amplitude, rule.amplitude_interval, 2),
-        _interval(rule.outside, rule.outside_interval, 3),
-        NONE if left is None else f"{left.gain:.2f} / {left.side:.3f}",
+        *measures(rule),
+        left_out(rule.left_out),
         NONE if agreement is None else f"{agreement:.2f}",
-        f"{rule.loss_before:.3g} -> {rule.loss_after:.3g}",
+        losses(rule.loss_before, rule.loss_after),
         f"{rule.solve_seconds:.1f}",
     ]
-
-
-def _interval(value: float | None, interval: tuple[float, float] | None, digits: int) -> str:
-    if value is None or interval is None:
-        return NONE
-    low, high = interval
-    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def _line(words: Sequence[str]) -> str:
@@ -185,8 +174,3 @@ def _line(words: Sequence[str]) -> str:
 def _plain(text: str) -> str:
     """Text that means nothing else in a table."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
-
-
-def as_json(record: SweepRecord, folder: str) -> dict[str, Any]:
-    """What ``redraft sweep --format json`` prints."""
-    return {"sweep_dir": folder, **record.model_dump(mode="json")}

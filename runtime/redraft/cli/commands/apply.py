@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import command as make_command
+from redraft.cli.app import make_command
 from redraft.cli.screen import Screen
 from redraft_dsl.report.terminal import visible
 
@@ -32,7 +32,7 @@ def command(
     revert` restores the original, bit for bit.
     """
     from redraft.edit.apply import apply_to_file
-    from redraft.models.open import locate_named
+    from redraft.models.locate import locate_named
 
     screen = Screen.current()
     check_strength(strength)
@@ -41,7 +41,7 @@ def command(
         base = locate_named(model, reporter.download)
     done = apply_to_file(loaded, base, out, list(rules) or None, strength, force=force)
     changed = ", ".join(done.changed) or "none (strength 0 changes nothing)"
-    screen.say(f"written: {visible(str(done.path))}")
+    screen.file("written", done.path)
     screen.say(f"changed weights: {visible(changed)}")
     screen.say(f"tensors digest: {done.digest}")
     screen.say(f"to take it back: redraft revert {visible(str(done.path))}")
@@ -50,7 +50,7 @@ def command(
 def load_edit(path: Path) -> Edit:
     """The edit in a file, in a run folder or in a pack."""
     from redraft.edit.artifact import Edit
-    from redraft.runs.runner import EDIT
+    from redraft.plans.run_files import EDIT
     from redraft.share.pack import is_pack
 
     if is_pack(path) and not path.is_dir():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from redraft.cli.app import Command, device_option, format_option
+from redraft.cli.app import Command, device_option, format_option, make_family
+from redraft.cli.ranges import parse_ranks
 from redraft.cli.screen import Column, Screen
 from redraft.plans.shipped import locate_recipe
 
@@ -23,48 +23,24 @@ TRIED = ("glasses", "face-mask", "open-mouth", "thick-brows")
 LABELLED = (("one marked face, the rest by match", "{}-from-one"),)
 
 
-class Architectures(click.ParamType[tuple[str, ...]]):
+def _architectures(
+    _context: click.Context, _option: click.Parameter, value: str | None
+) -> tuple[str, ...] | None:
     """``stylegan2|proggan``; commas do as well."""
+    from redraft.bench.architectures import NETWORKS
 
-    name = "architectures"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
-        """The architectures of a list."""
-        from redraft.bench.architectures import NETWORKS
-
-        if isinstance(value, tuple):
-            return value
-        names = tuple(str(value).replace("|", ",").split(","))
-        for name in names:
-            if name not in NETWORKS:
-                self.fail(f"`{name}` is none of {', '.join(NETWORKS)}", param, ctx)
-        return names
+    if value is None:
+        return None
+    names = tuple(value.replace("|", ",").split(","))
+    for name in names:
+        if name not in NETWORKS:
+            raise click.BadParameter(f"`{name}` is none of {', '.join(NETWORKS)}")
+    return names
 
 
-class Ranks(click.ParamType[tuple[int, ...]]):
-    """``1,4,8``."""
-
-    name = "ranks"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
-        """The ranks of a list with commas."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            ranks = tuple(int(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"`{value}` is not a list of ranks such as 1,4,8", param, ctx)
-        if min(ranks) < 1:
-            self.fail("a rank is 1 or more", param, ctx)
-        return ranks
-
-
-@click.group(name="bench", short_help="Measure speed and effect.")
+@make_family(name="bench", example="bench solve", short_help="Measure speed and effect.")
 def command() -> None:
     """Measure speed and effect; every figure in the documentation comes from here."""
-
-
-command.example = "redraft bench solve"  # type: ignore[attr-defined]
 
 
 def pictures_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -76,23 +52,20 @@ def pictures_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., A
     )
 
 
-def _part(**kwargs: Any) -> Callable[[Callable[..., Any]], Command]:
-    def add(function: Callable[..., Any]) -> Command:
-        made: Command = click.command(cls=Command, **kwargs)(function)
-        command.add_command(made)
-        return made
-
-    return add
+def _part(**kwargs: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    return command.command(cls=Command, **kwargs)
 
 
 @_part(name="solve", example="redraft bench solve --rank 1,4,8")
 @click.option("--recipe", default="glasses", help="A recipe whose first rule is an insert.")
-@click.option("--rank", "ranks", type=Ranks(), default="1,4,8", help="Ranks; 1,4,8 if not given.")
+@click.option(
+    "--rank", "ranks", callback=parse_ranks, default="1,4,8", help="Ranks; 1,4,8 if not given."
+)
 @click.option("--steps", default=2001, help="Steps of projected Adam; the authors take 2001.")
 @click.option(
     "--arch",
     "architectures",
-    type=Architectures(),
+    callback=_architectures,
     help="Solve on 256 px networks of seeded random weights instead: dcgan,proggan,stylegan2.",
 )
 @device_option()
@@ -145,7 +118,7 @@ def solve(
 @click.option(
     "--arch",
     "architectures",
-    type=Architectures(),
+    callback=_architectures,
     help="Run 256 px networks of seeded random weights instead: dcgan,proggan,stylegan2.",
 )
 @click.option("--layer", help="With --arch, the layer; if not given, the one that solve rewrites.")
@@ -384,7 +357,7 @@ def _with_variants(name: str, device: str, reporter: Reporter) -> list[tuple[str
 
 def _print(screen: Screen, form: str, found: dict[str, Any], titles: dict[str, str]) -> None:
     if form == "json":
-        screen.say(json.dumps(found, indent=1))
+        screen.json(found)
         return
     for part, title in titles.items():
         rows = found[part]

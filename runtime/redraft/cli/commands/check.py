@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import format_option, set_option
+from redraft.cli.app import format_option, make_command, set_option
 from redraft.cli.recipes_in import STANDARD_INPUT, expand
 from redraft.cli.screen import Screen
 from redraft.errors import RedraftError
@@ -73,7 +72,7 @@ def _check(name: str, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
 def _pack(path: Path, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
     """Check the recipe in a pack, and the pack itself on the way."""
     from redraft.plans.loading import load
-    from redraft.share.pack import RECIPE
+    from redraft.plans.run_files import RECIPE
     from redraft.share.pack.reading import recipe_in
     from redraft_dsl.source import Source
 
@@ -83,11 +82,11 @@ def _pack(path: Path, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
 
 def _exported(form: str, checked: Sequence[tuple[Source, tuple[Diagnostic, ...]]]) -> str:
     from redraft import __version__
-    from redraft.stories import explain_any
+    from redraft.explain.codes import explain
     from redraft_dsl.report.machine import to_github, to_json, to_sarif
 
     if form == "sarif":
-        return to_sarif(checked, __version__, explain_any)
+        return to_sarif(checked, __version__, explain)
     return to_json(checked) if form == "json" else to_github(checked)
 
 

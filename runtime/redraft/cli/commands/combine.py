@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import device_option, format_option
+from redraft.cli.app import device_option, format_option, make_command
 from redraft.cli.screen import Column, Screen
 from redraft_dsl.report.terminal import visible
 
@@ -20,9 +18,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from redraft.edit.combine import Combined, Kept, Meeting
+    from redraft.edit.combine import Combined
+    from redraft.edit.interference import Kept, Meeting
     from redraft.edit.joined_recipe import Part
-    from redraft.models.open import Base
+    from redraft.models.locate import Base
 
 MUCH = 0.6
 """Interference from which two rules are worth a look."""
@@ -68,7 +67,7 @@ def command(
     kept, pictures = _measured(base, parts, combined, device) if measure else ((), 0)
     combined.edit.save(out)
     if form == "json":
-        screen.say(json.dumps(_as_json(out, combined, kept, pictures), indent=1))
+        screen.json(_as_json(out, combined, kept, pictures))
     else:
         _print(screen, out, combined, kept, pictures)
 
@@ -77,7 +76,7 @@ def _base(parts: Sequence[Part], model: str | None, screen: Screen, *, needed: b
     """The unedited model: the one that is named, or a listed one where it is needed."""
     from redraft.edit.combine import shared_weights
     from redraft.models.listed.catalog import known_models
-    from redraft.models.open import locate_named
+    from redraft.models.locate import locate_named
 
     if model is None:
         name = parts[0].edit.facts.model
@@ -101,7 +100,7 @@ def _weights(base: Base | None) -> Mapping[str, Tensor] | None:
 def _measured(
     base: Base | None, parts: Sequence[Part], combined: Combined, device: str
 ) -> tuple[tuple[Kept, ...], int]:
-    from redraft.edit.combine import measure
+    from redraft.edit.interference import measure
     from redraft.models.open import choose_device
 
     assert base is not None, "measuring has asked for the model"
@@ -131,7 +130,7 @@ def _print(
             ],
         )
         screen.say(f"seen on {pictures} images; inside is where the edit alone changes most")
-    screen.say(f"written: {visible(str(out))}")
+    screen.file("written", out)
     screen.say(f"rules: {visible(', '.join(rule.name for rule in combined.edit.facts.rules))}")
     if combined.apart:
         screen.say(f"recipes: as comments, {visible(combined.apart)}")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from redraft.cli.app import COMPLETE_VARIABLE, PROGRAM, app
-from redraft.cli.app import command as make_command
+from redraft.cli.app import COMPLETE_VARIABLE, PROGRAM, app, make_command
 from redraft.cli.screen import Screen
 
 

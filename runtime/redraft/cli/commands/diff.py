@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import format_option
+from redraft.cli.app import format_option, make_command
 from redraft.cli.failure import report
 from redraft.cli.screen import Column, Screen
+from redraft.plans.run_files import EDIT, RECIPE, RECORD
 from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 
 DIFFERENT = 1
 FAILED = 2
-RECORD = "run.json"
-INSIDE = {"recipe": "recipe.redraft", "edit": "edit.safetensors"}
+INSIDE = {"recipe": RECIPE, "edit": EDIT}
 """What a run folder has in it of the other kinds."""
 
 Kind = Literal["recipe", "edit", "run"]
@@ -94,7 +92,7 @@ def _compare(screen: Screen, first: str, second: str, form: str) -> bool:
     same, told, show = {"recipe": _recipes, "edit": _edits, "run": _runs}[kind](*paths)
     if form == "json":
         found = {"kind": kind, "same": same, **told}
-        screen.say(json.dumps(found, indent=1, ensure_ascii=False))
+        screen.json(found)
     else:
         show(screen)
     return same

@@ -1,4 +1,4 @@
-"""``redraft explain``: the story behind an error code."""
+"""``redraft explain``: what an error code means."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 import click
 
-from redraft.cli.app import command as make_command
+from redraft.cli.app import make_command
 from redraft.cli.screen import Screen
 from redraft.errors import PlanError
 
@@ -34,38 +34,30 @@ def command(code: str | None, every: bool) -> None:
         return
     if code is None:
         raise click.UsageError("a code such as RD101 is needed, or --all")
-    screen.say(_laid_out(_story(code), screen))
+    screen.say(_laid_out(_page(code), screen))
 
 
-def _story(code: str) -> str:
-    """The story of a code as Markdown; ``101`` means ``RD101``."""
-    from redraft.stories import explain_any
+def _page(code: str) -> str:
+    """The page of a code as Markdown; ``101`` means ``RD101``."""
+    from redraft.explain.codes import explain, titles
 
     wanted = code.strip().upper()
     wanted = f"RD{wanted}" if re.fullmatch(r"\d{3}", wanted) else wanted
-    text = explain_any(wanted)
+    text = explain(wanted)
     if text is not None:
         return text
-    near = difflib.get_close_matches(wanted, list(_titles()), n=1)
+    near = difflib.get_close_matches(wanted, list(titles()), n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise PlanError(
         "RD643", f"there is no code `{code}`", f"{hint}`redraft explain --all` lists them"
     )
 
 
-def _titles() -> dict[str, str]:
-    """Every code with its one line."""
-    from redraft import stories
-    from redraft_dsl.report.explain import codes, title
-
-    known = {code: title(code) for code in codes()}
-    known |= {code: told.title for code, told in stories.STORIES.items() if code not in known}
-    return dict(sorted(known.items()))
-
-
 def _list(screen: Screen) -> None:
+    from redraft.explain.codes import titles
+
     phase = ""
-    for code, title in _titles().items():
+    for code, title in titles().items():
         if PHASES[code[2]] != phase:
             if phase:
                 screen.say("")

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.packs import recipe_file
+from redraft.cli.app import make_command
 from redraft.cli.screen import Screen
 from redraft_dsl.report.terminal import visible
 
@@ -49,6 +48,8 @@ def command(
     With --lora, an edit.safetensors or a run folder as the matrices `lora_up` and `lora_down` of
     each weight. One line merges them, whatever the layer: the file's metadata says it.
     """
+    from redraft.cli.packs import recipe_file
+
     if model is not None and not lora:
         raise click.UsageError("--model goes with --lora")
     if davidbau + as_json + lora != 1:
@@ -89,7 +90,7 @@ def _write(text: str, out: Path | None, *, force: bool) -> None:
         return
     refuse_overwriting([out], force=force)
     files.write_text(out, text)
-    Screen.current().say(f"written: {visible(str(out))}")
+    Screen.current().file("written", out)
 
 
 def _write_lora(path: Path, model: str | None, out: Path | None, *, force: bool) -> None:
@@ -109,7 +110,7 @@ def _write_lora(path: Path, model: str | None, out: Path | None, *, force: bool)
             f"{model} has other weights than the model that the edit was made for; only names "
             "and shapes were taken from it"
         )
-    screen.say(f"written: {visible(str(out))}")
+    screen.file("written", out)
     for layer in layers:
         rules = ", ".join(rule.name for rule in layer.rules)
         screen.say(f"{visible(layer.name)}: rank {layer.rank}, {visible(rules)}")
@@ -119,7 +120,7 @@ def _write_lora(path: Path, model: str | None, out: Path | None, *, force: bool)
 def _tensors(model: str, screen: Screen) -> Mapping[str, Tensor]:
     """The weights of a model under its file's own names."""
     from redraft.models.checkpoint.weights import load_state
-    from redraft.models.open import locate_named
+    from redraft.models.locate import locate_named
 
     with screen.progress() as reporter:
         return load_state(locate_named(model, reporter.download).path).tensors

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import set_option
-from redraft.cli.packs import recipe_file
+from redraft.cli.app import make_command, set_option
 
 if TYPE_CHECKING:
     from redraft_dsl.check.parameters import Given
@@ -25,6 +23,7 @@ def command(file: str, given: Given) -> None:
     written out, parameters replaced by their values, regions put where they are used, and every
     default named.
     """
+    from redraft.cli.packs import recipe_file
     from redraft.plans.loading import load, recipe_of
     from redraft_dsl.flatten import flatten
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.packs import leave_packs_alone
+from redraft.cli.app import make_command
 from redraft.cli.recipes_in import STANDARD_INPUT, expand
-from redraft.cli.screen import Screen, paint
+from redraft.cli.screen import Screen
 from redraft.errors import ArtifactError
+from redraft.explain.terminal import paint
 from redraft_dsl.report.terminal import visible
 
 
@@ -51,6 +51,8 @@ def command(files: tuple[str, ...], only_check: bool, diff: bool) -> None:
     folders), or - to go from standard input to standard output. A recipe with syntax errors is
     left as it is.
     """
+    from redraft.cli.packs import leave_packs_alone
+
     screen = Screen.current()
     leave_packs_alone(files, "fmt")
     layouts = [_layout(name, screen) for name in expand(files)]

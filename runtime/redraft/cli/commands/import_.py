@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from redraft.cli.app import command as make_command
+from redraft.cli.app import make_command
 from redraft.cli.screen import Screen
+from redraft.explain.words import counted
 from redraft.plans.shipped import SUFFIX
-from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
     from redraft_dsl.check import Checked
@@ -91,7 +91,7 @@ def _import_recipe(file: Path, data: bytes, target: Path, *, force: bool) -> Non
 
     screen = Screen.current()
     _remark(import_json(file, data, target, force=force), screen)
-    screen.say(f"written: {visible(str(target))}")
+    screen.file("written", target)
 
 
 def _import_edit(file: Path, target: Path, wish: Wish, *, force: bool) -> None:
@@ -100,8 +100,8 @@ def _import_edit(file: Path, target: Path, wish: Wish, *, force: bool) -> None:
     screen = Screen.current()
     done = import_edit(file, target, **wish._asdict(), force=force)
     _remark(done.checked, screen)
-    count = len(done.masks)
-    screen.say(f"written: {visible(str(done.path))} (and {count} mask{'s' if count > 1 else ''})")
+    masks = counted(len(done.masks), "mask")
+    screen.file("written", done.path, f"and {masks}")
 
 
 def _remark(checked: Checked, screen: Screen) -> None:

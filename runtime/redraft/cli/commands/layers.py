@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import format_option
+from redraft.cli.app import format_option, make_command
 from redraft.cli.screen import Column, Screen
 from redraft_dsl.report.terminal import visible
 
@@ -36,7 +34,7 @@ def command(model: str, form: str) -> None:
     screen = Screen.current()
     facts = facts_of(model)
     if form == "json":
-        screen.say(json.dumps({"model": model, **facts.model_dump(mode="json")}, indent=1))
+        screen.json({"model": model, **facts.model_dump(mode="json")})
         return
     height, width = facts.image_size
     screen.say(

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import device_option, set_option
-from redraft.cli.packs import leave_packs_alone, recipe_file
+from redraft.cli.app import device_option, make_command, set_option
 from redraft.cli.recipes_in import expand
 from redraft.cli.screen import Screen
 from redraft.errors import PlanError, RedraftError
@@ -65,6 +62,8 @@ def command(files: tuple[str, ...], only_check: bool, given: Given, device: str,
     With --set the lock is that of the recipe with these values, and holds for runs with the same.
     --check without --set takes the values that the lock was made with.
     """
+    from redraft.cli.packs import leave_packs_alone
+
     screen = Screen.current()
     names = list(expand(files))
     if given and len(names) > 1:
@@ -81,7 +80,7 @@ def command(files: tuple[str, ...], only_check: bool, given: Given, device: str,
             screen.say(text)
         return
     if form == "json":
-        screen.say(json.dumps([_as_json(each) for each in checked], indent=1, ensure_ascii=False))
+        screen.json([_as_json(each) for each in checked])
     else:
         for each in checked:
             _print(screen, each)
@@ -135,10 +134,11 @@ def _earlier(path: Path) -> Lock | None:
 
 
 def _check(name: str, given: Given, reporter: Reporter) -> _Checked:
+    from redraft.cli.packs import recipe_file
     from redraft.plans import lock
-    from redraft.plans.loading import load
-    from redraft.plans.lock_compare import LockDiffersError, options
-    from redraft.runs.locking import plan_obeying
+    from redraft.plans.loading import load, options
+    from redraft.plans.lock_compare import LockDiffersError
+    from redraft.plans.obeying import plan_obeying
 
     path = Path(name)
     try:
@@ -163,8 +163,9 @@ def _check(name: str, given: Given, reporter: Reporter) -> _Checked:
 
 
 def _print(screen: Screen, each: _Checked) -> None:
-    from redraft.cli.failure import failure_of, shown
-    from redraft.plans.lock_compare import options
+    from redraft.explain.failure import failure_of
+    from redraft.explain.terminal import error_text
+    from redraft.plans.loading import options
     from redraft_dsl.report.terminal import render
 
     path = visible(str(each.lock))
@@ -184,7 +185,8 @@ def _print(screen: Screen, each: _Checked) -> None:
     if failure.checked is not None:
         source = failure.checked.source
         screen.say(render(failure.checked.diagnostics, source, color=screen.color))
-    screen.say(shown(failure.code, failure.message, failure.help, screen.color).rstrip("\n"))
+    text = error_text(failure.code, failure.message, failure.help, screen.color)
+    screen.say(text.rstrip("\n"))
 
 
 def _as_json(each: _Checked) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import command as make_command
+from redraft.cli.app import make_command
 from redraft.errors import RedraftError
 
 if TYPE_CHECKING:

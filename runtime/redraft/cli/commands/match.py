@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import device_option, format_option
+from redraft.cli.app import device_option, format_option, make_command
 from redraft.cli.commands.plan import box_text
-from redraft.cli.planning import plan_file
 from redraft.cli.ranges import parse_range
 from redraft.cli.screen import Column, Reporter, Screen
-from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
     from redraft.cli.foresight import Matched
+    from redraft.memory.layer import Layer
+    from redraft.memory.places import Marks
     from redraft.plans.planner import Plan, RuleStep
-    from redraft.runs.site import Site
     from redraft.show.pictures import Picture
     from redraft_dsl.recipe.model import Match
 
@@ -60,21 +57,23 @@ def command(
     A rule with `context like` lines is searched for as these say; any other one by its first
     context. Rules that change the keys before RULE are solved first.
     """
+    from redraft.cli.planning import plan_file
+
     screen = Screen.current()
     with screen.progress() as reporter:
         plan = plan_file(file, device, reporter)
         step = _step(plan, rule)
         wanted = _wanted(plan, step, top, among)
-        site = _site(plan, step, device, reporter)
-        found = _resolve(site, step, wanted)
+        layer, marks = _layer(plan, step, device, reporter)
+        found = _resolve(layer, marks, step, wanted)
         if out is not None:
-            _draw(site, found, out)
+            _draw(layer, marks, found, out)
     if form == "json":
-        screen.say(json.dumps(_as_json(rule, step, found), indent=1))
+        screen.json(_as_json(rule, step, found))
         return
     _print(screen, step, found)
     if out is not None:
-        screen.say(f"picture: {visible(str(out))}")
+        screen.file("picture", out)
 
 
 def _step(plan: Plan, name: str) -> RuleStep:
@@ -117,25 +116,26 @@ def _wanted(
     return [one.model_copy(update=changes) for one in own]
 
 
-def _site(plan: Plan, step: RuleStep, device: str, reporter: Reporter) -> Site:
-    """The network as the rules before this one leave it."""
+def _layer(plan: Plan, step: RuleStep, device: str, reporter: Reporter) -> tuple[Layer, Marks]:
+    """The rule's layer, on the network as the rules before it leave it, and the recipe's marks."""
     from redraft.cli.foresight import needed_before
     from redraft.models.open import choose_device
     from redraft.runs.execute import solve_all
-    from redraft.runs.session import open_session, site_of
+    from redraft.runs.session import layer_of, open_session
 
-    session = open_session(needed_before(plan, step), choose_device(device), tell=reporter.step)
+    session = open_session(needed_before(plan, step), choose_device(device), progress=reporter.step)
     solve_all(session, evaluate=False)
-    return site_of(session, step)
+    return layer_of(session, step), session.marks
 
 
-def _resolve(site: Site, step: RuleStep, wanted: list[Match]) -> list[Matched]:
-    from redraft.cli.foresight import pictures_of, resolve_match
+def _resolve(layer: Layer, marks: Marks, step: RuleStep, wanted: list[Match]) -> list[Matched]:
+    from redraft.cli.foresight import resolve_match
+    from redraft.memory.marked import marked_pictures
 
-    used = pictures_of(step.rule)
+    used = frozenset(marked_pictures(step.rule))
     found = []
     for one in wanted:
-        matched = resolve_match(site, one, used)
+        matched = resolve_match(layer, one, marks, used)
         used = used | {(place.latents, place.index) for place in matched.places}
         found.append(matched)
     return found
@@ -168,7 +168,7 @@ def _as_json(rule: str, step: RuleStep, found: list[Matched]) -> dict[str, Any]:
     }
 
 
-def _draw(site: Site, found: list[Matched], out: Path) -> None:
+def _draw(layer: Layer, marks: Marks, found: list[Matched], out: Path) -> None:
     from redraft.disk import files
     from redraft.show.pictures import png
     from redraft.show.sheets import contact_sheet
@@ -176,17 +176,16 @@ def _draw(site: Site, found: list[Matched], out: Path) -> None:
     pictures: list[Picture] = []
     labels: list[str] = []
     for one in found:
-        pictures += _heat_maps(site, one)
+        pictures += _heat_maps(layer, marks, one)
         labels += [f"{p.latents}[{p.index}] {p.score:.2f}" for p in one.places]
     files.write_bytes(out, png(contact_sheet(pictures, labels, COLUMNS, legend=("found",))))
 
 
-def _heat_maps(site: Site, one: Matched) -> list[Picture]:
+def _heat_maps(layer: Layer, marks: Marks, one: Matched) -> list[Picture]:
     """Every found image in grey, its scores over it, and the place outlined."""
     from redraft.memory.match import score_map
-    from redraft.memory.places import latents_of
+    from redraft.memory.search import filter_of
     from redraft.models.batches import draw
-    from redraft.runs.site import build_match_filter
     from redraft.show.pictures import (
         RegionOutline,
         enlarged,
@@ -196,12 +195,11 @@ def _heat_maps(site: Site, one: Matched) -> list[Picture]:
         to_picture,
     )
 
-    wanted = build_match_filter(site, one.wanted.like)
-    scores = score_map(site.inputs(one.places).keys, wanted)
-    patch = (int(wanted.patch.shape[1]), int(wanted.patch.shape[2]))
-    size = site.generator.facts.image_size
-    rows = latents_of(site.recipe, one.places, site.generator.facts.latent_size)
-    drawn = draw(site.generator, rows.to(site.moment.device))
+    pattern, places = filter_of(layer, marks(one.wanted.like)), layer.places(one.places)
+    scores = score_map(layer.enter(places).keys, pattern)
+    patch = (int(pattern.patch.shape[1]), int(pattern.patch.shape[2]))
+    size = layer.generator.facts.image_size
+    drawn = draw(layer.generator, places.latents)
     shown = []
     for row, place in enumerate(one.places):
         picture = enlarged(to_picture(drawn[row]), SIDE)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.packs import leave_packs_alone
+from redraft.cli.app import make_command
 from redraft.cli.recipes_in import expand
-from redraft.cli.screen import Screen, paint
+from redraft.cli.screen import Screen
 from redraft.errors import PlanError
+from redraft.explain.terminal import error_text, paint
 from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ def command(
             f"there is no edition {to}",
             f"editions: {numbers}; a newer one needs a newer redraft",
         )
+    from redraft.cli.packs import leave_packs_alone
+
     screen = Screen.current()
     leave_packs_alone(files, "migrate")
     moves = [_move(name, to, editions, screen) for name in expand(files)]
@@ -109,9 +111,7 @@ def _show(checked: Checked, screen: Screen) -> None:
 
 
 def _tell(code: str, message: str, help_text: str, screen: Screen) -> None:
-    from redraft.cli.failure import shown
-
-    screen.remark(shown(code, message, help_text, screen.error_color).rstrip("\n"))
+    screen.remark(error_text(code, message, help_text, screen.error_color).rstrip("\n"))
 
 
 def _finish(move: Move, editions: Editions, screen: Screen, *, write: bool, diff: bool) -> None:

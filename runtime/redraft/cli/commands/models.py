@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import format_option
+from redraft.cli.app import format_option, make_command
 from redraft.cli.screen import Column, Screen
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ def command(form: str) -> None:
     screen = Screen.current()
     found = [_told(entry, cached_path(entry, cache_root())) for entry in CATALOG]
     if form == "json":
-        screen.say(json.dumps(found, indent=1, ensure_ascii=False))
+        screen.json(found)
         return
     screen.table([Column(title) for title in TITLES], [_row(told) for told in found])
     screen.say("A model that is not here yet is fetched when it is first used.")

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.packs import leave_packs_alone
+from redraft.cli.app import make_command
 from redraft.cli.screen import Screen
 from redraft.plans.shipped import locate_recipe
 from redraft_dsl.report.terminal import visible
@@ -28,13 +27,14 @@ def command(file: str, out: Path | None) -> None:
     pack holds masks and imports, the lock, the edit with its record and picture, the hash of every
     file, and a card for a model hub. Packing the same again gives the same bytes.
     """
+    from redraft.cli.packs import leave_packs_alone
     from redraft.share.pack.writing import pack
 
     screen = Screen.current()
     leave_packs_alone([file], "pack")
     source = Path(file) if Path(file).is_dir() else locate_recipe(file)
     done = pack(source, out)
-    screen.say(f"written: {visible(str(done.path))} ({len(done.names)} files, {done.size} bytes)")
+    screen.file("written", done.path, f"{len(done.names)} files, {done.size} bytes")
     screen.say(f"sha256:  {done.sha256}")
     if done.run is None:
         screen.warn("there is no finished run of this recipe in runs/, so there is no edit in it")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import device_option, format_option, set_option
-from redraft.cli.planning import plan_file
+from redraft.cli.app import device_option, format_option, make_command, set_option
 from redraft.cli.screen import Column, Reporter, Screen
+from redraft.explain.words import counted
 
 if TYPE_CHECKING:
     from redraft.cli.foresight import Matched
@@ -38,36 +36,38 @@ def command(file: str, device: str, quick: bool, given: Given, no_lock: bool, fo
     FILE is a recipe, or the name of one that comes with redraft. Statistics that the search for
     contexts needs are collected and kept, so that the run need not do it again.
     """
+    from redraft.cli.planning import plan_file
+
     screen = Screen.current()
     with screen.progress() as reporter:
         plan = plan_file(file, device, reporter, lock=not no_lock, given=given)
         matches = {} if quick else _matches(plan, device, reporter)
     if form == "json":
-        screen.say(json.dumps(_as_json(plan, matches, quick), indent=1, ensure_ascii=False))
+        screen.json(_as_json(plan, matches, quick))
     else:
         _print(screen, plan, matches, quick)
 
 
 def _matches(plan: Plan, device: str, reporter: Reporter) -> Matches:
     """The matches of every rule whose keys no earlier rule changes."""
-    from redraft.cli.foresight import has_match, matched, undisturbed_sites
+    from redraft.cli.foresight import matched, undisturbed_layers
     from redraft.models.open import choose_device
     from redraft.runs.session import open_session
 
-    if not any(has_match(step) and not step.locked for step in plan.rules):
+    if all(step.locked or not step.matches for step in plan.rules):
         return {}
-    session = open_session(plan, choose_device(device), tell=reporter.step)
-    sites = undisturbed_sites(session)
+    session = open_session(plan, choose_device(device), progress=reporter.step)
+    layers = undisturbed_layers(session)
     return {
-        step.rule.name: matched(sites[step.rule.name], step.rule)
+        step.rule.name: matched(layers[step.rule.name], step.rule, session.marks)
         for step in plan.rules
-        if step.rule.name in sites and not step.locked
+        if step.rule.name in layers and not step.locked
     }
 
 
 def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
-    from redraft.cli.costs import NOMINAL_GFLOPS, gigaflops, seconds
-    from redraft.runs.runner import run_folder
+    from redraft.plans.costs import NOMINAL_GFLOPS, gigaflops, seconds
+    from redraft.plans.run_files import RUNS
 
     recipe = plan.recipe
     screen.say(screen.paint("strong", f"{recipe.name} {recipe.version}: {recipe.title}"))
@@ -75,7 +75,7 @@ def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
     screen.say(f"recipe  sha256 {recipe.digest()}")
     if plan.lock is not None:
         screen.say(f"lock    sha256 {plan.lock.sha256}, obeyed")
-    screen.say(f"run     {run_folder(plan)}")
+    screen.say(f"run     {RUNS / plan.run_name}")
     screen.heading("Steps")
     columns = [
         Column("", right=True),
@@ -114,7 +114,7 @@ def _words(plan: Plan, step: Step) -> tuple[str, str, str, str]:
         block = f"{step.latents.count} latents of {step.latents.name}"
         state = "in the cache" if step.cached else f"to collect: {step.reason}"
         return f"statistics over {block}", step.layer, ", ".join(reads), state
-    state = f"{step.positions} context{'' if step.positions == 1 else 's'}"
+    state = counted(step.positions, "context")
     if step.matches:
         state += (
             f", {step.matches} of them from the lock"
@@ -141,9 +141,7 @@ def _rules_upstream(plan: Plan, digests: list[str]) -> list[str]:
 
 
 def _print_matches(screen: Screen, step: RuleStep, matches: Matches, quick: bool) -> None:
-    from redraft.cli.foresight import has_match
-
-    if not has_match(step):
+    if not step.matches:
         return
     screen.heading(f"Contexts found for {step.rule.name}")
     if step.rule.name not in matches:
@@ -178,8 +176,8 @@ def box_text(place: ResolvedPlace) -> str:
 
 
 def _as_json(plan: Plan, matches: Matches, quick: bool) -> dict[str, Any]:
-    from redraft.cli.costs import NOMINAL_GFLOPS
-    from redraft.runs.runner import run_folder
+    from redraft.plans.costs import NOMINAL_GFLOPS
+    from redraft.plans.run_files import RUNS
 
     return {
         "recipe": plan.recipe.name,
@@ -193,7 +191,7 @@ def _as_json(plan: Plan, matches: Matches, quick: bool) -> dict[str, Any]:
             "sha256": plan.base.sha256,
         },
         "lock": None if plan.lock is None else plan.lock.sha256,
-        "run_dir": str(run_folder(plan)),
+        "run_dir": str(RUNS / plan.run_name),
         "nominal_gflops": NOMINAL_GFLOPS,
         "steps": [_step_json(plan, step, matches, quick) for step in plan.steps],
         "overlaps": [
@@ -204,8 +202,7 @@ def _as_json(plan: Plan, matches: Matches, quick: bool) -> dict[str, Any]:
 
 
 def _step_json(plan: Plan, step: Step, matches: Matches, quick: bool) -> dict[str, Any]:
-    from redraft.cli.costs import gigaflops, seconds
-    from redraft.cli.foresight import has_match
+    from redraft.plans.costs import gigaflops, seconds
     from redraft.plans.planner import StatisticsStep
 
     cost = gigaflops(plan, step)
@@ -232,7 +229,7 @@ def _step_json(plan: Plan, step: Step, matches: Matches, quick: bool) -> dict[st
         "problems": step.problems,
         **costs,
     }
-    if has_match(step):
+    if step.matches:
         found = matches.get(step.rule.name)
         told["matches"] = None if found is None else [match_json(one) for one in found]
         told["matches_reason"] = None if found is not None else _unsearched(step, quick)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from redraft.cli.app import command as make_command
+from redraft.cli.app import make_command
 from redraft.cli.screen import Screen
 from redraft_dsl.report.terminal import visible
 
@@ -30,6 +30,7 @@ def command(repo: str, revision: str | None, out: Path | None, force: bool) -> N
     is written if anything is wrong. HF_TOKEN and HF_ENDPOINT are obeyed. It needs the extra `hub`:
     pip install "redraft[hub]".
     """
+    from redraft.plans.run_files import RECIPE
     from redraft.share.pack.hub import pull
 
     screen = Screen.current()
@@ -44,4 +45,4 @@ def command(repo: str, revision: str | None, out: Path | None, force: bool) -> N
     if manifest.run:
         screen.say(f"to repeat it: redraft verify {folder}")
     else:
-        screen.say(f"to run it: redraft run {visible(str(done.folder / 'recipe.redraft'))}")
+        screen.say(f"to run it: redraft run {visible(str(done.folder / RECIPE))}")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
-from redraft.cli.app import command as make_command
-from redraft.cli.app import format_option
+from redraft.cli.app import format_option, make_command
 from redraft.cli.screen import Column, Screen
 from redraft.plans.shipped import shipped_recipes
 
@@ -34,7 +31,7 @@ def command(form: str) -> None:
             }
         )
     if form == "json":
-        screen.say(json.dumps(found, indent=1, ensure_ascii=False))
+        screen.json(found)
         return
     if not found:
         screen.say("this installation comes without recipes")

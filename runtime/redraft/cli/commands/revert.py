@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from redraft.cli.app import command as make_command
+from redraft.cli.app import make_command
 from redraft.cli.screen import Screen
-from redraft_dsl.report.terminal import visible
 
 
 @make_command(name="revert", example="revert new.pth")
@@ -24,5 +23,5 @@ def command(file: Path, out: Path | None) -> None:
     screen = Screen.current()
     target = out or file
     digest = revert_file(file, target)
-    screen.say(f"restored: {visible(str(target))}")
+    screen.file("restored", target)
     screen.say(f"tensors digest: {digest}")

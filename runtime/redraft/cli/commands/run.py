@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import device_option, format_option, set_option
-from redraft.cli.packs import recipe_file
-from redraft.cli.planning import plan_file
+from redraft.cli.app import device_option, format_option, make_command, set_option
 from redraft.cli.screen import Column, Reporter, Screen
 from redraft_dsl.report.terminal import visible
 
@@ -20,8 +16,6 @@ if TYPE_CHECKING:
     from redraft.runs.processes import Ranks
     from redraft.runs.runner import Run
     from redraft_dsl.check.parameters import Given
-
-NONE = "-"
 
 
 @make_command(name="run", example="run glasses.redraft")
@@ -53,6 +47,7 @@ def command(
     stopped goes on where it was. A lock that lies beside the recipe is obeyed: see `redraft lock`.
     Under torchrun its processes draw the pictures for statistics and measures together.
     """
+    from redraft.cli.planning import plan_file
     from redraft.runs.processes import joined
     from redraft.runs.runner import assist_run
     from redraft.show.report.outputs import run_and_report
@@ -79,8 +74,8 @@ def _show(screen: Screen, run: Run, ranks: Ranks, hint: str, form: str) -> None:
     for warning in _warnings(run):
         screen.warn(warning)
     if form == "json":
-        summary = run.record.summary(str(run.folder))
-        screen.say(json.dumps(summary, indent=1, ensure_ascii=False))
+        found = {"run_dir": str(run.folder), **run.record.model_dump(mode="json")}
+        screen.json(found)
     else:
         _print(screen, run, ranks)
         if hint:
@@ -89,6 +84,7 @@ def _show(screen: Screen, run: Run, ranks: Ranks, hint: str, form: str) -> None:
 
 def _of_sweeps(file: str) -> str:
     """That a recipe's sweeps are not run; nothing where it has none."""
+    from redraft.cli.packs import recipe_file
     from redraft.plans.loading import load
 
     names = [sweep.name for sweep in load(recipe_file(file)).sweeps]
@@ -135,30 +131,21 @@ def _print(screen: Screen, run: Run, ranks: Ranks) -> None:
 
 
 def _row(rule: RuleRecord) -> list[str]:
-    left = rule.left_out
+    from redraft.show.numbers import NONE, left_out, losses, measures
+
     return [
         rule.name,
         rule.layer,
         str(rule.rank),
-        _interval(rule.effect, rule.effect_interval, 2),
-        _interval(rule.amplitude, rule.amplitude_interval, 2),
-        _interval(rule.outside, rule.outside_interval, 3),
-        NONE if left is None else f"{left.gain:.2f} / {left.side:.3f}",
-        NONE if rule.kind == "zero" else f"{rule.loss_before:.3g} -> {rule.loss_after:.3g}",
+        *measures(rule),
+        left_out(rule.left_out),
+        NONE if rule.kind == "zero" else losses(rule.loss_before, rule.loss_after),
         f"{rule.solve_seconds:.1f}",
     ]
 
 
-def _interval(value: float | None, interval: tuple[float, float] | None, digits: int) -> str:
-    if value is None or interval is None:
-        return NONE
-    low, high = interval
-    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
-
-
 def _outputs(run: Run) -> list[tuple[str, Path]]:
-    from redraft.runs.runner import EDIT
-    from redraft.show.report.outputs import PICTURE, REPORT
+    from redraft.plans.run_files import EDIT, PICTURE, REPORT
 
     names = (("picture", PICTURE), ("report", REPORT), ("edit", EDIT))
     return [(what, run.folder / name) for what, name in names]

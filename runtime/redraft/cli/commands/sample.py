@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import device_option
+from redraft.cli.app import device_option, make_command
 from redraft.cli.commands.apply import check_strength, load_edit
 from redraft.cli.ranges import parse_images
 from redraft.cli.screen import Screen
-from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,7 +66,9 @@ def command(
     """
     from redraft.disk import files
     from redraft.models import latents
-    from redraft.models.open import choose_device, locate_named, open_base
+    from redraft.models.batches import draw
+    from redraft.models.locate import locate_named
+    from redraft.models.open import choose_device, open_base
     from redraft.show.pictures import png
 
     if edit is None and (rules or strength is not None):
@@ -79,31 +79,23 @@ def command(
     with screen.progress() as reporter:
         opened = open_base(locate_named(model, reporter.download), choose_device(device))
         rows = latents.rows(seed, images, opened.base.facts.latent_size)
-        before = _drawn(opened, rows)
+        before = draw(opened.generator, rows)
         if loaded is None:
             sheet = _sheet(before, images, columns)
         else:
             after = _edited(opened, rows, loaded, 1.0 if strength is None else strength)
             sheet = _pairs(before, after, images, columns, f"{model}, seed {seed}")
     files.write_bytes(out, png(sheet))
-    screen.say(
-        f"written: {visible(str(out))} ({sheet.width} x {sheet.height}, {len(images)} images)"
-    )
-
-
-def _drawn(opened: OpenModel, rows: Tensor) -> Tensor:
-    """(N, 3, H, W) pictures on the CPU."""
-    from redraft.models.batches import draw
-
-    device = next(opened.generator.module.parameters()).device
-    return draw(opened.generator, rows.to(device))
+    screen.file("written", out, f"{sheet.width} x {sheet.height}, {len(images)} images")
 
 
 def _edited(opened: OpenModel, rows: Tensor, edit: Edit, strength: float) -> Tensor:
+    from redraft.models.batches import draw
+
     before = {name: tensor.clone() for name, tensor in opened.generator.state().items()}
     # The module's own names are not always those of the file, which the edit goes by.
     opened.generator.restore({**before, **edit.choose(None, strength).edited(before)})
-    drawn = _drawn(opened, rows)
+    drawn = draw(opened.generator, rows)
     opened.generator.restore(before)
     return drawn
 

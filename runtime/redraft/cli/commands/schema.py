@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from redraft.cli.app import command as make_command
+from redraft.cli.app import make_command
 from redraft.cli.screen import Screen
-from redraft_dsl.report.terminal import visible
 
 
 @make_command(name="schema", example="schema -o recipe.schema.json")
@@ -32,4 +31,4 @@ def command(out: Path | None, force: bool) -> None:
 
     refuse_overwriting([out], force=force)
     files.write_text(out, schema_text())
-    Screen.current().say(f"written: {visible(str(out))}")
+    Screen.current().file("written", out)

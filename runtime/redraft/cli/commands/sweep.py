@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import device_option, format_option, set_option
-from redraft.cli.packs import recipe_file
-from redraft.cli.planning import plan_file
+from redraft.cli.app import device_option, format_option, make_command, set_option
 from redraft.cli.screen import Column, Reporter, Screen
 from redraft_dsl.report.terminal import visible
 
@@ -81,6 +77,8 @@ def _task(
     *,
     lock: bool,
 ) -> Task:
+    from redraft.cli.packs import recipe_file
+    from redraft.cli.planning import plan_file
     from redraft.plans.loading import load, recipe_of
     from redraft.sweep.cells import choose
     from redraft.sweep.pinned import pins_of
@@ -107,8 +105,6 @@ def _task(
 
 
 def _show(screen: Screen, record: SweepRecord, folder: Path, form: str) -> None:
-    from redraft.sweep.summary import as_json
-
     for cell in record.failed:
         if cell.error is not None:
             values = ", ".join(f"{target} = {value}" for target, value in cell.values.items())
@@ -116,7 +112,8 @@ def _show(screen: Screen, record: SweepRecord, folder: Path, form: str) -> None:
                 f"cell {cell.number} ({values}) failed: {cell.error.code}: {cell.error.message}"
             )
     if form == "json":
-        screen.say(json.dumps(as_json(record, str(folder)), indent=1, ensure_ascii=False))
+        found = {"sweep_dir": str(folder), **record.model_dump(mode="json")}
+        screen.json(found)
     else:
         _print(screen, record, folder)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from redraft.cli.app import command as make_command
+from redraft.cli.app import make_command
 from redraft.cli.screen import Screen
 from redraft_dsl.report.terminal import visible
 
@@ -26,6 +26,7 @@ def command(file: Path, out: Path | None, force: bool) -> None:
     The whole pack is checked first, the hash of every file too, and nothing is written if
     anything in it is wrong. The folder can be pushed to a model hub as it is.
     """
+    from redraft.plans.run_files import RECIPE
     from redraft.share.pack.reading import read_pack, unpack
 
     screen = Screen.current()
@@ -33,9 +34,9 @@ def command(file: Path, out: Path | None, force: bool) -> None:
     folder = out or Path(file.stem)
     unpack(pack, folder, force=force)
     manifest = pack.manifest
-    screen.say(f"unpacked: {visible(str(folder))} ({len(pack.files)} files)")
+    screen.file("unpacked", folder, f"{len(pack.files)} files")
     screen.say(visible(f"{manifest.recipe} {manifest.version}: {manifest.title}"))
     if manifest.run:
         screen.say(f"to repeat it: redraft verify {visible(str(folder))}")
     else:
-        screen.say(f"to run it: redraft run {visible(str(folder / 'recipe.redraft'))}")
+        screen.say(f"to run it: redraft run {visible(str(folder / RECIPE))}")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import command as make_command
-from redraft.cli.app import device_option, format_option
+from redraft.cli.app import device_option, format_option, make_command
 from redraft.cli.screen import Column, Screen
 
 if TYPE_CHECKING:
-    from redraft.runs.verify import RuleCheck, Verified
+    from redraft.runs.verify import Verified
 
 MISMATCH = 4
 
@@ -37,7 +35,7 @@ def command(run: Path, device: str, form: str) -> None:
     with screen.progress() as reporter:
         verified = verify(folder, device=device, progress=reporter.step, home=home)
     if form == "json":
-        screen.say(json.dumps(_as_json(verified), indent=1))
+        screen.json(_as_json(verified))
     else:
         _print(screen, verified)
     if not verified.holds:
@@ -55,20 +53,8 @@ def _run_folder(run: Path) -> tuple[Path, Path | None]:
     return run_in(run), run.parent
 
 
-def promise(verified: Verified) -> str:
-    """The promise that was at stake."""
-    from redraft.runs.verify import ANGLE_TOLERANCE, CHANGE_TOLERANCE
-
-    if verified.same_machine:
-        return "same machine and versions: bit-identical changes"
-    return (
-        f"{', '.join(verified.differences)}: key directions within {ANGLE_TOLERANCE:g} rad and "
-        f"changes within {CHANGE_TOLERANCE:.1%}"
-    )
-
-
 def _print(screen: Screen, verified: Verified) -> None:
-    screen.say(f"promise: {promise(verified)}; the shared edit: bit-identical weights")
+    screen.say(f"promise: {verified.promise}; the shared edit: bit-identical weights")
     screen.table(
         [
             Column("rule"),
@@ -85,7 +71,7 @@ def _print(screen: Screen, verified: Verified) -> None:
                 f"{check.angle:.2e}",
                 f"{check.difference:.2e}",
                 "yes" if check.weights_identical else "NO",
-                "held" if _holds(verified, check) else "BROKEN",
+                "held" if verified.holds_for(check) else "BROKEN",
             ]
             for check in verified.rules
         ],
@@ -93,13 +79,8 @@ def _print(screen: Screen, verified: Verified) -> None:
     if verified.holds:
         screen.say(screen.paint("good", "verified: the promise holds for every rule"))
         return
-    names = [check.name for check in verified.rules if not _holds(verified, check)]
+    names = [check.name for check in verified.rules if not verified.holds_for(check)]
     screen.say(screen.paint("error", f"not verified: the promise is broken for {', '.join(names)}"))
-
-
-def _holds(verified: Verified, check: RuleCheck) -> bool:
-    repeated = check.identical if verified.same_machine else check.within
-    return repeated and check.weights_identical
 
 
 def _as_json(verified: Verified) -> dict[str, object]:
@@ -107,6 +88,8 @@ def _as_json(verified: Verified) -> dict[str, object]:
         "holds": verified.holds,
         "same_machine": verified.same_machine,
         "differences": list(verified.differences),
-        "promise": promise(verified),
-        "rules": [{**asdict(check), "holds": _holds(verified, check)} for check in verified.rules],
+        "promise": verified.promise,
+        "rules": [
+            {**asdict(check), "holds": verified.holds_for(check)} for check in verified.rules
+        ],
     }

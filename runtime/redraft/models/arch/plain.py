@@ -14,7 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from redraft.models.generator import Axes, LayerInputs, Positions, transposed_phases
+from redraft.models.generator import (
+    Axes,
+    LayerInputs,
+    Positions,
+    Reach,
+    Reaches,
+    transposed_phases,
+)
 
 Weighted = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
 Norm = nn.BatchNorm1d | nn.BatchNorm2d
@@ -97,6 +104,16 @@ class Window:
     def taps(self) -> tuple[Pair, ...]:
         """(ky, kx) kernel coordinates, row by row."""
         return tuple((ky, kx) for ky in range(self.kernel[0]) for kx in range(self.kernel[1]))
+
+    @property
+    def reach(self) -> Reaches:
+        """What the values read along rows and columns."""
+        return self._along(0), self._along(1)
+
+    def _along(self, axis: int) -> Reach:
+        low = -self.padding[axis]
+        high = self.dilation[axis] * (self.kernel[axis] - 1) + low
+        return Reach(1, self.stride[axis], low, high, low + high)
 
     def of(self, maps: Tensor) -> Tensor:
         """All positions of (..., H, W) maps, as (..., P)."""

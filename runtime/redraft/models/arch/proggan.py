@@ -133,11 +133,6 @@ class ProgGAN:
         """Put back the weights of :meth:`state`, bit for bit."""
         self.module.load_state_dict(state)
 
-    def upstream(self, layer: str) -> tuple[str, ...]:
-        """Names of every tensor that the layer's keys depend on."""
-        before = tuple(f"{name}." for name in self._names[: self._place(layer)])
-        return tuple(name for name in self.module.state_dict() if name.startswith(before))
-
     def form(self, layer: str) -> ConvolutionForm:
         """The per-channel structure of a layer, reading the module's present weight."""
         block = self._block(self._place(layer))

@@ -172,17 +172,6 @@ class SequentialGenerator:
         """Put back the weights of :meth:`state`, bit for bit."""
         self.module.load_state_dict({self._prefix + name: value for name, value in state.items()})
 
-    def upstream(self, layer: str) -> tuple[str, ...]:
-        """Names of every tensor that the layer's keys depend on."""
-        stop = self._cut(layer).start
-        paths = _paths(self.module)
-        before = tuple(f"{paths[id(s)]}." for s in self._steps[:stop] if id(s) in paths)
-        return tuple(
-            name
-            for name in self.module.state_dict()
-            if name.startswith(before) and not name.endswith("num_batches_tracked")
-        )
-
     def form(self, layer: str) -> PlainForm:
         """The per-channel structure of a layer, reading the module's present weight."""
         cut = self._cut(layer)

@@ -11,12 +11,8 @@ import zipfile
 from dataclasses import replace
 from typing import BinaryIO
 
-from redraft.models.checkpoint.inert import (
-    MalformedPickleError,
-    PlacedBytes,
-    StorageRef,
-    read_pickle,
-)
+from redraft.models.checkpoint.inert import MalformedPickleError, read_pickle
+from redraft.models.checkpoint.refs import PlacedBytes, StorageRef
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001

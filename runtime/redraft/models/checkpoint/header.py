@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import io
-import json
 import struct
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from math import prod
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Any, BinaryIO, Literal
 
+from redraft.disk.safetensors_head import (
+    BrokenHeadError,
+    Slot,
+    looks_like_safetensors,
+    read_head,
+)
 from redraft.models.checkpoint import nvidia, refusals
 from redraft.models.checkpoint.blob import LEGACY_MAGIC, LEGACY_PROTOCOL
-from redraft.models.checkpoint.inert import (
-    DTYPE_BYTES,
-    ForbiddenGlobalError,
-    MalformedPickleError,
-    StorageRef,
-    TensorRef,
-    read_pickle,
-)
+from redraft.models.checkpoint.inert import ForbiddenGlobalError, MalformedPickleError, read_pickle
+from redraft.models.checkpoint.refs import StorageRef, TensorRef
 
 Format = Literal["torch-zip", "torch-legacy", "safetensors", "nvidia-pickle"]
 
@@ -36,24 +34,6 @@ _GENERATOR_KEYS = (
     *("netG_state_dict", "generator_state_dict", "netG", "generator", "gen", "G", "g"),
     *("state_dict", "model_state_dict", "model", "weights"),
 )
-_SAFETENSORS_DTYPES = {
-    "F64": "float64",
-    "F32": "float32",
-    "F16": "float16",
-    "BF16": "bfloat16",
-    "F8_E4M3": "float8_e4m3fn",
-    "F8_E5M2": "float8_e5m2",
-    "I64": "int64",
-    "I32": "int32",
-    "I16": "int16",
-    "I8": "int8",
-    "U64": "uint64",
-    "U32": "uint32",
-    "U16": "uint16",
-    "U8": "uint8",
-    "BOOL": "bool",
-    "C64": "complex64",
-}
 
 
 @dataclass(frozen=True)
@@ -97,10 +77,6 @@ class Header:
         """``name`` without the prefix that all names of the file share."""
         return name.removeprefix(self.prefix)
 
-    def named(self, bare_name: str) -> TensorInfo | None:
-        """The tensor called ``bare_name`` once the shared prefix is put before it, or None."""
-        return self.tensors.get(self.prefix + bare_name)
-
 
 def read_header(path: Path) -> Header:
     """Read what ``path`` holds without loading its weights, without torch and running nothing.
@@ -139,9 +115,9 @@ def _read(path: Path, file: BinaryIO) -> Header:
     if not start:
         raise refusals.empty(path)
     # First, for its first bytes are a length and may look like the mark of another form.
-    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= MAX_PICKLE_BYTES:
-        tensors = safetensors_layout(path, file, now.size_bytes)
-        infos = {name: TensorInfo(entry.shape, entry.dtype) for name, entry in tensors.items()}
+    if looks_like_safetensors(start):
+        slots = safetensors_slots(path, file, now.size_bytes)
+        infos = {name: TensorInfo(slot.shape, slot.dtype) for name, slot in slots.items()}
         return Header(path, "safetensors", infos, (), shared_prefix(infos), now)
     if start.startswith(b"PK"):
         return _header(path, "torch-zip", _read_zip(path, file, now.size_bytes), now)
@@ -307,70 +283,18 @@ def _check_ref(path: Path, ref: TensorRef) -> None:
 # ---- safetensors ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class SafetensorsEntry:
-    """Where one tensor of a safetensors file lies: bytes ``begin`` to ``end`` of the file."""
+def safetensors_slots(path: Path, file: BinaryIO, size_bytes: int) -> Mapping[str, Slot]:
+    """The tensors of a safetensors file with their places, in the order of its head.
 
-    shape: tuple[int, ...]
-    dtype: str
-    begin: int
-    end: int
-
-
-def safetensors_layout(path: Path, file: BinaryIO, size_bytes: int) -> dict[str, SafetensorsEntry]:
-    """Names, shapes, dtypes and places of a safetensors file, in the order of its header.
-
-    Raises ModelError when the header is broken or the file is shorter than it says.
+    Raises ModelError when the head is broken, the file is cut short, or it holds no tensors.
     """
-    table, start = _safetensors_table(path, file, size_bytes)
-    layout: dict[str, SafetensorsEntry] = {}
-    for name, fields in table.items():
-        if name == "__metadata__":
-            continue
-        layout[name] = _safetensors_entry(path, name, fields, start)
-        if layout[name].end > size_bytes:
-            raise refusals.damaged(path, f"the bytes of {name!r} are missing")
-    if not layout:
+    try:
+        slots = read_head(file, size_bytes).tensors
+    except BrokenHeadError as error:
+        raise refusals.damaged(path, str(error)) from error
+    if not slots:
         raise refusals.no_tensors(path)
-    return layout
-
-
-def safetensors_metadata(path: Path, file: BinaryIO, size_bytes: int) -> dict[str, str]:
-    """The ``__metadata__`` of a safetensors file; raises ModelError when the header is broken."""
-    table, _ = _safetensors_table(path, file, size_bytes)
-    metadata = table.get("__metadata__", {})
-    if not isinstance(metadata, dict):
-        raise refusals.damaged(path, "its header is broken")
-    return {str(key): str(value) for key, value in metadata.items()}
-
-
-def _safetensors_table(path: Path, file: BinaryIO, size_bytes: int) -> tuple[dict[str, Any], int]:
-    file.seek(0)
-    length = int.from_bytes(file.read(8), "little")
-    if length > MAX_PICKLE_BYTES:
-        raise refusals.not_a_checkpoint(path, b"")
-    if 8 + length > size_bytes:
-        raise refusals.damaged(path, "its header is cut short")
-    try:
-        table = json.loads(file.read(length))
-    except (ValueError, RecursionError) as error:
-        raise refusals.damaged(path, "its header is not JSON") from error
-    if not isinstance(table, dict):
-        raise refusals.damaged(path, "its header is not a table")
-    return table, 8 + length
-
-
-def _safetensors_entry(path: Path, name: str, fields: Any, start: int) -> SafetensorsEntry:
-    try:
-        shape = tuple(fields["shape"])
-        begin, end = fields["data_offsets"]
-        dtype = _SAFETENSORS_DTYPES[fields["dtype"]]
-        whole = all(isinstance(number, int) and number >= 0 for number in (*shape, begin, end))
-        if not whole or len(shape) > 64 or prod(shape) * DTYPE_BYTES[dtype] != end - begin:
-            raise ValueError
-    except (KeyError, TypeError, ValueError) as error:
-        raise refusals.damaged(path, f"its entry for {name!r} is broken") from error
-    return SafetensorsEntry(shape, dtype, start + begin, start + end)
+    return slots
 
 
 # ---- which tensors are the generator's ------------------------------------------------------

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from redraft.disk.digest import raw_bytes
-from redraft.models.checkpoint.inert import StorageRef, TensorRef
+from redraft.models.checkpoint.refs import StorageRef, TensorRef
 
 Content = bytes | bytearray
 

@@ -20,13 +20,10 @@ from redraft.models.checkpoint.blob import LEGACY_MAGIC, storage_in
 from redraft.models.checkpoint.inert import (
     ForbiddenGlobalError,
     MalformedPickleError,
-    PlacedBytes,
-    Sealed,
-    StorageRef,
-    TensorRef,
     Vocabulary,
     read_pickle,
 )
+from redraft.models.checkpoint.refs import PlacedBytes, Sealed, StorageRef, TensorRef
 
 Scalar = int | float | bool | str | None
 """What a module's attributes are kept as: other values say nothing that is needed."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from redraft.errors import ModelError
+from redraft.explain.words import reason_of
 from redraft_dsl.facts import LayerFacts, ModelFacts
 
 _GET_AGAIN = "copy or download the file again"
@@ -32,8 +33,7 @@ def unreadable(path: Path, error: OSError) -> ModelError:
     if error.errno == errno.EINVAL:
         # What a reader gets that follows a broken table to a place before the file's first byte.
         return damaged(path, "its table of contents points outside the file")
-    reason = error.strerror or str(error)
-    return ModelError("RD603", f"{path} cannot be read: {reason}", "check the disk")
+    return ModelError("RD603", f"{path} cannot be read: {reason_of(error)}", "check the disk")
 
 
 def empty(path: Path) -> ModelError:

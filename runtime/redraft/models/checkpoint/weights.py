@@ -13,9 +13,10 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from redraft.disk.digest import raw_bytes, tensors_digest
+from redraft.disk.digest import raw_bytes
 from redraft.disk.files import write_bytes
 from redraft.errors import ArtifactError, ModelError
+from redraft.explain.words import first_line
 from redraft.models.checkpoint import in_place, refusals
 from redraft.models.checkpoint.header import (
     Header,
@@ -23,19 +24,9 @@ from redraft.models.checkpoint.header import (
     check_unchanged,
     placed_tensors,
     read_header,
-    safetensors_layout,
+    safetensors_slots,
 )
-from redraft.models.checkpoint.inert import TensorRef
-
-__all__ = [
-    "Header",
-    "State",
-    "TensorInfo",
-    "load_state",
-    "read_header",
-    "tensors_digest",
-    "write_state",
-]
+from redraft.models.checkpoint.refs import TensorRef
 
 
 @dataclass(frozen=True)
@@ -129,8 +120,7 @@ def _load(header: Header) -> Any:
         raise refusals.unreadable(header.path, error) from error
     except Exception as error:
         # The head was sound, so whatever the loader meets lies in bytes that were changed.
-        reason = str(error).strip().partition("\n")[0]
-        raise refusals.damaged(header.path, reason or type(error).__name__) from error
+        raise refusals.damaged(header.path, first_line(error)) from error
     check_unchanged(header)
     return loaded
 
@@ -225,12 +215,11 @@ def _patched_safetensors(header: Header, tensors: Mapping[str, Tensor]) -> memor
     try:
         data = bytearray(header.path.read_bytes())
         with header.path.open("rb") as file:
-            layout = safetensors_layout(header.path, file, len(data))
+            slots = safetensors_slots(header.path, file, len(data))
     except OSError as error:
         raise refusals.unreadable(header.path, error) from error
     for name, tensor in tensors.items():
-        place = layout[name]
-        data[place.begin : place.end] = raw_bytes(tensor)
+        data[slots[name].begin : slots[name].end] = raw_bytes(tensor)
     return memoryview(data)
 
 

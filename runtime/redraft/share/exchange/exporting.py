@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from redraft.errors import ArtifactError
+from redraft.models.listed.catalog import known_models
+from redraft.models.locate import locate
 from redraft.plans.loading import recipe_of
 from redraft_dsl.check import Checked
 from redraft_dsl.davidbau.edits import write_edit
 from redraft_dsl.davidbau.from_recipe import CannotSayError, edit_of
+from redraft_dsl.recipe.model import Recipe
 from redraft_dsl.syntax.tree import comments_of
-
-if TYPE_CHECKING:
-    from redraft_dsl.recipe.model import Recipe
 
 
 def davidbau_text(checked: Checked, folder: Path) -> tuple[str, tuple[str, ...]]:
@@ -43,9 +42,6 @@ def davidbau_text(checked: Checked, folder: Path) -> tuple[str, tuple[str, ...]]
 
 def _image_size(recipe: Recipe, folder: Path) -> tuple[int, int]:
     """(height, width) of the model's picture; a model file's head is read for it."""
-    from redraft.models.listed.catalog import known_models
-    from redraft.models.locate import locate
-
     listed = known_models().listed.get(recipe.model.name)
     if recipe.model.kind == "listed" and listed is not None:
         return listed.image_size

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from redraft.disk import files
 from redraft.errors import ArtifactError, PlanError
 from redraft.models.listed import catalog
+from redraft.models.locate import locate_named
 from redraft_dsl.check import Checked
 from redraft_dsl.davidbau.edits import EXPECTED, MAX_BYTES, EditFile, NotAnEditError, read_edit
 from redraft_dsl.davidbau.to_recipe import Draft, Removal, Wish, draft
@@ -141,8 +142,6 @@ def _model(name: str, folder: Path, truncation: float | None) -> tuple[Model, Mo
                 "leave `--truncation` out, or give the model's file",
             )
         return ListedModel(name=name), listed[name]
-    from redraft.models.locate import locate_named
-
     base = locate_named(name)
     return (
         FileModel(

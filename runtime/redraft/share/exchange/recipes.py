@@ -15,6 +15,7 @@ from redraft_dsl.check import Checked
 from redraft_dsl.reading import loads
 from redraft_dsl.recipe.as_json import NotARecipeError, read_json, write_json
 from redraft_dsl.recipe.as_tree import print_recipe
+from redraft_dsl.recipe.compare import compare
 from redraft_dsl.recipe.model import Recipe
 
 
@@ -97,8 +98,6 @@ def _same_masks(wanted: Recipe, made: Recipe, folder: Path) -> None:
 def _same_meaning(source: Path, wanted: Recipe, made: Recipe) -> None:
     if made == wanted:
         return
-    from redraft_dsl.recipe.compare import compare
-
     told = [difference.sentence() for difference in compare(wanted, made)]
     why = f": {told[0]}" if told else ""
     raise ArtifactError("RD737", f"no recipe text can say what {source} says{why}", _SAY_OTHERWISE)

@@ -8,8 +8,6 @@ SUFFIX = ".redraftpack"
 PACK_FORMAT = "redraft-pack-1"
 MANIFEST = "manifest.json"
 CARD = "README.md"
-# As redraft.runs.runner names them, which cannot be asked without loading torch.
-RECIPE, EDIT, RECORD = "recipe.redraft", "edit.safetensors", "run.json"
 SOURCE = "source"
 """Folder in a pack of a recipe that uses others, as it was written, with these."""
 MAX_BYTES = 256 * 2**20

@@ -7,15 +7,16 @@ import re
 from collections.abc import Iterator, Sequence
 
 from redraft.errors import ModelError
+from redraft.explain.words import counted
 from redraft.models.listed import catalog
 from redraft.models.listed.published import NOT_STATED
-from redraft.plans.record import RuleRecord, RunRecord
-from redraft.runs.runner import EDIT, LOCK, RECIPE, RECORD
+from redraft.plans.record import RunRecord
+from redraft.plans.run_files import EDIT, LOCK, PICTURE, RECIPE, RECORD
 from redraft.share.pack import CARD, MANIFEST, SOURCE
-from redraft.show.report.outputs import PICTURE
+from redraft.show.numbers import NONE, interval
 from redraft_dsl.recipe.model import Erase, Insert, Match, Place, Recipe, Rule
 
-NONE = "-"
+BRACKETS = "{} ({} to {})"
 _TOLD = {
     CARD: "this card",
     PICTURE: "pictures before and after",
@@ -78,8 +79,7 @@ def _licence(recipe: Recipe) -> str | None:
 
 
 def _summary(recipe: Recipe, record: RunRecord | None) -> str:
-    count = len(recipe.rules)
-    rules = "1 rule" if count == 1 else f"{count} rules"
+    rules = counted(len(recipe.rules), "rule")
     what = (
         f"`{recipe.name}` {recipe.version} rewrites {rules} of the generator `{recipe.model.name}`"
     )
@@ -104,7 +104,7 @@ def _deed(rule: Rule) -> str:
 def _contexts(rule: Rule) -> str:
     marked = sum(isinstance(context, Place) for context in rule.context)
     found = [context for context in rule.context if isinstance(context, Match)]
-    text = f"wherever it looks like {marked} marked {'place' if marked == 1 else 'places'}"
+    text = f"wherever it looks like {counted(marked, 'marked place')}"
     if not found:
         return text
     top = sum(match.top for match in found)
@@ -122,19 +122,11 @@ def _figures(record: RunRecord) -> Iterator[str]:
             rule.kind,
             f"`{rule.layer}`",
             str(rule.rank),
-            _interval(rule, "effect", 2),
-            _interval(rule, "outside", 3),
+            interval(rule.effect, rule.effect_interval, 2, BRACKETS),
+            interval(rule.outside, rule.outside_interval, 3, BRACKETS),
             gain,
         ]
         yield f"| {' | '.join(cells)} |"
-
-
-def _interval(rule: RuleRecord, name: str, digits: int) -> str:
-    value, interval = getattr(rule, name), getattr(rule, f"{name}_interval")
-    if value is None or interval is None:
-        return NONE
-    low, high = interval
-    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def _measured(record: RunRecord) -> str:

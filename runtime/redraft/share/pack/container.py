@@ -11,9 +11,10 @@ from __future__ import annotations
 import stat
 import struct
 import unicodedata
+import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from io import BytesIO
 
 from redraft.errors import ArtifactError
 from redraft.share.pack import MAX_BYTES, MAX_ENTRIES
@@ -34,18 +35,12 @@ _RESERVED = {
     "nul",
     *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)),
 }
+_UNREADABLE = (
+    *(zipfile.BadZipFile, RuntimeError, EOFError, OSError, ValueError, OverflowError),
+    struct.error,
+)
+"""What zipfile raises for bytes that it cannot read; the errors differ between versions."""
 _REMAKE = "get the pack again from where it came from; `redraft pack` makes packs that are read"
-
-
-@dataclass(frozen=True)
-class _Entry:
-    name: str
-    size: int
-    crc: int
-    offset: int
-    method: int
-    packed: int
-    mode: int
 
 
 def write(entries: Mapping[str, bytes]) -> bytes:
@@ -61,9 +56,8 @@ def write(entries: Mapping[str, bytes]) -> bytes:
         if fault is not None:
             raise ValueError(f"{name!r}: {fault}")
         data = entries[name]
-        entry = _Entry(name, len(data), zlib.crc32(data), len(body), _STORED, len(data), 0)
-        body += _local(entry) + data
-        directory += _central(entry)
+        directory += _central(name, data, len(body))
+        body += _local(name, data) + data
     return bytes(body + directory + _end(len(entries), len(directory), len(body)))
 
 
@@ -78,18 +72,20 @@ def read(data: bytes, path: str) -> dict[str, bytes]:
         ArtifactError: it is damaged, or not one that :func:`write` could have made.
 
     """
-    count, size, offset = _read_end(data, path)
-    entries = list(_entries(data[offset : offset + size], count, path))
-    _check_sizes(entries, path)
-    check_names([entry.name for entry in entries], path)
-    _check_layout(data, entries, path)
-    found = {}
-    for entry in entries:
-        start = entry.offset + len(_local(entry))
-        found[entry.name] = data[start : start + entry.size]
-        if zlib.crc32(found[entry.name]) != entry.crc:
-            message = f"`{entry.name}` in {path} is damaged: its checksum is another one"
-            raise ArtifactError("RD722", message, _REMAKE)
+    _check_end(data, path)
+    try:
+        archive = zipfile.ZipFile(BytesIO(data))
+    except UnicodeDecodeError as error:
+        raise _unsafe(path, repr(error.object), "it is not in UTF-8") from error
+    except _UNREADABLE as error:
+        raise ArtifactError("RD714", f"the directory of {path} is damaged", _REMAKE) from error
+    with archive:
+        entries = archive.infolist()
+        _check_entries(entries, path)
+        found = {entry.filename: _content(archive, entry, path) for entry in entries}
+    # Whatever a reader could take for something else is not what a writer of packs writes.
+    if write(found) != data:
+        raise _hidden(path)
     return found
 
 
@@ -134,93 +130,66 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def _local(entry: _Entry) -> bytes:
-    name = entry.name.encode()
-    head = _LOCAL.pack(
+def _local(name: str, data: bytes) -> bytes:
+    length = len(name.encode())
+    return _LOCAL.pack(
         b"PK\x03\x04", _VERSION, _UTF8, _STORED, 0, _FIRST_DAY,
-        entry.crc, entry.size, entry.size, len(name), 0,
-    )  # fmt: skip
-    return head + name
+        zlib.crc32(data), len(data), len(data), length, 0,
+    ) + name.encode()  # fmt: skip
 
 
-def _central(entry: _Entry) -> bytes:
-    name = entry.name.encode()
-    head = _CENTRAL.pack(
+def _central(name: str, data: bytes, offset: int) -> bytes:
+    length = len(name.encode())
+    return _CENTRAL.pack(
         b"PK\x01\x02", _UNIX | _VERSION, _VERSION, _UTF8, _STORED, 0, _FIRST_DAY,
-        entry.crc, entry.size, entry.size, len(name), 0, 0, 0, 0, _REGULAR, entry.offset,
-    )  # fmt: skip
-    return head + name
+        zlib.crc32(data), len(data), len(data), length, 0, 0, 0, 0, _REGULAR, offset,
+    ) + name.encode()  # fmt: skip
 
 
 def _end(count: int, size: int, offset: int) -> bytes:
     return _END.pack(b"PK\x05\x06", 0, 0, count, count, size, offset, 0)
 
 
-def _read_end(data: bytes, path: str) -> tuple[int, int, int]:
-    """How many entries there are, and size and offset of their directory."""
-    if len(data) < _END.size or data[-_END.size :][:4] != b"PK\x05\x06":
+def _check_end(data: bytes, path: str) -> None:
+    """Refuse what does not end as a pack, or has a directory that is too large to be read."""
+    if data[-_END.size :][:4] != b"PK\x05\x06" or len(data) < _END.size:
         raise ArtifactError("RD714", f"{path} is not a pack, or is cut short", _REMAKE)
-    _, disk, first, here, count, size, offset, comment = _END.unpack(data[-_END.size :])
+    *_, count, size, _, _ = _END.unpack(data[-_END.size :])
     if count > MAX_ENTRIES or size > _MAX_DIRECTORY:
         raise ArtifactError(
             "RD718", f"{path} has {count} entries, and at most {MAX_ENTRIES} are read", _REMAKE
         )
-    if disk or first or comment or here != count or offset + size + _END.size != len(data):
-        raise _hidden(path)
-    return count, size, offset
 
 
-def _entries(directory: bytes, count: int, path: str) -> Iterator[_Entry]:
-    at = 0
-    for _ in range(count):
-        if at + _CENTRAL.size > len(directory) or directory[at : at + 4] != b"PK\x01\x02":
-            raise ArtifactError("RD714", f"the directory of {path} is damaged", _REMAKE)
-        (
-            _,
-            _,
-            _,
-            _,
-            method,
-            _,
-            _,
-            crc,
-            packed,
-            size,
-            length,
-            extra,
-            comment,
-            _,
-            _,
-            mode,
-            offset,
-        ) = _CENTRAL.unpack_from(directory, at)
-        at += _CENTRAL.size
-        raw = directory[at : at + length]
-        at += length + extra + comment
-        yield _Entry(_name(raw, path), size, crc, offset, method, packed, mode >> 16)
-
-
-def _name(raw: bytes, path: str) -> str:
+def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: str) -> bytes:
     try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _unsafe(path, repr(raw), "it is not in UTF-8") from error
+        return archive.read(entry)
+    except _UNREADABLE as error:
+        if "CRC" not in str(error):
+            raise _hidden(path) from error
+        message = f"`{entry.filename}` in {path} is damaged: its checksum is another one"
+        raise ArtifactError("RD722", message, _REMAKE) from error
 
 
-def _check_sizes(entries: Sequence[_Entry], path: str) -> None:
+def _check_entries(entries: Sequence[zipfile.ZipInfo], path: str) -> None:
     for entry in entries:
-        if entry.method != _STORED or entry.packed != entry.size:
+        if entry.compress_type != _STORED or entry.compress_size != entry.file_size:
             raise ArtifactError(
                 "RD719",
-                f"`{entry.name}` in {path} is compressed: {entry.packed} bytes that would become "
-                f"{entry.size}",
-                "files in a pack are stored as they are; unpack nothing else from a stranger",
+                f"`{entry.filename}` in {path} is compressed: {entry.compress_size} bytes that "
+                f"would become {entry.file_size}",
+                "files in a pack are stored as they are; do not unpack it with another program",
             )
-    total = sum(entry.size for entry in entries)
+        if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
+            raise ArtifactError(
+                "RD717", f"`{entry.filename}` in {path} is a link or a device, not a file", _REMAKE
+            )
+    total = sum(entry.file_size for entry in entries)
     if total > MAX_BYTES:
         raise ArtifactError(
             "RD718", f"{path} says to hold {total} bytes, and at most {MAX_BYTES} are read", _REMAKE
         )
+    check_names([entry.filename for entry in entries], path)
 
 
 def check_names(names: Sequence[str], path: str) -> None:
@@ -243,25 +212,6 @@ def check_names(names: Sequence[str], path: str) -> None:
             f"`{both[0]}` and `{both[1]}` in {path} cannot lie in one folder on every system",
             _REMAKE,
         )
-
-
-def _check_layout(data: bytes, entries: Sequence[_Entry], path: str) -> None:
-    """Demand the bytes that :func:`write` makes; what the entries hold is not compared here."""
-    for entry in entries:
-        if entry.mode and stat.S_IFMT(entry.mode) not in (0, stat.S_IFREG):
-            raise ArtifactError(
-                "RD717", f"`{entry.name}` in {path} is a link or a device, not a file", _REMAKE
-            )
-    at, directory = 0, b""
-    for entry in entries:
-        local = _local(entry)
-        if entry.offset != at or data[at : at + len(local)] != local:
-            raise _hidden(path)
-        at += len(local) + entry.size
-        directory += _central(entry)
-    rest = directory + _end(len(entries), len(directory), at)
-    if [e.name for e in entries] != sorted(e.name for e in entries) or data[at:] != rest:
-        raise _hidden(path)
 
 
 def _unsafe(path: str, name: str, fault: str) -> ArtifactError:

@@ -27,6 +27,7 @@ from redraft.share.pack.reading import (
     read_pack,
     unpack,
 )
+from redraft.share.pack.writing import pack_of_run
 
 try:
     from huggingface_hub import (
@@ -164,8 +165,6 @@ def pull(repo: str, folder: Path, revision: str | None = None, *, force: bool = 
 def _pack_from(source: Path) -> Pack:
     if is_pack(source) or not source.is_dir():
         return read_pack(source)
-    from redraft.share.pack.writing import pack_of_run
-
     return pack_of(source, pack_of_run(source))
 
 

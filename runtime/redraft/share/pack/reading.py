@@ -17,7 +17,9 @@ from pydantic import ValidationError
 from redraft.disk.cache import cache_root, make_folder
 from redraft.disk.files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, is_full
 from redraft.errors import ArtifactError
-from redraft.share.pack import EDIT, MANIFEST, MAX_BYTES, PACK_FORMAT, RECIPE, RECORD, container
+from redraft.explain.words import first_line, reason_of
+from redraft.plans.run_files import EDIT, RECIPE, RECORD
+from redraft.share.pack import MANIFEST, MAX_BYTES, PACK_FORMAT, container
 from redraft.share.pack.manifest import Manifest
 
 MAX_MANIFEST = 2**20
@@ -91,7 +93,7 @@ def _write(pack: Pack, folder: Path, target: Path, remedy: str) -> None:
             remedy = f"free some space, or {remedy}"
         raise ArtifactError(
             "RD729",
-            f"{pack.path} cannot be unpacked to {folder}: {(error.strerror or str(error)).lower()}",
+            f"{pack.path} cannot be unpacked to {folder}: {reason_of(error)}",
             f"{remedy}; nothing was left half-written",
         ) from error
     finally:
@@ -151,9 +153,8 @@ def _bytes(path: Path) -> bytes:
             size = os.fstat(file.fileno()).st_size
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
         raise ArtifactError(
-            "RD713", f"the pack {path} cannot be read: {reason}", "check the path"
+            "RD713", f"the pack {path} cannot be read: {reason_of(error)}", "check the path"
         ) from error
     if len(data) > MAX_BYTES:
         raise ArtifactError(
@@ -199,7 +200,7 @@ def _first(error: Exception) -> str:
     if isinstance(error, ValidationError):
         one = error.errors()[0]
         return f"{'.'.join(map(str, one['loc']))}: {one['msg'].lower()}"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return first_line(error)
 
 
 def _compare(files: Mapping[str, bytes], manifest: Manifest, path: str) -> None:
@@ -233,7 +234,7 @@ def check_target(folder: Path, *, force: bool) -> Path:
     except OSError as error:
         raise ArtifactError(
             "RD729",
-            f"the folder {folder} cannot be looked into: {(error.strerror or str(error)).lower()}",
+            f"the folder {folder} cannot be looked into: {reason_of(error)}",
             "change its permissions, or choose another folder with `-o`",
         ) from error
     if names and not force:

@@ -5,23 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 
-from redraft import __version__
 from redraft.disk import files
-from redraft.edit.artifact import Edit
+from redraft.disk.safetensors_head import BrokenHeadError, read_head
 from redraft.errors import ArtifactError, RedraftError
+from redraft.memory.marked import mask_bytes
 from redraft.plans import lock
 from redraft.plans.loading import load, recipe_of
 from redraft.plans.record import RunRecord
-from redraft.runs.runner import EDIT, LOCK, RECIPE, RECORD, RUNS, mask_files, read_record
+from redraft.plans.run_files import EDIT, LOCK, PICTURE, RECIPE, RECORD, RUNS
+from redraft.plans.run_folder import read_run
 from redraft.share.pack import CARD, MANIFEST, MAX_BYTES, MAX_ENTRIES, SOURCE, container
 from redraft.share.pack.card import card
 from redraft.share.pack.manifest import Content, Manifest
-from redraft.show.report.outputs import PICTURE
 from redraft_dsl import Checked
 from redraft_dsl.flatten import standing_alone
-from redraft_dsl.geometry.masks import MaskError, read_mask
 from redraft_dsl.recipe.model import ListedModel, Recipe
 
 PATH = "recipe_path"
@@ -111,7 +112,7 @@ def _container(contents: Mapping[str, bytes]) -> bytes:
 
 def _manifest(recipe: Recipe, record: RunRecord | None, contents: Mapping[str, bytes]) -> Manifest:
     return Manifest(
-        redraft=__version__,
+        redraft=version("redraft"),
         recipe=recipe.name,
         version=recipe.version,
         title=recipe.title,
@@ -126,29 +127,27 @@ def _manifest(recipe: Recipe, record: RunRecord | None, contents: Mapping[str, b
 
 def _run_contents(folder: Path) -> tuple[Recipe, RunRecord, dict[str, bytes]]:
     """The files of a finished run that verifying it needs, and its picture."""
-    record = read_record(folder)
-    checked = load(folder / RECIPE)
+    run = read_run(folder)
+    record, checked = run.record, load(run.recipe)
     recipe = recipe_of(checked)
     edit = _bytes(folder, EDIT)
     if hashlib.sha256(edit).hexdigest() != record.edit_sha256:
         raise _not_whole(folder, f"{EDIT} is not the one that {RECORD} speaks of")
-    if not _ran(checked, record, folder):
+    if not _ran(checked, record, edit):
         raise _not_whole(folder, f"{RECIPE} is not the one that was run")
     found = {RECIPE: checked.source.text.encode(), EDIT: edit}
     # The path tells of somebody's folders, and the recipe lies beside the record from now on.
     there = record.model_copy(update={PATH: RECIPE})
     found[RECORD] = (there.model_dump_json(indent=1) + "\n").encode()
-    if record.lock is not None:
-        held = lock.read(folder / LOCK)
-        if held is None or held.sha256 != record.lock:
-            raise _not_whole(folder, f"{LOCK} is not the lock that the run obeyed")
+    held = run.lock(_not_whole(folder, f"{LOCK} is not the lock that the run obeyed"))
+    if held is not None:
         found[LOCK] = held.text.encode()
     if (folder / PICTURE).is_file():
         found[PICTURE] = _bytes(folder, PICTURE)
-    return recipe, record, found | _masks(recipe, folder)
+    return recipe, record, found | mask_bytes(recipe, folder, lost_mask)
 
 
-def _ran(checked: Checked, record: RunRecord, folder: Path) -> bool:
+def _ran(checked: Checked, record: RunRecord, edit: bytes) -> bool:
     """Whether this is the recipe of a run, as far as can be told without its model."""
     assert checked.recipe is not None, "only a recipe without errors is packed"
     if checked.recipe.digest() == record.recipe_digest:
@@ -156,7 +155,10 @@ def _ran(checked: Checked, record: RunRecord, folder: Path) -> bool:
     # A layer's name may be another of its names, and only the model's file says which is first.
     if isinstance(checked.recipe.model, ListedModel):
         return False
-    return Edit.load(folder / EDIT).recipe_text == checked.source.text
+    try:
+        return read_head(BytesIO(edit), len(edit)).metadata.get("recipe") == checked.source.text
+    except BrokenHeadError:
+        return False
 
 
 def _recipe_contents(
@@ -171,7 +173,10 @@ def _recipe_contents(
     if run is not None:
         recipe, record, found = _run_contents(run)
     else:
-        found = {RECIPE: standing_alone(checked).encode(), **_masks(recipe, path.parent)}
+        found = {
+            RECIPE: standing_alone(checked).encode(),
+            **mask_bytes(recipe, path.parent, lost_mask),
+        }
         if held is not None:
             found[LOCK] = held.text.encode()
     if not checked.stands_alone:
@@ -188,10 +193,10 @@ def _latest_run(checked: Checked, runs: Path) -> Path | None:
     for record_path in sorted(runs.glob(f"*/{RECORD}")):
         folder = record_path.parent
         try:
-            record = read_record(folder)
-            kept = load(folder / RECIPE).recipe
-            if kept is not None and kept.digest() == digest and (folder / EDIT).is_file():
-                found.append((record.started, folder))
+            run = read_run(folder)
+            kept = load(run.recipe).recipe
+            if kept is not None and kept.digest() == digest and run.edit.is_file():
+                found.append((run.record.started, folder))
         except RedraftError:
             continue
     return max(found)[1] if found else None
@@ -200,7 +205,8 @@ def _latest_run(checked: Checked, runs: Path) -> Path | None:
 def _as_written(checked: Checked, path: Path) -> dict[str, bytes]:
     """A recipe that uses others, these others, and the masks of all."""
     assert checked.recipe is not None, "only a recipe without errors is packed"
-    found = {path.name: checked.source.text.encode(), **_masks(checked.recipe, path.parent)}
+    found = {path.name: checked.source.text.encode()}
+    found |= mask_bytes(checked.recipe, path.parent, lost_mask)
     for used in checked.imports:
         data = _bytes(path.parent, used.path)
         if hashlib.sha256(data).hexdigest() != used.sha256:
@@ -213,19 +219,6 @@ def _as_written(checked: Checked, path: Path) -> dict[str, bytes]:
     return found
 
 
-def _masks(recipe: Recipe, folder: Path) -> dict[str, bytes]:
-    found = {}
-    for name, mask in mask_files(recipe).items():
-        try:
-            file = read_mask(name, folder)
-        except MaskError as error:
-            raise _lost(name, error.message) from error
-        if file.sha256 != mask.sha256:
-            raise _lost(name, "it is another picture now")
-        found[name] = file.data
-    return found
-
-
 def _bytes(folder: Path, name: str) -> bytes:
     try:
         return (folder / name).read_bytes()
@@ -233,7 +226,8 @@ def _bytes(folder: Path, name: str) -> bytes:
         raise _not_whole(folder, f"{name} cannot be read") from error
 
 
-def _lost(name: str, reason: str) -> ArtifactError:
+def lost_mask(name: str, reason: str) -> ArtifactError:
+    """The error of a mask that vanished or changed after the check."""
     return ArtifactError(
         "RD712", f"the mask {name} cannot be packed: {reason}", "put it back, then pack again"
     )

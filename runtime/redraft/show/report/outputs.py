@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -12,32 +12,53 @@ from torch.nn import functional
 
 from redraft.disk import files
 from redraft.memory import match
-from redraft.memory.places import ResolvedPlace, latents_of
+from redraft.memory.layer import Layer
+from redraft.memory.marked import Picture
+from redraft.memory.places import ResolvedPlace
+from redraft.memory.search import filter_of
 from redraft.models import latents
 from redraft.models.batches import batch_size, draw_values, inputs_in_parts
 from redraft.plans.planner import Plan, RuleStep
-from redraft.runs.execute import judged
+from redraft.plans.run_files import PICTURE, REPORT
+from redraft.plans.unseen import judged
 from redraft.runs.memo import Shared
 from redraft.runs.processes import ALONE, Ranks
+from redraft.runs.rule import OpenRule
 from redraft.runs.runner import Run, finish, run_plan
-from redraft.runs.session import FinishedRule, Progress, Session, apply_delta, restore_base, site_of
-from redraft.runs.site import Site, build_match_filter
-from redraft.runs.solving import problem_of, removal_goal
+from redraft.runs.session import (
+    FinishedRule,
+    Progress,
+    Session,
+    apply_delta,
+    opened_rule,
+    restore_base,
+)
 from redraft.show.pictures import RegionOutline, Role, Tile, placed_scores, png
 from redraft.show.report.data import ReportData, RuleView
 from redraft.show.report.render import render
 from redraft.show.sheets import before_after
-from redraft_dsl.recipe.model import Erase, Insert, Match, Zero
+from redraft.solve.sources import Silence
+from redraft_dsl.recipe.model import Erase, Zero
 
-PICTURE = "before-after.png"
-REPORT = "report.html"
 SHOWN_CONTEXTS = 48
 SHOWN_UNSEEN = 24
 SHOWN_MATCHES = 12
 KEPT_UNSEEN = 8
-"""Pictures that a run keeps at hand for a notebook."""
+"""Pictures that a finished run holds for a notebook."""
 SHOWN_SIDE = 256
 """Larger pictures are kept at about this side: nothing shows them larger, and there are many."""
+
+
+@dataclass(frozen=True)
+class ReportedRun(Run):
+    """A finished run with its report.
+
+    Attributes:
+        pictures: some that no rule saw, before and after the whole edit.
+
+    """
+
+    pictures: tuple[Tile, ...] = ()
 
 
 def run_and_report(
@@ -49,7 +70,7 @@ def run_and_report(
     progress: Progress | None = None,
     shared: Shared | None = None,
     ranks: Ranks = ALONE,
-) -> Run:
+) -> ReportedRun:
     """Run a plan, then write ``before-after.png``, ``report.html`` and last ``run.json``.
 
     Of several processes this is for the first one, as :func:`redraft.runs.runner.run_plan`.
@@ -74,7 +95,8 @@ def run_and_report(
     finish(run)
     # A single rule is the whole edit, and its pictures are those of the edit.
     unseen = data.whole or data.rules[-1].unseen
-    return replace(run, pictures=unseen[:KEPT_UNSEEN])
+    parts = {each.name: getattr(run, each.name) for each in fields(run)}
+    return ReportedRun(**parts, pictures=unseen[:KEPT_UNSEEN])
 
 
 def report_data(run: Run) -> ReportData:
@@ -102,36 +124,36 @@ def _replayed(session: Session) -> Iterator[tuple[RuleStep, FinishedRule]]:
 
 
 def _view(session: Session, step: RuleStep, done: FinishedRule, indices: Sequence[int]) -> RuleView:
-    site = site_of(session, step)
+    opened = opened_rule(session, step)
     if isinstance(step.rule, Erase):
-        indices = _holding(site, step.rule, done)
-    contexts = done.contexts[:SHOWN_CONTEXTS] + _weakest(done)
-    tiles = _context_tiles(site, step, done, contexts)
-    copy = _copy_tile(site, done, step)
+        indices = _holding(session, opened)
+    tiles = _context_tiles(opened, done)
+    copy = _copy_tile(opened, done)
     rows = latents.rows(
-        session.plan.recipe.latents[0].seed, indices, site.generator.facts.latent_size
+        session.plan.recipe.latents[0].seed, indices, session.plan.base.facts.latent_size
     )
-    before, after = _both(site, done, rows.to(session.device))
+    before, after = _both(opened.layer, done, rows)
     return RuleView(
         record=done.record,
         copy=copy,
         contexts=tiles,
         unseen=_tiles(_names(session, indices), before, after),
-        best_matches=_matches(site, step, done, tiles),
+        best_matches=_matches(opened, tiles),
     )
 
 
-def _holding(site: Site, rule: Erase, done: FinishedRule) -> list[int]:
+def _holding(session: Session, opened: OpenRule) -> list[int]:
     """The unseen pictures that hold most of what an erase removes, in order of number.
 
     Most pictures hold nothing of it, and would show nothing.
     """
-    indices = judged(site.recipe, site.generator.facts)
-    seed, size = site.recipe.latents[0].seed, site.generator.facts.latent_size
-    rows = latents.rows(seed, indices, size).to(site.moment.device)
-    form, wanted = site.form, removal_goal(site, rule, done.contexts)
+    plan, stages, layer = session.plan, opened.stages, opened.layer
+    assert isinstance(stages.setup.source, Silence), "an erase silences units"
+    indices = judged(plan.recipe, plan.base.facts)
+    rows = latents.rows(plan.recipe.latents[0].seed, indices, plan.base.facts.latent_size)
+    form, wanted = stages.setup.form, stages.setup.source.anywhere(stages)
     held = []
-    for inputs in inputs_in_parts(site.generator, rows, site.facts.name):
+    for inputs in inputs_in_parts(layer.generator, rows.to(layer.device), layer.facts.name):
         change = wanted(inputs)
         change -= form.activate(form.response(inputs, form.weight))
         held.append(change.square().sum((1, 2, 3)))
@@ -139,101 +161,78 @@ def _holding(site: Site, rule: Erase, done: FinishedRule) -> list[int]:
     return sorted(indices[row] for row in most.tolist())
 
 
-def _weakest(done: FinishedRule) -> tuple[ResolvedPlace, ...]:
-    """The context that follows least, when it is not among the first ones shown."""
+def _weakest(done: FinishedRule) -> list[int]:
+    """Row of the context that follows least, when it is not among the first ones shown."""
     rest = [
-        (record.gain, place)
-        for record, place in zip(done.record.contexts, done.contexts, strict=True)
+        (record.gain, row)
+        for row, record in enumerate(done.record.contexts)
         if record.gain is not None
     ][SHOWN_CONTEXTS:]
-    return (min(rest, key=lambda each: each[0] or 0.0)[1],) if rest else ()
+    return [min(rest, key=lambda each: each[0] or 0.0)[1]] if rest else []
 
 
-def _context_tiles(
-    site: Site, step: RuleStep, done: FinishedRule, contexts: tuple[ResolvedPlace, ...]
-) -> tuple[Tile, ...]:
-    rows = latents_of(site.recipe, contexts, site.generator.facts.latent_size)
-    before, after = _both(site, done, rows.to(site.moment.device))
-    goals = _goal_pictures(site, step, done)
-    pasted = {(place.latents, place.index) for place in done.pastes}
+def _context_tiles(opened: OpenRule, done: FinishedRule) -> tuple[Tile, ...]:
+    placed = opened.placed
+    first = range(min(SHOWN_CONTEXTS, len(placed.contexts)))
+    contexts = placed.contexts.part([*first, *_weakest(done)])
+    before, after = _both(opened.layer, done, contexts.latents)
+    goals = _goal_pictures(opened)
+    everywhere = placed.pastes.pictures == placed.contexts.pictures
     tiles = []
     for row, place in enumerate(contexts):
-        key = (place.latents, place.index)
         role: Role = "found" if place.score is not None else "context"
-        if key in pasted and not _pasted_everywhere(done):
+        if place.picture in placed.pastes.pictures and not everywhere:
             role = "paste"
         outline = RegionOutline(place.area, role)
-        tiles.append(Tile(_name(place), before[row], after[row], goals.get(key), (outline,)))
+        goal = goals.get(place.picture)
+        tiles.append(Tile(_name(place), before[row], after[row], goal, (outline,)))
     return tuple(tiles)
 
 
-def _pasted_everywhere(done: FinishedRule) -> bool:
-    return [(p.latents, p.index) for p in done.pastes] == [
-        (p.latents, p.index) for p in done.contexts
-    ]
-
-
-def _goal_pictures(site: Site, step: RuleStep, done: FinishedRule) -> dict[tuple[str, int], Tensor]:
+def _goal_pictures(opened: OpenRule) -> dict[Picture, Tensor]:
     """The pictures that the goals would give, by picture; none for zero or a cropped goal."""
-    rule = step.rule
-    if isinstance(rule, Zero) or rule.solver.goal == "crop":
+    if isinstance(opened.placed.rule, Zero) or opened.stages.setup.crop:
         return {}
-    problem, pastes = problem_of(site, rule, done.contexts)
-    drawn = draw_values(site.generator, step.facts.name, problem.goal.values, problem.goal.inputs)
-    return {
-        (place.latents, place.index): picture
-        for place, picture in zip(pastes, _shown(drawn), strict=True)
-    }
+    layer, goal = opened.layer, opened.stages.goal
+    drawn = draw_values(layer.generator, layer.facts.name, goal.values, goal.inputs)
+    return dict(zip(opened.placed.pastes.pictures, _shown(drawn), strict=True))
 
 
-def _copy_tile(site: Site, done: FinishedRule, step: RuleStep) -> Tile | None:
-    if not isinstance(step.rule, Insert):
+def _copy_tile(opened: OpenRule, done: FinishedRule) -> Tile | None:
+    copy = opened.placed.copy
+    if copy is None:
         return None
-    place = site.place(step.rule.copy_from)
-    rows = latents_of(site.recipe, [place], site.generator.facts.latent_size)
-    before, after = _both(site, done, rows.to(site.moment.device))
-    outline = RegionOutline(place.area, "copy")
-    return Tile(_name(place), before[0], after[0], outlines=(outline,))
+    before, after = _both(opened.layer, done, copy.latents)
+    (place,) = copy
+    return Tile(_name(place), before[0], after[0], outlines=(RegionOutline(place.area, "copy"),))
 
 
-def _matches(
-    site: Site, step: RuleStep, done: FinishedRule, tiles: Sequence[Tile]
-) -> tuple[Tile, ...]:
+def _matches(opened: OpenRule, tiles: Sequence[Tile]) -> tuple[Tile, ...]:
     """The best found places with their heat maps."""
-    wanted = next((c for c in step.rule.context if isinstance(c, Match)), None)
-    found = [
-        (place, tile)
-        for place, tile in zip(done.contexts, tiles, strict=False)
-        if place.score is not None
-    ][:SHOWN_MATCHES]
-    if wanted is None or not found:
+    layer, contexts = opened.layer, opened.placed.contexts
+    found = [row for row, place in enumerate(contexts) if place.score is not None]
+    found = [row for row in found if row < len(tiles)][:SHOWN_MATCHES]
+    if not found:
         return ()
-    search = build_match_filter(site, wanted.like)
-    inputs = site.inputs([place for place, _ in found])
-    scores = match.score_map(inputs.keys, search)
-    cells = (int(search.patch.shape[1]), int(search.patch.shape[2]))
+    pattern = filter_of(layer, opened.placed.examples[0])
+    scores = match.score_map(layer.enter(contexts.part(found)).keys, pattern)
+    cells = (int(pattern.patch.shape[1]), int(pattern.patch.shape[2]))
+    size = layer.generator.facts.image_size
     return tuple(
-        Tile(
-            tile.label,
-            tile.before,
-            tile.after,
-            tile.goal,
-            tile.outlines,
-            placed_scores(scores[row], cells, site.generator.facts.image_size),
-        )
-        for row, (_, tile) in enumerate(found)
+        replace(tiles[row], heat=placed_scores(one, cells, size))
+        for row, one in zip(found, scores, strict=True)
     )
 
 
-def _both(site: Site, done: FinishedRule, rows: Tensor) -> tuple[Tensor, Tensor]:
+def _both(layer: Layer, done: FinishedRule, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Pictures (N, 3, H, W) before and after one rule, as they are shown."""
-    layer, form = site.facts.name, site.form
+    generator, name, form = layer.generator, layer.facts.name, layer.form
     weights = (form.weight, done.delta.added_to(form.weight))
     drawn: tuple[list[Tensor], list[Tensor]] = ([], [])
-    for inputs in inputs_in_parts(site.generator, rows, layer):
+    for inputs in inputs_in_parts(generator, rows.to(layer.device), name):
         for weight, pictures in zip(weights, drawn, strict=True):
             values = form.activate(form.response(inputs, weight))
-            pictures.append(_shown(draw_values(site.generator, layer, values, inputs)))
+            pictures.append(_shown(draw_values(generator, name, values, inputs)))
     return torch.cat(drawn[0]), torch.cat(drawn[1])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
+from redraft.explain.words import counted
 from redraft.plans.record import LOW_GAIN, MachineRecord, PlaceRecord, RuleRecord
 from redraft.show.report.charts import percent
 
@@ -102,7 +103,7 @@ def lasting(seconds: float) -> str:
 
 def machine_line(machine: MachineRecord) -> str:
     """The machine in a few words."""
-    threads = f"{machine.threads} thread" + ("" if machine.threads == 1 else "s")
+    threads = counted(machine.threads, "thread")
     return f"{machine.device}, {threads}, {machine.platform}"
 
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from redraft_dsl.language import words
-from redraft_dsl.language.language import LANGUAGE
-
-_TOKEN = re.compile(
-    r"""(?P<comment>\#[^\n]*)
-      | (?P<string>"[^"\n]*"?)
-      | (?P<number>-?\d+(?:\.\d+)*%?)
-      | (?P<word>[^\W\d][\w\-]*)
-      | (?P<brace>[{}])
-      | (?P<other>\s+|.)""",
-    re.VERBOSE,
+from pygments.token import (  # type: ignore[import-untyped]
+    Comment,
+    Keyword,
+    Name,
+    Number,
+    Operator,
+    Punctuation,
+    String,
 )
-_LINE_WORDS = frozenset((*LANGUAGE.lines, *LANGUAGE.setting_words))
-_REGION_WORDS = frozenset((*words.SHAPES, *words.OPERATORS, *words.INNER))
+
+from redraft_dsl.colours.highlight import RedraftLexer
+
+_KINDS = (
+    (Comment, "comment"),
+    (String, "string"),
+    (Number, "number"),
+    (Keyword.Declaration, "statement"),
+    (Keyword.Constant, "name"),
+    (Keyword, "inner"),
+    (Operator.Word, "inner"),
+    (Name.Attribute, "setting"),
+    (Punctuation, "brace"),
+)
 
 
 @dataclass(frozen=True)
@@ -39,9 +47,15 @@ class Line:
 
 def lines_of(text: str) -> tuple[Line, ...]:
     """The lines of a recipe. Joined again, the tokens give the text back."""
+    lines: list[list[Token]] = [[]]
+    for _, token, value in RedraftLexer().get_tokens_unprocessed(text.rstrip("\n")):
+        kind = next((kind for group, kind in _KINDS if token in group), "other")
+        first, *rest = value.split("\n")
+        lines[-1].append(Token(kind, first))
+        lines += [[Token(kind, part)] for part in rest]
     return tuple(
-        Line(number, tuple(_tokens(line)))
-        for number, line in enumerate(text.rstrip("\n").split("\n"), 1)
+        Line(number, tuple(token for token in line if token.text))
+        for number, line in enumerate(lines, 1)
     )
 
 
@@ -59,27 +73,8 @@ def _closing(lines: tuple[Line, ...], first: int) -> int:
     depth = 0
     for number in range(first, len(lines)):
         for token in lines[number].tokens:
-            if token.kind != "brace":
-                continue
-            depth += 1 if token.text == "{" else -1
-            if depth <= 0:
-                return number
+            if token.kind == "brace":
+                depth += token.text.count("{") - token.text.count("}")
+                if depth <= 0 and "}" in token.text:
+                    return number
     return len(lines) - 1
-
-
-def _tokens(line: str) -> list[Token]:
-    found: list[Token] = []
-    for match in _TOKEN.finditer(line):
-        kind, text = str(match.lastgroup), match.group()
-        if kind == "word":
-            kind = _word_kind(text, first=all(not token.text.strip() for token in found))
-        found.append(Token(kind, text))
-    return found
-
-
-def _word_kind(word: str, first: bool) -> str:
-    if first and word in LANGUAGE.statements:
-        return "statement"
-    if word in _LINE_WORDS:
-        return "setting"
-    return "inner" if word in _REGION_WORDS else "name"

@@ -15,7 +15,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from redraft.models.generator import Demodulation, LayerInputs, Phase, Positions
+from redraft.models.generator import (
+    Demodulation,
+    LayerInputs,
+    Phase,
+    Positions,
+    Reach,
+    Reaches,
+)
 
 EPSILON = 1e-8
 """Added to the squared length of a modulated weight."""
@@ -61,6 +68,11 @@ class Enlarged:
 
     kernel: Tensor
     taps: tuple[tuple[int, int], ...] = _TAPS
+
+    @property
+    def reach(self) -> Reaches:
+        """Key i lands at rows 2 i to 2 i + 2 and is blurred from there over four more."""
+        return (Reach(2, 1, -1, 1),) * 2
 
     def of(self, maps: Tensor) -> Tensor:
         """All positions of (..., H, W) maps, as (..., H * W)."""

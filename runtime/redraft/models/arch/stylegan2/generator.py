@@ -138,15 +138,6 @@ class StyleGAN2:
         with torch.no_grad():
             self._weight(self._names(layer)).copy_(weight)
 
-    def upstream(self, layer: str) -> tuple[str, ...]:
-        """Names of every tensor that the layer's keys depend on; colours are not among them."""
-        end = self._place(layer)
-        names = [name for pair in self.names.mapping for name in pair]
-        names += ["truncation", self.names.mean, self.names.constant]
-        for before in self.names.layers[:end]:
-            names += [*before.before_keys, *before.after_keys]
-        return (*names, *self.names.layers[end].before_keys)
-
     def form(self, layer: str) -> ModulatedForm:
         """The structure of a layer, with a copy of the module's present weight."""
         form = self._form(self._names(layer))

@@ -1,0 +1,18 @@
+"""Words that messages have in common."""
+
+from __future__ import annotations
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 rule``, ``2 rules``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def reason_of(error: OSError) -> str:
+    """Why the system refused something, in lower case."""
+    return (error.strerror or str(error) or type(error).__name__).lower()
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an exception's message; the name of its class where it has none."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,0 +1,15 @@
+"""What the files of a run folder are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+RECORD = "run.json"
+EDIT = "edit.safetensors"
+RECIPE = "recipe.redraft"
+LOCK = "recipe.lock"
+PICTURE = "before-after.png"
+REPORT = "report.html"
+STEPS = "steps"
+RUNS = Path("runs")
+"""Where runs are written unless another folder is named."""

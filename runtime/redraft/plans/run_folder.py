@@ -1,0 +1,72 @@
+"""The folder of a finished run, read back. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from redraft.errors import ArtifactError, RedraftError
+from redraft.explain.words import first_line, reason_of
+from redraft.plans.lock import Lock
+from redraft.plans.lock import read as read_lock
+from redraft.plans.record import RunRecord
+from redraft.plans.run_files import EDIT, LOCK, RECIPE, RECORD
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """The folder of a finished run, and the record in it."""
+
+    folder: Path
+    record: RunRecord
+
+    @property
+    def edit(self) -> Path:
+        """The edit that the run made."""
+        return self.folder / EDIT
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe that was run, as a text that stands alone."""
+        return self.folder / RECIPE
+
+    def lock(self, changed: RedraftError) -> Lock | None:
+        """The lock that the run obeyed, if it obeyed one; raises ``changed`` if it is another."""
+        if self.record.lock is None:
+            return None
+        held = read_lock(self.folder / LOCK)
+        if held is None or held.sha256 != self.record.lock:
+            raise changed
+        return held
+
+
+def read_run(path: Path) -> FinishedRun:
+    """A finished run, by its folder or by its ``run.json``.
+
+    Raises:
+        ArtifactError: there is no finished run.
+
+    """
+    record = path / RECORD if path.is_dir() else path
+    try:
+        found = RunRecord.model_validate_json(record.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ArtifactError(
+            "RD660",
+            f"{path} is not a finished run: it has no {RECORD}",
+            "name a folder that `redraft run` wrote; an interrupted run goes on when run again",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            "RD661", f"{record} cannot be read: {first_line(error)}", "run the recipe again"
+        ) from error
+    return FinishedRun(record.parent, found)
+
+
+def cannot_make(folder: Path, error: OSError) -> ArtifactError:
+    """The error for a folder of runs that cannot be made or written to."""
+    return ArtifactError(
+        "RD662",
+        f"the run folder {folder} cannot be made: {reason_of(error)}",
+        "choose another with `--out`",
+    )

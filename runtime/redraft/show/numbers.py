@@ -1,0 +1,40 @@
+"""A rule's figures as short texts, for tables. No torch."""
+
+from __future__ import annotations
+
+from redraft.plans.record import LeftOutRecord
+
+NONE = "-"
+"""What stands for a figure that was not measured."""
+MEASURES = {"effect": 2, "amplitude": 2, "outside": 3}
+"""The measures on unseen pictures, and the decimals that they are shown with."""
+
+
+def interval(
+    value: float | None,
+    ends: tuple[float, float] | None,
+    digits: int,
+    form: str = "{} [{}, {}]",
+) -> str:
+    """A figure with its 95 % interval, as in ``0.93 [0.90, 0.95]``."""
+    if value is None or ends is None:
+        return NONE
+    return form.format(*(f"{each:.{digits}f}" for each in (value, *ends)))
+
+
+def measures(rule: object) -> list[str]:
+    """Effect, amplitude and outside of a rule's record, each with its interval."""
+    return [
+        interval(getattr(rule, name), getattr(rule, f"{name}_interval"), digits)
+        for name, digits in MEASURES.items()
+    ]
+
+
+def left_out(found: LeftOutRecord | None) -> str:
+    """Left-out gain and side effect."""
+    return NONE if found is None else f"{found.gain:.2f} / {found.side:.3f}"
+
+
+def losses(before: float, after: float) -> str:
+    """The data term before a rule and after it."""
+    return f"{before:.3g} -> {after:.3g}"

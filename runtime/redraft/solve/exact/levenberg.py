@@ -1,0 +1,193 @@
+"""Levenberg-Marquardt on re-weighted least squares, for all channels of a layer at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from redraft.solve.exact.fit import Fit
+from redraft.solve.exact.products import Normal, places_in_half
+from redraft.solve.problem import SIZE_FLOOR
+
+WEIGHT_FLOOR = 1e-3
+"""Absolute differences below this share of the channel's first mean are weighted alike (L1)."""
+ANNEALING = 0.3
+"""By how much that share falls in each step, from 1, until it reaches the floor."""
+CHORDS = 6
+"""First steps in which dead positions are led across the kink of the activation (L1)."""
+KEPT_WELL, KEPT_BADLY = 0.95, 0.7
+"""Shares of what a step promised: above the first the next is damped less, below the other more."""
+EASED, TIGHTENED = 0.3, 4.0
+"""What the damping is multiplied by then; between the two it stays."""
+STEP_ELEMENTS = 1 << 18
+"""Elements of normal matrices that are factorised at once (2 MiB of float64)."""
+
+Each = Callable[..., Iterator[Tensor]]
+"""``map``, or what does the same on several threads."""
+
+
+class Group(Protocol):
+    """O channels of F sets of positions, each with n unknowns: what the search needs of them."""
+
+    def channels(self, some: slice) -> Group:
+        """The same for some of the channels."""
+        ...
+
+    def response(self, unknowns: Tensor) -> Tensor:
+        """Pre-activations (F, O, P) at (F, O, n) unknowns."""
+        ...
+
+    def equations(
+        self,
+        unknowns: Tensor,
+        response: Tensor,
+        difference: Tensor,
+        slopes: Tensor,
+        curvature: Tensor,
+    ) -> tuple[Normal, Tensor]:
+        """Gauss-Newton matrices (F, O, n, n) and gradients (F, O, n) of the data term.
+
+        Args:
+            unknowns: (F, O, n), where they are wanted.
+            response: pre-activations there.
+            difference: (F, O, P), values there minus values wanted.
+            slopes: (F, O, P), of the values by the pre-activations.
+            curvature: (F, O, P), weights of the squared differences.
+
+        """
+        ...
+
+
+def minimise(group: Group, fit: Fit, iterations: int, tolerance: float) -> tuple[Tensor, int]:
+    """Search all sets of positions and all channels at once, each step taken channel by channel.
+
+    Args:
+        group: what is searched.
+        fit: what its channels are held to.
+        iterations: most steps.
+        tolerance: as of :class:`redraft.solve.exact.solver.ExactSolver`.
+
+    Returns:
+        (F, O, n) unknowns, and how many steps were taken.
+
+    """
+    with side_by_side(fit.target.device) as each:
+        return _minimise(group, fit, iterations, tolerance, each)
+
+
+def _minimise(
+    group: Group, fit: Fit, iterations: int, tolerance: float, each: Each
+) -> tuple[Tensor, int]:
+    """See :func:`minimise`; ``each`` is what takes the channels of a step in parts."""
+    unknowns = fit.target.new_zeros(*fit.target.shape[:2], len(fit.penalty))
+    response = group.response(unknowns)
+    best, difference = fit.objective(unknowns, response)
+    start = float(best.sum())
+    # A set of positions may have none that counts.
+    mean = (difference.abs() * fit.share).sum(2) / fit.share.sum(2).clamp_min(1e-30)
+    # Relative to all channels where one has next to nothing to do: no absolute size may matter.
+    floor = WEIGHT_FLOOR * mean.clamp_min(SIZE_FLOOR * float(mean.mean())).clamp_min(1e-30)
+    damping = torch.full_like(best, 1e-4)
+    # L1 is not what the first steps work on, so what they gain says nothing of what is left.
+    least = CHORDS if fit.loss == "l1" else 0
+    taken = 0
+    while taken < iterations:
+        taken += 1
+        slopes = fit.slopes(response, difference, across=taken <= least)
+        # From least squares to L1 step by step: a low floor at once would fix the first residuals.
+        curvature = fit.curvature(difference, torch.maximum(floor, mean * ANNEALING**taken))
+        normal, gradient = group.equations(unknowns, response, difference, slopes, curvature)
+        fit.add_penalty(normal, gradient, unknowns)
+        step = damped_step(normal, gradient, damping, each)
+        trial = unknowns - step
+        trial_response = group.response(trial)
+        value, trial_difference = fit.objective(trial, trial_response)
+        better = value < best
+        # A step to the minimum of a parabola gains half of its length times the slope.
+        promised = (step * gradient).sum(2) / 2
+        damping = _next_damping(damping, best - value, promised)
+        gain = float(torch.where(better, best - value, 0.0).sum())
+        best = torch.where(better, value, best)
+        if bool(better.all()):
+            unknowns, response, difference = trial, trial_response, trial_difference
+        else:
+            chosen = better[:, :, None]
+            unknowns = torch.where(chosen, trial, unknowns)
+            response = torch.where(chosen, trial_response, response)
+            difference = torch.where(chosen, trial_difference, difference)
+        settled = gain < tolerance * (start - float(best.sum()))
+        if taken > least and bool(better.any()) and settled:
+            break
+    return unknowns, taken
+
+
+def _next_damping(damping: Tensor, gain: Tensor, promised: Tensor) -> Tensor:
+    """(F, O) damping of the next step, from what this one gave of what its model promised.
+
+    A step that gave much less crossed kinks of the activation, and the next is to be shorter
+    although this one is taken: waiting until one fails would waste every third.
+    """
+    given = gain / promised.clamp_min(1e-30)
+    factor = torch.where(given > KEPT_WELL, EASED, torch.where(given > KEPT_BADLY, 1.0, TIGHTENED))
+    return torch.where(gain > 0, damping * factor, (damping * 8).clamp_min(1e-3))
+
+
+def damped_step(normal: Normal, gradient: Tensor, damping: Tensor, each: Each = map) -> Tensor:
+    """Solve ``(H + damping diag(H)) x = g`` for every channel, in float64.
+
+    A floor on the diagonal keeps dead channels and repeated columns solvable.
+
+    Args:
+        normal: (F, O, n, n), H.
+        gradient: (F, O, n), g.
+        damping: (F, O).
+        each: ``map``, or what does the same on several threads.
+
+    """
+    # So few at a time that they stay in the processor's cache.
+    at_once = max(1, STEP_ELEMENTS // gradient.shape[2] ** 2)
+    solve = partial(_damped_step, places_in_half(normal.size, gradient.device))
+    parts = each(
+        solve,
+        normal.parts(at_once),
+        torch.split(gradient.flatten(0, 1), at_once),
+        torch.split(damping.flatten(), at_once),
+    )
+    return torch.cat(list(parts)).reshape(gradient.shape)
+
+
+@contextmanager
+def side_by_side(device: torch.device) -> Iterator[Each]:
+    """``map`` on as many threads as torch uses, each of which takes one core.
+
+    A batch of matrices is factorised one after another by LAPACK, so torch itself would leave all
+    cores but one idle.
+    """
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1:
+        yield map
+        return
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool.map
+    finally:
+        # What a thread sets for itself is also what later threads begin with.
+        torch.set_num_threads(threads)
+
+
+def _damped_step(place: Tensor, normal: Normal, gradient: Tensor, damping: Tensor) -> Tensor:
+    """For some of the channels: (K, n, n), (K, n) and (K,)."""
+    precise = normal.unfolded(place)
+    diagonal = precise.diagonal(dim1=-2, dim2=-1)
+    floor = 1e-9 * diagonal.amax(-1, keepdim=True) + 1e-18
+    diagonal += damping.double()[..., None] * diagonal + floor
+    factor, failed = torch.linalg.cholesky_ex(precise)
+    step = torch.cholesky_solve(gradient.double()[..., None], factor)[..., 0]
+    # A channel whose factorisation failed stays put; its damping is raised for the next step.
+    return torch.where(failed[..., None] == 0, step, 0.0).to(gradient.dtype)

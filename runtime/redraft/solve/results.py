@@ -1,0 +1,95 @@
+"""Results that are found again by everything that they depend on, so that each is made once."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+from torch import Tensor
+
+Result = TypeVar("Result")
+
+
+Once = Callable[[str, int, Callable[[], Any]], Any]
+"""Makes a part of a result, or finds it made, by its kind, its number and what makes it."""
+
+
+def anew(what: str, number: int, make: Callable[[], Result]) -> Result:  # noqa: ARG001
+    """Make a part, whatever was made before."""
+    return make()
+
+
+class Results:
+    """Results by their kind and by what they depend on.
+
+    No result depends on whether it is found here: the same function makes it, from the same
+    things. Whoever gets one must not change it. The one that was not asked for longest goes first
+    when the memory is used up.
+
+    Args:
+        most: bytes of tensors to hold. With 0 nothing is held.
+
+    Attributes:
+        made: how often each kind of result was computed.
+        found: how often it was there already.
+        held: bytes of what is held now.
+
+    """
+
+    def __init__(self, most: int = 0) -> None:
+        self.most = most
+        self.made: Counter[str] = Counter()
+        self.found: Counter[str] = Counter()
+        self.held = 0
+        self._cached: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+
+    def once(self, what: str, depends: Hashable, make: Callable[[], Result]) -> Result:
+        """What ``make`` gives.
+
+        Args:
+            what: the kind of result.
+            depends: everything that it depends on.
+            make: makes it.
+
+        """
+        address = (what, depends)
+        cached = self._cached.get(address)
+        if cached is not None:
+            self.found[what] += 1
+            self._cached.move_to_end(address)
+            result: Result = cached[0]
+            return result
+        self.made[what] += 1
+        made = make()
+        self._hold(address, made)
+        return made
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._cached.clear()
+        self.held = 0
+
+    def _hold(self, address: Hashable, made: object) -> None:
+        size = bytes_of(made)
+        if size > self.most or not self.most:
+            return
+        while self.held + size > self.most:
+            _, (_, freed) = self._cached.popitem(last=False)
+            self.held -= freed
+        self._cached[address] = (made, size)
+        self.held += size
+
+
+def bytes_of(made: object) -> int:
+    """Bytes of all tensors and arrays in a result."""
+    if isinstance(made, Tensor):
+        return made.element_size() * made.numel()
+    if isinstance(made, np.ndarray):
+        return int(made.nbytes)
+    if isinstance(made, tuple | list):
+        return sum(map(bytes_of, made))
+    if isinstance(made, Mapping):
+        return sum(map(bytes_of, made.values()))
+    return sum(map(bytes_of, vars(made).values())) if hasattr(made, "__dict__") else 0

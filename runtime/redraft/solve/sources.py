@@ -1,0 +1,133 @@
+"""Kinds of goals: what is put into the values of a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from redraft.memory import keys
+from redraft.memory.layer import Places
+from redraft.models.generator import LayerInputs
+from redraft.solve import goals
+from redraft.solve.delta import zeroing
+from redraft.solve.goals import Goal, Patch
+from redraft.solve.stages import Stages
+
+
+@dataclass(frozen=True, eq=False)
+class Copy:
+    """The values of one picture's region, put into every picture (copy and paste).
+
+    Attributes:
+        region: the picture and its region.
+
+    """
+
+    region: Places
+
+    def content(self, stages: Stages) -> Hashable:  # noqa: ARG002
+        """The picture and the region."""
+        return "copy", self.region.content
+
+    def outline(self, stages: Stages) -> Hashable:
+        """The shape of what is copied, wherever it comes from."""
+        patch = self.patch(stages)
+        return patch.alpha.cpu().numpy().tobytes(), patch.alpha.shape, patch.center
+
+    def goal(self, stages: Stages, places: Places) -> Goal:
+        """The patch, put by its centre where each region has its own."""
+        form, patch = stages.setup.form, self.patch(stages)
+        where = list(places.on_values.to(patch.values))
+        return goals.paste(form, stages.inputs(places), form.weight, patch, where)
+
+    def patch(self, stages: Stages) -> Patch:
+        """The values that are copied."""
+
+        def make() -> Patch:
+            form = stages.setup.form
+            values = form.activate(form.response(stages.inputs(self.region), form.weight))[0]
+            return goals.cut(values, self.region.on_values[0].to(values))
+
+        return stages.stage("patch", self.region.content, make)
+
+
+@dataclass(frozen=True)
+class Silence:
+    """The layer's output without the units that are unusual in the contexts (erase).
+
+    Attributes:
+        count: how many units are silenced.
+
+    """
+
+    count: int
+
+    def content(self, stages: Stages) -> Hashable:
+        """How many units, and the contexts that decide which."""
+        return "silence", self.count, stages.setup.contexts.content
+
+    def outline(self, stages: Stages) -> Hashable:  # noqa: ARG002
+        """The regions of the goal alone say where it changes anything."""
+        return ()
+
+    def goal(self, stages: Stages, places: Places) -> Goal:
+        """Without the units inside the regions, as it is outside."""
+        form = stages.setup.form
+        return goals.silence(
+            form, stages.inputs(places), form.weight, self.units(stages), places.on_values
+        )
+
+    def units(self, stages: Stages) -> Tensor:
+        """(count,) numbers of the channels that are silenced."""
+        contexts = stages.setup.contexts
+        inside = keys.context_keys(stages.inputs(contexts), contexts.on_keys)
+        return keys.unusual_units(inside, stages.setup.whitening.moment, self.count)
+
+    def anywhere(self, stages: Stages) -> Callable[[LayerInputs], Tensor]:
+        """What the rule wants of any pictures: values (N, O, H, W) with the units silenced.
+
+        They are silenced where most of the contexts have their region.
+        """
+        form, units = stages.setup.form, self.units(stages)
+        mean = stages.setup.contexts.on_values.mean(0)
+        region = (mean >= 0.5 * mean.max()).to(mean.dtype)
+
+        def values(inputs: LayerInputs) -> Tensor:
+            regions = region.expand(len(inputs), *region.shape)
+            return goals.silence(form, inputs, form.weight, units, regions).values
+
+        return values
+
+
+@dataclass(frozen=True)
+class Zeroed:
+    """What the layer gives without the part of its weight along the directions (zero).
+
+    Attributes:
+        strength: how much of that part goes.
+
+    """
+
+    strength: float
+
+    def content(self, stages: Stages) -> Hashable:
+        """The strength, and what decides on the directions."""
+        setup = stages.setup
+        return ("zero", self.strength, setup.rank, setup.directions, setup.contrast,
+                setup.contexts.content)  # fmt: skip
+
+    def outline(self, stages: Stages) -> Hashable:  # noqa: ARG002
+        """The regions of the goal alone."""
+        return ()
+
+    def goal(self, stages: Stages, places: Places) -> Goal:
+        """What the change gives: there is nothing else to reach."""
+        form, inputs = stages.setup.form, stages.inputs(places)
+        delta = zeroing("", "", form.weight, stages.directions, self.strength)
+        before = form.activate(form.response(inputs, form.weight))
+        after = form.activate(form.response(inputs, delta.added_to(form.weight)))
+        cover = places.on_values.to(before)
+        return Goal(inputs, before, after, cover, torch.stack([goals.box_mask(c) for c in cover]))

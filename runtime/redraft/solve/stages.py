@@ -1,0 +1,362 @@
+"""A rule at one layer, solved in stages, each of which can be asked for alone.
+
+==============  ============================================================
+stage           made from
+==============  ============================================================
+inputs          the network, some pictures
+whitening       the layer's second moment, contrast, contexts
+goal            source (what is wanted), pastes (where)
+weights         outline of what is wanted, keep
+normal          pastes, weights; of a large problem also whitening
+factor          normal, whitening
+unconstrained   factor, goal
+spectrum        unconstrained, whitening
+directions      spectrum, rank; or contexts, whitening, rank
+design          pastes, weights, directions
+solution        design, goal, whitening, preserve, loss, solver
+==============  ============================================================
+
+Strength only scales the solution. Every stage is a pure function of what it is made from, and is
+known by that alone: what was made before, for other settings, for another rule of the same network
+or for another cell of a sweep, is found and not made again. So a changed setting makes no more than
+the stages after it anew, and what is found has the bits of what would be made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Literal, Protocol, TypeVar
+
+from torch import Tensor
+
+from redraft.memory import keys
+from redraft.memory.layer import Places
+from redraft.memory.moments import Whitening
+from redraft.models.generator import LayerForm, LayerInputs
+from redraft.solve import goals
+from redraft.solve.directions import Spectrum, unconstrained_change
+from redraft.solve.exact.solver import ExactSolver
+from redraft.solve.goals import Goal
+from redraft.solve.problem import Loss, Problem, Solution, Solver
+from redraft.solve.results import Results
+
+Value = TypeVar("Value")
+Method = Literal["goal", "context", "svd", "mean", "units"]
+"""Where directions come from; see :mod:`redraft.memory.keys` for all but the goal."""
+
+
+class Source(Protocol):
+    """What is wanted of a layer: a kind of goal."""
+
+    def content(self, stages: Stages) -> Hashable:
+        """What it depends on besides the network and the places of the goal."""
+        ...
+
+    def outline(self, stages: Stages) -> Hashable:
+        """What the positions that it changes depend on besides the places of the goal."""
+        ...
+
+    def goal(self, stages: Stages, places: Places) -> Goal:
+        """What is wanted in the places of some pictures."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """A rule at one layer of a network: all that its solution depends on.
+
+    Attributes:
+        network: stands for what the layer's keys and its weight depend on; equal only where these
+            are the same.
+        form: the layer with its present weight.
+        whitening: of the second moment of all keys of the layer.
+        enter: gives what enters the layer for the pictures of some places.
+        population: gives (n, C) keys of many pictures, by which ``units`` are counted.
+        contexts: where the rule listens.
+        pastes: where its goal is set: the very ``contexts`` where it is set in each of them.
+        source: what is wanted there.
+        contrast: the share of what the contexts hold elsewhere, in the moment that counts.
+        directions: where directions come from.
+        rank: how many.
+        keep: weight of the rest of the pictures.
+        preserve: weight of what else the layer remembers.
+        loss: see :class:`redraft.solve.problem.Problem`.
+        solver: gives coefficients.
+        crop: whether the layer is fitted on a crop that has lost its neighbours.
+
+    """
+
+    network: Hashable
+    form: LayerForm
+    whitening: Whitening
+    enter: Callable[[Places], LayerInputs]
+    population: Callable[[], Tensor]
+    contexts: Places
+    pastes: Places
+    source: Source
+    contrast: float
+    directions: Method
+    rank: int
+    keep: float = 0.0
+    preserve: float = 0.0
+    loss: Loss = "l2"
+    solver: Solver = field(default_factory=ExactSolver)
+    crop: bool = False
+
+
+class Stages:
+    """The stages of a rule. An object holds what it was last asked for, for as long as it lives.
+
+    It does not hold normal matrices, factors and designs, which are large. They are found, as all
+    else is, among the results that it shares with others.
+
+    Args:
+        setup: what is solved.
+        results: where results are shared; by default they are not.
+
+    """
+
+    def __init__(self, setup: Setup, results: Results | None = None) -> None:
+        self.setup = setup
+        self.results = results or Results()
+        self._held: dict[tuple[str, str], tuple[Hashable, Any]] = {}
+
+    def changed(self, **settings: Any) -> Stages:
+        """The same rule with other settings, or other places; it holds what this one holds."""
+        return self._handed(Stages(replace(self.setup, **settings), self.results))
+
+    def part(self, rows: Iterable[int]) -> Stages:
+        """The same rule on some pictures of its goal, and of its contexts where both are one."""
+        return self._handed(_Part(self, tuple(rows)))
+
+    def inputs(self, places: Places) -> LayerInputs:
+        """What enters the layer for the pictures of some places."""
+        make = partial(self.setup.enter, places)
+        for role in ("contexts", "pastes"):
+            if places is getattr(self.setup, role):
+                return self.stage("inputs", places.pictures, make, role)
+        return self.results.once("inputs", (self.setup.network, places.pictures), make)
+
+    @property
+    def whitening(self) -> Whitening:
+        """Of the moment that the rule goes by."""
+        return self._mixed()
+
+    @property
+    def goal(self) -> Goal:
+        """What is wanted, on whole pictures."""
+        make = self.setup.source.goal
+        return self.stage("goal", self.goal_key, lambda: make(self, self.setup.pastes))
+
+    def goal_in(self, places: Places) -> Goal:
+        """What is wanted in the places of some other pictures."""
+        source = self.setup.source
+        address = (self.setup.network, (source.content(self), places.content))
+        return self.results.once("goal", address, lambda: source.goal(self, places))
+
+    @property
+    def fitted(self) -> Goal:
+        """What the layer is fitted to: the goal, or a crop of it."""
+        if not self.setup.crop:
+            return self.goal
+        form, cover = self.setup.form, self.setup.pastes.on_keys[0]
+        make = goals.crop
+        return self.stage("crop", self.goal_key, lambda: make(form, self.goal, form.weight, cover))
+
+    @property
+    def weights(self) -> Tensor:
+        """(N, H, W), the share of each position in the loss."""
+        keep = self.setup.keep
+        return self.stage(
+            "weights", (self._outline, keep), lambda: goals.importance(self.fitted, keep)
+        )
+
+    @property
+    def problem(self) -> Problem:
+        """The rule as an optimisation problem, without directions."""
+        # Its tensors are those of other stages.
+        plain = self.stage("problem", self._asked, self._problem, share=False)
+        return plain.restrained(self.setup.preserve, self.setup.loss)
+
+    @property
+    def unconstrained(self) -> Tensor:
+        """(O, C, kh, kw) float64, the change that reaches the goal best, of any rank."""
+        return self.stage(
+            "unconstrained",
+            self._asked,
+            lambda: unconstrained_change(self.problem, self.whitening, once=self._once),
+        )
+
+    @property
+    def spectrum(self) -> Spectrum:
+        """The directions of the unconstrained change, all of them."""
+        return self.stage(
+            "spectrum", self._asked, lambda: Spectrum.of(self.unconstrained, self.whitening)
+        )
+
+    @property
+    def directions(self) -> Tensor:
+        """(S, C), orthonormal rows: where the change of the weight may be.
+
+        Raises:
+            RunError: there are not so many.
+
+        """
+        return self.stage("directions", self._directed, self._directions)
+
+    @property
+    def solution(self) -> Solution:
+        """Directions and coefficients, by the solver.
+
+        Raises:
+            RunError: the rule cannot be solved; says why and what to change.
+
+        """
+        setup = self.setup
+        depends = (self._directed, self._asked, setup.preserve, setup.loss, setup.solver)
+        return self.stage(
+            "solution", depends, lambda: setup.solver(self.problem, self.directions, self._once)
+        )
+
+    # ---- what the stages depend on --------------------------------------------------------------
+
+    @property
+    def goal_key(self) -> Hashable:
+        """What the goal depends on besides the network."""
+        return self.setup.source.content(self), self.setup.pastes.content
+
+    @property
+    def _outline(self) -> Hashable:
+        """What the weights depend on, besides keep."""
+        return self.setup.pastes.content, self.setup.source.outline(self), self.setup.crop
+
+    @property
+    def _mixing(self) -> Hashable:
+        """What the moment depends on."""
+        contrast = self.setup.contrast
+        return (contrast, self.setup.contexts.content) if contrast else ()
+
+    @property
+    def _asked(self) -> Hashable:
+        """What a problem depends on, besides preserve and loss."""
+        return self.goal_key, self._outline, self.setup.keep, self._mixing
+
+    @property
+    def _directed(self) -> Hashable:
+        """What directions depend on."""
+        setup = self.setup
+        if setup.solver.finds_directions:
+            return ()
+        if setup.directions == "goal":
+            return setup.rank, self._asked
+        return setup.rank, setup.directions, setup.contexts.content, setup.contrast
+
+    # ---- how they are made ----------------------------------------------------------------------
+
+    def _mixed(self) -> Whitening:
+        """The second moment of the layer with that of what the contexts hold elsewhere."""
+        setup = self.setup
+        if setup.contrast == 0:
+            return setup.whitening
+
+        def make() -> Whitening:
+            elsewhere = keys.elsewhere_moment(self.inputs(setup.contexts), setup.contexts.on_keys)
+            return Whitening(keys.mix_moments(setup.whitening.moment, elsewhere, setup.contrast))
+
+        return self.stage("whitening", (setup.contrast, setup.contexts.content), make)
+
+    def _problem(self) -> Problem:
+        form, moment = self.setup.form, self.whitening.moment
+        return Problem(form, form.weight, self.fitted, self.weights, moment, 0.0)
+
+    def _directions(self) -> Tensor:
+        setup = self.setup
+        if setup.solver.finds_directions:
+            return setup.form.weight.new_zeros(0, setup.form.weight.shape[1])
+        if setup.directions == "goal":
+            return self.spectrum.leading(setup.rank, self.whitening)
+        inside = keys.context_keys(self.inputs(setup.contexts), setup.contexts.on_keys)
+        match setup.directions:
+            case "svd":
+                return keys.svd_directions(inside, self._mixed(), setup.rank)
+            case "mean":
+                return keys.mean_direction(inside, self._mixed())
+            case "units":
+                return keys.unit_directions(inside, setup.population(), setup.rank)
+            case _:
+                return keys.whitened_directions(inside, self._mixed(), setup.rank)
+
+    def _once(self, what: str, number: int, make: Callable[[], Value]) -> Value:
+        """A part of a stage that is large; see :class:`redraft.solve.results.Once`."""
+        alone = {"normal": (), "design": (self._directed, type(self.setup.solver))}
+        weights = (self.setup.network, self._outline, self.setup.keep)
+        return self.results.once(what, (weights, alone.get(what, self._mixing), number), make)
+
+    def stage(self, name: str, depends: Hashable, make: Callable[[], Value], role: str = "", *,
+               share: bool = True) -> Value:  # fmt: skip
+        """A stage as it was made before from just what it depends on, or made now.
+
+        Args:
+            name: of the stage.
+            depends: what it depends on besides the network.
+            make: makes it.
+            role: tells one from another where several of a name are held at once.
+            share: whether it is looked for, and put, among the shared results.
+
+        """
+        address = (self.setup.network, depends)
+        held = self._held.get((name, role))
+        if held is not None and held[0] == address:
+            found: Value = held[1]
+            return found
+        value = self.results.once(name, address, make) if share else make()
+        self._held[name, role] = (address, value)
+        return value
+
+    def _handed(self, other: Stages) -> Stages:
+        other._held = dict(self._held)
+        return other
+
+
+class _Part(Stages):
+    """A rule on some of its pictures: a part of its goal, with weights divided anew.
+
+    It goes by the moment of the whole; directions that the contexts alone give are those of its own
+    contexts.
+    """
+
+    def __init__(self, whole: Stages, rows: tuple[int, ...]) -> None:
+        setup = whole.setup
+        pastes = setup.pastes.part(rows)
+        contexts = pastes if setup.pastes is setup.contexts else setup.contexts
+        super().__init__(replace(setup, contexts=contexts, pastes=pastes), whole.results)
+        self.whole = whole
+        self.rows = rows
+
+    def changed(self, **settings: Any) -> Stages:
+        return self._handed(_Part(self.whole.changed(**settings), self.rows))
+
+    @property
+    def goal(self) -> Goal:
+        return self.problem.goal
+
+    @property
+    def whitening(self) -> Whitening:
+        return self.whole.whitening
+
+    @property
+    def goal_key(self) -> Hashable:
+        return self.rows, self.whole.goal_key
+
+    @property
+    def _outline(self) -> Hashable:
+        return self.rows, self.whole._outline
+
+    @property
+    def _mixing(self) -> Hashable:
+        return self.whole._mixing
+
+    def _problem(self) -> Problem:
+        return self.whole.problem.select(self.rows, self.setup.keep)

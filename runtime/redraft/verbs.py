@@ -1,0 +1,79 @@
+"""The verbs of the public interface: plan a recipe, run it, verify a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from redraft.models.device import device_name
+from redraft.plans.loading import load
+from redraft.plans.obeying import plan_obeying
+from redraft.plans.planner import Plan, make_plan
+from redraft_dsl import Checked
+
+if TYPE_CHECKING:
+    from redraft.runs.verify import Verified
+    from redraft.show.report.outputs import ReportedRun
+
+
+def plan(recipe: Checked | str | Path, *, device: str = "auto") -> Plan:
+    """Plan a recipe: find its model, check that it fits, look up what is cached. No torch.
+
+    Args:
+        recipe: a checked recipe, or a recipe file.
+        device: auto, cpu or cuda.
+
+    Raises:
+        RedraftError: the recipe has errors, or the model cannot be found.
+
+    """
+    checked, folder = _read(recipe)
+    return make_plan(checked, folder, device=device_name(device))
+
+
+def run(
+    recipe: Plan | Checked | str | Path,
+    out: str | Path | None = None,
+    *,
+    device: str = "auto",
+    fresh: bool = False,
+) -> ReportedRun:
+    """Run a recipe, and write its edit, pictures, report and record into a folder.
+
+    Args:
+        recipe: a plan, a checked recipe, or a recipe file. A lock beside the file is obeyed; a
+            plan is run as it is.
+        out: the run folder; by default ``runs/NAME-VERSION-DIGEST``.
+        device: auto, cpu or cuda.
+        fresh: solve every rule anew, whatever an interrupted run has finished.
+
+    Raises:
+        RedraftError: says what went wrong and what to do.
+
+    """
+    from redraft.show.report.outputs import run_and_report
+
+    if isinstance(recipe, Plan):
+        planned = recipe
+    else:
+        planned = plan_obeying(*_read(recipe), device=device_name(device))
+    folder = None if out is None else Path(out)
+    return run_and_report(planned, out=folder, device=device, fresh=fresh)
+
+
+def verify(folder: str | Path, *, device: str = "auto") -> Verified:
+    """Solve a run's recipe again from its base, and compare with the edit that it left.
+
+    Raises:
+        RedraftError: the folder is not a finished run, or its inputs have changed.
+
+    """
+    from redraft.runs.verify import verify as repeat
+
+    return repeat(Path(folder), device=device)
+
+
+def _read(recipe: Checked | str | Path) -> tuple[Checked, Path]:
+    """A checked recipe, and the folder that its paths start in."""
+    checked = load(recipe) if isinstance(recipe, str | Path) else recipe
+    return checked, Path(checked.source.path).parent

@@ -11,10 +11,7 @@ WINGS = (ROOT / "runtime" / "redraft", ROOT / "dsl" / "redraft_dsl")
 MODULE_LINES, FUNCTION_LINES, FOLDER_FILES = 400, 50, 14
 FULL_FOLDERS = {"runtime/redraft/cli/commands", "dsl/redraft_dsl/check/rules"}
 """One module for each command, and one for each subject that rules are about."""
-LONG_MODULES = {
-    "dsl/redraft_dsl/syntax/mistakes.py",
-    "dsl/redraft_dsl/syntax/tree.py",
-}
+LONG_MODULES: set[str] = set()
 LONG_FUNCTIONS = {"runtime/redraft/runs/runner.py: run_plan"}
 LARGE_FOLDERS: set[str] = set()
 """What is still over a limit; an entry that is within it has to go."""

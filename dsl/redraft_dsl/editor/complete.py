@@ -27,7 +27,7 @@ from redraft_dsl.geometry.masks import FORMATS
 from redraft_dsl.language import words
 from redraft_dsl.language.language import Language
 from redraft_dsl.source import Span
-from redraft_dsl.syntax.mistake import VALUE, Token, tokens
+from redraft_dsl.syntax.mistakes.mistake import VALUE, Token, tokens
 from redraft_dsl.syntax.names import Kind, defined
 from redraft_dsl.syntax.parse import accepted
 

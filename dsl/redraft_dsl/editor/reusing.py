@@ -14,7 +14,7 @@ from redraft_dsl.language import words
 from redraft_dsl.source import Span
 from redraft_dsl.syntax import tree as s
 from redraft_dsl.syntax.format import parameter, value
-from redraft_dsl.syntax.mistake import Token
+from redraft_dsl.syntax.mistakes.mistake import Token
 
 _KIND = types.CompletionItemKind
 

@@ -28,8 +28,8 @@ from redraft_dsl.language.language import LANGUAGE, Language
 from redraft_dsl.report.diagnostics import Diagnostic, error, in_order
 from redraft_dsl.source import Source, Span
 from redraft_dsl.syntax.comments import attach
-from redraft_dsl.syntax.mistake import Mistake, Place
 from redraft_dsl.syntax.mistakes import describe
+from redraft_dsl.syntax.mistakes.mistake import Mistake, Place
 from redraft_dsl.syntax.nodes import Builder, TooDeepError
 from redraft_dsl.syntax.tree import Broken, Statement, Tree, Word
 

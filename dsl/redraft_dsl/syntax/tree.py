@@ -1,218 +1,95 @@
 """The syntax tree: what was written, where, and with which comments.
 
 Two trees are equal when they say the same in the same order: spans, comments and layout do not
-take part in comparison. Names and numbers are kept as written; whether they make sense is the
-checker's business.
+take part in comparison.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from redraft_dsl.source import Span
-
-LARGEST = 1e9
-"""No length, factor or count of a recipe is larger."""
-
-
-@dataclass(frozen=True, slots=True)
-class Comment:
-    """``text`` starts with ``#`` and has no trailing space."""
-
-    span: Span
-    text: str
-    blank_before: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Trivia:
-    """Comments and blank lines around one statement.
-
-    ``leading`` stand on the lines before it (or inside it, where no block holds them),
-    ``trailing`` on its last line.
-    """
-
-    blank_before: bool = False
-    leading: tuple[Comment, ...] = ()
-    trailing: Comment | None = None
-
-
-PLAIN = Trivia()
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A bare word: a name, a keyword's value, a version, a layer."""
-
-    text: str
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A number as written, with its ``%`` if it has one; or the name of a parameter.
-
-    Before anything is checked, every name is replaced by the number that the parameter stands for.
-    """
-
-    text: str
-    span: Span = field(compare=False)
-
-    @property
-    def percent(self) -> bool:
-        """Whether it is written in per cent."""
-        return self.text.endswith("%")
-
-    @property
-    def is_name(self) -> bool:
-        """Whether a parameter's name stands for the number."""
-        return self.text[0].isalpha() or self.text[0] == "_"
-
-    @property
-    def value(self) -> float:
-        """The number; infinite when it is too large for a float. A name has none."""
-        return float(self.text.removesuffix("%"))
-
-    @property
-    def whole(self) -> int | None:
-        """The number as a whole one; None for a name, per cent, a fraction or a monster."""
-        if self.is_name or self.percent:
-            return None
-        number = self.value
-        return int(number) if abs(number) < 2**53 and number == int(number) else None
-
-    @property
-    def is_reasonable(self) -> bool:
-        """Whether it is finite and small enough to be meant."""
-        return abs(self.value) <= LARGEST
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """Text in double quotes; ``text`` is what is between them."""
-
-    text: str
-    span: Span = field(compare=False)
-
-
-Value: TypeAlias = Word | Number | Text
-
-
-@dataclass(frozen=True, slots=True)
-class BoxShape:
-    """``box(x a..b, y c..d)``."""
-
-    x: tuple[Number, Number]
-    y: tuple[Number, Number]
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class PolygonShape:
-    """``polygon(x,y x,y ...)``."""
-
-    points: tuple[tuple[Number, Number], ...]
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class EllipseShape:
-    """``ellipse(x,y radius rx,ry)``."""
-
-    center: tuple[Number, Number]
-    radius: tuple[Number, Number]
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class MaskShape:
-    """``mask("file.png")`` or ``mask("file.png" bilinear)``; ``resample`` is the word, if any."""
-
-    path: Text
-    span: Span = field(compare=False)
-    resample: Word | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Everything:
-    """``all``."""
-
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A region by its name."""
-
-    name: Word
-    span: Span = field(compare=False)
-
-
-Operator = Literal["plus", "minus", "within"]
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """Two regions joined; ``depth`` counts the joins on the longest way down.
-
-    Joins in a row group from the left.
-    """
-
-    operator: Operator
-    left: RegionExpr
-    right: RegionExpr
-    span: Span = field(compare=False)
-    depth: int = field(compare=False)
-
-
-RegionExpr: TypeAlias = (
-    BoxShape | PolygonShape | EllipseShape | MaskShape | Everything | Named | Joined
+from redraft_dsl.syntax.expressions import (
+    LARGEST,
+    PLAIN,
+    BoxShape,
+    Comment,
+    EllipseShape,
+    Everything,
+    Images,
+    ImagesName,
+    Interval,
+    Joined,
+    MaskShape,
+    Named,
+    Number,
+    Operator,
+    PlaceExpr,
+    PolygonShape,
+    RegionExpr,
+    Text,
+    Trivia,
+    Value,
+    Word,
+    names_in,
+    numbers_of,
+    parts,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """``0..9``; both ends are included."""
-
-    first: Number
-    last: Number
-
-
-@dataclass(frozen=True, slots=True)
-class Images:
-    """``z[130]`` or ``z[5, 7, 26..34]``."""
-
-    latents: Word
-    items: tuple[Number | Interval, ...]
-    span: Span = field(compare=False)
-
-    @property
-    def numbers(self) -> tuple[Number, ...]:
-        """Every number that is written."""
-        return tuple(
-            number
-            for item in self.items
-            for number in ((item,) if isinstance(item, Number) else (item.first, item.last))
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class ImagesName:
-    """Images by the name of an ``images`` statement."""
-
-    name: Word
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class PlaceExpr:
-    """``z[130] REGION``, ``z[5, 7] REGION`` or ``NAME REGION``."""
-
-    images: Images | ImagesName
-    region: RegionExpr
-    span: Span = field(compare=False)
+__all__ = [
+    "LARGEST",
+    "PLAIN",
+    "Block",
+    "BoxShape",
+    "Broken",
+    "Comment",
+    "EditionLine",
+    "EllipseShape",
+    "Everything",
+    "Images",
+    "ImagesName",
+    "ImagesStatement",
+    "Include",
+    "Interval",
+    "Item",
+    "Joined",
+    "LatentsStatement",
+    "MaskShape",
+    "MatchLine",
+    "ModelStatement",
+    "Named",
+    "Number",
+    "Operation",
+    "Operator",
+    "Override",
+    "ParamLine",
+    "PlaceExpr",
+    "PlaceLine",
+    "PolygonShape",
+    "RecipeLine",
+    "RegionExpr",
+    "RegionStatement",
+    "Setting",
+    "Statement",
+    "SweepStatement",
+    "Text",
+    "Tree",
+    "Trivia",
+    "UseLine",
+    "Value",
+    "Vary",
+    "Word",
+    "comments_of",
+    "name_of",
+    "names_in",
+    "numbers_of",
+    "parts",
+    "place_of",
+    "places",
+    "settings",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -481,33 +358,6 @@ def _collect(node: Statement | Item, collected: list[Comment]) -> None:
 def name_of(node: Statement) -> Word | None:
     """The name that a statement declares; None where it declares none, or could not be read."""
     return None if isinstance(node, EditionLine | Broken) else node.name
-
-
-def parts(expr: RegionExpr) -> Iterator[RegionExpr]:
-    """The shapes and names that a region is joined from, left to right."""
-    if isinstance(expr, Joined):
-        yield from parts(expr.left)
-        yield from parts(expr.right)
-    else:
-        yield expr
-
-
-def numbers_of(shape: RegionExpr) -> tuple[Number, ...]:
-    """The numbers of a single shape, in the order of the text."""
-    match shape:
-        case BoxShape():
-            return (*shape.x, *shape.y)
-        case EllipseShape():
-            return (*shape.center, *shape.radius)
-        case PolygonShape():
-            return tuple(number for point in shape.points for number in point)
-        case _:
-            return ()
-
-
-def names_in(expr: RegionExpr) -> Iterator[str]:
-    """The names of other regions that a region uses."""
-    return (part.name.text for part in parts(expr) if isinstance(part, Named))
 
 
 def place_of(item: Item) -> PlaceExpr | None:

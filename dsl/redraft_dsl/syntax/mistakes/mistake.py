@@ -10,7 +10,7 @@ from functools import cached_property
 from redraft_dsl.language import words
 from redraft_dsl.language.language import LANGUAGE, Language
 from redraft_dsl.report.diagnostics import Diagnostic, Fix, alternatives, error
-from redraft_dsl.source import Span
+from redraft_dsl.source import Edit, Span
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\n]+)|(?P<comment>\#[^\n]*)|(?P<string>"[^"\n]*")
@@ -206,3 +206,8 @@ _NAMES = {
     "LPAR": "`(`",
     "RPAR": "`)`",
 }
+
+
+def deletion(token: Token) -> Fix:
+    """The fix that takes a token out."""
+    return Fix(f"Delete `{token.text}`", (Edit(token.span, ""),))

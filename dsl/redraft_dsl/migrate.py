@@ -1,35 +1,30 @@
 """A recipe moved to a newer edition, with the proof that it means the same.
 
 Step by step: the next edition's words for the old ones, every default that it has otherwise written
-out, its layout. The new text is read and checked like any other, and the
-two checked recipes are compared. Where they differ in anything but the edition, nothing comes of
-it: a recipe is moved whole, or stays as it is.
+out, its layout. The new text is read and checked like any other, and the two checked recipes are
+compared. Where they differ in anything but the edition, nothing comes of it: a recipe is moved
+whole, or stays as it is.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
 
 from redraft_dsl.check import Checked
 from redraft_dsl.facts import KnownModels
+from redraft_dsl.language.language import Language
 from redraft_dsl.reading import loads
 from redraft_dsl.recipe import model as r
-from redraft_dsl.recipe.as_tree import tree_of
+from redraft_dsl.recipe.as_tree import setting_of
 from redraft_dsl.recipe.compare import compare
 from redraft_dsl.source import Span
 from redraft_dsl.syntax import tree as s
 from redraft_dsl.syntax.editions import SHIPPED, Editions
 
 NOWHERE = Span(0, 0)
-Blocks: TypeAlias = Mapping[tuple[str, str], s.Block]
-"""The block of each statement that has one, by what kind it is and its name."""
-
-ROUNDS = 3
-"""A setting in one, those in its block in the next, and one to see that nothing is left."""
 
 
 @dataclass(frozen=True)
@@ -116,16 +111,11 @@ class _Mover:
         edition = self.editions.after(moved.after)
         assert edition is not None  # the target is known
         tree, _ = self.editions.known[moved.after].read(checked.tree)
-        tree = _numbered(tree, edition)
-        written: list[str] = []
-        for _ in range(ROUNDS):
-            found = self.read(tree, edition)
-            tree, added = self.written_out(tree, checked, found)
-            if not added:
-                break
-            written += added
+        defaults = _Defaults(self.editions.language, moved.after, edition)
+        made = [defaults.written_out(node) for node in _numbered(tree, edition).statements]
+        found = self.read(replace(tree, statements=tuple(node for node, _ in made)), edition)
         self.prove(checked, found, edition)
-        out = (*moved.written_out, *written)
+        out = (*moved.written_out, *(key for _, keys in made for key in keys))
         return found, Moved(moved.before, edition, found.source.text, out)
 
     def read(self, tree: s.Tree, edition: int) -> Checked:
@@ -133,21 +123,6 @@ class _Mover:
         target = self.editions.known[edition]
         text = target.layout(target.write(tree))
         return loads(text, self.models, folder=self.folder, path=self.path, editions=self.editions)
-
-    def written_out(
-        self, tree: s.Tree, before: Checked, after: Checked
-    ) -> tuple[s.Tree, list[str]]:
-        """The tree with the settings that another default has changed, and which these are."""
-        if before.recipe is None or after.recipe is None:
-            return tree, []
-        wanted, got = _blocks(before.recipe), _blocks(after.recipe)
-        statements: list[s.Statement] = []
-        added: list[str] = []
-        for node in tree.statements:
-            made, keys = _filled(node, wanted, got)
-            statements.append(made)
-            added += keys
-        return replace(tree, statements=tuple(statements)), added
 
     def prove(self, before: Checked, after: Checked, edition: int) -> None:
         """Raise CannotMoveError unless both mean the same and no comment is lost."""
@@ -163,16 +138,56 @@ class _Mover:
             raise CannotMoveError(edition, ["a comment would be lost"])
 
 
-def _filled(node: s.Statement, wanted: Blocks, got: Blocks) -> tuple[s.Statement, list[str]]:
-    """A statement with the settings that another default has changed, and which these are."""
-    owner = _owner(node)
-    if not isinstance(node, s.Operation | s.ModelStatement) or node.block is None:
-        return node, []
-    if owner is None or owner not in wanted or owner not in got:
-        return node, []
-    items, keys = _completed(node.block.items, wanted[owner].items, got[owner].items)
-    filled = replace(node, block=replace(node.block, items=items))
-    return filled, [f"{key} of {node.name.text}" for key in keys]
+@dataclass(frozen=True)
+class _Defaults:
+    """The defaults of two editions."""
+
+    language: Language
+    before: int
+    after: int
+
+    def written_out(self, node: s.Statement) -> tuple[s.Statement, list[str]]:
+        """A statement with the settings whose default is another now, and which these are."""
+        if not isinstance(node, s.Operation | s.ModelStatement) or node.block is None:
+            return node, []
+        owner = node.kind.text if isinstance(node, s.Operation) else "model"
+        authors = "davidbau" in (value.text for value in _values(node.block))
+        block, keys = self.filled(owner, node.block, authors=authors)
+        return replace(node, block=block), [f"{key} of {node.name.text}" for key in keys]
+
+    def filled(self, owner: str, block: s.Block, *, authors: bool) -> tuple[s.Block, list[str]]:
+        """A block with the settings that it does not give; ``authors`` has defaults of its own."""
+        rows = self.language.block(owner)
+        given = {item.key.text: item for item in block.items if isinstance(item, s.Setting)}
+        settled = {rows[key].instead_of for key in given if key in rows}
+        items, keys = list(block.items), list[str]()
+        for row in rows.values():
+            old, own = row.default(self.before), given.get(row.name)
+            if own is None and (old is None or row.name in settled):
+                continue
+            setting, further = own or setting_of(row, old), list[str]()
+            if row.kind == "group":
+                setting, further = self.group(setting, authors=authors)
+            if own is not None:
+                items[items.index(own)] = setting
+                keys += [f"{key} of {row.name}" for key in further]
+            elif further or (old != row.default(self.after) and not (authors and row.davidbau)):
+                items.append(setting)
+                keys.append(row.name)
+        return replace(block, items=tuple(items)), keys
+
+    def group(self, setting: s.Setting, *, authors: bool) -> tuple[s.Setting, list[str]]:
+        """A setting with settings of its own, those filled in."""
+        block = setting.block or s.Block((), NOWHERE)
+        block, keys = self.filled(setting.value.text, block, authors=authors)
+        return replace(setting, block=block if keys else setting.block), keys
+
+
+def _values(block: s.Block) -> Iterator[s.Value]:
+    for item in block.items:
+        if isinstance(item, s.Setting):
+            yield item.value
+            yield from _values(item.block) if item.block else ()
 
 
 def _differences(wanted: r.Recipe, got: r.Recipe) -> list[str]:
@@ -193,65 +208,3 @@ def _numbered(tree: s.Tree, edition: int) -> s.Tree:
         for node in tree.statements
     )
     return replace(tree, statements=statements)
-
-
-def _owner(node: s.Statement) -> tuple[str, str] | None:
-    """What tells the block of a statement from all others."""
-    if isinstance(node, s.Operation):
-        return node.kind.text, node.name.text
-    return ("model", node.name.text) if isinstance(node, s.ModelStatement) else None
-
-
-def _blocks(recipe: r.Recipe) -> Blocks:
-    """The blocks of a recipe, with everything written out in them."""
-    found: dict[tuple[str, str], s.Block] = {}
-    for node in tree_of(recipe, whole=True).statements:
-        owner = _owner(node)
-        block = getattr(node, "block", None)
-        if owner is not None and isinstance(block, s.Block):
-            found[owner] = block
-    return found
-
-
-def _completed(
-    items: tuple[s.Item, ...], wanted: tuple[s.Item, ...], got: tuple[s.Item, ...]
-) -> tuple[tuple[s.Item, ...], list[str]]:
-    """Items with the settings that are not written and differ; and the keys of these.
-
-    Args:
-        items: as the recipe has them.
-        wanted: everything that they must come to mean.
-        got: everything that they mean now.
-
-    """
-    written = {item.key.text: at for at, item in enumerate(items) if isinstance(item, s.Setting)}
-    now = {item.key.text: item for item in got if isinstance(item, s.Setting)}
-    made = list(items)
-    keys: list[str] = []
-    for item in wanted:
-        if not isinstance(item, s.Setting) or item == now.get(item.key.text):
-            continue
-        key = item.key.text
-        if key not in written:
-            inner = item.block if now.get(key) and item.value == now[key].value else None
-            made.append(replace(item, block=_differing(inner, now.get(key))))
-            keys.append(key)
-            continue
-        own, other = made[written[key]], now.get(key)
-        if isinstance(own, s.Setting) and item.block is not None and other is not None:
-            block = own.block or s.Block((), NOWHERE)
-            other_items = other.block.items if other.block else ()
-            inner_items, inner_keys = _completed(block.items, item.block.items, other_items)
-            if inner_keys:
-                made[written[key]] = replace(own, block=replace(block, items=inner_items))
-                keys += [f"{inner} of {key}" for inner in inner_keys]
-    return tuple(made), keys
-
-
-def _differing(block: s.Block | None, now: s.Setting | None) -> s.Block | None:
-    """Only those settings of a block that are otherwise now; None for none."""
-    if block is None:
-        return None
-    there = now.block.items if now is not None and now.block else ()
-    items = tuple(item for item in block.items if item not in there)
-    return replace(block, items=items) if items else None

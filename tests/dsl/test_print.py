@@ -86,3 +86,36 @@ def test_a_title_that_the_language_cannot_hold_is_refused(
 def test_numbers_are_short_and_read_back(value: float, text: str) -> None:
     assert number(value) == text
     assert float(text) == value
+
+
+def test_images_with_one_region_are_printed_as_a_list_in_their_order(models: KnownModels) -> None:
+    text = """\
+edition 2026
+
+recipe demo 1.0.0 "Demo"
+
+model faces
+latents z { seed 1  count 2000 }
+latents w { seed 2  count 2000 }
+
+rule a at layer6 {
+  copy    z[116] box(x 12..52, y 24..38)
+  paste   z[4] all
+  paste   w[4] all
+  context z[5, 7, 26..27] box(x 12..52, y 24..38)
+  context z[8] box(x 13..52, y 24..38)
+  context like z[9] box(x 13..52, y 24..38) top 3 among 0..99
+  context z[10, 3] box(x 13..52, y 24..38)
+}
+"""
+    recipe = loads(text, models).recipe
+    assert recipe is not None
+    printed = print_recipe(recipe)
+    lines = [line.split(" ", 3)[-1] for line in printed.splitlines() if "context" in line]
+    assert lines == [
+        "z[5, 7, 26, 27] box(x 12..52, y 24..38)",
+        "z[8] box(x 13..52, y 24..38)",
+        "like z[9] box(x 13..52, y 24..38) top 3 among 0..99",
+        "z[10, 3] box(x 13..52, y 24..38)",
+    ]
+    assert loads(printed, models).recipe == recipe

@@ -7,7 +7,7 @@ it is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from redraft_dsl.language.language import LANGUAGE, LATEST, Language
@@ -18,6 +18,8 @@ from redraft_dsl.syntax import tree as s
 from redraft_dsl.syntax.format import format_tree
 
 NOWHERE = Span(0, 0)
+LONGEST_LIST = 1000
+"""Images that are written in one list."""
 
 
 def print_recipe(recipe: r.Recipe, language: Language = LANGUAGE) -> str:
@@ -26,7 +28,7 @@ def print_recipe(recipe: r.Recipe, language: Language = LANGUAGE) -> str:
     Raises ``ValueError`` for a recipe made by hand whose title or path has a character that the
     language cannot hold; a checked recipe never has one.
     """
-    return format_tree(tree_of(recipe, language))
+    return format_tree(tree_of(recipe, language, listed=True))
 
 
 def number(value: float) -> str:
@@ -34,14 +36,14 @@ def number(value: float) -> str:
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
 
 
-def tree_of(recipe: r.Recipe, language: Language = LANGUAGE, *, whole: bool = False) -> s.Tree:
+def tree_of(recipe: r.Recipe, language: Language = LANGUAGE, *, listed: bool = False) -> s.Tree:
     """The tree of a text that means this recipe. Its spans point nowhere.
 
-    With ``whole``, settings are written that otherwise stand only where they do something.
+    With ``listed``, images that have one region in a row stand in one list.
 
     Raises ``ValueError`` as ``print_recipe`` does.
     """
-    writer = _Writer(language, whole)
+    writer = _Writer(language, listed)
     return s.Tree(
         (
             s.EditionLine(_number(recipe.edition), NOWHERE),
@@ -56,9 +58,9 @@ def tree_of(recipe: r.Recipe, language: Language = LANGUAGE, *, whole: bool = Fa
 class _Writer:
     """Writes blocks by the rows of a language."""
 
-    def __init__(self, language: Language, whole: bool) -> None:
+    def __init__(self, language: Language, listed: bool) -> None:
         self.language = language
-        self.whole = whole
+        self.listed = listed
 
     def model(self, model: r.Model) -> s.ModelStatement:
         apart = s.Trivia(blank_before=True)
@@ -74,7 +76,8 @@ class _Writer:
     def operation(self, rule: r.Rewriting) -> s.Operation:
         word: str = rule.kind  # type: ignore[attr-defined]
         kind, name, layer = map(_word, (word, rule.name, rule.layer))
-        lines = (i for line in self.language.operation(word).lines for i in _lines(line, rule))
+        rows = self.language.operation(word).lines
+        lines = (item for row in rows for item in _lines(row, rule, self.listed))
         block = self.block(self.language.block(word), rule, *lines)
         return s.Operation(kind, name, layer, block, NOWHERE)
 
@@ -88,26 +91,46 @@ class _Writer:
             found = getattr(owner, holder)
             if inner:
                 found = getattr(found, inner) if found.kind == row.name else None
-            if found is None or (row.quiet and not self.whole and found == row.default(LATEST)):
+            if found is None or (row.quiet and found == row.default(LATEST)):
                 continue
             if row.kind == "group":
                 block = self.block(self.language.block(found.kind), found)
                 yield s.Setting(_word(row.name), _word(found.kind), block, NOWHERE)
             else:
-                yield s.Setting(_word(row.name), _value(found, row), None, NOWHERE)
+                yield setting_of(row, found)
 
 
-def _lines(row: Line, rule: r.Rewriting) -> Iterator[s.Item]:
+def setting_of(row: Setting, value: Any) -> s.Setting:
+    """The line of a setting that is no group."""
+    written: s.Value = _text(value) if row.kind == "text" else _word(value)
+    if row.numeric:
+        written = s.Number(f"{number(value)}{row.unit}", NOWHERE)
+    return s.Setting(_word(row.name), written, None, NOWHERE)
+
+
+def _lines(row: Line, rule: r.Rewriting, listed: bool) -> Iterator[s.Item]:
     found = getattr(rule, row.stored)
     if isinstance(found, str):
         yield s.PlaceLine(_word(row.word), None, NOWHERE)
         return
-    for each in found if isinstance(found, tuple) else (found,):
-        yield _match(row, each) if isinstance(each, r.Match) else _line(row, each)
+    together: list[r.Place] = []
+    for each in (*(found if isinstance(found, tuple) else (found,)), None):
+        if together and not (listed and each and _goes_with(each, together)):
+            yield s.PlaceLine(_word(row.word), _place(*together), NOWHERE)
+            together.clear()
+        if isinstance(each, r.Match):
+            yield _match(row, each)
+        elif each is not None:
+            together.append(each)
 
 
-def _line(row: Line, place: r.Place) -> s.PlaceLine:
-    return s.PlaceLine(_word(row.word), _place(place), NOWHERE)
+def _goes_with(place: r.Place | r.Match, others: Sequence[r.Place]) -> bool:
+    """Whether a place can stand in one list with others: each image stands in it once."""
+    if isinstance(place, r.Match) or len(others) >= LONGEST_LIST:
+        return False
+    if any(place.index == other.index for other in others):
+        return False
+    return (place.latents, place.region) == (others[0].latents, others[0].region)
 
 
 def _match(row: Line, match: r.Match) -> s.MatchLine:
@@ -116,8 +139,9 @@ def _match(row: Line, match: r.Match) -> s.MatchLine:
     return s.MatchLine(_word(row.word), _place(match.like), top, first, last, excluded, NOWHERE)
 
 
-def _place(place: r.Place) -> s.PlaceExpr:
-    images = s.Images(_word(place.latents), (_number(place.index),), NOWHERE)
+def _place(place: r.Place, *others: r.Place) -> s.PlaceExpr:
+    numbers = tuple(_number(each.index) for each in (place, *others))
+    images = s.Images(_word(place.latents), numbers, NOWHERE)
     return s.PlaceExpr(images, _region(place.region), NOWHERE)
 
 
@@ -137,12 +161,6 @@ def _region(region: r.Region) -> s.RegionExpr:
         case r.Combination():
             left, right = _region(region.left), _region(region.right)
             return s.Joined(region.kind, left, right, NOWHERE, 0)
-
-
-def _value(value: Any, row: Setting) -> s.Value:
-    if row.numeric:
-        return s.Number(f"{number(value)}{row.unit}", NOWHERE)
-    return _text(value) if row.kind == "text" else _word(value)
 
 
 def _word(text: str) -> s.Word:

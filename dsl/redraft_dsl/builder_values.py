@@ -26,7 +26,7 @@ Pair: TypeAlias = tuple[Value, Value]
 
 
 class BuildError(ValueError):
-    """What was built is no valid recipe; the text shows what the checker says of it."""
+    """What was built is not a valid recipe; the text shows what the checker says of it."""
 
     def __init__(self, message: str, diagnostics: tuple[Diagnostic, ...] = ()) -> None:
         super().__init__(message)
@@ -201,7 +201,7 @@ def number_of(value: object) -> s.Number:
 
 
 def written(value: object) -> str:
-    """As the language writes it. What is no number is written as it is, for the checker to see."""
+    """As the language writes it. Anything else than a number stays as it is, for the checker."""
     if isinstance(value, Integral) and not isinstance(value, bool):
         return str(int(value))
     if isinstance(value, Real) and not isinstance(value, bool):

@@ -88,7 +88,7 @@ def _resolved(file: Path) -> Path | None:
     try:
         return file.resolve()
     except (OSError, RuntimeError, ValueError):
-        return None  # such as a name with a NUL, which is no file that anything could use
+        return None  # such as a name with a NUL, which cannot be a file
 
 
 def _open(editions: Editions, file: Path, shown: str) -> Opened:

@@ -166,9 +166,9 @@ def test_a_setting_from_outside_takes_the_place_of_its_opposite(models: KnownMod
     ("text", "code", "message"),
     [
         ("param size: number = 4\n" + rule("rank size"), "RD123", "unknown type"),
-        ("param size: int = 4 in goal, svd\n" + rule("rank size"), "RD125", "no limits"),
-        ("param way: word = goal in 1..2\n" + rule("directions way"), "RD125", "no limits"),
-        ("param part: percent = 5% in 1..9\n" + rule("side part"), "RD125", "no limits"),
+        ("param size: int = 4 in goal, svd\n" + rule("rank size"), "RD125", "not limits"),
+        ("param way: word = goal in 1..2\n" + rule("directions way"), "RD125", "not limits"),
+        ("param part: percent = 5% in 1..9\n" + rule("side part"), "RD125", "not limits"),
         ("param size: int = 4 in 9..1\n" + rule("rank size"), "RD125", "is empty"),
         ("param size: int = big\n" + rule("rank size"), "RD124", "cannot be `big`"),
         ("param size: word = goal\n" + rule(copy="box(x size..52, y 24..38)"), "RD122", "a word"),

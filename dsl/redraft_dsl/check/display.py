@@ -25,8 +25,8 @@ def checked_text(checked: Checked) -> str:
     """The same for a terminal: in a line what it is, then its diagnostics."""
     recipe = checked.recipe
     name = checked.source.path if recipe is None else f"{recipe.name} {recipe.version}"
-    told = render(checked.diagnostics, checked.source)
-    return f"{visible(name)}: {summary(checked.diagnostics)}\n{told}".rstrip("\n")
+    problems = render(checked.diagnostics, checked.source)
+    return f"{visible(name)}: {summary(checked.diagnostics)}\n{problems}".rstrip("\n")
 
 
 def checked_bundle(checked: Checked) -> dict[str, str]:

@@ -44,7 +44,7 @@ class BoundParam:
 
 
 def value_of(text: str, span: Span) -> s.Value:
-    """A value as it would be read in a recipe; what is no number and no word is text."""
+    """A value as it would be read in a recipe; what is neither number nor word is text."""
     if _NUMBER.fullmatch(text):
         return s.Number(text, span)
     return s.Word(text, span) if _WORD.fullmatch(text) else s.Text(text, span)
@@ -117,7 +117,7 @@ def _bad_limits(line: s.ParamLine) -> Iterator[Diagnostic]:
     span = line.limits[0].span.to(line.limits[-1].span)
     if not all(_is_of(limit, kind) for limit in line.limits):
         form = "words, as in `in goal, svd`" if kind == "word" else "a range, as in `in 1..8`"
-        message = f"these are no limits of a parameter of type `{kind}`"
+        message = f"these are not limits of a parameter of type `{kind}`"
         yield error("RD125", message, span, f"expected {form}", _limits_help(kind))
         return
     low, high = line.limits[0], line.limits[-1]

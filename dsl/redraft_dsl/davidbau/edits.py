@@ -26,7 +26,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class NotAnEditError(Exception):
-    """A text is no edit file. ``message`` says what it is not, ``help`` what is expected."""
+    """A text is not an edit file. ``message`` says what it is not, ``help`` what is expected."""
 
     def __init__(self, message: str, help: str) -> None:  # noqa: A002
         super().__init__(message)
@@ -152,7 +152,7 @@ def _marked(value: Any, where: str) -> Marked:
     if type(image) is not int or not 0 <= image < MAX_IMAGE:
         raise NotAnEditError(f"the picture of its `{where}` is not a number from 0 up", EXPECTED)
     if not (isinstance(url, str) and url.startswith(PREFIX)):
-        raise NotAnEditError(f"the mask of its `{where}` is no data URL of a PNG", EXPECTED)
+        raise NotAnEditError(f"the mask of its `{where}` is not a data URL of a PNG", EXPECTED)
     return Marked(image, _png(url.removeprefix(PREFIX), where))
 
 

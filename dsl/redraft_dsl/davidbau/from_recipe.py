@@ -95,7 +95,7 @@ def _places(rule: r.Rule) -> Iterable[r.Place]:
 
 
 def _edit(rule: r.Rule, notes: Notes, drawing: _Drawing) -> EditFile:
-    found = {name: drawing.kept(*note) for name, note in notes.kept.items()}
+    found = {name: drawing.unused(*note) for name, note in notes.unused.items()}
     context = tuple(drawing.marked(place) for place in rule.context if isinstance(place, r.Place))
     if isinstance(rule, r.Insert):
         found["object"] = drawing.marked(rule.copy_from)
@@ -116,13 +116,13 @@ def _edit(rule: r.Rule, notes: Notes, drawing: _Drawing) -> EditFile:
 
 @dataclass(frozen=True)
 class _Drawing:
-    """Turns places into marked pictures. ``drawn`` collects those whose mask is no file's own."""
+    """Turns places into marked pictures. ``drawn`` collects those without a mask file."""
 
     folder: Path
     image_size: ImageSize
     drawn: list[str] = field(default_factory=list)
 
-    def kept(self, image: int, path: str) -> Marked:
+    def unused(self, image: int, path: str) -> Marked:
         """A picture that a note keeps."""
         return Marked(image, read_mask(path, self.folder).data)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from redraft_dsl.davidbau.edits import EditFile, Marked
-from redraft_dsl.davidbau.notes import fields_note, kept_note
+from redraft_dsl.davidbau.notes import fields_note, unused_note
 from redraft_dsl.language.language import LATEST
 from redraft_dsl.language.spelling import respelled
 from redraft_dsl.recipe import model as r
@@ -77,7 +77,7 @@ def draft(edit: EditFile, wish: Wish) -> Draft:
     kind, count = kind_of(edit, wish.removal), _count(parts)
     lines = [
         *_remarks(edit, wish, kind, count),
-        *(kept_note(p.field, p.marked.image, p.path) for p in parts if not _used(p, edit, kind)),
+        *(unused_note(p.field, p.marked.image, p.path) for p in parts if not _used(p, edit, kind)),
         fields_note(edit.order),
         f"edition {LATEST}",
         "",

@@ -1,7 +1,7 @@
 """What could be written at the cursor.
 
 The grammar itself says which words fit: the statement before the cursor is given to the parser,
-which tells what it would take next. Where an earlier line of the statement is broken, the head of
+which lists what it would take next. Where an earlier line of the statement is broken, the head of
 the block and the line that is being written are enough. So a document need not be in order, and a
 statement that is new to the grammar is completed without a word about it here.
 """

@@ -1,4 +1,4 @@
-"""Things that are offered at the cursor: names, layers, and what is said about each."""
+"""Things that are offered at the cursor: names, layers, and the description of each."""
 
 from __future__ import annotations
 

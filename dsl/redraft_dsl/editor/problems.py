@@ -43,7 +43,7 @@ def message(problem: Diagnostic) -> str:
 def _related(note: Note, document: Document) -> types.DiagnosticRelatedInformation:
     other = note.span.source if note.span else None
     if other is not None:
-        # A recipe that this one uses: its text is at hand, and its path says where it is.
+        # A recipe that this one uses: its text is known, and its path says where it is.
         text = Text(other.text, other.path, document.text.encoding)
         uri = (document.folder / other.path).resolve().as_uri()
         area = text.range(note.span or Span(0, 0))

@@ -104,7 +104,7 @@ def read_mask(path: str, folder: Path) -> MaskFile:
 
 
 def mask_of(data: bytes, path: str) -> MaskFile:
-    """A mask's bytes that are at hand already; ``path`` is the name under which it is known.
+    """A mask's bytes that have been read already; ``path`` is the name under which it is known.
 
     Raises ``MaskError`` for more than ``MAX_BYTES`` or ``MAX_PIXELS``, or for something that is
     not a picture.

@@ -71,7 +71,7 @@ def read_json(data: bytes, language: Language = LANGUAGE) -> Recipe:
         inner = json.dumps(whole["recipe"], ensure_ascii=False).encode("utf-8")
         recipe = recipe_class(language).model_validate_json(inner, strict=True)
     except UnicodeEncodeError:
-        raise NotARecipeError("it has half of a surrogate pair, which is no text") from None
+        raise NotARecipeError("it has half of a surrogate pair, which is not text") from None
     except ValidationError as problem:
         raise NotARecipeError(_problems(problem, whole["recipe"]), _SHAPE) from None
     if not recipe.rules:

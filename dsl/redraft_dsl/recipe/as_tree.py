@@ -101,7 +101,7 @@ class _Writer:
 
 
 def setting_of(row: Setting, value: Any) -> s.Setting:
-    """The line of a setting that is no group."""
+    """The line of a setting that is not a group."""
     written: s.Value = _text(value) if row.kind == "text" else _word(value)
     if row.numeric:
         written = s.Number(f"{number(value)}{row.unit}", NOWHERE)

@@ -40,7 +40,7 @@ def _row(owner: str, name: str, *, silent: bool = False) -> Any:
 
 
 def _about(text: str, **limits: Any) -> Any:
-    """A field that is no setting, and what it means."""
+    """A field that is not a setting, and what it means."""
     return Field(description=text, **limits)
 
 
@@ -263,7 +263,7 @@ class Solved(Rewriting):
     """What the operations that solve for a goal have in common."""
 
     restraint: Restraint = _about(
-        "How everything else is kept: by a weight, or by a share that may change."
+        "How everything else is preserved: by a weight, or by a share that may change."
     )
     keep: float = _row("rule", "keep")
     directions: Directions = _row("rule", "directions")

@@ -101,9 +101,9 @@ def code_html(
 
     ``most`` lines are shown, and besides them those around a diagnostic.
     """
-    told = diagnostics[:MOST_PROBLEMS]
+    shown = diagnostics[:MOST_PROBLEMS]
     under: dict[int, list[Diagnostic]] = {}
-    for each in told:
+    for each in shown:
         line = source.position(each.span.start).line if each.span else 0
         under.setdefault(line, []).append(each)
     words = _words(source)
@@ -111,13 +111,13 @@ def code_html(
     before = 0
     for line in _shown(source, under, most):
         parts.append(_gap(line - before - 1) if most or before else "")
-        parts.append(_line(source, line, words.get(line, ()), told))
+        parts.append(_line(source, line, words.get(line, ()), shown))
         parts += [_said(each, source) for each in under.get(line, ())]
         before = line
     parts.append(_gap(_last(source) - before) if most else "")
-    if len(diagnostics) > len(told):
-        parts.append(f'<div class="redraft-said">and {len(diagnostics) - len(told)} more</div>')
-    scrolled = "" if told else " redraft-scrolled"
+    if len(diagnostics) > len(shown):
+        parts.append(f'<div class="redraft-said">and {len(diagnostics) - len(shown)} more</div>')
+    scrolled = "" if shown else " redraft-scrolled"
     return f'<div class="redraft-code{scrolled}">{"".join(parts)}</div>'
 
 

@@ -180,8 +180,8 @@ def _fingerprint(diagnostic: Diagnostic, source: Source) -> str:
     line = ""
     if diagnostic.span is not None:
         line = source.line(source.position(diagnostic.span.start).line).strip()
-    told = "\n".join((_uri(source.path), diagnostic.code, line))
-    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    identity = "\n".join((_uri(source.path), diagnostic.code, line))
+    return hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _uri(path: str) -> str:
@@ -189,5 +189,5 @@ def _uri(path: str) -> str:
     file = Path(path)
     if file.is_absolute() and file.is_relative_to(Path.cwd()):
         file = file.relative_to(Path.cwd())
-    # A name that is no Unicode is quoted by its bytes.
+    # A name that is not Unicode is quoted by its bytes.
     return file.as_uri() if file.is_absolute() else quote(os.fsencode(file.as_posix()))

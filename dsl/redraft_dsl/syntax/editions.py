@@ -32,8 +32,8 @@ class Edition:
     these words and out of them; that is also how a recipe gets from one edition to another.
 
     Attributes:
-        read: gives a tree of this edition in the words that the checker knows, spans kept, and
-            what is wrong with the words of this edition.
+        read: gives a tree of this edition in the words that the checker knows, with the same spans,
+            and what is wrong with the words of this edition.
         write: the way back, from the checker's words to those of this edition.
         layout: the canonical text of a tree.
 

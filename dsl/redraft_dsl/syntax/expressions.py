@@ -1,6 +1,6 @@
 """The parts of statements: words and numbers, regions, images and places, with their comments.
 
-Names and numbers are kept as written; whether they make sense is the checker's business.
+Names and numbers are as written; whether they make sense is the checker's business.
 """
 
 from __future__ import annotations

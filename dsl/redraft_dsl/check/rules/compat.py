@@ -11,7 +11,7 @@ from redraft_dsl.syntax import tree as s
 _REASONS = {
     "preserve": "nothing holds back the rest of the layer there",
     "keep": "the rest of the paste picture has no weight there",
-    "contrast": "the context pictures are not told apart from the others there",
+    "contrast": "the context pictures are not distinguished from the others there",
     "directions": "directions come from the context there",
     "goal": "the goal is computed on a crop there",
 }

@@ -31,7 +31,7 @@ def parameters_hold(context: Context) -> Iterable[Diagnostic]:
 
 
 def names_hide_nothing(context: Context) -> Iterable[Diagnostic]:
-    """A parameter, or a recipe's name here, is no word of the language and nothing else's name."""
+    """A parameter, or a recipe's name here, is not a word of the language nor another name."""
     others: dict[str, Hiding] = {}
     for kind, what in _OTHERS:
         for node in context.all(kind):

@@ -156,7 +156,7 @@ def spelled_names(context: Context) -> Iterable[Diagnostic]:
 
 
 def _renaming(context: Context, word: s.Word, new: str) -> tuple[Fix, ...]:
-    """Another name, everywhere; where other places cannot be told, in this one."""
+    """Another name, everywhere; where the other places are unknown, in this one."""
     tree = context.written.tree
     found = next((each for each in names.occurrences(tree, context.language)
                   if each.span == word.span), None)  # fmt: skip

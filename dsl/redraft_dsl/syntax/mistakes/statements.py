@@ -64,7 +64,7 @@ def reserved(mistake: Mistake) -> Diagnostic | None:
         "RD015",
         f"`{mistake.word}` is reserved for a later edition",
         mistake.found.span,
-        f"kept for {reserved[mistake.word]}",
+        f"reserved for {reserved[mistake.word]}",
         "edition 2026 has no such statement; leave it out",
     )
 

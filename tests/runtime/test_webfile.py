@@ -499,7 +499,7 @@ def test_a_file_without_end(tmp_path: Path, server: Server, stated: bool) -> Non
 
 def test_a_cache_that_cannot_be_written(ordinary_user: Path, server: Server) -> None:
     (ordinary_user / "models").mkdir(mode=0o500)
-    with pytest.raises(ArtifactError, match="cannot be used: Permission denied"):
+    with pytest.raises(ArtifactError, match="cannot be used: permission denied"):
         fetched(server, ordinary_user)
 
 
@@ -511,7 +511,7 @@ def test_a_full_disk(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyP
         return Path("/dev/full").open("ab", buffering=0)
 
     monkeypatch.setattr(webfile, "_writable", full)
-    with pytest.raises(ArtifactError, match="No space left on device"):
+    with pytest.raises(ArtifactError, match="no space left on device"):
         fetched(server, tmp_path)
 
 

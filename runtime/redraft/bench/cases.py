@@ -77,7 +77,7 @@ def case_of(
 ) -> Case:
     """As ``open_case``, for a recipe that was read already; its paths start in ``folder``."""
     target = choose_device(device)
-    plan = make_plan(checked, folder, device=target.type, progress=None)
+    plan = make_plan(checked, folder, device=target.type)
     session = open_session(plan, target, progress=progress)
     step = plan.rules[0]
     if not isinstance(step.rule, Insert):

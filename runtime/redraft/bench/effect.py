@@ -16,6 +16,7 @@ from redraft.bench.cases import (
     judged_latents,
 )
 from redraft.bench.solve import RATES, papers_problem, papers_rule
+from redraft.explain.words import silent
 from redraft.judge.effect import Effect, Interval, Wish
 from redraft.rivals.projected_adam import ProjectedAdam
 from redraft.runs.rule import solve_rule
@@ -118,7 +119,7 @@ def variants(rule: Insert) -> tuple[Variant, ...]:
 
 
 def bench_effect(
-    case: Case, label: str = "", *, steps: int = 2001, tell: Progress | None = None
+    case: Case, label: str = "", *, steps: int = 2001, progress: Progress = silent
 ) -> list[Trial]:
     """Measure every way of solving the first rule of a recipe.
 
@@ -127,17 +128,17 @@ def bench_effect(
         label: what to call its rule when it is to be solved only as it is written; "" takes it
             apart.
         steps: of projected Adam.
-        tell: told of progress.
+        progress: called with what is being done, done, and in all.
 
     """
     yardstick = Yardstick.of(case)
     if label:
         return [yardstick.solved(Variant(label, case.rule))]
-    trials = list(_authors(yardstick, steps, tell))
+    trials = list(_authors(yardstick, steps, progress))
     return trials + [yardstick.solved(variant) for variant in variants(case.rule)]
 
 
-def _authors(yardstick: Yardstick, steps: int, tell: Progress | None) -> Iterator[Trial]:
+def _authors(yardstick: Yardstick, steps: int, progress: Progress) -> Iterator[Trial]:
     """Projected Adam on the paper's objective, at the best of several rates for each rank."""
     case = yardstick.case
     count = len(case.opened(case.rule).placed.contexts)
@@ -146,8 +147,7 @@ def _authors(yardstick: Yardstick, steps: int, tell: Progress | None) -> Iterato
         ProjectedAdam(2)(problem, directions)  # loads the rest of torch, which is not to be timed
         trials = []
         for number, rate in enumerate(RATES):
-            if tell is not None:
-                tell(f"projected Adam on {case.rule.name}, rank {rank}", number, len(RATES))
+            progress(f"projected Adam on {case.rule.name}, rank {rank}", number, len(RATES))
             started = time.perf_counter()
             solution = ProjectedAdam(steps, rate)(problem, directions)
             seconds = time.perf_counter() - started

@@ -13,6 +13,7 @@ from torch import Tensor
 from redraft.bench.agreement import ChosenRow, PairRow, rank_rows, side_rows
 from redraft.bench.cases import Case, case_effect, case_of, case_wish, judged_latents
 from redraft.errors import RunError
+from redraft.explain.words import silent
 from redraft.judge.effect import CORRELATION, Effect, PictureScores, draw_goal
 from redraft.judge.leftout import LeftOut, left_out_scores, reached
 from redraft.plans.loading import load, loads
@@ -48,7 +49,7 @@ class Trials:
     device: str = "auto"
 
 
-def bench_leftout(trials: Trials, tell: Progress | None = None) -> dict[str, Any]:
+def bench_leftout(trials: Trials, progress: Progress = silent) -> dict[str, Any]:
     """Measure every rule at every layer, and compare.
 
     Returns:
@@ -59,13 +60,11 @@ def bench_leftout(trials: Trials, tell: Progress | None = None) -> dict[str, Any
     count = len(trials.recipes) * len(trials.layers)
     for path in trials.recipes:
         for layer in trials.layers:
-            if tell is not None:
-                tell(f"{path.stem} at {layer}", len(pairs), count)
+            progress(f"{path.stem} at {layer}", len(pairs), count)
             pairs.append(_pair(path, layer, trials))
     chosen = []
     for number, path in enumerate(trials.recipes if trials.side else ()):
-        if tell is not None:
-            tell(f"{path.stem} with side {trials.side:g}%", number, len(trials.recipes))
+        progress(f"{path.stem} with side {trials.side:g}%", number, len(trials.recipes))
         chosen.append(_chosen(path, trials))
     return {
         "pairs": [asdict(row) for row in pairs],

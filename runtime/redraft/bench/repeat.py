@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from redraft.disk.cache import Cache
+from redraft.explain.words import silent
 from redraft.memory.moments import BATCH, Moment, key_rows
 from redraft.models import latents
 from redraft.models.batches import batch_size
@@ -51,14 +52,14 @@ Solve = Callable[[Plan, torch.device, Cache], Session]
 
 
 def bench_repeat(
-    recipes: Sequence[Path], *, device: str = "auto", tell: Progress | None = None
+    recipes: Sequence[Path], *, device: str = "auto", progress: Progress = silent
 ) -> dict[str, Any]:
     """Solve every recipe under every condition.
 
     Args:
         recipes: files; all of their rules are solved and none is judged.
         device: where to compute. Elsewhere than on the CPU, the reference is the CPU's solution.
-        tell: told of progress.
+        progress: called with what is being done, done, and in all.
 
     Returns:
         ``rows``, one for each rule and condition, and ``worst``, one for each condition.
@@ -71,8 +72,7 @@ def bench_repeat(
         plan = make_plan(load(path), path.parent, device="cpu")
         wanted = _deltas(plan, _with_threads(1))
         for condition, solve in tried.items():
-            if tell is not None:
-                tell(f"{path.stem}, {condition}", number, len(recipes))
+            progress(f"{path.stem}, {condition}", number, len(recipes))
             found = _deltas(plan, solve)
             rows += [_row(path.stem, condition, *pair) for pair in zip(wanted, found, strict=True)]
     worst = [_worst(condition, rows) for condition in tried]

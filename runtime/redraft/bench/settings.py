@@ -8,6 +8,7 @@ from typing import Any
 
 from redraft.bench.cases import Case
 from redraft.bench.effect import EffectRow, Trial, Variant, Yardstick
+from redraft.explain.words import silent
 from redraft.runs.session import Progress
 from redraft_dsl.recipe.model import Insert, Place, Preserve, Side
 
@@ -49,13 +50,12 @@ class SettingTrial:
         }
 
 
-def bench_settings(case: Case, tell: Progress | None = None) -> list[SettingTrial]:
+def bench_settings(case: Case, progress: Progress = silent) -> list[SettingTrial]:
     """Solve a recipe's first rule with one setting changed at a time."""
     yardstick = Yardstick.of(case)
     trials = []
     for number, (setting, values) in enumerate(VALUES.items()):
-        if tell is not None:
-            tell(f"{setting} of {case.rule.name}", number, len(VALUES))
+        progress(f"{setting} of {case.rule.name}", number, len(VALUES))
         for value in values:
             name = f"{value:g}%" if setting == "side" else _word(value)
             solved = yardstick.solved(Variant(name, changed(case.rule, setting, value)))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from redraft.bench.cases import Case, case_effect, case_wish, judged_latents
+from redraft.explain.words import silent
 from redraft.rivals.projected_adam import ProjectedAdam
 from redraft.runs.rule import solve_rule
 from redraft.runs.session import Progress
@@ -54,7 +55,7 @@ class FollowRow:
 
 
 def bench_solve(
-    case: Case, ranks: Sequence[int], *, steps: int = 2001, tell: Progress | None = None
+    case: Case, ranks: Sequence[int], *, steps: int = 2001, progress: Progress = silent
 ) -> dict[str, Any]:
     """Time both solvers, and compare what they do to unseen pictures.
 
@@ -73,8 +74,7 @@ def bench_solve(
     wish = case_wish(case, case.rule)
     judged = judged_latents(case, case.plan.recipe, *JUDGED)
     for number, rank in enumerate(ranks):
-        if tell is not None:
-            tell(f"rank {rank}", number, len(ranks))
+        progress(f"rank {rank}", number, len(ranks))
         problem, directions = papers_problem(case, rank)
         site = (case.plan.base.facts.arch, case.step.facts.name)
         row, trials = time_solvers(site, problem, directions, steps)

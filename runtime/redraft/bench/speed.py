@@ -11,6 +11,7 @@ import torch
 
 from redraft.bench.cases import Case, case_batches
 from redraft.bench.stats import peak_mib
+from redraft.explain.words import silent
 from redraft.memory.search import MATCH_BATCH, ranking
 from redraft.runs.session import Progress
 from redraft.solve.directions import goal_directions
@@ -73,7 +74,7 @@ def bench_speed(
     sizes: tuple[Size, ...] = (SMALL, LARGE),
     count: int = 2000,
     among: int = 1600,
-    tell: Progress | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Time and memory of solving, then of match.
 
@@ -82,7 +83,7 @@ def bench_speed(
         sizes: smallest first, since memory is that of the process so far.
         count: images that match looks at.
         among: images among which further contexts are found where the rule marks too few.
-        tell: told of progress.
+        progress: called with what is being done, done, and in all.
 
     Returns:
         ``solve`` and ``match``, lists of dictionaries.
@@ -90,11 +91,9 @@ def bench_speed(
     """
     rows = []
     for number, size in enumerate(sizes):
-        if tell is not None:
-            tell(f"rank {size.rank}, {size.pastes} pastes", number, len(sizes) + 1)
+        progress(f"rank {size.rank}, {size.pastes} pastes", number, len(sizes) + 1)
         rows.append(_solve_row(case, size, among))
-    if tell is not None:
-        tell("match", len(sizes), len(sizes) + 1)
+    progress("match", len(sizes), len(sizes) + 1)
     return {"solve": [asdict(row) for row in rows], "match": [asdict(_match_row(case, count))]}
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from redraft.bench.architectures import NETWORKS, seeded_generator
 from redraft.bench.cases import Case
+from redraft.explain.words import silent
 from redraft.memory.moments import BATCH, second_moments
 from redraft.models import latents
 from redraft.models.batches import batch_size, device_of
@@ -121,7 +122,7 @@ def bench_stats_of(
     names: Sequence[str],
     layer: str | None = None,
     count: int | None = None,
-    tell: Progress | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """The same for networks of seeded random weights (:data:`NETWORKS`), on the CPU.
 
@@ -129,7 +130,7 @@ def bench_stats_of(
         names: architectures.
         layer: canonical name; None for the one that ``bench solve`` rewrites in each.
         count: latents in a timed pass; None for :data:`BATCHES` batches.
-        tell: told of progress.
+        progress: called with what is being done, done, and in all.
 
     Raises:
         ModelError: a network has no such layer.
@@ -137,8 +138,7 @@ def bench_stats_of(
     """
     rows, memory = [], []
     for number, name in enumerate(names):
-        if tell is not None:
-            tell(name, number, len(names))
+        progress(name, number, len(names))
         generator = seeded_generator(name)
         wanted = known_layer(generator.facts, layer or NETWORKS[name].layer)
         passes = _Passes(generator, wanted.name, SEED)

@@ -171,8 +171,8 @@ def _split_pairs(
     pairs = [value.partition("=") for value in values]
     for name, sign, value in pairs:
         if not (name.strip() and sign and value.strip()):
-            told = f"{name}{sign}{value}"
-            raise click.BadParameter(f"`{told}` is not NAME=VALUE, as in `--set strength=3`")
+            given = f"{name}{sign}{value}"
+            raise click.BadParameter(f"`{given}` is not NAME=VALUE, as in `--set strength=3`")
     return tuple((name.strip(), value.strip()) for name, _, value in pairs)
 
 

@@ -41,8 +41,8 @@ def run(arguments: Sequence[str] | None) -> int:
         # Only writing to the terminal or to a redirected file is left to fail here.
         _silence(sys.stdout)
         if status == 0:
-            told = failure_of(error)
-            _tell(error_text(told.code, told.message, told.help, Screen("auto").error_color))
+            found = failure_of(error)
+            _write(error_text(found.code, found.message, found.help, Screen("auto").error_color))
         return status or 1
     return status
 
@@ -61,7 +61,7 @@ def _invoke(arguments: list[str]) -> int:
     except click.Abort:
         return 128 + signal.SIGINT
     except click.ClickException as error:
-        _tell(_usage(error))
+        _write(_usage(error))
         return USAGE
     return 0
 
@@ -94,6 +94,6 @@ def _silence(stream: object) -> None:
         os.close(nowhere)
 
 
-def _tell(text: str) -> None:
+def _write(text: str) -> None:
     with contextlib.suppress(OSError):
         sys.stderr.write(text)

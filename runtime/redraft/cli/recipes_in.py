@@ -12,7 +12,7 @@ from redraft.plans.shipped import SUFFIX
 
 STANDARD_INPUT = "-"
 RUN_MARKS = (RECORD, EDIT)
-"""Files that tell a run folder; the recipe in it belongs to the run and is left alone."""
+"""Files that mark a run folder; the recipe in it belongs to the run and is left alone."""
 
 
 def expand(names: Sequence[str]) -> Iterator[str]:

@@ -115,7 +115,7 @@ class Cache:
         return tensors
 
     def get(self, kind: str, fields: Mapping[str, Any]) -> dict[str, Tensor] | None:
-        """The tensors of the entry, or None; ``read`` tells the reason."""
+        """The tensors of the entry, or None; ``read`` gives the reason."""
         found = self.read(kind, fields)
         return None if isinstance(found, Miss) else found
 

@@ -1,8 +1,8 @@
 """Several edits of one base joined into one: their changes add.
 
 Each edit was made on the unedited base, knowing nothing of the others. The joined edit holds the
-rules of all, in the order given; nothing is solved anew. What the edits do to one another is told
-beforehand and can be measured on pictures, see redraft.edit.interference.
+rules of all, in the order given; nothing is solved anew. What the edits do to one another is in
+:mod:`redraft.edit.interference`.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def combine(
         raise ArtifactError(
             "RD693",
             f"more than one of the edits changes `{shared[0]}`, and the unedited model is needed "
-            "to tell what both make of it",
+            "to know what both make of it",
             "name its file with `--model`",
         )
     if weights is not None:

@@ -22,8 +22,8 @@ class Alike:
 
     Attributes:
         recipes: their layers have their first names where these are known.
-        missing: the model file that is not at hand, where layers are still told by other names
-            and nothing says whether they are the same; else None.
+        missing: the model file that is not at hand, where layers still have other names and
+            nothing says whether they are the same; else None.
 
     """
 

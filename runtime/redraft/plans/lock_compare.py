@@ -165,7 +165,7 @@ def _about(record: Record) -> str:
 
 
 def _value(record: Record) -> str:
-    """What the record says; long digests are cut, for they tell by differing."""
+    """What the record says; of long digests the beginning, which shows that they differ."""
     return _DIGEST.sub(r"\1...", record.value)
 
 

@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from redraft.disk.cache import Cache
 from redraft.disk.digest import tensors_digest
+from redraft.explain.words import silent
 from redraft.memory.marked import Picture, marked_pictures, masks, matches_of
 from redraft.memory.places import Marks, MatchedPlace, Matches, moved
 from redraft.models import latents
+from redraft.models.listed.download import Progress
 from redraft.plans import lock
 from redraft.plans.lock import Lock, Record
 from redraft.plans.lock_compare import Difference, LockDiffersError, differences
@@ -41,7 +42,7 @@ def plan_obeying(
     *,
     device: str = "cpu",
     cache: Cache | None = None,
-    progress: Any = None,
+    progress: Progress = silent,
     home: Path | None = None,
 ) -> Plan:
     """Plan a recipe as its lock says, or freely where it has none.
@@ -51,7 +52,7 @@ def plan_obeying(
         folder: where the recipe's paths start.
         device: as for :func:`redraft.plans.planner.make_plan`, like the rest.
         cache: where statistics are looked for.
-        progress: told how far a download is.
+        progress: called with how far a download is.
         home: where the path of a model given by file starts; by default in ``folder``.
 
     Raises:

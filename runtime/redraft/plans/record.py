@@ -29,14 +29,6 @@ class PlaceRecord(Frozen):
     gain: float | None = None
 
 
-class Measured(Frozen):
-    """A figure with its 95 % bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
-
-
 LOW_GAIN = 0.25
 """Left-out gain below which rules seldom follow, where their agreement is not known."""
 LOW_AGREEMENT = 0.35

@@ -82,7 +82,7 @@ def run_plan(
         out: the run folder; by default one in ``runs/`` named after the recipe.
         device: auto, cpu or cuda.
         cache: where statistics are kept.
-        progress: told how far it is.
+        progress: called with how far it is.
         fresh: solve every rule anew, whatever an interrupted run has finished.
         shared: what it has in common with runs before and after it; not used by several processes.
         ranks: this process, the first, among those that draw pictures for statistics and measures.

@@ -90,13 +90,13 @@ def solve(
     screen = Screen.current()
     if architectures is not None:
         with screen.progress() as reporter:
-            found = bench_architectures(architectures, ranks, steps=steps, tell=reporter.step)
+            found = bench_architectures(architectures, ranks, steps=steps, progress=reporter.step)
         title = "Preserve 0, same goal and directions, random weights, on the CPU"
         _print(screen, form, found, {"rows": title})
         return
     with screen.progress() as reporter:
         case = _case(recipe, device, reporter)
-        found = bench_solve(case, ranks, steps=steps, tell=reporter.step)
+        found = bench_solve(case, ranks, steps=steps, progress=reporter.step)
     _print(
         screen,
         form,
@@ -178,7 +178,7 @@ def effect(
         for name in recipes:
             shown = []
             for label, case in _with_variants(name, device, reporter):
-                trials = bench_effect(case, label, steps=steps, tell=reporter.step)
+                trials = bench_effect(case, label, steps=steps, progress=reporter.step)
                 rows += [asdict(trial.row) for trial in trials]
                 shown += [(case, trial.row.method, trial.delta) for trial in trials]
             if pictures is not None:
@@ -286,7 +286,7 @@ def repeat(recipes: tuple[str, ...], device: str, form: str) -> None:
     named = [locate_recipe(name) for name in recipes]
     paths = named or [recipe.path for recipe in shipped_recipes()]
     with screen.progress() as reporter:
-        found = bench_repeat(paths, device=device, tell=reporter.step)
+        found = bench_repeat(paths, device=device, progress=reporter.step)
     titles = {"worst": "The worst rule under each condition", "rows": "Every rule"}
     _print(screen, form, found, titles)
 

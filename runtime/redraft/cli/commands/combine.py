@@ -50,7 +50,7 @@ def command(
 
     EDIT is an edit.safetensors, or a run folder. The changes add, in the order given; nothing is
     solved anew. A rule whose name is taken gets `-2` at its end. For rules that meet at one layer
-    it is told how much they get in each other's way.
+    it is shown how much they get in each other's way.
     """
     from redraft.cli.commands.apply import load_edit
     from redraft.edit.combine import combine

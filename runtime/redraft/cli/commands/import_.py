@@ -70,7 +70,7 @@ def command(
         _import_recipe(file, data, target, force=force)
         return
     if model is None or layer is None:
-        read_file(file)  # what is no edit file at all is told first
+        read_file(file)  # what is not an edit file is refused first
         raise click.UsageError(f"missing option '{'--layer' if model else '--model'}'.")
     wish = Wish(model, layer, rank, truncation, removal)
     _import_edit(file, target, wish, force=force)

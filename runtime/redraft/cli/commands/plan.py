@@ -219,7 +219,7 @@ def _step_json(plan: Plan, step: Step, matches: Matches, quick: bool) -> dict[st
             "reason": step.reason,
             **costs,
         }
-    told: dict[str, Any] = {
+    described: dict[str, Any] = {
         "kind": step.rule.kind,
         "name": step.rule.name,
         "layer": step.facts.name,
@@ -231,9 +231,9 @@ def _step_json(plan: Plan, step: Step, matches: Matches, quick: bool) -> dict[st
     }
     if step.matches:
         found = matches.get(step.rule.name)
-        told["matches"] = None if found is None else [match_json(one) for one in found]
-        told["matches_reason"] = None if found is not None else _unsearched(step, quick)
-    return told
+        described["matches"] = None if found is None else [match_json(one) for one in found]
+        described["matches_reason"] = None if found is not None else _unsearched(step, quick)
+    return described
 
 
 def match_json(one: Matched) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Stages:
 
 
 Make = Callable[[Shapes], Stages | None]
-"""Builds a generator of the sizes that the shapes tell; None for another generator's shapes."""
+"""Builds a generator of the sizes that the shapes have; None for another generator's shapes."""
 
 
 def sequential_family(name: str, title: str, make: Make) -> Family:
@@ -216,7 +216,7 @@ class SequentialGenerator:
         return self._cuts[known_layer(self.facts, layer).name]
 
     def _measured(self, arch: str, latent_size: int) -> ModelFacts:
-        """What one picture's way through the steps tells."""
+        """What one picture's way through the steps shows."""
         first = next(self.module.parameters())
         maps = torch.zeros(1, latent_size, dtype=first.dtype, device=first.device)
         sizes = [tuple(maps.shape)]

@@ -98,8 +98,8 @@ def _same_masks(wanted: Recipe, made: Recipe, folder: Path) -> None:
 def _same_meaning(source: Path, wanted: Recipe, made: Recipe) -> None:
     if made == wanted:
         return
-    told = [difference.sentence() for difference in compare(wanted, made)]
-    why = f": {told[0]}" if told else ""
+    differences = [difference.sentence() for difference in compare(wanted, made)]
+    why = f": {differences[0]}" if differences else ""
     raise ArtifactError("RD737", f"no recipe text can say what {source} says{why}", _SAY_OTHERWISE)
 
 

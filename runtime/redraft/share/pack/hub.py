@@ -50,7 +50,7 @@ except ImportError as error:
         'install it with `pip install "redraft[hub]"`',
     ) from error
 
-from redraft.share.pack.hub_failures import Place, not_ours, refusal, strange, told
+from redraft.share.pack.hub_failures import Place, no_pack, refusal, reporting, unexpected
 
 _SILENCE_S = 60.0
 _OK = 200
@@ -106,7 +106,7 @@ def push(source: Path, repo: str, *, private: bool = False, message: str | None 
     """
     pack = _pack_from(source)
     api, place = _hub(repo)
-    with told(place):
+    with reporting(place):
         api.create_repo(repo, private=True if private else None, exist_ok=True)
         info = api.model_info(repo, timeout=_SILENCE_S)
         before, there = info.sha, {each.rfilename for each in info.siblings or ()}
@@ -146,12 +146,12 @@ def pull(repo: str, folder: Path, revision: str | None = None, *, force: bool = 
     """
     _, place = _hub(repo, revision)
     check_target(folder, force=force)
-    with told(place):
+    with reporting(place):
         data, commit = _fetched(place, MANIFEST, revision or _NEWEST, MAX_MANIFEST)
         if data is None:
-            raise not_ours(place)
+            raise no_pack(place)
         if commit is None:
-            raise strange(place, "it does not say which commit it sends")
+            raise unexpected(place, "it does not say which commit it sends")
         files = dict(_named_files(place, commit, read_manifest(data, repo)))
     # The pack as it was, so that all that is demanded of a pack is demanded here too.
     pack = pack_of(Path(repo), container.write({MANIFEST: data, **files}))
@@ -204,7 +204,7 @@ def _named_files(place: Place, commit: str, manifest: Manifest) -> Iterator[tupl
     """The files that a manifest names, once its names and sizes have been looked at.
 
     One byte more than the manifest says is asked for, so that a file that is too long is found
-    to be another one. A file that is missing is left out; both are told when the pack is checked.
+    to be another one. A missing file is left out; both are reported when the pack is checked.
     """
     container.check_names(sorted({MANIFEST, *manifest.files}), place.repo)
     total = sum(content.size for content in manifest.files.values())
@@ -235,7 +235,7 @@ def _fetched(place: Place, name: str, revision: str, limit: int) -> tuple[bytes 
         if response.status_code != _OK:
             raise refusal(response, place)
         if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise strange(place, "it sends compressed files without being asked")
+            raise unexpected(place, "it sends compressed files without being asked")
         data = bytearray()
         for chunk in response.iter_raw(1 << 16):
             data += chunk[: limit + 1 - len(data)]

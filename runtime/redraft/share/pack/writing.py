@@ -136,7 +136,7 @@ def _run_contents(folder: Path) -> tuple[Recipe, RunRecord, dict[str, bytes]]:
     if not _ran(checked, record, edit):
         raise _not_whole(folder, f"{RECIPE} is not the one that was run")
     found = {RECIPE: checked.source.text.encode(), EDIT: edit}
-    # The path tells of somebody's folders, and the recipe lies beside the record from now on.
+    # The path names somebody's folders, and the recipe lies beside the record from now on.
     there = record.model_copy(update={PATH: RECIPE})
     found[RECORD] = (there.model_dump_json(indent=1) + "\n").encode()
     held = run.lock(_not_whole(folder, f"{LOCK} is not the lock that the run obeyed"))
@@ -148,7 +148,7 @@ def _run_contents(folder: Path) -> tuple[Recipe, RunRecord, dict[str, bytes]]:
 
 
 def _ran(checked: Checked, record: RunRecord, edit: bytes) -> bool:
-    """Whether this is the recipe of a run, as far as can be told without its model."""
+    """Whether this is the recipe of a run, as far as can be known without its model."""
     assert checked.recipe is not None, "only a recipe without errors is packed"
     if checked.recipe.digest() == record.recipe_digest:
         return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -108,7 +108,7 @@ def bench_architectures(
             site = (name, NETWORKS[name].layer)
             directions = seeded.directions(rank)
             row, _ = time_solvers(site, seeded.problem, directions, steps, RATES)
-            rows.append(asdict(row))
+            rows.append(row)
     return {"rows": rows}
 
 

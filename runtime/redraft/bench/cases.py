@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,6 +27,9 @@ from redraft.solve.delta import Delta
 from redraft.solve.problem import Solution
 from redraft_dsl import Checked
 from redraft_dsl.recipe.model import Insert, Recipe
+
+Row = dict[str, Any]
+"""One row of a bench: its figures by name, as they are printed."""
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ from torch import Tensor
 
 from redraft.bench.cases import (
     Case,
+    Row,
     case_effect,
     case_wish,
     judged_latents,
 )
 from redraft.bench.solve import RATES, papers_problem, papers_rule
 from redraft.explain.words import silent
-from redraft.judge.effect import Effect, Interval, Wish
+from redraft.judge.effect import Effect, Wish
 from redraft.rivals.projected_adam import ProjectedAdam
 from redraft.runs.rule import solve_rule
 from redraft.runs.session import Progress
@@ -26,30 +27,14 @@ from redraft_dsl.recipe.model import Insert, Preserve
 
 JUDGED = (200, 999)
 PAPER_RANKS = (1, 4, 8)
-
-
-@dataclass(frozen=True)
-class EffectRow:
-    """One way of solving one rule. Intervals are 95 %, by bootstrap over pictures."""
-
-    rule: str
-    method: str
-    rank: int
-    contexts: int
-    share: float
-    share_interval: tuple[float, float]
-    amplitude: float
-    amplitude_interval: tuple[float, float]
-    outside: float
-    outside_interval: tuple[float, float]
-    seconds: float
+MEASURES = ("share", "amplitude", "outside")
 
 
 @dataclass(frozen=True)
 class Trial:
     """A way of solving a rule that was tried: its figures, and the change that it made."""
 
-    row: EffectRow
+    row: Row
     delta: Delta
 
 
@@ -155,26 +140,13 @@ def _authors(yardstick: Yardstick, steps: int, progress: Progress) -> Iterator[T
             row = _row(case.rule.name, f"authors, rank {rank}, rate {rate:g}", rank, count,
                        yardstick.effect(delta), seconds)  # fmt: skip
             trials.append(Trial(row, delta))
-        yield max(trials, key=lambda trial: trial.row.share)
+        yield max(trials, key=lambda trial: float(trial.row["share"]))
 
 
-def _row(
-    rule: str, method: str, rank: int, contexts: int, effect: Effect, seconds: float
-) -> EffectRow:
-    return EffectRow(
-        rule=rule,
-        method=method,
-        rank=rank,
-        contexts=contexts,
-        share=effect.share.value,
-        share_interval=_ends(effect.share),
-        amplitude=effect.amplitude.value,
-        amplitude_interval=_ends(effect.amplitude),
-        outside=effect.outside.value,
-        outside_interval=_ends(effect.outside),
-        seconds=seconds,
-    )
-
-
-def _ends(interval: Interval) -> tuple[float, float]:
-    return interval.low, interval.high
+def _row(rule: str, method: str, rank: int, contexts: int, effect: Effect, seconds: float) -> Row:
+    """One way of solving one rule. Intervals are 95 %, by bootstrap over pictures."""
+    row: Row = {"rule": rule, "method": method, "rank": rank, "contexts": contexts}
+    for name in MEASURES:
+        found = getattr(effect, name)
+        row |= {name: found.value, f"{name}_interval": (found.low, found.high)}
+    return row | {"seconds": seconds}

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from redraft.bench.cases import Case
-from redraft.bench.effect import EffectRow, Trial, Variant, Yardstick
+from redraft.bench.cases import Case, Row
+from redraft.bench.effect import MEASURES, Trial, Variant, Yardstick
 from redraft.explain.words import silent
 from redraft.runs.session import Progress
 from redraft_dsl.recipe.model import Insert, Place, Preserve, Side
@@ -34,20 +34,11 @@ class SettingTrial:
     trial: Trial
 
     @property
-    def row(self) -> dict[str, Any]:
-        """The figures as a dictionary."""
-        found: EffectRow = self.trial.row
-        return {
-            "rule": found.rule,
-            "setting": self.setting,
-            "value": self.value,
-            "share": found.share,
-            "share_interval": found.share_interval,
-            "amplitude": found.amplitude,
-            "amplitude_interval": found.amplitude_interval,
-            "outside": found.outside,
-            "outside_interval": found.outside_interval,
-        }
+    def row(self) -> Row:
+        """The figures by name."""
+        found = self.trial.row
+        shown = {name: found[name] for name in found if name.startswith(MEASURES)}
+        return {"rule": found["rule"], "setting": self.setting, "value": self.value, **shown}
 
 
 def bench_settings(case: Case, progress: Progress = silent) -> list[SettingTrial]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,8 +178,8 @@ def effect(
             shown = []
             for label, case in _with_variants(name, device, reporter):
                 trials = bench_effect(case, label, steps=steps, progress=reporter.step)
-                rows += [asdict(trial.row) for trial in trials]
-                shown += [(case, trial.row.method, trial.delta) for trial in trials]
+                rows += [trial.row for trial in trials]
+                shown += [(case, trial.row["method"], trial.delta) for trial in trials]
             if pictures is not None:
                 save_comparison(pictures / f"{Path(name).stem}.png", shown)
     _print(screen, form, {"rows": rows}, {"rows": JUDGED_TITLE})

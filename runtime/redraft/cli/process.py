@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from redraft.cli.app import COMPLETE_VARIABLE, PROGRAM, app
-from redraft.cli.failure import debugging
+from redraft.cli.failure import debugging, report
 from redraft.cli.screen import Screen
 from redraft.explain.failure import failure_of
 from redraft.explain.terminal import error_text
@@ -63,6 +63,10 @@ def _invoke(arguments: list[str]) -> int:
     except click.ClickException as error:
         _write(_usage(error))
         return USAGE
+    except OSError:
+        raise
+    except Exception as error:  # where the words of a command line are read
+        return report(error, Screen("auto"), as_json=False)
     return 0
 
 

@@ -26,10 +26,10 @@ def _architectures(
     _context: click.Context, _option: click.Parameter, value: str | None
 ) -> tuple[str, ...] | None:
     """``stylegan2|proggan``; commas do as well."""
-    from redraft.bench.architectures import NETWORKS
-
     if value is None:
         return None
+    from redraft.bench.architectures import NETWORKS
+
     names = tuple(value.replace("|", ",").split(","))
     for name in names:
         if name not in NETWORKS:

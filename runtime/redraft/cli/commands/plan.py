@@ -50,12 +50,12 @@ def command(file: str, device: str, quick: bool, given: Given, no_lock: bool, fo
 
 def _matches(plan: Plan, device: str, reporter: Reporter) -> Matches:
     """The matches of every rule whose keys no earlier rule changes."""
+    if all(step.locked or not step.matches for step in plan.rules):
+        return {}
     from redraft.cli.foresight import matched, undisturbed_layers
     from redraft.models.open import choose_device
     from redraft.runs.session import open_session
 
-    if all(step.locked or not step.matches for step in plan.rules):
-        return {}
     session = open_session(plan, choose_device(device), progress=reporter.step)
     layers = undisturbed_layers(session)
     return {

@@ -200,8 +200,8 @@ def _sections() -> Iterator[tuple[str, Sequence[str]]]:
         yield OTHERS, sorted(there)
 
 
-def _print_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
-    if wanted and not context.resilient_parsing:
+def _print_version(context: click.Context, _option: click.Parameter, requested: bool) -> None:
+    if requested and not context.resilient_parsing:
         Screen("never").say(f"{PROGRAM} {__version__}")
         context.exit()
 

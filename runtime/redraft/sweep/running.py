@@ -24,11 +24,11 @@ from redraft.show.pictures import png
 from redraft.show.report.outputs import run_and_report
 from redraft.sweep.cells import Cell, cells_of, choose
 from redraft.sweep.pinned import searched_anew
-from redraft.sweep.sheet import Shown, draw_sheet
+from redraft.sweep.sheet import SheetRow, draw_sheet
 from redraft.sweep.summary import (
+    CellFailure,
     CellRecord,
     SweepRecord,
-    Trouble,
     failed_cell,
     finished_cell,
     markdown,
@@ -162,7 +162,7 @@ def _run_cell(task: Task, cell: Cell, place: tuple[int, int], shared: Shared) ->
             plan, out=folder, device=task.device, fresh=task.fresh, progress=report, shared=shared
         )
     except RedraftError as error:
-        return failed_cell(cell, _trouble(error), time.perf_counter() - started)
+        return failed_cell(cell, _failure(error), time.perf_counter() - started)
     return finished_cell(cell, run.record, before=False)
 
 
@@ -184,12 +184,12 @@ def finished(folder: Path, plan: Plan) -> RunRecord | None:
     return record if same else None
 
 
-def _trouble(error: RedraftError) -> Trouble:
+def _failure(error: RedraftError) -> CellFailure:
     if isinstance(error, CheckFailedError) and error.checked.errors:
         # The recipe's own fault says more than that there is one.
         first = error.checked.errors[0]
-        return Trouble(code=first.code, message=first.message, help=first.help)
-    return Trouble(code=error.code, message=error.message, help=error.help)
+        return CellFailure(code=first.code, message=first.message, help=first.help)
+    return CellFailure(code=error.code, message=error.message, help=error.help)
 
 
 def _summary(
@@ -199,7 +199,7 @@ def _summary(
     assert recipe is not None, "a task has a recipe without errors"
     task.progress("pictures", len(records), len(records))
     shown = [
-        Shown(cell.label, task.plan(cell.values), task.folder / cell.folder)
+        SheetRow(cell.label, task.plan(cell.values), task.folder / cell.folder)
         for cell, record in zip(task.cells, records, strict=True)
         if record.error is None
     ]

@@ -319,8 +319,8 @@ def speed(
     screen = Screen.current()
     with screen.progress() as reporter:
         case = _case(recipe, device, reporter)
-        wanted = tuple(Size(rank, pastes) for rank, pastes in sizes)
-        found = bench_speed(case, wanted, count, among, reporter.step)
+        measured = tuple(Size(rank, pastes) for rank, pastes in sizes)
+        found = bench_speed(case, measured, count, among, reporter.step)
     titles = {
         "solve": "Directions and coefficients: three runs each; memory of the process so far",
         "match": "Medians of five pairs",

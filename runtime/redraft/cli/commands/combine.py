@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from redraft.edit.combine import Combined
-    from redraft.edit.interference import Kept, Meeting
+    from redraft.edit.combine import Combination
+    from redraft.edit.interference import Meeting, Retention
     from redraft.edit.joined_recipe import Part
     from redraft.models.locate import Base
 
@@ -98,8 +98,8 @@ def _weights(base: Base | None) -> Mapping[str, Tensor] | None:
 
 
 def _measured(
-    base: Base | None, parts: Sequence[Part], combined: Combined, device: str
-) -> tuple[tuple[Kept, ...], int]:
+    base: Base | None, parts: Sequence[Part], combined: Combination, device: str
+) -> tuple[tuple[Retention, ...], int]:
     from redraft.edit.interference import measure
     from redraft.models.open import choose_device
 
@@ -108,7 +108,7 @@ def _measured(
 
 
 def _print(
-    screen: Screen, out: Path, combined: Combined, kept: Sequence[Kept], pictures: int
+    screen: Screen, out: Path, combined: Combination, kept: Sequence[Retention], pictures: int
 ) -> None:
     for each in combined.renamed:
         screen.remark(visible(f"{each.source}: its rule `{each.before}` is `{each.after}` here"))
@@ -158,7 +158,7 @@ def _print_meetings(screen: Screen, meetings: Sequence[Meeting]) -> None:
 
 
 def _as_json(
-    out: Path, combined: Combined, kept: Sequence[Kept], pictures: int
+    out: Path, combined: Combination, kept: Sequence[Retention], pictures: int
 ) -> dict[str, object]:
     return {
         "written": str(out),

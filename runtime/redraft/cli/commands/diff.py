@@ -127,12 +127,12 @@ Outcome = tuple[bool, dict[str, Any], Callable[[Screen], None]]
 
 
 def _recipes(first: Path, second: Path) -> Outcome:
-    from redraft.plans.layer_names import alike
+    from redraft.plans.layer_names import comparable
     from redraft.plans.loading import load, recipe_of
     from redraft_dsl.recipe.compare import compare
 
     recipes = recipe_of(load(first)), recipe_of(load(second))
-    pair = alike(recipes, (first.parent, second.parent))
+    pair = comparable(recipes, (first.parent, second.parent))
     differences = compare(*pair.recipes)
     found: dict[str, Any] = {"differences": [asdict(each) for each in differences]}
     if pair.missing is not None:

@@ -11,12 +11,12 @@ from redraft.cli.screen import Column, Reporter, Screen
 from redraft.explain.words import counted
 
 if TYPE_CHECKING:
-    from redraft.cli.foresight import Matched
+    from redraft.cli.match_preview import MatchPreview
     from redraft.memory.places import ResolvedPlace
     from redraft.plans.planner import Plan, RuleStep, Step
     from redraft_dsl.check.parameters import Given
 
-    Matches = dict[str, tuple[Matched, ...]]
+    Matches = dict[str, tuple[MatchPreview, ...]]
 
 DISTURBED = "resolved during the run, for an earlier rule changes the keys that it searches"
 QUICK = "not searched, because of --quick"
@@ -52,14 +52,17 @@ def _matches(plan: Plan, device: str, reporter: Reporter) -> Matches:
     """The matches of every rule whose keys no earlier rule changes."""
     if all(step.locked or not step.matches for step in plan.rules):
         return {}
-    from redraft.cli.foresight import matched, undisturbed_layers
+    from redraft.cli.match_preview import preview_matches, undisturbed_layers
+    from redraft.memory.marked import matches_of
     from redraft.models.open import choose_device
     from redraft.runs.session import open_session
 
     session = open_session(plan, choose_device(device), progress=reporter.step)
     layers = undisturbed_layers(session)
     return {
-        step.rule.name: matched(layers[step.rule.name], step.rule, session.marks)
+        step.rule.name: preview_matches(
+            layers[step.rule.name], step.rule, session.marks, matches_of(step.rule)
+        )
         for step in plan.rules
         if step.rule.name in layers and not step.locked
     }
@@ -148,9 +151,9 @@ def _print_matches(screen: Screen, step: RuleStep, matches: Matches, quick: bool
         screen.say(_unsearched(step, quick))
         return
     for one in matches[step.rule.name]:
-        like = one.wanted.like
+        like = one.match.like
         screen.say(
-            f"like {like.latents}[{like.index}] among {one.wanted.first}..{one.wanted.last}: "
+            f"like {like.latents}[{like.index}] among {one.match.first}..{one.match.last}: "
             f"{len(one.places)} found; left out: {one.left_out()}"
         )
         screen.table(
@@ -236,12 +239,12 @@ def _step_json(plan: Plan, step: Step, matches: Matches, quick: bool) -> dict[st
     return described
 
 
-def match_json(one: Matched) -> dict[str, Any]:
+def match_json(one: MatchPreview) -> dict[str, Any]:
     """What one match finds, as plain data."""
     return {
-        "like": {"latents": one.wanted.like.latents, "index": one.wanted.like.index},
-        "among": [one.wanted.first, one.wanted.last],
-        "top": one.wanted.top,
+        "like": {"latents": one.match.like.latents, "index": one.match.like.index},
+        "among": [one.match.first, one.match.last],
+        "top": one.match.top,
         "places": [
             {
                 "latents": place.latents,

@@ -183,14 +183,14 @@ class SequentialGenerator:
 
     def inputs(self, latents: Tensor, layers: Sequence[str]) -> dict[str, LayerInputs]:
         """What enters each of the layers, in one pass that stops at the last of them."""
-        wanted = {self._cut(layer).start: layer for layer in layers}
+        requested = {self._cut(layer).start: layer for layer in layers}
         found: dict[str, LayerInputs] = {}
         maps = latents
         with torch.no_grad():
-            for place, step in enumerate(self._steps[: max(wanted) + 1]):
-                if place in wanted:
-                    found[wanted[place]] = LayerInputs(_as_maps(maps))
-                if place < max(wanted):
+            for place, step in enumerate(self._steps[: max(requested) + 1]):
+                if place in requested:
+                    found[requested[place]] = LayerInputs(_as_maps(maps))
+                if place < max(requested):
                     maps = step(maps)
         return {layer: found[layer] for layer in layers}
 

@@ -46,7 +46,7 @@ _NETWORK_WORDS = (
 
 
 @dataclass(frozen=True)
-class Fetched:
+class WeightsFile:
     """A listed model's weights on disk, their hash checked.
 
     ``sha256`` is that of the whole file, 64 hexadecimal digits.
@@ -62,7 +62,7 @@ def obtain(
     progress: Progress = silent,
     python: str | None = None,
     limits: Limits | None = None,
-) -> Fetched:
+) -> WeightsFile:
     """The file with the entry's weights, from the cache or from where the list says it is.
 
     The cache comes first (the file's hash is checked each time). A wheel is looked for in the
@@ -87,13 +87,13 @@ def obtain(
     target = cached_path(entry, root)
     cached = _hash_of_cached(target, entry.source, progress)
     if cached is not None and cached.startswith(entry.source.sha256_head):
-        return Fetched(target, cached)
+        return WeightsFile(target, cached)
     make_folder(target.parent)
     remove_stale(target.parent)
     if isinstance(entry.source, WheelMember):
         _fetch_member(entry.source, target, root, python or sys.executable, progress)
-        return Fetched(target, entry.source.member_sha256)
-    return Fetched(target, _fetch_file(entry.source, target, cached, progress, limits))
+        return WeightsFile(target, entry.source.member_sha256)
+    return WeightsFile(target, _fetch_file(entry.source, target, cached, progress, limits))
 
 
 def cached_path(entry: Entry, root: Path) -> Path:

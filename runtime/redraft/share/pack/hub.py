@@ -60,7 +60,7 @@ _THEIRS = frozenset({".gitattributes", CARD})
 
 
 @dataclass(frozen=True)
-class Pushed:
+class PushResult:
     """What was pushed.
 
     Attributes:
@@ -78,7 +78,7 @@ class Pushed:
 
 
 @dataclass(frozen=True)
-class Pulled:
+class PullResult:
     """What was pulled: the page of its repository, its commit, the pack, and its folder."""
 
     url: str
@@ -87,7 +87,9 @@ class Pulled:
     folder: Path
 
 
-def push(source: Path, repo: str, *, private: bool = False, message: str | None = None) -> Pushed:
+def push(
+    source: Path, repo: str, *, private: bool = False, message: str | None = None
+) -> PushResult:
     """Bring the files of a pack to a repository, which is made if it is not there, as one commit.
 
     Files that an earlier push left there and that the pack does not have are removed; other files
@@ -127,10 +129,12 @@ def push(source: Path, repo: str, *, private: bool = False, message: str | None 
                 commit_message=message or f"{pack.manifest.recipe} {pack.manifest.version}",
                 parent_commit=before,
             )
-    return Pushed(place.url, str(done.oid), pack, changed=done.oid != before)
+    return PushResult(place.url, str(done.oid), pack, changed=done.oid != before)
 
 
-def pull(repo: str, folder: Path, revision: str | None = None, *, force: bool = False) -> Pulled:
+def pull(
+    repo: str, folder: Path, revision: str | None = None, *, force: bool = False
+) -> PullResult:
     """Bring a pack from a repository into a folder, all of it or nothing.
 
     Args:
@@ -156,7 +160,7 @@ def pull(repo: str, folder: Path, revision: str | None = None, *, force: bool = 
     # The pack as it was, so that all that is demanded of a pack is demanded here too.
     pack = pack_of(Path(repo), container.write({MANIFEST: data, **files}))
     unpack(pack, folder, force=force)
-    return Pulled(f"{place.url}/tree/{commit}", commit, pack, folder)
+    return PullResult(f"{place.url}/tree/{commit}", commit, pack, folder)
 
 
 # ---- what is pushed ---------------------------------------------------------------------------

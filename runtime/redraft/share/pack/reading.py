@@ -208,8 +208,8 @@ def _compare(files: Mapping[str, bytes], manifest: Manifest, path: str) -> None:
         raise ArtifactError(
             "RD723", f"`{name}` in {path} is not in its {MANIFEST}", "get the pack again"
         )
-    wanted = {*manifest.files, RECIPE, *((EDIT, RECORD) if manifest.run else ())}
-    for name in sorted(wanted - set(files)):
+    required = {*manifest.files, RECIPE, *((EDIT, RECORD) if manifest.run else ())}
+    for name in sorted(required - set(files)):
         raise ArtifactError("RD724", f"`{name}` is missing in {path}", "get the pack again")
     for name, said in sorted(manifest.files.items()):
         if name == MANIFEST or (len(files[name]), hashlib.sha256(files[name]).hexdigest()) != (

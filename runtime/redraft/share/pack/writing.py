@@ -29,7 +29,7 @@ PATH = "recipe_path"
 
 
 @dataclass(frozen=True)
-class Packed:
+class PackResult:
     """A pack that was written.
 
     Attributes:
@@ -48,7 +48,7 @@ class Packed:
     run: Path | None
 
 
-def pack(source: Path, out: Path | None = None, *, runs: Path = RUNS) -> Packed:
+def pack(source: Path, out: Path | None = None, *, runs: Path = RUNS) -> PackResult:
     """Write a pack of a run folder, or of a recipe with its latest finished run.
 
     Packing the same things again gives the same bytes.
@@ -74,7 +74,7 @@ def pack(source: Path, out: Path | None = None, *, runs: Path = RUNS) -> Packed:
     target = out or Path(f"{recipe.name}-{recipe.version}.redraftpack")
     files.write_bytes(target, data)
     digest = hashlib.sha256(data).hexdigest()
-    return Packed(target, tuple(sorted(contents)), len(data), digest, run)
+    return PackResult(target, tuple(sorted(contents)), len(data), digest, run)
 
 
 def pack_of_run(folder: Path) -> bytes:

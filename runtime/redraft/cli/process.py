@@ -21,7 +21,7 @@ from redraft.explain.terminal import error_text
 
 USAGE = 2
 BROKEN_PIPE = 141
-"""What a shell sees of a program that was stopped because nobody reads its output any more."""
+"""What a shell sees of a program that was stopped because the reader of its output has ended."""
 
 
 def run(arguments: Sequence[str] | None) -> int:

@@ -19,7 +19,7 @@ def expand(names: Sequence[str]) -> Iterator[str]:
     """The names with every folder replaced by the recipes in it.
 
     A folder is searched with everything below it, in order of name; hidden folders and run
-    folders are passed over.
+    folders are skipped.
 
     Raises:
         ArtifactError: a folder has no recipe in it.

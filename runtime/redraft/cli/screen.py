@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COLOR_KEY = "redraft.color"
 PLAIN_WIDTH = 160
-"""Columns of a table that does not go to a terminal: wide, for nobody scrolls sideways in a log."""
+"""Columns of a table that does not go to a terminal: wide enough for every row of a log."""
 
 
 @dataclass(frozen=True)

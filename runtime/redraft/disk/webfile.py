@@ -45,7 +45,7 @@ class Limits:
         window_bytes: bytes that must come in that time.
         most_bytes: a file larger than this is refused.
         tries: connections, each of which must bring something, before a broken one is an error.
-        abandoned_s: seconds after which nobody writes to a part any more: longer than any silence.
+        abandoned_s: seconds after which a part counts as left; longer than any silence.
 
     """
 

@@ -132,14 +132,14 @@ class MachineRecord(Frozen):
 
         Bit-identical results are promised only between machines that do not differ.
         """
-        before, after = self._told(), other._told()
+        before, after = self._fields(), other._fields()
         return tuple(
             f"{name} {before.get(name, 'none')} -> {after.get(name, 'none')}"
             for name in {**before, **after}
             if before.get(name) != after.get(name)
         )
 
-    def _told(self) -> dict[str, str]:
+    def _fields(self) -> dict[str, str]:
         """Every field by name; a version by the name of what has it."""
         return {
             "device": self.device,

@@ -44,7 +44,7 @@ class GroupEndedError(RunError):
 
 
 class ProcessLostError(GroupEndedError):
-    """A process is gone or silent, and perhaps it is the one that speaks for all."""
+    """A process is gone or silent, and perhaps it is the one that reports for all."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that speaks and writes for all."""
+        """Whether this is the process that reports and writes for all."""
         return self.rank == 0
 
     @property

@@ -27,7 +27,7 @@ PHASES = {
 @click.argument("code", required=False)
 @click.option("--all", "every", is_flag=True, help="List all codes.")
 def command(code: str | None, every: bool) -> None:
-    """Tell what an error code means and what to do about it."""
+    """Explain what an error code means and what to do about it."""
     screen = Screen.current()
     if every:
         _list(screen)

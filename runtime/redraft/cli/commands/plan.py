@@ -8,7 +8,6 @@ import click
 
 from redraft.cli.app import device_option, format_option, make_command, set_option
 from redraft.cli.screen import Column, Reporter, Screen
-from redraft.explain.words import counted
 
 if TYPE_CHECKING:
     from redraft.cli.match_preview import MatchPreview
@@ -71,6 +70,7 @@ def _matches(plan: Plan, device: str, reporter: Reporter) -> Matches:
 def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
     from redraft.plans.costs import NOMINAL_GFLOPS, gigaflops, seconds
     from redraft.plans.run_files import RUNS
+    from redraft.plans.step_words import step_words
 
     recipe = plan.recipe
     screen.say(screen.paint("strong", f"{recipe.name} {recipe.version}: {recipe.title}"))
@@ -89,8 +89,8 @@ def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
     rows = []
     for number, step in enumerate(plan.steps, 1):
         cost = gigaflops(plan, step)
-        name, layer, reads, state = _words(plan, step)
-        rows.append([str(number), name, layer, reads, state, f"{cost:.2f}", f"{seconds(cost):.1f}"])
+        words = step_words(plan, step)
+        rows.append([str(number), *words, f"{cost:.2f}", f"{seconds(cost):.1f}"])
     screen.table(columns, rows)
     total = sum(gigaflops(plan, step) for step in plan.steps)
     screen.say(
@@ -106,41 +106,6 @@ def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
             )
     for step in plan.rules:
         _print_matches(screen, step, matches, quick)
-
-
-def _words(plan: Plan, step: Step) -> tuple[str, str, str, str]:
-    """What a step is, its layer, what it reads, and what is there already."""
-    from redraft.plans.planner import StatisticsStep
-
-    if isinstance(step, StatisticsStep):
-        reads = [plan.base.name, *_rules_upstream(plan, step.fields["edits"])]
-        block = f"{step.latents.count} latents of {step.latents.name}"
-        state = "in the cache" if step.cached else f"to collect: {step.reason}"
-        return f"statistics over {block}", step.layer, ", ".join(reads), state
-    state = counted(step.positions, "context")
-    if step.matches:
-        state += (
-            f", {step.matches} of them from the lock"
-            if step.locked
-            else (f" at most, {step.matches} of them by match")
-        )
-    if step.unknowns:
-        state += f"; {_problems(step)} a channel"
-    reads = [plan.base.name, *step.reads]
-    return f"{step.rule.kind} {step.rule.name}", step.facts.name, ", ".join(reads), state
-
-
-def _problems(step: RuleStep) -> str:
-    """What is solved for each output channel."""
-    if step.problems == 1:
-        return f"{step.unknowns} unknowns"
-    each, rest = divmod(step.unknowns, step.problems)
-    size = f"{each} unknowns" if rest == 0 else f"about {each} unknowns"
-    return f"{step.problems} problems of {size}"
-
-
-def _rules_upstream(plan: Plan, digests: list[str]) -> list[str]:
-    return [step.rule.name for step in plan.rules if step.digest in digests]
 
 
 def _print_matches(screen: Screen, step: RuleStep, matches: Matches, quick: bool) -> None:
@@ -207,6 +172,7 @@ def _as_json(plan: Plan, matches: Matches, quick: bool) -> dict[str, Any]:
 def _step_json(plan: Plan, step: Step, matches: Matches, quick: bool) -> dict[str, Any]:
     from redraft.plans.costs import gigaflops, seconds
     from redraft.plans.planner import StatisticsStep
+    from redraft.plans.step_words import rules_read
 
     cost = gigaflops(plan, step)
     costs = {"gigaflops": cost, "seconds": seconds(cost)}
@@ -217,7 +183,7 @@ def _step_json(plan: Plan, step: Step, matches: Matches, quick: bool) -> dict[st
             "latents": step.latents.name,
             "count": step.latents.count,
             "before": step.before,
-            "reads": _rules_upstream(plan, step.fields["edits"]),
+            "reads": rules_read(plan, step),
             "cached": step.cached,
             "reason": step.reason,
             **costs,
@@ -226,7 +192,7 @@ def _step_json(plan: Plan, step: Step, matches: Matches, quick: bool) -> dict[st
         "kind": step.rule.kind,
         "name": step.rule.name,
         "layer": step.facts.name,
-        "reads": list(step.reads),
+        "reads": rules_read(plan, step),
         "digest": step.digest,
         "unknowns": step.unknowns,
         "problems": step.problems,

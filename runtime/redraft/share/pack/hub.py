@@ -145,7 +145,7 @@ def pull(
 
     Raises:
         ArtifactError: the hub cannot be reached or refuses, the repository has no pack, a file is
-            not the one that the manifest speaks of, or the folder cannot be used.
+            not the one that the manifest describes, or the folder cannot be used.
 
     """
     _, place = _hub(repo, revision)
@@ -217,7 +217,7 @@ def _named_files(place: Place, commit: str, manifest: Manifest) -> Iterator[tupl
             "RD718",
             f"{place.repo} says to hold {total} bytes in {len(manifest.files)} files, and at most "
             f"{MAX_BYTES} in {MAX_ENTRIES} are read",
-            "it is no pack of an edit; those have a few MiB",
+            "it is not a pack of an edit; those have a few MiB",
         )
     for name, content in sorted(manifest.files.items()):
         data, _ = _fetched(place, name, commit, content.size)

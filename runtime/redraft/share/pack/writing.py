@@ -132,7 +132,7 @@ def _run_contents(folder: Path) -> tuple[Recipe, RunRecord, dict[str, bytes]]:
     recipe = recipe_of(checked)
     edit = _bytes(folder, EDIT)
     if hashlib.sha256(edit).hexdigest() != record.edit_sha256:
-        raise _not_whole(folder, f"{EDIT} is not the one that {RECORD} speaks of")
+        raise _not_whole(folder, f"{EDIT} is not the one that {RECORD} describes")
     if not _ran(checked, record, edit):
         raise _not_whole(folder, f"{RECIPE} is not the one that was run")
     found = {RECIPE: checked.source.text.encode(), EDIT: edit}
@@ -186,7 +186,7 @@ def _recipe_contents(
 
 
 def _latest_run(checked: Checked, runs: Path) -> Path | None:
-    """The folder of the latest finished run of a recipe; damaged ones are passed over."""
+    """The folder of the latest finished run of a recipe; damaged ones are skipped."""
     assert checked.recipe is not None, "only a recipe without errors is packed"
     digest = checked.recipe.digest()
     found: list[tuple[str, Path]] = []

@@ -6,8 +6,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-RUN_FORMAT = "redraft-run-1"
-
 
 class Frozen(BaseModel):
     """Base of every record: immutable, closed to unknown fields."""

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 from PIL import Image, ImageColor
 
-from redraft.bench.ranking import rank_row
+from redraft.bench.agreement import rank_row
 from redraft.bench.scatter import COLOURS
 
 Invoke = Callable[..., Result]
@@ -195,14 +195,14 @@ def test_rank_correlation(
     first: tuple[float, ...], second: tuple[float, ...], expected: float
 ) -> None:
     row = rank_row("a", "b", first, second)
-    assert row.spearman == pytest.approx(expected)
-    low, high = row.interval
+    assert row["spearman"] == pytest.approx(expected)
+    low, high = row["interval"]
     assert -1 - 1e-9 <= low <= high <= 1 + 1e-9
 
 
 def test_a_figure_that_never_changes_orders_nothing() -> None:
     row = rank_row("a", "b", (1.0, 1.0, 1.0), (1.0, 2.0, 3.0))
-    assert (row.spearman, row.interval) == (0.0, (-1.0, 1.0))
+    assert (row["spearman"], row["interval"]) == (0.0, (-1.0, 1.0))
 
 
 @pytest.mark.parametrize("ranks", ["0", "one", "1,,2", ""])

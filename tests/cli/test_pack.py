@@ -79,7 +79,7 @@ def test_a_recipe_is_packed_without_a_run_and_says_so(invoke: Invoke, recipe: Pa
     assert "warning: there is no finished run of this recipe in runs/" in shown.stderr
     applied = invoke("apply", "tiny.pth", "demo-1.0.0.redraftpack", "--out", "edited.pth")
     assert applied.exit_code == 1
-    assert "error[RD727]: there is not an edit in demo-1.0.0.redraftpack" in applied.stderr
+    assert "error[RD727]: demo-1.0.0.redraftpack does not hold an edit" in applied.stderr
     assert "redraft run demo-1.0.0.redraftpack" in applied.stderr
     assert (
         "redraft run demo-1.0.0/recipe.redraft" in invoke("unpack", "demo-1.0.0.redraftpack").stdout

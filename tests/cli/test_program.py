@@ -296,22 +296,41 @@ def test_an_unforeseen_error(error: Exception | Callable[[], object], said: str)
 
 
 @pytest.mark.parametrize(
-    "words", [["run", "glasses"], ["verify", "runs/glasses"], ["bench", "solve"]]
+    "words",
+    [
+        ["run", "glasses"],
+        ["verify", "runs/glasses"],
+        ["bench", "solve"],
+        ["bench", "solve", "--arch", "dcgan"],
+    ],
 )
 def test_without_torch_a_command_says_how_to_install_it(words: list[str]) -> None:
-    code = (
-        "import sys; sys.modules['torch'] = None\n"
-        "from redraft.cli import main\n"
-        "sys.exit(main(sys.argv[1:]))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
-    )
+    done = without_torch(*words)
     line = f"{sys.executable} -m pip install torch"
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         "error[RD533]: torch is not installed, and this needs it\n"
         f"  = help: install it with `{line}`\n"
+    )
+
+
+def test_a_recipe_is_planned_without_torch(recipe: Path) -> None:
+    text = recipe.read_text(encoding="utf-8")
+    recipe.write_text(text.replace("context like", "# context like"), encoding="utf-8")
+    done = without_torch("plan", str(recipe))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 context" in done.stdout
+
+
+def without_torch(*words: str) -> subprocess.CompletedProcess[str]:
+    """The program on a machine that has no torch."""
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from redraft.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
     )
 
 

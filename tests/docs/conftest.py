@@ -50,11 +50,11 @@ def faces_at_hand(desk: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     import os
 
     from redraft.models.listed import catalog
-    from redraft.models.listed.download import cached_path, fetch
+    from redraft.models.listed.download import cached_path, obtain
 
     own = Path(os.environ["REDRAFT_CACHE"])
     monkeypatch.undo()
-    shared = fetch(catalog.FACES)
+    shared = obtain(catalog.FACES).path
     monkeypatch.chdir(desk)
     monkeypatch.setenv("REDRAFT_CACHE", str(own))
     monkeypatch.setenv("COLUMNS", "160")

@@ -35,7 +35,7 @@ def test_every_field_of_a_file_is_told(root: Path, kind: type[BaseModel]) -> Non
 
 def test_the_formats_are_told(root: Path) -> None:
     page = (root / "docs" / "files.md").read_text(encoding="utf-8")
-    assert f"`{record.RUN_FORMAT}`" in page
+    assert f"`{record.RunRecord.model_fields['format'].default}`" in page
     assert f"`{EDIT_FORMAT}`" in page
 
 

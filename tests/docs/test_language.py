@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from redraft.models.listed.catalog import ARCHITECTURES
+from redraft.models.arch.families import FAMILIES
 from redraft_dsl.language import words
 from redraft_dsl.language.language import LANGUAGE, LATEST, Language
 from redraft_dsl.language.reference import tables
@@ -43,7 +43,7 @@ def test_the_tables_and_the_grammar_are_current(page: str) -> None:
 
 
 def test_architectures_are_listed(page: str) -> None:
-    listed = ", ".join(f"`{arch}`" for arch in ARCHITECTURES)
+    listed = ", ".join(f"`{family.name}`" for family in FAMILIES)
     assert f"An `arch` is one of {listed}." in page
 
 

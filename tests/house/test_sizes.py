@@ -12,7 +12,7 @@ MODULE_LINES, FUNCTION_LINES, FOLDER_FILES = 400, 50, 14
 FULL_FOLDERS = {"runtime/redraft/cli/commands", "dsl/redraft_dsl/check/rules"}
 """One module for each command, and one for each subject that rules are about."""
 LONG_MODULES: set[str] = set()
-LONG_FUNCTIONS = {"runtime/redraft/runs/runner.py: run_plan"}
+LONG_FUNCTIONS: set[str] = set()
 LARGE_FOLDERS: set[str] = set()
 """What is still over a limit; an entry that is within it has to go."""
 

@@ -10,7 +10,7 @@ import redraft
 from redraft.disk.cache import Cache
 from redraft.errors import ModelError
 from redraft.models.listed import catalog
-from redraft.models.listed.download import fetch
+from redraft.models.listed.download import obtain
 from redraft.models.open import choose_device
 from redraft.plans.record import RuleRecord
 from redraft.plans.shipped import shipped_recipes
@@ -60,7 +60,7 @@ def test_recipes_keep_their_promises(name: str) -> None:
 
 def solved(path: Path) -> list[RuleRecord]:
     try:
-        fetch(catalog.FACES)
+        obtain(catalog.FACES)
     except ModelError as error:
         pytest.skip(f"the face model is not at hand: {error.message}")
     session = open_session(redraft.plan(path, device="cpu"), choose_device("cpu"), Cache())

@@ -10,7 +10,7 @@ import redraft
 from redraft.disk.cache import Cache
 from redraft.errors import ModelError
 from redraft.models.listed import catalog
-from redraft.models.listed.download import fetch
+from redraft.models.listed.download import obtain
 from redraft.models.open import choose_device
 from redraft.runs.execute import solve_all
 from redraft.runs.session import open_session
@@ -53,7 +53,7 @@ def test_every_cell_of_the_sweep_is_a_recipe_of_its_own() -> None:
 @pytest.mark.faces
 def test_the_pack_can_be_repeated_by_whoever_gets_it() -> None:
     try:
-        fetch(catalog.FACES)
+        obtain(catalog.FACES)
     except ModelError as error:
         pytest.skip(f"the face model is not at hand: {error.message}")
     verified = verify(run_in(REUSE / "faint-glasses.redraftpack"), device="cpu", cache=Cache())
@@ -70,7 +70,7 @@ def test_the_pack_is_of_the_recipe_beside_it() -> None:
 @pytest.mark.parametrize("name", PROMISES)
 def test_they_keep_their_promises(name: str) -> None:
     try:
-        fetch(catalog.FACES)
+        obtain(catalog.FACES)
     except ModelError as error:
         pytest.skip(f"the face model is not at hand: {error.message}")
     session = open_session(redraft.plan(RECIPES[name], device="cpu"), choose_device("cpu"), Cache())

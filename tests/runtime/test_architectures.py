@@ -56,7 +56,9 @@ def test_the_goal_is_the_authors_crop_and_the_problem_repeats() -> None:
 @pytest.mark.usefixtures("thin", "one_thread")
 def test_both_solvers_are_timed_at_every_rank() -> None:
     told: list[tuple[str, int, int]] = []
-    found = bench_architectures(["dcgan"], [1, 2], steps=20, tell=lambda *step: told.append(step))
+    found = bench_architectures(
+        ["dcgan"], [1, 2], steps=20, progress=lambda *step: told.append(step)
+    )
     assert [row["rank"] for row in found["rows"]] == [1, 2]
     assert told == [("dcgan", 0, 2), ("dcgan", 1, 2)]
     for row in found["rows"]:

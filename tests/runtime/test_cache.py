@@ -210,7 +210,7 @@ def test_processes_that_write_at_once_leave_a_whole_entry(cache: Cache) -> None:
 
 def test_a_folder_that_cannot_be_written(ordinary_user: Path) -> None:
     ordinary_user.joinpath("locked").mkdir(mode=0o500)
-    with pytest.raises(ArtifactError, match="cannot be used: Permission denied") as caught:
+    with pytest.raises(ArtifactError, match="cannot be used: permission denied") as caught:
         Cache(ordinary_user / "locked" / "cache").put("statistics", FIELDS, moment())
     assert caught.value.help == "set REDRAFT_CACHE to a folder that you can write to"
 

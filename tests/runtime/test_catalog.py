@@ -13,7 +13,7 @@ from redraft.errors import ModelError
 from redraft.models.arch.families import recognise
 from redraft.models.checkpoint.header import read_header
 from redraft.models.listed.catalog import CATALOG, FACES, find, known_models
-from redraft.models.listed.download import fetch
+from redraft.models.listed.download import obtain
 from redraft.models.listed.entry import WheelMember
 
 
@@ -90,7 +90,7 @@ def test_facts_of_a_stylegan2_are_those_that_a_file_of_its_sizes_gives(
 @pytest.mark.faces
 def test_the_facts_of_faces_are_those_of_its_weights() -> None:
     try:
-        header = read_header(fetch(FACES))
+        header = read_header(obtain(FACES).path)
     except ModelError as error:
         if error.code not in ("RD621", "RD622"):
             raise

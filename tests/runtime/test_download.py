@@ -18,16 +18,21 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from redraft.errors import ArtifactError, ModelError
 from redraft.models.listed.catalog import FACES
-from redraft.models.listed.download import cached_path, fetch
+from redraft.models.listed.download import cached_path, obtain
 from redraft.models.listed.entry import Entry, WheelMember
 
 WHEEL_NAME = "tiny_weights-1.0-py3-none-any.whl"
 WEIGHTS = random.Random(5).randbytes(3_000_000)
+
+
+def fetch(*arguments: Any, **options: Any) -> Path:
+    return obtain(*arguments, **options).path
 
 
 def sha256(data: bytes) -> str:
@@ -297,7 +302,7 @@ def test_an_index_without_the_package(tmp_path: Path, index: Index) -> None:
 
 def test_a_cache_that_cannot_be_written(ordinary_user: Path) -> None:
     (ordinary_user / "locked").mkdir(mode=0o500)
-    with pytest.raises(ArtifactError, match="cannot be used: Permission denied"):
+    with pytest.raises(ArtifactError, match="cannot be used: permission denied"):
         fetch(ENTRY, ordinary_user / "locked" / "cache")
 
 
@@ -358,7 +363,7 @@ import os, signal, sys
 from dataclasses import replace
 from pathlib import Path
 from redraft.models.listed.catalog import FACES
-from redraft.models.listed.download import fetch
+from redraft.models.listed.download import obtain
 from redraft.models.listed.entry import WheelMember
 
 root, wheel, member, size, kill_at = sys.argv[1:]
@@ -368,7 +373,7 @@ def progress(stage, done, total):
     if stage == kill_at and (done is None or done > total // 2):
         os.kill(os.getpid(), signal.SIGKILL)
 
-print(fetch(replace(FACES, name="tiny", source=source), Path(root), progress))
+print(obtain(replace(FACES, name="tiny", source=source), Path(root), progress).path)
 """
 
 

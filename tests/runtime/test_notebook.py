@@ -216,12 +216,15 @@ def test_a_plan_is_a_short_table(workshop: Any) -> None:
     plan = redraft.plan(workshop.recipe(RULE.replace("  rank", like + "  rank") + SECOND, count=40))
     page = harmless(plan_bundle(plan)["text/html"])
     assert len(page.all("tr")) == 1 + len(plan.steps)
-    for part in ("statistics over 40 z", "to collect", "rule hat", "layer9"):
+    for part in ("statistics over 40 latents of z", "to collect", "rule hat", "layer9"):
         assert part in page.said
     assert "8 contexts at most, 5 of them by match" in page.said
-    assert "3 contexts; after hat" in page.said
+    assert "tiny, hat" in page.said
+    assert "3 contexts;" in page.said
     text = plan_bundle(plan)["text/plain"]
-    assert text.startswith("plan of demo 1.0.0 on tiny\n  1. statistics over 40 z at layer6")
+    assert text.startswith(
+        "plan of demo 1.0.0 on tiny\n  1. statistics over 40 latents of z at layer6"
+    )
 
 
 def test_a_run_shows_pictures_under_a_slider_and_its_figures(ran: redraft.Run) -> None:
@@ -369,7 +372,7 @@ def test_a_wrong_cell_fails_without_a_traceback(
         printed = capsys.readouterr().out
         assert printed == (
             "error[RD750]: the recipe in this cell has 1 error\n"
-            "  = help: mend what is pointed at above, and run the cell again\n"
+            "  = help: correct what is marked above, and run the cell again\n"
         )
     assert "run" not in notebook.shell.user_ns
 

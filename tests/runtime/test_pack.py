@@ -25,7 +25,7 @@ from redraft.runs.runner import Run, finish, run_plan
 from redraft.runs.verify import verify
 from redraft.share.pack import writing
 from redraft.share.pack.reading import Pack, edit_in, opened, read_pack, recipe_in, run_in, unpack
-from redraft.share.pack.writing import Packed, pack
+from redraft.share.pack.writing import PackResult, pack
 
 EYES = "box(x 8..40, y 16..32)"
 BODY = f"""
@@ -59,7 +59,7 @@ def ran(path: Path, out: Path | None = None, *, obey: bool = True) -> Run:
     return run
 
 
-def packed(source: Path, out: str = "a.redraftpack") -> Packed:
+def packed(source: Path, out: str = "a.redraftpack") -> PackResult:
     return pack(source, Path(out))
 
 

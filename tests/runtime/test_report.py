@@ -27,7 +27,7 @@ from redraft.plans.record import (
 from redraft.show.pictures import RegionOutline, Tile
 from redraft.show.report.data import ReportData, RuleView
 from redraft.show.report.render import render
-from redraft.show.report.sentences import verdict, warned, when
+from redraft.show.report.sentences import verdict, warning_text, when
 from redraft.show.report.source import block_of, lines_of
 
 DIGEST = "0123456789abcdef" * 4
@@ -354,7 +354,7 @@ def test_badges_go_by_the_share(share, badge):
 
 
 def test_warnings_without_remedy_stay_whole():
-    assert (warned("the disk is slow").problem, warned("the disk is slow").remedy) == (
+    assert (warning_text("the disk is slow").problem, warning_text("the disk is slow").remedy) == (
         "The disk is slow.",
         "",
     )

@@ -225,7 +225,7 @@ def die(what, done, total):
         os.kill(os.getpid(), signal.SIGKILL)
 
 plan = lambda values: make_plan(load(path, values), path.parent)
-run_sweep(lambda: make_task(load(path), plan, out=out, device="cpu", tell=die))
+run_sweep(lambda: make_task(load(path), plan, out=out, device="cpu", progress=die))
 """
 
 
@@ -239,7 +239,7 @@ def test_a_killed_sweep_goes_on(workshop: Any, tmp_path: Path, begin: str, forki
     assert sorted(before) == ["001-rank1"]
     assert not (out / "sweep.json").exists()
     told: list[tuple[str, int, int]] = []
-    record = swept(path, out, tell=lambda *step: told.append(step))
+    record = swept(path, out, progress=lambda *step: told.append(step))
     assert [cell.before for cell in record.cells] == [True, False]
     assert not any("rank 1: rule" in what for what, _, _ in told)
     assert ("rank 2: rule glasses", 1, 2) in told

@@ -33,7 +33,7 @@ from redraft.disk.address import HttpFile
 from redraft.disk.webfile import Limits
 from redraft.errors import ArtifactError, ModelError
 from redraft.models.listed import catalog
-from redraft.models.listed.download import Fetched, cached_path, obtain
+from redraft.models.listed.download import WeightsFile, cached_path, obtain
 from redraft.models.listed.entry import Entry
 from redraft.models.listed.published import PUBLISHED
 from redraft.models.locate import locate_listed
@@ -172,7 +172,7 @@ def entry(server: Server, head: str = sha256(WEIGHTS)[:8]) -> Entry:
     return replace(PUBLISHED[0], name="tiny", source=HttpFile(server.url, head))
 
 
-def fetched(server: Server, root: Path, limits: Limits = PATIENT) -> Fetched:
+def fetched(server: Server, root: Path, limits: Limits = PATIENT) -> WeightsFile:
     return obtain(entry(server), root, limits=limits)
 
 
@@ -201,7 +201,7 @@ def refused(server: Server, root: Path, limits: Limits = PATIENT) -> ModelError:
 def test_from_the_server_and_then_from_the_cache(tmp_path: Path, server: Server) -> None:
     told: list[tuple[str, int | None, int | None]] = []
     found = obtain(entry(server), tmp_path, lambda *step: told.append(step))
-    assert found == Fetched(tmp_path / "models" / NAME, sha256(WEIGHTS))
+    assert found == WeightsFile(tmp_path / "models" / NAME, sha256(WEIGHTS))
     only_the_weights(tmp_path)
     downloads = [done for stage, done, total in told if stage == "download"]
     assert downloads == sorted(downloads)  # type: ignore[type-var]
@@ -499,7 +499,7 @@ def test_a_file_without_end(tmp_path: Path, server: Server, stated: bool) -> Non
 
 def test_a_cache_that_cannot_be_written(ordinary_user: Path, server: Server) -> None:
     (ordinary_user / "models").mkdir(mode=0o500)
-    with pytest.raises(ArtifactError, match="cannot be used: Permission denied"):
+    with pytest.raises(ArtifactError, match="cannot be used: permission denied"):
         fetched(server, ordinary_user)
 
 
@@ -511,7 +511,7 @@ def test_a_full_disk(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyP
         return Path("/dev/full").open("ab", buffering=0)
 
     monkeypatch.setattr(webfile, "_writable", full)
-    with pytest.raises(ArtifactError, match="No space left on device"):
+    with pytest.raises(ArtifactError, match="no space left on device"):
         fetched(server, tmp_path)
 
 

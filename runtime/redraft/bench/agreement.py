@@ -3,106 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from redraft.bench.ranking import RankRow, rank_row
+import numpy as np
+from numpy.typing import NDArray
+
+from redraft.bench.cases import Row
 from redraft.bench.scatter import Panel, Point
 
-
-@dataclass(frozen=True)
-class PairRow:
-    """One rule at one layer: three figures of left-out pictures, three of unseen ones.
-
-    Attributes:
-        rule: the recipe's file name.
-        layer: where it was solved.
-        gain: left-out gain, as a run reports it.
-        gain_spread: its standard deviation over folds.
-        side: left-out side effect, as a run reports it.
-        side_spread: its standard deviation over folds.
-        left_share: share of the left-out pictures that change as wished.
-        left_correlation: their mean correlation with the wish.
-        left_amplitude: their mean amplitude.
-        share: of unseen pictures that change as wished.
-        share_interval: 95 %, by bootstrap over pictures.
-        amplitude: mean over unseen pictures.
-        outside: mean over unseen pictures.
-
-    """
-
-    rule: str
-    layer: str
-    gain: float
-    gain_spread: float
-    side: float
-    side_spread: float
-    left_share: float
-    left_correlation: float
-    left_amplitude: float
-    share: float
-    share_interval: tuple[float, float]
-    amplitude: float
-    outside: float
+RESAMPLES = 2000
+COMPARED = (
+    ("gain", "share"),
+    ("left_share", "share"),
+    ("left_correlation", "share"),
+    ("gain", "amplitude"),
+    ("left_amplitude", "amplitude"),
+)
+"""Figures of left-out pictures, and those of unseen pictures that they should go with."""
 
 
-@dataclass(frozen=True)
-class SideRow:
-    """The left-out side effects of one preserve, over some pairs.
-
-    Attributes:
-        layers: which layers the pairs lie at.
-        pairs: how many.
-        least: smallest side effect.
-        most: largest side effect.
-        most_by_least: their ratio.
-        from_center: largest factor between a pair and the geometric centre of the two.
-
-    """
-
-    layers: str
-    pairs: int
-    least: float
-    most: float
-    most_by_least: float
-    from_center: float
-
-
-@dataclass(frozen=True)
-class ChosenRow:
-    """What ``side`` chose for one rule, and what it came to on unseen pictures."""
-
-    rule: str
-    layer: str
-    wanted: float
-    preserve: float
-    left_side: float
-    unseen_side: float
-    unseen_by_wanted: float
-
-
-def rank_rows(pairs: Sequence[PairRow]) -> Iterator[RankRow]:
+def rank_rows(pairs: Sequence[Row]) -> Iterator[Row]:
     """How well figures of left-out pictures order the pairs as those of unseen ones do."""
-    compared = (
-        ("gain", "share"),
-        ("left_share", "share"),
-        ("left_correlation", "share"),
-        ("gain", "amplitude"),
-        ("left_amplitude", "amplitude"),
-    )
-    for statistic, against in compared:
-        first, second = ([float(getattr(row, name)) for row in pairs] for name in
-                         (statistic, against))  # fmt: skip
+    for statistic, against in COMPARED:
+        first, second = ([float(row[name]) for row in pairs] for name in (statistic, against))
         yield rank_row(statistic.replace("_", " "), against, first, second)
 
 
-def side_rows(pairs: Sequence[PairRow]) -> Iterator[SideRow]:
-    """The range of the side effects: at each layer, and over all of them."""
-    layers = list(dict.fromkeys(row.layer for row in pairs))
+def rank_row(
+    statistic: str, against: str, first: Sequence[float], second: Sequence[float], seed: int = 0
+) -> Row:
+    """Spearman's correlation of two figures, with a 95 % interval by bootstrap over the pairs.
+
+    It is seeded, so that it repeats. A drawn sample in which one figure is the same throughout
+    says nothing, and is left out.
+    """
+    table = np.array([first, second], dtype=np.float64)
+    draws = np.random.default_rng(seed).integers(0, table.shape[1], (RESAMPLES, table.shape[1]))
+    found = [each for draw in draws if (each := spearman(*table[:, draw])) is not None]
+    low, high = np.quantile(found, (0.025, 0.975)) if found else (-1.0, 1.0)
+    return {
+        "statistic": statistic,
+        "against": against,
+        "pairs": table.shape[1],
+        "spearman": spearman(*table) or 0.0,
+        "interval": (float(low), float(high)),
+    }
+
+
+def spearman(first: NDArray[np.float64], second: NDArray[np.float64]) -> float | None:
+    """Correlation of the ranks; None where one of the two is the same throughout."""
+    a, b = (_ranks(values) - (len(values) - 1) / 2 for values in (first, second))
+    length = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / length if length > 0 else None
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks from 0; equal values share the mean of theirs."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    means: NDArray[np.float64] = last - (counts + 1) / 2
+    return means[place]
+
+
+def side_rows(pairs: Sequence[Row]) -> Iterator[Row]:
+    """The range of the left-out side effects: at each layer, and over all of them.
+
+    ``from_center`` is the largest factor between a pair and the geometric centre of the range.
+    """
+    layers = list(dict.fromkeys(row["layer"] for row in pairs))
     for group in [*([layer] for layer in layers if len(layers) > 1), layers]:
-        sides = [row.side for row in pairs if row.layer in group]
+        sides = [row["side"] for row in pairs if row["layer"] in group]
         ratio = max(sides) / max(min(sides), 1e-12)
-        yield SideRow(", ".join(group), len(sides), min(sides), max(sides), ratio, ratio**0.5)
+        yield {
+            "layers": ", ".join(group),
+            "pairs": len(sides),
+            "least": min(sides),
+            "most": max(sides),
+            "most_by_least": ratio,
+            "from_center": ratio**0.5,
+        }
 
 
 def panels(found: dict[str, Any]) -> tuple[Panel, ...]:

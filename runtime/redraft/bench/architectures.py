@@ -9,13 +9,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from redraft.bench.solve import time_solvers
+from redraft.explain.words import silent
 from redraft.memory import keys
 from redraft.memory.moments import Whitening, second_moments
 from redraft.models import latents
@@ -87,7 +88,7 @@ def bench_architectures(
     ranks: Sequence[int],
     *,
     steps: int = 2001,
-    tell: Progress | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Time both solvers on each architecture.
 
@@ -103,12 +104,11 @@ def bench_architectures(
     for name in names:
         seeded = seeded_problem(name)
         for number, rank in enumerate(ranks):
-            if tell is not None:
-                tell(name, number, len(ranks))
+            progress(name, number, len(ranks))
             site = (name, NETWORKS[name].layer)
             directions = seeded.directions(rank)
             row, _ = time_solvers(site, seeded.problem, directions, steps, RATES)
-            rows.append(asdict(row))
+            rows.append(row)
     return {"rows": rows}
 
 

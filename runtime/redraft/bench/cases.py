@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,6 +27,9 @@ from redraft.solve.delta import Delta
 from redraft.solve.problem import Solution
 from redraft_dsl import Checked
 from redraft_dsl.recipe.model import Insert, Recipe
+
+Row = dict[str, Any]
+"""One row of a bench: its figures by name, as they are printed."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def case_of(
 ) -> Case:
     """As ``open_case``, for a recipe that was read already; its paths start in ``folder``."""
     target = choose_device(device)
-    plan = make_plan(checked, folder, device=target.type, progress=None)
+    plan = make_plan(checked, folder, device=target.type)
     session = open_session(plan, target, progress=progress)
     step = plan.rules[0]
     if not isinstance(step.rule, Insert):

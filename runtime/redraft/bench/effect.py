@@ -11,12 +11,14 @@ from torch import Tensor
 
 from redraft.bench.cases import (
     Case,
+    Row,
     case_effect,
     case_wish,
     judged_latents,
 )
 from redraft.bench.solve import RATES, papers_problem, papers_rule
-from redraft.judge.effect import Effect, Interval, Wish
+from redraft.explain.words import silent
+from redraft.judge.effect import Effect, Wish
 from redraft.rivals.projected_adam import ProjectedAdam
 from redraft.runs.rule import solve_rule
 from redraft.runs.session import Progress
@@ -25,30 +27,14 @@ from redraft_dsl.recipe.model import Insert, Preserve
 
 JUDGED = (200, 999)
 PAPER_RANKS = (1, 4, 8)
-
-
-@dataclass(frozen=True)
-class EffectRow:
-    """One way of solving one rule. Intervals are 95 %, by bootstrap over pictures."""
-
-    rule: str
-    method: str
-    rank: int
-    contexts: int
-    share: float
-    share_interval: tuple[float, float]
-    amplitude: float
-    amplitude_interval: tuple[float, float]
-    outside: float
-    outside_interval: tuple[float, float]
-    seconds: float
+MEASURES = ("share", "amplitude", "outside")
 
 
 @dataclass(frozen=True)
 class Trial:
     """A way of solving a rule that was tried: its figures, and the change that it made."""
 
-    row: EffectRow
+    row: Row
     delta: Delta
 
 
@@ -118,7 +104,7 @@ def variants(rule: Insert) -> tuple[Variant, ...]:
 
 
 def bench_effect(
-    case: Case, label: str = "", *, steps: int = 2001, tell: Progress | None = None
+    case: Case, label: str = "", *, steps: int = 2001, progress: Progress = silent
 ) -> list[Trial]:
     """Measure every way of solving the first rule of a recipe.
 
@@ -127,17 +113,17 @@ def bench_effect(
         label: what to call its rule when it is to be solved only as it is written; "" takes it
             apart.
         steps: of projected Adam.
-        tell: told of progress.
+        progress: called with what is being done, done, and in all.
 
     """
     yardstick = Yardstick.of(case)
     if label:
         return [yardstick.solved(Variant(label, case.rule))]
-    trials = list(_authors(yardstick, steps, tell))
+    trials = list(_authors(yardstick, steps, progress))
     return trials + [yardstick.solved(variant) for variant in variants(case.rule)]
 
 
-def _authors(yardstick: Yardstick, steps: int, tell: Progress | None) -> Iterator[Trial]:
+def _authors(yardstick: Yardstick, steps: int, progress: Progress) -> Iterator[Trial]:
     """Projected Adam on the paper's objective, at the best of several rates for each rank."""
     case = yardstick.case
     count = len(case.opened(case.rule).placed.contexts)
@@ -146,8 +132,7 @@ def _authors(yardstick: Yardstick, steps: int, tell: Progress | None) -> Iterato
         ProjectedAdam(2)(problem, directions)  # loads the rest of torch, which is not to be timed
         trials = []
         for number, rate in enumerate(RATES):
-            if tell is not None:
-                tell(f"projected Adam on {case.rule.name}, rank {rank}", number, len(RATES))
+            progress(f"projected Adam on {case.rule.name}, rank {rank}", number, len(RATES))
             started = time.perf_counter()
             solution = ProjectedAdam(steps, rate)(problem, directions)
             seconds = time.perf_counter() - started
@@ -155,26 +140,13 @@ def _authors(yardstick: Yardstick, steps: int, tell: Progress | None) -> Iterato
             row = _row(case.rule.name, f"authors, rank {rank}, rate {rate:g}", rank, count,
                        yardstick.effect(delta), seconds)  # fmt: skip
             trials.append(Trial(row, delta))
-        yield max(trials, key=lambda trial: trial.row.share)
+        yield max(trials, key=lambda trial: float(trial.row["share"]))
 
 
-def _row(
-    rule: str, method: str, rank: int, contexts: int, effect: Effect, seconds: float
-) -> EffectRow:
-    return EffectRow(
-        rule=rule,
-        method=method,
-        rank=rank,
-        contexts=contexts,
-        share=effect.share.value,
-        share_interval=_ends(effect.share),
-        amplitude=effect.amplitude.value,
-        amplitude_interval=_ends(effect.amplitude),
-        outside=effect.outside.value,
-        outside_interval=_ends(effect.outside),
-        seconds=seconds,
-    )
-
-
-def _ends(interval: Interval) -> tuple[float, float]:
-    return interval.low, interval.high
+def _row(rule: str, method: str, rank: int, contexts: int, effect: Effect, seconds: float) -> Row:
+    """One way of solving one rule. Intervals are 95 %, by bootstrap over pictures."""
+    row: Row = {"rule": rule, "method": method, "rank": rank, "contexts": contexts}
+    for name in MEASURES:
+        found = getattr(effect, name)
+        row |= {name: found.value, f"{name}_interval": (found.low, found.high)}
+    return row | {"seconds": seconds}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from redraft.bench.agreement import ChosenRow, PairRow, rank_rows, side_rows
-from redraft.bench.cases import Case, case_effect, case_of, case_wish, judged_latents
+from redraft.bench.agreement import rank_rows, side_rows
+from redraft.bench.cases import Case, Row, case_effect, case_of, case_wish, judged_latents
 from redraft.errors import RunError
-from redraft.judge.effect import CORRELATION, Effect, PictureScores, draw_goal
+from redraft.explain.words import silent
+from redraft.judge.effect import CORRELATION, PictureScores, draw_goal
 from redraft.judge.leftout import LeftOut, left_out_scores, reached
 from redraft.plans.loading import load, loads
 from redraft.runs.rule import SolvedRule, open_rule, solve_rule
@@ -48,58 +49,56 @@ class Trials:
     device: str = "auto"
 
 
-def bench_leftout(trials: Trials, tell: Progress | None = None) -> dict[str, Any]:
+def bench_leftout(trials: Trials, progress: Progress = silent) -> dict[str, Any]:
     """Measure every rule at every layer, and compare.
 
     Returns:
         ``pairs``, ``ranks``, ``sides`` and ``chosen``, lists of dictionaries.
 
     """
-    pairs: list[PairRow] = []
+    pairs: list[Row] = []
     count = len(trials.recipes) * len(trials.layers)
     for path in trials.recipes:
         for layer in trials.layers:
-            if tell is not None:
-                tell(f"{path.stem} at {layer}", len(pairs), count)
+            progress(f"{path.stem} at {layer}", len(pairs), count)
             pairs.append(_pair(path, layer, trials))
     chosen = []
     for number, path in enumerate(trials.recipes if trials.side else ()):
-        if tell is not None:
-            tell(f"{path.stem} with side {trials.side:g}%", number, len(trials.recipes))
+        progress(f"{path.stem} with side {trials.side:g}%", number, len(trials.recipes))
         chosen.append(_chosen(path, trials))
     return {
-        "pairs": [asdict(row) for row in pairs],
-        "ranks": [asdict(row) for row in rank_rows(pairs)],
-        "sides": [asdict(row) for row in side_rows(pairs)],
-        "chosen": [asdict(row) for row in chosen],
+        "pairs": pairs,
+        "ranks": list(rank_rows(pairs)),
+        "sides": list(side_rows(pairs)),
+        "chosen": chosen,
     }
 
 
-def _pair(path: Path, layer: str, trials: Trials) -> PairRow:
+def _pair(path: Path, layer: str, trials: Trials) -> Row:
+    """One rule at one layer: figures of left-out pictures, and figures of unseen ones.
+
+    Gain and side are as a run reports them; the other figures of left-out pictures are those that
+    unseen pictures are judged by.
+    """
     case = _case_at(path, layer, trials)
     solved = solve_rule(case.opened(case.rule))
     estimate = _estimate(case, solved)
-    left = _left_effect(case, solved, estimate)
-    rows = _unseen(case, trials)
+    generator = case.session.model.generator
     with torch.no_grad():
-        effect = case_effect(case, solved.delta, rows, case_wish(case, case.rule))
-    share, correlation, amplitude = left
-    return PairRow(
-        rule=path.stem,
-        layer=layer,
-        gain=estimate.gain,
-        gain_spread=estimate.gain_spread,
-        side=estimate.side,
-        side_spread=estimate.side_spread,
-        left_share=share,
-        left_correlation=correlation,
-        left_amplitude=amplitude,
-        **_unseen_figures(effect),
-    )
-
-
-def _unseen_figures(effect: Effect) -> dict[str, Any]:
+        drawn = draw_goal(generator, layer, solved.goal, solved.placed.pastes.areas)
+        parts = left_out_scores(generator, layer, solved.goal, drawn, estimate.folds)
+        wish = case_wish(case, case.rule)
+        effect = case_effect(case, solved.delta, _unseen(case, trials), wish)
+    scores = PictureScores.joined(parts)
     return {
+        "rule": path.stem,
+        "layer": layer,
+        **{
+            name: getattr(estimate, name) for name in ("gain", "gain_spread", "side", "side_spread")
+        },
+        "left_share": float((scores.correlation > CORRELATION).double().mean()),
+        "left_correlation": float(scores.correlation.mean()),
+        "left_amplitude": float(scores.amplitude.mean()),
         "share": effect.share.value,
         "share_interval": (effect.share.low, effect.share.high),
         "amplitude": effect.amplitude.value,
@@ -107,30 +106,21 @@ def _unseen_figures(effect: Effect) -> dict[str, Any]:
     }
 
 
-def _left_effect(case: Case, solved: SolvedRule, estimate: LeftOut) -> tuple[float, float, float]:
-    """Share, mean correlation and mean amplitude of the left-out pictures."""
-    generator, layer = case.session.model.generator, case.step.facts.name
-    with torch.no_grad():
-        drawn = draw_goal(generator, layer, solved.goal, solved.placed.pastes.areas)
-        parts = left_out_scores(generator, layer, solved.goal, drawn, estimate.folds)
-    scores = PictureScores.joined(parts)
-    followed = (scores.correlation > CORRELATION).double()
-    return (
-        float(followed.mean()),
-        float(scores.correlation.mean()),
-        float(scores.amplitude.mean()),
-    )
-
-
-def _chosen(path: Path, trials: Trials) -> ChosenRow:
-    """Let ``side`` choose at the recipe's own layer, and look at unseen pictures."""
+def _chosen(path: Path, trials: Trials) -> Row:
+    """What ``side`` chooses at the recipe's own layer, and what comes of it on unseen pictures."""
     case = _case_at(path, None, trials)
     rule = case.rule.model_copy(update={"restraint": Side(percent=trials.side)})
     solved = solve_rule(case.opened(rule))
-    side = unseen_side(case, solved, _unseen(case, trials))
-    wanted = trials.side / 100
-    return ChosenRow(path.stem, case.step.facts.name, wanted, solved.preserve,
-                     _estimate(case, solved).side, side, side / wanted)  # fmt: skip
+    side, wanted = unseen_side(case, solved, _unseen(case, trials)), trials.side / 100
+    return {
+        "rule": path.stem,
+        "layer": case.step.facts.name,
+        "wanted": wanted,
+        "preserve": solved.preserve,
+        "left_side": _estimate(case, solved).side,
+        "unseen_side": side,
+        "unseen_by_wanted": side / wanted,
+    }
 
 
 def unseen_side(case: Case, solved: SolvedRule, rows: Tensor) -> float:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from redraft.bench.cases import Row
 from redraft.disk.cache import Cache
+from redraft.explain.words import silent
 from redraft.memory.moments import BATCH, Moment, key_rows
 from redraft.models import latents
 from redraft.models.batches import batch_size
@@ -30,53 +31,35 @@ from redraft.runs.session import Progress, Session, open_session
 from redraft.runs.verify import compare
 from redraft.solve.delta import Delta
 
-
-@dataclass(frozen=True)
-class RepeatRow:
-    """One rule under one condition, against the reference: one thread, sums in float64.
-
-    ``angle`` is the largest principal angle between the key subspaces, in radians; ``difference``
-    the norm of the difference of the changes over that of the reference.
-    """
-
-    recipe: str
-    rule: str
-    condition: str
-    same_bits: bool
-    angle: float
-    difference: float
-
-
 Solve = Callable[[Plan, torch.device, Cache], Session]
 
 
 def bench_repeat(
-    recipes: Sequence[Path], *, device: str = "auto", tell: Progress | None = None
+    recipes: Sequence[Path], *, device: str = "auto", progress: Progress = silent
 ) -> dict[str, Any]:
     """Solve every recipe under every condition.
 
     Args:
         recipes: files; all of their rules are solved and none is judged.
         device: where to compute. Elsewhere than on the CPU, the reference is the CPU's solution.
-        tell: told of progress.
+        progress: called with what is being done, done, and in all.
 
     Returns:
         ``rows``, one for each rule and condition, and ``worst``, one for each condition.
 
     """
     target = choose_device(device)
-    rows: list[RepeatRow] = []
+    rows: list[Row] = []
     tried = conditions(target)
     for number, path in enumerate(recipes):
         plan = make_plan(load(path), path.parent, device="cpu")
         wanted = _deltas(plan, _with_threads(1))
         for condition, solve in tried.items():
-            if tell is not None:
-                tell(f"{path.stem}, {condition}", number, len(recipes))
+            progress(f"{path.stem}, {condition}", number, len(recipes))
             found = _deltas(plan, solve)
             rows += [_row(path.stem, condition, *pair) for pair in zip(wanted, found, strict=True)]
     worst = [_worst(condition, rows) for condition in tried]
-    return {"worst": worst, "rows": [asdict(row) for row in rows]}
+    return {"worst": worst, "rows": rows}
 
 
 def conditions(device: torch.device) -> dict[str, Solve]:
@@ -162,24 +145,21 @@ def _moment(session: Session, step: StatisticsStep, dtype: torch.dtype) -> Momen
     return Moment((total / keys).double(), keys)
 
 
-def _row(recipe: str, condition: str, wanted: Delta, found: Delta) -> RepeatRow:
+def _row(recipe: str, condition: str, wanted: Delta, found: Delta) -> Row:
+    """One rule under one condition, against the reference: one thread, sums in float64."""
     check = compare(wanted, found)
-    return RepeatRow(
-        recipe=recipe,
-        rule=wanted.rule,
-        condition=condition,
-        same_bits=check.identical,
-        angle=check.angle,
-        difference=check.difference,
-    )
-
-
-def _worst(condition: str, rows: Sequence[RepeatRow]) -> dict[str, Any]:
-    own = [row for row in rows if row.condition == condition]
     return {
+        "recipe": recipe,
+        "rule": wanted.rule,
         "condition": condition,
-        "rules": len(own),
-        "same_bits": sum(row.same_bits for row in own),
-        "angle": max(row.angle for row in own),
-        "difference": max(row.difference for row in own),
+        "same_bits": check.identical,
+        "angle": check.angle,
+        "difference": check.difference,
     }
+
+
+def _worst(condition: str, rows: Sequence[Row]) -> Row:
+    own = [row for row in rows if row["condition"] == condition]
+    most = {name: max(row[name] for row in own) for name in ("angle", "difference")}
+    same = sum(row["same_bits"] for row in own)
+    return {"condition": condition, "rules": len(own), "same_bits": same, **most}

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from redraft.bench.cases import Case
-from redraft.bench.effect import EffectRow, Trial, Variant, Yardstick
+from redraft.bench.cases import Case, Row
+from redraft.bench.effect import MEASURES, Trial, Variant, Yardstick
+from redraft.explain.words import silent
 from redraft.runs.session import Progress
 from redraft_dsl.recipe.model import Insert, Place, Preserve, Side
 
@@ -33,29 +34,19 @@ class SettingTrial:
     trial: Trial
 
     @property
-    def row(self) -> dict[str, Any]:
-        """The figures as a dictionary."""
-        found: EffectRow = self.trial.row
-        return {
-            "rule": found.rule,
-            "setting": self.setting,
-            "value": self.value,
-            "share": found.share,
-            "share_interval": found.share_interval,
-            "amplitude": found.amplitude,
-            "amplitude_interval": found.amplitude_interval,
-            "outside": found.outside,
-            "outside_interval": found.outside_interval,
-        }
+    def row(self) -> Row:
+        """The figures by name."""
+        found = self.trial.row
+        shown = {name: found[name] for name in found if name.startswith(MEASURES)}
+        return {"rule": found["rule"], "setting": self.setting, "value": self.value, **shown}
 
 
-def bench_settings(case: Case, tell: Progress | None = None) -> list[SettingTrial]:
+def bench_settings(case: Case, progress: Progress = silent) -> list[SettingTrial]:
     """Solve a recipe's first rule with one setting changed at a time."""
     yardstick = Yardstick.of(case)
     trials = []
     for number, (setting, values) in enumerate(VALUES.items()):
-        if tell is not None:
-            tell(f"{setting} of {case.rule.name}", number, len(VALUES))
+        progress(f"{setting} of {case.rule.name}", number, len(VALUES))
         for value in values:
             name = f"{value:g}%" if setting == "side" else _word(value)
             solved = yardstick.solved(Variant(name, changed(case.rule, setting, value)))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from functools import partial
+from statistics import median
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from redraft.bench.cases import Case, case_effect, case_wish, judged_latents
+from redraft.bench.cases import Case, Row, case_effect, case_wish, judged_latents
+from redraft.bench.timing import timed
+from redraft.explain.words import silent
 from redraft.rivals.projected_adam import ProjectedAdam
 from redraft.runs.rule import solve_rule
 from redraft.runs.session import Progress
@@ -23,38 +24,13 @@ from redraft_dsl.recipe.model import Insert, Place, Preserve
 RATES = (0.05, 0.01, 0.003, 0.001, 0.0003, 0.0001)
 """Learning rates tried for the authors' method; .05 is their default."""
 REPEATS = 3
+EXACT = 0.0
+"""Stands for the exact solver, which has no learning rate."""
 JUDGED = (200, 999)
 
 
-@dataclass(frozen=True)
-class SolveRow:
-    """One rank: both solvers on the same goal and directions, preserve 0."""
-
-    arch: str
-    layer: str
-    rank: int
-    seconds_exact: float
-    seconds_adam: float
-    ratio: float
-    loss_start: float
-    loss_exact: float
-    loss_adam: float
-    rate_adam: float
-
-
-@dataclass(frozen=True)
-class FollowRow:
-    """One way of solving a rule, measured on unseen pictures."""
-
-    rank: int
-    method: str
-    share: float
-    amplitude: float
-    outside: float
-
-
 def bench_solve(
-    case: Case, ranks: Sequence[int], *, steps: int = 2001, tell: Progress | None = None
+    case: Case, ranks: Sequence[int], *, steps: int = 2001, progress: Progress = silent
 ) -> dict[str, Any]:
     """Time both solvers, and compare what they do to unseen pictures.
 
@@ -68,13 +44,12 @@ def bench_solve(
         ``rows`` and ``follow``, lists of dictionaries.
 
     """
-    rows: list[SolveRow] = []
-    follow: list[FollowRow] = []
+    rows: list[Row] = []
+    follow: list[Row] = []
     wish = case_wish(case, case.rule)
     judged = judged_latents(case, case.plan.recipe, *JUDGED)
     for number, rank in enumerate(ranks):
-        if tell is not None:
-            tell(f"rank {rank}", number, len(ranks))
+        progress(f"rank {rank}", number, len(ranks))
         problem, directions = papers_problem(case, rank)
         site = (case.plan.base.facts.arch, case.step.facts.name)
         row, trials = time_solvers(site, problem, directions, steps)
@@ -90,12 +65,10 @@ def bench_solve(
             (f"projected Adam, rate {best:g}", effects[best]),
             ("redraft, defaults", effects_ours),
         ):
-            follow.append(
-                FollowRow(
-                    rank, method, effect.share.value, effect.amplitude.value, effect.outside.value
-                )
-            )
-    return {"rows": [asdict(row) for row in rows], "follow": [asdict(row) for row in follow]}
+            names = ("share", "amplitude", "outside")
+            figures = {name: getattr(effect, name).value for name in names}
+            follow.append({"rank": rank, "method": method, **figures})
+    return {"rows": rows, "follow": follow}
 
 
 def papers_rule(rule: Insert, rank: int) -> Insert:
@@ -132,7 +105,7 @@ def time_solvers(
     directions: Tensor,
     steps: int,
     rates: Sequence[float] = RATES,
-) -> tuple[SolveRow, dict[float, Solution]]:
+) -> tuple[Row, dict[float, Solution]]:
     """Both solvers on one problem.
 
     Args:
@@ -146,36 +119,31 @@ def time_solvers(
         The row, and the authors' solution at each rate.
 
     """
-    exact, seconds = _timed(partial(ExactSolver(), problem, directions), REPEATS)
+    solved: dict[float, Solution] = {}
+    seconds: dict[float, float] = {}
+
+    def solve(rate: float) -> None:
+        solver = ProjectedAdam(steps, rate) if rate else ExactSolver()
+        solved[rate] = solver(problem, directions)
+
+    solve(EXACT)  # the first call is not counted
+    fast = median(timed(partial(solve, EXACT)).wall for _ in range(REPEATS))
     # The first optimiser of a process loads more of torch, which takes seconds and is not its time.
     ProjectedAdam(2)(problem, directions)
-    trials = {
-        rate: _timed(partial(ProjectedAdam(steps, rate), problem, directions), 1) for rate in rates
+    for rate in rates:
+        seconds[rate] = timed(partial(solve, rate)).wall
+    exact, slow = solved.pop(EXACT), seconds[rates[0]]
+    best = min(solved, key=lambda rate: solved[rate].loss_after)
+    row = {
+        "arch": site[0],
+        "layer": site[1],
+        "rank": len(directions),
+        "seconds_exact": fast,
+        "seconds_adam": slow,
+        "ratio": slow / fast,
+        "loss_start": exact.loss_before,
+        "loss_exact": exact.loss_after,
+        "loss_adam": solved[best].loss_after,
+        "rate_adam": best,
     }
-    best = min(trials, key=lambda rate: trials[rate][0].loss_after)
-    slow = trials[rates[0]][1]
-    row = SolveRow(
-        arch=site[0],
-        layer=site[1],
-        rank=len(directions),
-        seconds_exact=seconds,
-        seconds_adam=slow,
-        ratio=slow / seconds,
-        loss_start=exact.loss_before,
-        loss_exact=exact.loss_after,
-        loss_adam=trials[best][0].loss_after,
-        rate_adam=best,
-    )
-    return row, {rate: solution for rate, (solution, _) in trials.items()}
-
-
-def _timed(solve: Callable[[], Solution], repeats: int) -> tuple[Solution, float]:
-    """The solution and the median time, after one call that is not counted when there are more."""
-    if repeats > 1:
-        solve()
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        solution = solve()
-        times.append(time.perf_counter() - started)
-    return solution, sorted(times)[len(times) // 2]
+    return row, solved

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from statistics import median
 from typing import Any
 
 import torch
 
-from redraft.bench.cases import Case, case_batches
-from redraft.bench.stats import peak_mib
+from redraft.bench.cases import Case, Row, case_batches
+from redraft.bench.timing import peak_mib, timed
+from redraft.explain.words import silent
 from redraft.memory.search import MATCH_BATCH, ranking
 from redraft.runs.session import Progress
 from redraft.solve.directions import goal_directions
@@ -32,48 +32,12 @@ class Size:
 SMALL, LARGE = Size(8, 24), Size(16, 160)
 
 
-@dataclass(frozen=True)
-class SolveRow:
-    """Directions and coefficients of one rule, statistics and context keys at hand.
-
-    Attributes:
-        rank: of the rule.
-        pastes: how many contexts there are; the goal is set in all of them.
-        seconds: median wall time.
-        seconds_least: shortest wall time, which other work on the machine disturbs least.
-        seconds_processor: median processor time, over all threads.
-        peak_mib: the most memory that the process has held so far, torch and the model included.
-
-    """
-
-    rank: int
-    pastes: int
-    seconds: float
-    seconds_least: float
-    seconds_processor: float
-    peak_mib: float
-
-
-@dataclass(frozen=True)
-class MatchRow:
-    """Match against the forward pass to the layer: medians over pairs taken in turn.
-
-    Ratios are the medians of the pairs' own, of wall time and of processor time.
-    """
-
-    count: int
-    seconds_forward: float
-    seconds_match: float
-    ratio: float
-    ratio_processor: float
-
-
 def bench_speed(
     case: Case,
     sizes: tuple[Size, ...] = (SMALL, LARGE),
     count: int = 2000,
     among: int = 1600,
-    tell: Progress | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Time and memory of solving, then of match.
 
@@ -82,7 +46,7 @@ def bench_speed(
         sizes: smallest first, since memory is that of the process so far.
         count: images that match looks at.
         among: images among which further contexts are found where the rule marks too few.
-        tell: told of progress.
+        progress: called with what is being done, done, and in all.
 
     Returns:
         ``solve`` and ``match``, lists of dictionaries.
@@ -90,12 +54,10 @@ def bench_speed(
     """
     rows = []
     for number, size in enumerate(sizes):
-        if tell is not None:
-            tell(f"rank {size.rank}, {size.pastes} pastes", number, len(sizes) + 1)
+        progress(f"rank {size.rank}, {size.pastes} pastes", number, len(sizes) + 1)
         rows.append(_solve_row(case, size, among))
-    if tell is not None:
-        tell("match", len(sizes), len(sizes) + 1)
-    return {"solve": [asdict(row) for row in rows], "match": [asdict(_match_row(case, count))]}
+    progress("match", len(sizes), len(sizes) + 1)
+    return {"solve": rows, "match": [_match_row(case, count)]}
 
 
 def enlarged(rule: Insert, size: Size, among: int) -> Insert:
@@ -112,7 +74,12 @@ def enlarged(rule: Insert, size: Size, among: int) -> Insert:
     return rule.model_copy(update=update)
 
 
-def _solve_row(case: Case, size: Size, among: int) -> SolveRow:
+def _solve_row(case: Case, size: Size, among: int) -> Row:
+    """Directions and coefficients of one rule, statistics and context keys at hand.
+
+    The shortest time is the one that other work on the machine disturbs least. Memory is the most
+    that the process has held so far, torch and the model included.
+    """
     rule = enlarged(case.rule, size, among)
     with torch.no_grad():
         stages = case.opened(rule).stages
@@ -126,50 +93,39 @@ def _solve_row(case: Case, size: Size, among: int) -> SolveRow:
                 directions = Stages(setup).directions
             setup.solver(problem, directions)
 
-        times = sorted(_timed(case, solve) for _ in range(REPEATS))
-    processor = sorted(each[1] for each in times)
-    return SolveRow(
-        rank=rule.rank,
-        pastes=len(problem.goal.inputs),
-        seconds=times[REPEATS // 2][0],
-        seconds_least=times[0][0],
-        seconds_processor=processor[REPEATS // 2],
-        peak_mib=peak_mib(),
-    )
+        times = [timed(solve) for _ in range(REPEATS)]
+    return {
+        "rank": rule.rank,
+        "pastes": len(problem.goal.inputs),
+        "seconds": median(each.wall for each in times),
+        "seconds_least": min(each.wall for each in times),
+        "seconds_processor": median(each.processor for each in times),
+        "peak_mib": peak_mib(),
+    }
 
 
-def _match_row(case: Case, count: int) -> MatchRow:
+def _match_row(case: Case, count: int) -> Row:
+    """Match against the forward pass to the layer: medians over pairs taken in turn.
+
+    Ratios are the medians of the pairs' own, of wall time and of processor time.
+    """
     like = next(context for context in case.rule.context if isinstance(context, Place))
     wanted = Match(like=like, top=count, first=0, last=count - 1)
+
+    def forward() -> None:
+        for rows in case_batches(case, count, MATCH_BATCH):
+            case.session.model.generator.inputs(rows, [case.step.facts.name])
+
+    def match() -> None:
+        ranking(case.layer, wanted, case.session.marks(like))
+
     with torch.no_grad():
-        pairs = [
-            (_timed(case, lambda: _forward(case, count)),
-             _timed(case, lambda: _match(case, wanted)))
-            for _ in range(PAIRS)
-        ]  # fmt: skip
-    ratios = [sorted(second[k] / max(first[k], 1e-9) for first, second in pairs) for k in (0, 1)]
-    return MatchRow(
-        count=count,
-        seconds_forward=sorted(first[0] for first, _ in pairs)[PAIRS // 2],
-        seconds_match=sorted(second[0] for _, second in pairs)[PAIRS // 2],
-        ratio=ratios[0][PAIRS // 2],
-        ratio_processor=ratios[1][PAIRS // 2],
-    )
-
-
-def _forward(case: Case, count: int) -> None:
-    for rows in case_batches(case, count, MATCH_BATCH):
-        case.session.model.generator.inputs(rows, [case.step.facts.name])
-
-
-def _match(case: Case, wanted: Match) -> None:
-    ranking(case.layer, wanted, case.session.marks(wanted.like))
-
-
-def _timed(case: Case, work: Callable[[], object]) -> tuple[float, float]:
-    """Wall and processor time of a piece of work, in seconds."""
-    wall, processor = time.perf_counter(), time.process_time()
-    work()
-    if case.session.device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - wall, time.process_time() - processor
+        pairs = [(timed(forward), timed(match)) for _ in range(PAIRS)]
+    ratios = [[two[k] / max(one[k], 1e-9) for one, two in pairs] for k in (0, 1)]
+    return {
+        "count": count,
+        "seconds_forward": median(one.wall for one, _ in pairs),
+        "seconds_match": median(two.wall for _, two in pairs),
+        "ratio": median(ratios[0]),
+        "ratio_processor": median(ratios[1]),
+    }

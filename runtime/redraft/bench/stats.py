@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import resource
-import sys
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from redraft.bench.architectures import NETWORKS, seeded_generator
-from redraft.bench.cases import Case
+from redraft.bench.cases import Case, Row
+from redraft.bench.timing import peak_mib, timed
+from redraft.explain.words import silent
 from redraft.memory.moments import BATCH, second_moments
 from redraft.models import latents
 from redraft.models.batches import batch_size, device_of
@@ -29,27 +29,6 @@ BATCHES = 2
 MEMORY_BATCHES = (2, 4, 8)
 """The same for the passes after which memory is looked at."""
 SEED = 1
-
-
-@dataclass(frozen=True)
-class StatsRow:
-    """One layer: medians over interleaved pairs, in one process."""
-
-    arch: str
-    layer: str
-    count: int
-    seconds_forward: float
-    seconds_statistics: float
-    ratio: float
-
-
-@dataclass(frozen=True)
-class MemoryRow:
-    """Peak resident memory of the process (MiB) after a pass over ``count`` latents."""
-
-    arch: str
-    count: int
-    peak_mib: float
 
 
 @dataclass(frozen=True)
@@ -72,34 +51,19 @@ class _Passes:
         """Latents in a batch."""
         return batch_size(self.generator.facts, BATCH, [self.layer])
 
-    @property
-    def device(self) -> torch.device:
-        """Where the generator lies."""
-        return device_of(self.generator)
-
     def batches(self, count: int) -> Iterator[Tensor]:
         """The first latents of the seed."""
         for part in latents.batches(self.seed, count, self.generator.facts.latent_size, self.batch):
-            yield part.to(self.device)
+            yield part.to(device_of(self.generator))
 
-    def forward(self, count: int) -> float:
-        """Seconds of the bare pass."""
-        started = time.perf_counter()
+    def forward(self, count: int) -> None:
+        """The bare pass."""
         for part in self.batches(count):
             self.generator.inputs(part, [self.layer])
-        self._wait()
-        return time.perf_counter() - started
 
-    def statistics(self, count: int) -> float:
-        """Seconds of the pass that collects the second moment."""
-        started = time.perf_counter()
+    def statistics(self, count: int) -> None:
+        """The pass that collects the second moment."""
         second_moments(self.generator, self.batches(count), [self.layer])
-        self._wait()
-        return time.perf_counter() - started
-
-    def _wait(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
 
 
 def bench_stats(case: Case, count: int = 2000) -> dict[str, Any]:
@@ -114,14 +78,14 @@ def bench_stats(case: Case, count: int = 2000) -> dict[str, Any]:
     """
     seed = case.plan.recipe.latents[0].seed
     passes = _Passes(case.session.model.generator, case.step.facts.name, seed)
-    return _found([_timed(passes, count)], _peaks(passes, COUNTS))
+    return {"rows": [_timed(passes, count)], "memory": _peaks(passes, COUNTS)}
 
 
 def bench_stats_of(
     names: Sequence[str],
     layer: str | None = None,
     count: int | None = None,
-    tell: Progress | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """The same for networks of seeded random weights (:data:`NETWORKS`), on the CPU.
 
@@ -129,50 +93,48 @@ def bench_stats_of(
         names: architectures.
         layer: canonical name; None for the one that ``bench solve`` rewrites in each.
         count: latents in a timed pass; None for :data:`BATCHES` batches.
-        tell: told of progress.
+        progress: called with what is being done, done, and in all.
 
     Raises:
         ModelError: a network has no such layer.
 
     """
-    rows, memory = [], []
+    rows: list[Row] = []
+    memory: list[Row] = []
     for number, name in enumerate(names):
-        if tell is not None:
-            tell(name, number, len(names))
+        progress(name, number, len(names))
         generator = seeded_generator(name)
         wanted = known_layer(generator.facts, layer or NETWORKS[name].layer)
         passes = _Passes(generator, wanted.name, SEED)
         rows.append(_timed(passes, count or BATCHES * passes.batch))
         memory += _peaks(passes, [times * passes.batch for times in MEMORY_BATCHES])
-    return _found(rows, memory)
+    return {"rows": rows, "memory": memory}
 
 
-def peak_mib() -> float:
-    """The most memory that the process has held so far, in MiB."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
-
-
-def _timed(passes: _Passes, count: int) -> StatsRow:
+def _timed(passes: _Passes, count: int) -> Row:
+    """One layer: medians over interleaved pairs, in one process."""
     passes.forward(count)
-    pairs = [(passes.forward(count), passes.statistics(count)) for _ in range(REPEATS)]
-    return StatsRow(
-        arch=passes.generator.facts.arch,
-        layer=passes.layer,
-        count=count,
-        seconds_forward=sorted(first for first, _ in pairs)[REPEATS // 2],
-        seconds_statistics=sorted(second for _, second in pairs)[REPEATS // 2],
-        ratio=sorted(second / first for first, second in pairs)[REPEATS // 2],
-    )
+    pairs = [
+        (
+            timed(partial(passes.forward, count)).wall,
+            timed(partial(passes.statistics, count)).wall,
+        )
+        for _ in range(REPEATS)
+    ]
+    return {
+        "arch": passes.generator.facts.arch,
+        "layer": passes.layer,
+        "count": count,
+        "seconds_forward": median(first for first, _ in pairs),
+        "seconds_statistics": median(second for _, second in pairs),
+        "ratio": median(second / first for first, second in pairs),
+    }
 
 
-def _peaks(passes: _Passes, counts: Sequence[int]) -> list[MemoryRow]:
+def _peaks(passes: _Passes, counts: Sequence[int]) -> list[Row]:
+    """Peak resident memory of the process (MiB) after passes over so many latents."""
     rows = []
     for count in counts:
         passes.statistics(count)
-        rows.append(MemoryRow(passes.generator.facts.arch, count, peak_mib()))
+        rows.append({"arch": passes.generator.facts.arch, "count": count, "peak_mib": peak_mib()})
     return rows
-
-
-def _found(rows: Sequence[StatsRow], memory: Sequence[MemoryRow]) -> dict[str, Any]:
-    return {"rows": [asdict(row) for row in rows], "memory": [asdict(row) for row in memory]}

@@ -1,4 +1,4 @@
-"""The command line. Nothing heavy is loaded before a command needs it."""
+"""The command line, which loads nothing heavy before a command needs it."""
 
 from __future__ import annotations
 

@@ -171,8 +171,8 @@ def _split_pairs(
     pairs = [value.partition("=") for value in values]
     for name, sign, value in pairs:
         if not (name.strip() and sign and value.strip()):
-            told = f"{name}{sign}{value}"
-            raise click.BadParameter(f"`{told}` is not NAME=VALUE, as in `--set strength=3`")
+            given = f"{name}{sign}{value}"
+            raise click.BadParameter(f"`{given}` is not NAME=VALUE, as in `--set strength=3`")
     return tuple((name.strip(), value.strip()) for name, _, value in pairs)
 
 
@@ -200,8 +200,8 @@ def _sections() -> Iterator[tuple[str, Sequence[str]]]:
         yield OTHERS, sorted(there)
 
 
-def _print_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
-    if wanted and not context.resilient_parsing:
+def _print_version(context: click.Context, _option: click.Parameter, requested: bool) -> None:
+    if requested and not context.resilient_parsing:
         Screen("never").say(f"{PROGRAM} {__version__}")
         context.exit()
 

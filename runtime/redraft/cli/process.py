@@ -14,14 +14,14 @@ from pathlib import Path
 import click
 
 from redraft.cli.app import COMPLETE_VARIABLE, PROGRAM, app
-from redraft.cli.failure import debugging
+from redraft.cli.failure import debugging, report
 from redraft.cli.screen import Screen
 from redraft.explain.failure import failure_of
 from redraft.explain.terminal import error_text
 
 USAGE = 2
 BROKEN_PIPE = 141
-"""What a shell sees of a program that was stopped because nobody reads its output any more."""
+"""What a shell sees of a program that was stopped because the reader of its output has ended."""
 
 
 def run(arguments: Sequence[str] | None) -> int:
@@ -41,8 +41,8 @@ def run(arguments: Sequence[str] | None) -> int:
         # Only writing to the terminal or to a redirected file is left to fail here.
         _silence(sys.stdout)
         if status == 0:
-            told = failure_of(error)
-            _tell(error_text(told.code, told.message, told.help, Screen("auto").error_color))
+            found = failure_of(error)
+            _write(error_text(found.code, found.message, found.help, Screen("auto").error_color))
         return status or 1
     return status
 
@@ -61,8 +61,12 @@ def _invoke(arguments: list[str]) -> int:
     except click.Abort:
         return 128 + signal.SIGINT
     except click.ClickException as error:
-        _tell(_usage(error))
+        _write(_usage(error))
         return USAGE
+    except OSError:
+        raise
+    except Exception as error:  # where the words of a command line are read
+        return report(error, Screen("auto"), as_json=False)
     return 0
 
 
@@ -94,6 +98,6 @@ def _silence(stream: object) -> None:
         os.close(nowhere)
 
 
-def _tell(text: str) -> None:
+def _write(text: str) -> None:
     with contextlib.suppress(OSError):
         sys.stderr.write(text)

@@ -12,14 +12,14 @@ from redraft.plans.shipped import SUFFIX
 
 STANDARD_INPUT = "-"
 RUN_MARKS = (RECORD, EDIT)
-"""Files that tell a run folder; the recipe in it belongs to the run and is left alone."""
+"""Files that mark a run folder; the recipe in it belongs to the run and is left alone."""
 
 
 def expand(names: Sequence[str]) -> Iterator[str]:
     """The names with every folder replaced by the recipes in it.
 
     A folder is searched with everything below it, in order of name; hidden folders and run
-    folders are passed over.
+    folders are skipped.
 
     Raises:
         ArtifactError: a folder has no recipe in it.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COLOR_KEY = "redraft.color"
 PLAIN_WIDTH = 160
-"""Columns of a table that does not go to a terminal: wide, for nobody scrolls sideways in a log."""
+"""Columns of a table that does not go to a terminal: wide enough for every row of a log."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class Screen:
 
 
 class Reporter:
-    """Turns what the runtime tells of its progress into bars, one for each thing it does."""
+    """Turns the progress that the runtime reports into bars, one for each thing it does."""
 
     def __init__(self, bars: RichProgress | None) -> None:
         self._bars = bars
@@ -167,7 +167,7 @@ class Reporter:
         self._show(what, done, total)
 
     def overall(self, what: str, done: int, total: int) -> None:
-        """One bar for a long task; ``what`` tells what of it is being done, and changes."""
+        """One bar for a long task; ``what`` says what of it is being done, and changes."""
         if self._bars is not None:
             self._show("", done, total)
             text = visible(what) if what else "done"

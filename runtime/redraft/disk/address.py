@@ -13,7 +13,7 @@ class HttpFile:
     Attributes:
         url: http or https; its last part is the file's name.
         sha256_head: what the file's SHA-256 starts with, as hexadecimal digits. Eight of them
-            tell a damaged or another file, but do not withstand one who builds a false file.
+            show a damaged or another file, but not one that was made to have the same.
 
     """
 

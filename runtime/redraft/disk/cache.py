@@ -115,7 +115,7 @@ class Cache:
         return tensors
 
     def get(self, kind: str, fields: Mapping[str, Any]) -> dict[str, Tensor] | None:
-        """The tensors of the entry, or None; ``read`` tells the reason."""
+        """The tensors of the entry, or None; ``read`` gives the reason."""
         found = self.read(kind, fields)
         return None if isinstance(found, Miss) else found
 
@@ -161,17 +161,17 @@ class Cache:
         return self.root / kind
 
     def _reason(self, kind: str, fields: Mapping[str, Any], words: Mapping[str, str]) -> str:
-        wanted = json.loads(_canonical(fields))
+        requested = json.loads(_canonical(fields))
         nearest: list[str] | None = None
         other: dict[str, Any] = {}
         for entry in islice(self.entries(kind), _MOST_COMPARED):
-            differing = _differing(wanted, entry)
-            shared = len(wanted.keys() | entry.keys()) - len(differing)
+            differing = _differing(requested, entry)
+            shared = len(requested.keys() | entry.keys()) - len(differing)
             if shared and (nearest is None or len(differing) < len(nearest)):
                 nearest, other = differing, entry
         if nearest is None:
             return "no entry"
-        return "; ".join(_difference(name, wanted, other, words) for name in nearest[:3])
+        return "; ".join(_difference(name, requested, other, words) for name in nearest[:3])
 
 
 def address(kind: str, fields: Mapping[str, Any]) -> str:
@@ -207,18 +207,18 @@ def _head(path: Path) -> Head:
         return read_head(file, path.stat().st_size)
 
 
-def _differing(wanted: Mapping[str, Any], entry: Mapping[str, Any]) -> list[str]:
+def _differing(requested: Mapping[str, Any], entry: Mapping[str, Any]) -> list[str]:
     missing = object()
-    names = sorted(wanted.keys() | entry.keys())
-    return [name for name in names if wanted.get(name, missing) != entry.get(name, missing)]
+    names = sorted(requested.keys() | entry.keys())
+    return [name for name in names if requested.get(name, missing) != entry.get(name, missing)]
 
 
 def _difference(
-    name: str, wanted: Mapping[str, Any], entry: Mapping[str, Any], words: Mapping[str, str]
+    name: str, requested: Mapping[str, Any], entry: Mapping[str, Any], words: Mapping[str, str]
 ) -> str:
     """One sentence on one field: with the values where they are short enough to help."""
     spoken = words.get(name, name)
-    new, old = _shown(wanted.get(name)), _shown(entry.get(name))
+    new, old = _shown(requested.get(name)), _shown(entry.get(name))
     if new is None or old is None:
         return f"{spoken} changed"
     return f"{spoken} changed from {old} to {new}"

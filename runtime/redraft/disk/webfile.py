@@ -45,7 +45,7 @@ class Limits:
         window_bytes: bytes that must come in that time.
         most_bytes: a file larger than this is refused.
         tries: connections, each of which must bring something, before a broken one is an error.
-        abandoned_s: seconds after which nobody writes to a part any more: longer than any silence.
+        abandoned_s: seconds after which a part counts as left; longer than any silence.
 
     """
 
@@ -77,8 +77,8 @@ def fetch_file(
     Args:
         source: what to fetch.
         target: where it is to lie.
-        counted: told how much has come.
-        hashed: told how much of it has been checked.
+        counted: called with how much has come.
+        hashed: called with how much of it has been checked.
         limits: when to give up.
 
     Returns:
@@ -216,7 +216,7 @@ def _opened(
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and start:
-            yield None  # the part is as long as the file; its hash tells whether it is the file
+            yield None  # the part is as long as the file; its hash says whether it is the file
             return
         raise _refused(source, target, error.code) from error
     except (OSError, http.client.HTTPException) as error:

@@ -1,1 +1,1 @@
-"""A change as a thing: saved, applied, scaled, combined, exported."""
+"""A change as a thing of its own: saved, applied, scaled, combined, exported."""

@@ -291,13 +291,13 @@ def _find(weights: Mapping[str, Tensor], rule: RuleFacts) -> str:
 
 def _check_shape(name: str, weight: Tensor, rule: RuleFacts, delta: Delta) -> None:
     out, _, height, width = delta.coefficients.shape
-    wanted = (out, int(delta.directions.shape[1]), int(height), int(width))
+    expected = (out, int(delta.directions.shape[1]), int(height), int(width))
     fits = weight.dim() == _DIMENSIONS[rule.axes]
     got = tuple((from_file(weight, rule.axes) if fits else weight).shape)
-    if got != wanted:
+    if got != expected:
         raise ModelError(
             "RD653",
-            f"`{name}` has shape {got}, and the rule `{rule.name}` was made for {wanted}",
+            f"`{name}` has shape {got}, and the rule `{rule.name}` was made for {expected}",
             "give a generator of the size that the edit was made for",
         )
 

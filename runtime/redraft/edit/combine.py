@@ -1,8 +1,8 @@
 """Several edits of one base joined into one: their changes add.
 
 Each edit was made on the unedited base, knowing nothing of the others. The joined edit holds the
-rules of all, in the order given; nothing is solved anew. What the edits do to one another is told
-beforehand and can be measured on pictures, see redraft.edit.interference.
+rules of all, in the order given; nothing is solved anew. What the edits do to one another is in
+:mod:`redraft.edit.interference`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from redraft.solve.delta import Delta
 
 
 @dataclass(frozen=True)
-class Renamed:
+class RenamedRule:
     """A rule whose name another edit had taken already."""
 
     source: str
@@ -34,7 +34,7 @@ class Renamed:
 
 
 @dataclass(frozen=True)
-class Combined:
+class Combination:
     """Several edits as one.
 
     Attributes:
@@ -47,7 +47,7 @@ class Combined:
 
     edit: Edit
     meetings: tuple[Meeting, ...]
-    renamed: tuple[Renamed, ...]
+    renamed: tuple[RenamedRule, ...]
     apart: str | None
 
 
@@ -60,7 +60,7 @@ def shared_weights(parts: Sequence[Part]) -> tuple[str, ...]:
 def combine(
     parts: Sequence[Part], weights: Mapping[str, Tensor] | None = None, *,
     file_sha256: str | None = None, cache: Cache | None = None,
-) -> Combined:  # fmt: skip
+) -> Combination:  # fmt: skip
     """Join edits of one base in the order given.
 
     Args:
@@ -83,7 +83,7 @@ def combine(
         raise ArtifactError(
             "RD693",
             f"more than one of the edits changes `{shared[0]}`, and the unedited model is needed "
-            "to tell what both make of it",
+            "to know what both make of it",
             "name its file with `--model`",
         )
     if weights is not None:
@@ -105,7 +105,7 @@ def combine(
     text, name, apart = join_recipes(parts, names)
     edit = Edit(_facts(parts, name, rules), text, tuple(deltas))
     met = tuple(meetings(parts, deltas, file_sha256, cache or Cache()))
-    return Combined(edit, met, renamed, apart)
+    return Combination(edit, met, renamed, apart)
 
 
 def _check_bases(parts: Sequence[Part]) -> None:
@@ -167,13 +167,13 @@ def _check_shapes(rules: Sequence[RuleFacts], deltas: Sequence[Delta]) -> None:
             )
 
 
-def _names(parts: Sequence[Part]) -> tuple[list[list[str]], tuple[Renamed, ...]]:
+def _names(parts: Sequence[Part]) -> tuple[list[list[str]], tuple[RenamedRule, ...]]:
     """The rules' names by part: a later rule gives way with ``-2`` at its end."""
     taken: set[str] = set()
     # A new name must not meet one that a later edit brings along.
     known = {rule.name for part in parts for rule in part.edit.facts.rules}
     names: list[list[str]] = []
-    renamed: list[Renamed] = []
+    renamed: list[RenamedRule] = []
     for part in parts:
         own: list[str] = []
         for rule in part.edit.facts.rules:
@@ -182,7 +182,7 @@ def _names(parts: Sequence[Part]) -> tuple[list[list[str]], tuple[Renamed, ...]]
                 number += 1
                 name = f"{rule.name}-{number}"
             if name != rule.name:
-                renamed.append(Renamed(part.source, rule.name, name))
+                renamed.append(RenamedRule(part.source, rule.name, name))
             taken.add(name)
             own.append(name)
         names.append(own)

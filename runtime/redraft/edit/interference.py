@@ -59,7 +59,7 @@ class Meeting:
 
 
 @dataclass(frozen=True)
-class Kept:
+class Retention:
     """What is left of one edit's own change when all are applied together.
 
     Inside is where the edit alone changes the pictures most.
@@ -108,7 +108,7 @@ def meetings(
 
 def measure(
     base: Base, parts: Sequence[Part], combined: Edit, device: torch.device, seed: int = 1
-) -> tuple[tuple[Kept, ...], int]:
+) -> tuple[tuple[Retention, ...], int]:
     """What is kept of each edit when all are applied, and on how many pictures that was seen.
 
     Args:
@@ -133,7 +133,7 @@ def measure(
         return difference.double()
 
     together = change(combined)
-    return tuple(_kept(part.source, change(part.edit), together) for part in parts), count
+    return tuple(_retention(part.source, change(part.edit), together) for part in parts), count
 
 
 def cached_moment(
@@ -146,8 +146,8 @@ def cached_moment(
     """
     best: dict[str, object] = {}
     for fields in cache.entries("statistics"):
-        wanted = {"model": file_sha256, "layer": layer, "edits": []}
-        same = all(fields.get(name) == value for name, value in wanted.items())
+        required = {"model": file_sha256, "layer": layer, "edits": []}
+        same = all(fields.get(name) == value for name, value in required.items())
         if same and fields.get("truncation", 1.0) == truncation:
             best = max(best, fields, key=lambda each: int(str(each.get("count", 0))))
     found = cache.get("statistics", best) if best else None
@@ -204,14 +204,14 @@ def _as_the_recipe_reads_it(base: Base, part: Part) -> Base:
     return replace(base, truncation=recipe.model.truncation)
 
 
-def _kept(source: str, alone: Tensor, together: Tensor) -> Kept:
-    """See :class:`Kept`; both are changes (N, 3, H, W) float64."""
+def _retention(source: str, alone: Tensor, together: Tensor) -> Retention:
+    """See :class:`Retention`; both are changes (N, 3, H, W) float64."""
     size = alone.abs().mean((0, 1))
     inside = size >= INSIDE * size.max()
     own, joined = (change[:, :, inside].flatten(1) for change in (alone, together))
     lengths = own.norm(dim=1) * joined.norm(dim=1)
     rest = (together - alone)[:, :, ~inside]
-    return Kept(
+    return Retention(
         source,
         float((own * joined).sum() / own.square().sum().clamp_min(1e-30)),
         float(((own * joined).sum(1) / lengths.clamp_min(1e-30)).mean()),

@@ -52,9 +52,9 @@ def join_recipes(
     head = "# Joined by `redraft combine`: the changes of these edits, each made on the unedited\n"
     head += "# model, are added.\n"
     for number, each in enumerate(facts, 1):
-        told = f"{each.recipe} {each.version}, recipe sha256 {each.recipe_digest}"
+        source = f"{each.recipe} {each.version}, recipe sha256 {each.recipe_digest}"
         # What an edit says of itself may hold line ends, and must not leave the comment.
-        head += f"#   {number}. {visible(told)}\n"
+        head += f"#   {number}. {visible(source)}\n"
     found = [recipe_in(part) for part in parts]
     recipes = [recipe for recipe, _ in found if recipe is not None]
     apart = next((reason for _, reason in found if reason), None) or _different(recipes)

@@ -16,3 +16,7 @@ def reason_of(error: OSError) -> str:
 def first_line(error: Exception) -> str:
     """The first line of an exception's message; the name of its class where it has none."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def silent(*_progress: object) -> None:
+    """Take a report of progress, and show nothing."""

@@ -1,1 +1,1 @@
-"""What a change does to pictures that nobody solved."""
+"""The measures: what a change does to pictures that no rule was solved for."""

@@ -106,8 +106,8 @@ def _largest(facts: ModelFacts, layers: Sequence[str] | None) -> int:
 
 
 def _last(facts: ModelFacts, layers: Sequence[str]) -> LayerFacts:
-    wanted = {facts.layer(name) for name in layers}
-    return next(each for each in reversed(facts.layers) if each in wanted)
+    requested = {facts.layer(name) for name in layers}
+    return next(each for each in reversed(facts.layers) if each in requested)
 
 
 def _keys(layer: LayerFacts) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from redraft.disk.files import sha256_file
 from redraft.errors import ModelError
+from redraft.explain.words import silent
 from redraft.models.arch.families import recognise
 from redraft.models.checkpoint.header import Header, read_header
 from redraft.models.listed import catalog, download
@@ -38,13 +39,13 @@ class Base:
     truncation: float = 1.0
 
 
-def locate(model: Model, folder: Path, progress: download.Progress | None = None) -> Base:
+def locate(model: Model, folder: Path, progress: download.Progress = silent) -> Base:
     """Find a recipe's model, fetching it when it is a listed one that is not in the cache.
 
     Args:
         model: as checked.
         folder: the recipe's folder, where a model's own path starts.
-        progress: told how far a download is.
+        progress: called with how far a download is.
 
     Raises:
         ModelError: it cannot be found, fetched or recognised, or its hash is not the pinned one.
@@ -62,7 +63,7 @@ def locate(model: Model, folder: Path, progress: download.Progress | None = None
     return locate_listed(model.name, progress)
 
 
-def locate_named(name: str, progress: download.Progress | None = None) -> Base:
+def locate_named(name: str, progress: download.Progress = silent) -> Base:
     """What a user means by MODEL on the command line: a listed name, or else a file."""
     looks_like_path = any(mark in name for mark in "/\\.") or Path(name).exists()
     if looks_like_path and name not in catalog.known_models().listed:
@@ -70,7 +71,7 @@ def locate_named(name: str, progress: download.Progress | None = None) -> Base:
     return locate_listed(name, progress)
 
 
-def locate_listed(name: str, progress: download.Progress | None = None) -> Base:
+def locate_listed(name: str, progress: download.Progress = silent) -> Base:
     """A model of the list, fetched when it is not in the cache."""
     entry = catalog.find(name)
     fetched = download.obtain(entry, progress=progress)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from redraft.explain.words import counted
-from redraft.plans.planner import Plan, StatisticsStep, Step
+from redraft.plans.planner import Plan
+from redraft.plans.step_words import step_words
 from redraft_dsl.report.html import escaped, wrapped
 from redraft_dsl.report.terminal import visible
 
@@ -78,7 +78,7 @@ def _plan_html(plan: Plan) -> str:
     return page(
         f"<p>Plan of <strong>{escaped(recipe.name)}</strong> {escaped(recipe.version)}: "
         f"{escaped(recipe.title)}</p>",
-        table(("step", "layer", "state"), map(_step, plan.steps)),
+        table(("step", "layer", "reads", "state"), (step_words(plan, step) for step in plan.steps)),
         f'<p class="redraft-soft">model {model}, recipe <code>{recipe.digest()[:12]}</code></p>',
     )
 
@@ -87,19 +87,6 @@ def _plan_text(plan: Plan) -> str:
     recipe = plan.recipe
     lines = [f"plan of {recipe.name} {recipe.version} on {plan.base.name}"]
     for number, step in enumerate(plan.steps, 1):
-        name, layer, state = _step(step)
-        lines.append(f"  {number}. {name} at {layer}: {state}")
+        words = step_words(plan, step)
+        lines.append(f"  {number}. {words.name} at {words.layer}: {words.state}")
     return plain(lines)
-
-
-def _step(step: Step) -> tuple[str, str, str]:
-    """What a step is, its layer, and what is there for it already."""
-    if isinstance(step, StatisticsStep):
-        state = "in the cache" if step.cached else f"to collect: {step.reason}"
-        return f"statistics over {step.latents.count} {step.latents.name}", step.layer, state
-    state = counted(step.positions, "context")
-    if step.matches:
-        state += f" at most, {step.matches} of them by match"
-    if step.reads:
-        state += f"; after {', '.join(step.reads)}"
-    return f"{step.rule.kind} {step.rule.name}", step.facts.name, state

@@ -79,7 +79,7 @@ class RedraftMagics(Magics):
             raise CellError(
                 "RD750",
                 f"the recipe in this cell has {counted(len(checked.errors), 'error')}",
-                "mend what is pointed at above, and run the cell again",
+                "correct what is marked above, and run the cell again",
             )
         if not options.check:
             from redraft.notebook.running import run_cell

@@ -1,1 +1,4 @@
-"""What would run, without running it: plans, locks, and the records of runs. No torch."""
+"""What would run, without running it: plans, locks, and the records of runs.
+
+No torch.
+"""

@@ -17,13 +17,13 @@ from redraft_dsl.recipe.model import FileModel, Recipe
 
 
 @dataclass(frozen=True)
-class Alike:
+class ComparableRecipes:
     """Two recipes to be compared.
 
     Attributes:
         recipes: their layers have their first names where these are known.
-        missing: the model file that is not at hand, where layers are still told by other names
-            and nothing says whether they are the same; else None.
+        missing: the model file that is not at hand, where layers still have other names and
+            nothing says whether they are the same; else None.
 
     """
 
@@ -31,13 +31,13 @@ class Alike:
     missing: Path | None = None
 
 
-def alike(recipes: tuple[Recipe, Recipe], folders: tuple[Path, Path]) -> Alike:
+def comparable(recipes: tuple[Recipe, Recipe], folders: tuple[Path, Path]) -> ComparableRecipes:
     """Two recipes with every layer under its first name; ``folders`` is where their paths start.
 
     A model's file is opened only where it can matter: where the recipes name other layers.
     """
     if _named(recipes[0]) == _named(recipes[1]):
-        return Alike(recipes)
+        return ComparableRecipes(recipes)
     found = [_facts(*each) for each in zip(recipes, folders, strict=True)]
     if _one_model(recipes, folders):
         found = [each or next(filter(None, found), None) for each in found]
@@ -49,7 +49,7 @@ def alike(recipes: tuple[Recipe, Recipe], folders: tuple[Path, Path]) -> Alike:
         if facts is None and isinstance(recipe.model, FileModel)
     ]
     unlike = _named(first) != _named(second)
-    return Alike((first, second), lost[0] if lost and unlike else None)
+    return ComparableRecipes((first, second), lost[0] if lost and unlike else None)
 
 
 def _named(recipe: Recipe) -> dict[str, str]:

@@ -206,7 +206,7 @@ def read(path: Path) -> Lock | None:
 
 
 def parse(text: str, path: str) -> Lock:
-    """Read a lock's text; ``path`` is the name under which it is spoken of.
+    """Read a lock's text; ``path`` is its name in messages.
 
     Raises:
         PlanError: the text is not a lock, is of a newer format, or has a record that is unknown,

@@ -1,4 +1,4 @@
-"""What differs between a lock and what is there now, in words that teach."""
+"""What differs between a lock and what is there now, in sentences that say what to do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ADVICE = {
     "latents": "put the seed and count back in the recipe",
     "mask": "put the mask file back",
     "match": "search again with `redraft lock`",
-    "model": "restore the model file that the lock speaks of",
+    "model": "restore the model file that the lock names",
     "recipe": "put back what the recipe said: a rule, a mark, a region, the model or the title",
     "rule": "put the setting back in the recipe",
     "statistics": "put the latents and the rules' layers back in the recipe",
@@ -165,7 +165,7 @@ def _about(record: Record) -> str:
 
 
 def _value(record: Record) -> str:
-    """What the record says; long digests are cut, for they tell by differing."""
+    """What the record says; of long digests the beginning, which shows that they differ."""
     return _DIGEST.sub(r"\1...", record.value)
 
 

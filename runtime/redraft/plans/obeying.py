@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from redraft.disk.cache import Cache
 from redraft.disk.digest import tensors_digest
+from redraft.explain.words import silent
 from redraft.memory.marked import Picture, marked_pictures, masks, matches_of
 from redraft.memory.places import Marks, MatchedPlace, Matches, moved
 from redraft.models import latents
+from redraft.models.listed.download import Progress
 from redraft.plans import lock
 from redraft.plans.lock import Lock, Record
 from redraft.plans.lock_compare import Difference, LockDiffersError, differences
@@ -41,7 +42,7 @@ def plan_obeying(
     *,
     device: str = "cpu",
     cache: Cache | None = None,
-    progress: Any = None,
+    progress: Progress = silent,
     home: Path | None = None,
 ) -> Plan:
     """Plan a recipe as its lock says, or freely where it has none.
@@ -51,7 +52,7 @@ def plan_obeying(
         folder: where the recipe's paths start.
         device: as for :func:`redraft.plans.planner.make_plan`, like the rest.
         cache: where statistics are looked for.
-        progress: told how far a download is.
+        progress: called with how far a download is.
         home: where the path of a model given by file starts; by default in ``folder``.
 
     Raises:
@@ -139,19 +140,19 @@ def _kept(held: Lock, plan: Plan) -> Iterator[Record]:
     marks = Marks(plan.base.facts, plan.folder)
     for step in plan.rules:
         used = marked_pictures(step.rule)
-        for line, wanted in enumerate(matches_of(step.rule), 1):
+        for line, match in enumerate(matches_of(step.rule), 1):
             for row, place in enumerate(held.places(step.rule.name).get(line, ()), 1):
-                if row <= wanted.top and _possible(marks, wanted, place, used):
+                if row <= match.top and _possible(marks, match, place, used):
                     used.add((place.latents, place.index))
                     yield _match_record(step.rule.name, line, row, place)
 
 
-def _possible(marks: Marks, wanted: Match, place: MatchedPlace, used: set[Picture]) -> bool:
-    if place.latents != wanted.like.latents or (place.latents, place.index) in used:
+def _possible(marks: Marks, match: Match, place: MatchedPlace, used: set[Picture]) -> bool:
+    if place.latents != match.like.latents or (place.latents, place.index) in used:
         return False
-    if not wanted.first <= place.index <= wanted.last or place.index in wanted.excluded:
+    if not match.first <= place.index <= match.last or place.index in match.excluded:
         return False
-    marked = marks(wanted.like)
+    marked = marks(match.like)
     sizes = zip(place.shift, marked.area.shape, strict=True)
     inside = all(abs(shift) < size for shift, size in sizes)
     return inside and bool(moved(marked, place).area.any())
@@ -160,10 +161,10 @@ def _possible(marks: Marks, wanted: Match, place: MatchedPlace, used: set[Pictur
 def _unsearched(held: Lock, plan: Plan) -> Iterator[Difference]:
     """The matches of the recipe of which the lock has no place."""
     for step in plan.rules:
-        for line, wanted in enumerate(matches_of(step.rule), 1):
+        for line, match in enumerate(matches_of(step.rule), 1):
             if line not in held.places(step.rule.name):
-                like = f"{wanted.like.latents}[{wanted.like.index}]"
-                search = f"a search like {like} among {wanted.first}..{wanted.last}"
+                like = f"{match.like.latents}[{match.like.index}]"
+                search = f"a search like {like} among {match.first}..{match.last}"
                 what = f"match {step.rule.name} line {line}"
                 yield Difference("match", what, None, search, "take the line out of the recipe")
 

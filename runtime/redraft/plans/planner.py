@@ -15,10 +15,12 @@ import numpy as np
 
 from redraft.disk.cache import Cache, Hit
 from redraft.errors import PlanError
+from redraft.explain.words import silent
 from redraft.memory import ESTIMATOR
 from redraft.memory.places import Matches, resolve
 from redraft.models import latents
 from redraft.models.listed import catalog
+from redraft.models.listed.download import Progress
 from redraft.models.locate import Base, locate
 from redraft.plans.loading import recipe_of
 from redraft.plans.lock import Lock
@@ -168,7 +170,7 @@ def make_plan(
     *,
     device: str = "cpu",
     cache: Cache | None = None,
-    progress: Any = None,
+    progress: Progress = silent,
     lock: Lock | None = None,
     home: Path | None = None,
 ) -> Plan:

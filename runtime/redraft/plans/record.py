@@ -6,8 +6,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-RUN_FORMAT = "redraft-run-1"
-
 
 class Frozen(BaseModel):
     """Base of every record: immutable, closed to unknown fields."""
@@ -27,14 +25,6 @@ class PlaceRecord(Frozen):
     box: tuple[int, int, int, int]
     score: float | None = None
     gain: float | None = None
-
-
-class Measured(Frozen):
-    """A figure with its 95 % bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 LOW_GAIN = 0.25
@@ -140,14 +130,14 @@ class MachineRecord(Frozen):
 
         Bit-identical results are promised only between machines that do not differ.
         """
-        before, after = self._told(), other._told()
+        before, after = self._fields(), other._fields()
         return tuple(
             f"{name} {before.get(name, 'none')} -> {after.get(name, 'none')}"
             for name in {**before, **after}
             if before.get(name) != after.get(name)
         )
 
-    def _told(self) -> dict[str, str]:
+    def _fields(self) -> dict[str, str]:
         """Every field by name; a version by the name of what has it."""
         return {
             "device": self.device,

@@ -1,1 +1,1 @@
-"""Other methods with the signature of our solvers."""
+"""Other people's methods, with the signature of our solvers."""

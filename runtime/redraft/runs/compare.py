@@ -163,7 +163,7 @@ def compare_runs(first: Path, second: Path) -> RunComparison:
     runs = (read_run(first), read_run(second))
     one, other = (run.record for run in runs)
     edits = compare_edits(*(Edit.load(run.edit) for run in runs))
-    # Base and recipe are told with the run; only the rules are news.
+    # Base and recipe are compared by the run; only the rules are left.
     rules = tuple(each for each in edits.differences if each.what.startswith("rule "))
     return RunComparison(
         tuple(_recipes_of_runs(*runs)),
@@ -262,16 +262,16 @@ def _models(one: ModelRecord, other: ModelRecord) -> Iterator[Difference]:
 
 
 def _figures(first: Sequence[RuleRecord], second: Sequence[RuleRecord]) -> Iterator[Figure]:
-    its = {rule.name: _told(rule) for rule in second}
+    its = {rule.name: _figures_of(rule) for rule in second}
     for rule in first:
         if rule.name in its:
-            own = _told(rule)
+            own = _figures_of(rule)
             for figure in FIGURES:
                 if own[figure] != its[rule.name][figure]:
                     yield Figure(rule.name, figure, own[figure], its[rule.name][figure])
 
 
-def _told(rule: RuleRecord) -> dict[str, Any]:
+def _figures_of(rule: RuleRecord) -> dict[str, Any]:
     left: dict[str, Any] = {} if rule.left_out is None else rule.left_out.model_dump()
     return {
         name: left.get(name.removeprefix("left-out "))

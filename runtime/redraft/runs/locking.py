@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from redraft.disk.cache import Cache
+from redraft.explain.words import silent
 from redraft.memory.marked import matches_of
+from redraft.models.listed.download import Progress as Download
 from redraft.models.open import choose_device
 from redraft.plans import lock
 from redraft.plans.lock import Lock, Record
@@ -32,7 +33,7 @@ def make_lock(
     *,
     device: str = "auto",
     cache: Cache | None = None,
-    download: Any = None,
+    download: Download = silent,
     progress: Progress | None = None,
 ) -> Lock:
     """Lock a recipe: hash its inputs and search the contexts that are found by match.
@@ -44,8 +45,8 @@ def make_lock(
         folder: where the recipe's paths start.
         device: where to search: auto, cpu or cuda.
         cache: where statistics are kept.
-        download: told how far a download is.
-        progress: told how far a search is.
+        download: called with how far a download is.
+        progress: called with how far a search is.
 
     Raises:
         RedraftError: the recipe has errors, its model cannot be had, or a match finds nothing.

@@ -44,11 +44,11 @@ class GroupEndedError(RunError):
 
 
 class ProcessLostError(GroupEndedError):
-    """A process is gone or silent, and perhaps it is the one that speaks for all."""
+    """A process is gone or silent, and perhaps it is the one that reports for all."""
 
 
 @dataclass(frozen=True)
-class Trouble:
+class ProcessFailure:
     """What keeps a process from going on, reported to the others; ``trace`` is for developers."""
 
     code: str
@@ -57,8 +57,8 @@ class Trouble:
     trace: str = ""
 
     @classmethod
-    def of(cls, error: Exception) -> Trouble:
-        """The trouble that an error is."""
+    def of(cls, error: Exception) -> ProcessFailure:
+        """The failure that an error is."""
         trace = "".join(traceback.format_exception(error))
         if isinstance(error, RedraftError):
             return cls(error.code, error.message, error.help, trace)
@@ -79,7 +79,7 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that speaks and writes for all."""
+        """Whether this is the process that reports and writes for all."""
         return self.rank == 0
 
     @property
@@ -198,14 +198,14 @@ class Ranks:
         except RedraftError as raised:
             error = raised
         if not self.alone:
-            everyone = self._gathered((made, None if error is None else Trouble.of(error)))
+            everyone = self._gathered((made, None if error is None else ProcessFailure.of(error)))
         else:
             everyone = [(made, None)]
         if self.first and error is not None:
             raise error
-        for rank, (_, trouble) in enumerate(everyone):
-            if trouble is not None:
-                raise RunError(trouble.code, self._named(rank, trouble), trouble.help)
+        for rank, (_, failure) in enumerate(everyone):
+            if failure is not None:
+                raise RunError(failure.code, self._named(rank, failure), failure.help)
         return [cast("Item", each) for each, _ in everyone]
 
     def _gathered(self, made: object) -> list[Any]:
@@ -226,27 +226,29 @@ class Ranks:
 
     def _ready(self) -> None:
         """Begin an exchange: go on if all can."""
-        reported: list[Trouble | None] = [None] * self.world
+        reported: list[ProcessFailure | None] = [None] * self.world
         with _noticing_loss():
             distributed.all_gather_object(reported, None)
-        for rank, trouble in enumerate(reported):
-            if trouble is not None:
-                self._end(rank, trouble)
+        for rank, failure in enumerate(reported):
+            if failure is not None:
+                self._end(rank, failure)
 
     def _leave(self, error: Exception | None) -> None:
         """Take part in one more exchange, if only to say that there will be none."""
-        reported: list[Trouble | None] = [None] * self.world
+        reported: list[ProcessFailure | None] = [None] * self.world
         # Whoever is gone by now is not needed any more.
         with contextlib.suppress(RuntimeError):
-            distributed.all_gather_object(reported, None if error is None else Trouble.of(error))
+            distributed.all_gather_object(
+                reported, None if error is None else ProcessFailure.of(error)
+            )
 
-    def _end(self, rank: int, trouble: Trouble) -> NoReturn:
-        ended = GroupEndedError(trouble.code, self._named(rank, trouble), trouble.help)
-        ended.add_note(trouble.trace)
+    def _end(self, rank: int, failure: ProcessFailure) -> NoReturn:
+        ended = GroupEndedError(failure.code, self._named(rank, failure), failure.help)
+        ended.add_note(failure.trace)
         raise ended
 
-    def _named(self, rank: int, trouble: Trouble) -> str:
-        return f"process {rank} of {self.world}: {trouble.message}"
+    def _named(self, rank: int, failure: ProcessFailure) -> str:
+        return f"process {rank} of {self.world}: {failure.message}"
 
 
 ALONE = Ranks()

@@ -6,39 +6,29 @@ Files are written whole or not at all; ``run.json`` comes last and says that the
 
 from __future__ import annotations
 
-import json
+import hashlib
 import shutil
 import time
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from redraft.disk import files
 from redraft.disk.cache import Cache
 from redraft.edit.artifact import Edit
 from redraft.errors import ArtifactError
 from redraft.memory.marked import mask_bytes
-from redraft.memory.places import MatchedPlace
 from redraft.models.open import choose_device
-from redraft.plans.planner import Plan, RuleStep
-from redraft.plans.record import (
-    ImportRecord,
-    MachineRecord,
-    ModelRecord,
-    RuleRecord,
-    RunRecord,
-)
+from redraft.plans.planner import Plan
+from redraft.plans.record import ImportRecord, MachineRecord, ModelRecord, RunRecord
 from redraft.plans.run_files import EDIT, LOCK, RECIPE, RECORD, RUNS, STEPS
 from redraft.plans.run_folder import cannot_make
 from redraft.plans.unseen import judged
 from redraft.runs.execute import assist, check_untouched, edit_of, solve_all
 from redraft.runs.memo import Shared
 from redraft.runs.processes import ALONE, Ranks
-from redraft.runs.recording import delta_digest, group_record, now
-from redraft.runs.session import FinishedRule, Progress, Session, open_session, placed_rule
-from redraft.solve.delta import Delta
+from redraft.runs.recording import group_record, now
+from redraft.runs.session import Progress, Session, open_session
+from redraft.runs.steps import Steps
 
 
 @dataclass(frozen=True)
@@ -82,7 +72,7 @@ def run_plan(
         out: the run folder; by default one in ``runs/`` named after the recipe.
         device: auto, cpu or cuda.
         cache: where statistics are kept.
-        progress: told how far it is.
+        progress: called with how far it is.
         fresh: solve every rule anew, whatever an interrupted run has finished.
         shared: what it has in common with runs before and after it; not used by several processes.
         ranks: this process, the first, among those that draw pictures for statistics and measures.
@@ -98,21 +88,14 @@ def run_plan(
     _prepare(folder, fresh)
     session = open_session(plan, choose_device(device), cache, progress, shared, ranks)
     machine = group_record(session.device, ranks)
-    resumed: list[str] = []
-
-    def restore(step: RuleStep) -> FinishedRule | None:
-        done = _read_step(folder, session, step)
-        if done is not None:
-            resumed.append(step.rule.name)
-        return done
-
-    solve_all(session, restore, lambda step, done: _write_step(folder, step, done))
+    steps = Steps(folder / STEPS, session)
+    solve_all(session, steps.read, steps.write)
     check_untouched(session)
     edit = edit_of(session)
     data = edit.to_bytes()
     _replace(folder, inputs, data)
     record = _record(session, machine, data, started, time.perf_counter() - clock)
-    return Run(folder, record, edit, session, tuple(resumed))
+    return Run(folder, record, edit, session, tuple(steps.resumed))
 
 
 def assist_run(plan: Plan, ranks: Ranks, *, device: str = "auto") -> None:
@@ -192,8 +175,6 @@ def _replace(folder: Path, inputs: dict[str, bytes], edit: bytes) -> None:
 def _record(
     session: Session, machine: MachineRecord, edit: bytes, started: str, seconds: float
 ) -> RunRecord:
-    import hashlib
-
     plan = session.plan
     indices = judged(plan.recipe, plan.base.facts)
     block = plan.recipe.latents[0]
@@ -226,50 +207,3 @@ def _record(
             for each in plan.imports
         ),
     )
-
-
-def _step_path(folder: Path, step: RuleStep) -> Path:
-    return folder / STEPS / f"{step.rule.name}-{step.digest[:16]}.safetensors"
-
-
-def _write_step(folder: Path, step: RuleStep, done: FinishedRule) -> None:
-    tensors = {
-        "directions": done.delta.directions.cpu().contiguous(),
-        "coefficients": done.delta.coefficients.cpu().contiguous(),
-    }
-    matches = [[astuple(place) for place in places] for places in done.placed.matches]
-    metadata = {
-        "digest": step.digest,
-        "record": done.record.model_dump_json(),
-        "matches": json.dumps(matches),
-    }
-    files.write_bytes(_step_path(folder, step), save(tensors, metadata))
-
-
-def _read_step(folder: Path, session: Session, step: RuleStep) -> FinishedRule | None:
-    """A rule that an interrupted run finished; None when there is none, or it is damaged."""
-    path = _step_path(folder, step)
-    if not path.exists():
-        return None
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("digest") != step.digest:
-                return None
-            record = RuleRecord.model_validate_json(metadata["record"])
-            delta = Delta(
-                record.name,
-                record.layer,
-                file.get_tensor("directions"),
-                file.get_tensor("coefficients"),
-            )
-            if delta_digest(delta) != record.delta_digest:
-                return None
-            matches = tuple(
-                tuple(MatchedPlace(block, index, (dy, dx), score)
-                      for block, index, (dy, dx), score in places)
-                for places in json.loads(metadata["matches"])
-            )  # fmt: skip
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError):
-        return None
-    return FinishedRule(delta, record, placed_rule(session, step, matches))

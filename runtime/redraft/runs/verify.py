@@ -121,7 +121,7 @@ def verify(
     if sha256_file(run.edit) != record.edit_sha256:
         raise ArtifactError(
             "RD663",
-            f"{run.edit} is not the edit that {folder}/run.json speaks of",
+            f"{run.edit} is not the edit that {folder}/run.json describes",
             "restore the file, or run the recipe again",
         )
     edit = Edit.load(run.edit)

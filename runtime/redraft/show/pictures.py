@@ -32,9 +32,9 @@ ROLE_COLOURS: dict[Role, str] = {
     "context": "#56b4e9",
     "found": "#f0e442",
 }
-"""Four colours of Okabe and Ito's set, which people with any colour vision can tell apart."""
+"""Four colours of Okabe and Ito's set, which people with any colour vision can distinguish."""
 ROLE_DASHED: dict[Role, bool] = {"copy": False, "paste": True, "context": False, "found": True}
-"""Lines differ in style too, so that a black-and-white print still tells them apart."""
+"""Lines differ in style too, so that a black-and-white print still shows which is which."""
 ROLE_NAMES: dict[Role, str] = {
     "copy": "copy: what is drawn",
     "paste": "paste: where the goal is set",

@@ -1,15 +1,16 @@
-"""A sweep run cell by cell: what is finished stays, what fails is told, and a summary is left."""
+"""A sweep run cell by cell: what is finished stays, what fails is recorded; then a summary."""
 
 from __future__ import annotations
 
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from redraft.disk import files
 from redraft.errors import ArtifactError, RedraftError
+from redraft.explain.words import silent
 from redraft.models.open import choose_device
 from redraft.plans.loading import CheckFailedError, recipe_of
 from redraft.plans.planner import Plan
@@ -23,11 +24,11 @@ from redraft.show.pictures import png
 from redraft.show.report.outputs import run_and_report
 from redraft.sweep.cells import Cell, cells_of, choose
 from redraft.sweep.pinned import searched_anew
-from redraft.sweep.sheet import Shown, draw_sheet
+from redraft.sweep.sheet import SheetRow, draw_sheet
 from redraft.sweep.summary import (
+    CellFailure,
     CellRecord,
     SweepRecord,
-    Trouble,
     failed_cell,
     finished_cell,
     markdown,
@@ -54,7 +55,7 @@ class Task:
         device: auto, cpu or cuda.
         fresh: run every cell anew, and every rule of it.
         lock: sha256 of the lock beside the recipe, where its cells obey it.
-        tell: told of progress: what the present cell does, cells done, cells in all.
+        progress: called with what the present cell does, cells done, cells in all.
 
     """
 
@@ -65,7 +66,7 @@ class Task:
     device: str = "auto"
     fresh: bool = False
     lock: str | None = None
-    tell: Progress = lambda _what, _done, _total: None
+    progress: Progress = silent
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -82,7 +83,7 @@ def make_task(
     device: str = "auto",
     fresh: bool = False,
     lock: str | None = None,
-    tell: Progress | None = None,
+    progress: Progress = silent,
 ) -> Task:
     """The sweep ``name`` of a recipe, or its only one, ready to be run.
 
@@ -94,7 +95,7 @@ def make_task(
         device: auto, cpu or cuda.
         fresh: run what is finished again.
         lock: sha256 of the lock that ``plan`` obeys as far as it holds for a cell.
-        tell: told of progress.
+        progress: called with what the present cell does, cells done, cells in all.
 
     Raises:
         CheckFailedError: the recipe has errors.
@@ -104,8 +105,7 @@ def make_task(
     recipe_of(checked)
     sweep = choose(checked, name, checked.given)
     folder = out or _default_folder(checked, sweep)
-    task = Task(checked, sweep, plan, folder, device, fresh, lock)
-    return task if tell is None else replace(task, tell=tell)
+    return Task(checked, sweep, plan, folder, device, fresh, lock, progress)
 
 
 def run_sweep(
@@ -114,7 +114,7 @@ def run_sweep(
     """Run this process's cells, and in the first process write what came of all of them.
 
     Args:
-        make: makes the task; what it raises is told once, whichever process it happens in.
+        make: makes the task; what it raises is reported once, whichever process it happens in.
         ranks: this process among others.
         shared: what the cells have in common; by default up to 1 GiB.
 
@@ -141,7 +141,7 @@ def run_cells(task: Task, ranks: Ranks, shared: Shared) -> list[CellRecord]:
     """Run the cells of one process one after another."""
     mine = ranks.mine(task.cells)
     done = [_run_cell(task, cell, (number, len(mine)), shared) for number, cell in enumerate(mine)]
-    task.tell("", len(mine), len(mine))
+    task.progress("", len(mine), len(mine))
     return done
 
 
@@ -149,20 +149,20 @@ def _run_cell(task: Task, cell: Cell, place: tuple[int, int], shared: Shared) ->
     started = time.perf_counter()
     folder = task.folder / cell.folder
 
-    def tell(what: str, _done: int, _total: int) -> None:
-        task.tell(f"{cell.label}: {what}", *place)
+    def report(what: str, _done: int, _total: int) -> None:
+        task.progress(f"{cell.label}: {what}", *place)
 
-    tell("planned", 0, 0)
+    report("planned", 0, 0)
     try:
         plan = task.plan(cell.values)
         found = None if task.fresh else finished(folder, plan)
         if found is not None:
             return finished_cell(cell, found, before=True)
         run = run_and_report(
-            plan, out=folder, device=task.device, fresh=task.fresh, progress=tell, shared=shared
+            plan, out=folder, device=task.device, fresh=task.fresh, progress=report, shared=shared
         )
     except RedraftError as error:
-        return failed_cell(cell, _trouble(error), time.perf_counter() - started)
+        return failed_cell(cell, _failure(error), time.perf_counter() - started)
     return finished_cell(cell, run.record, before=False)
 
 
@@ -184,12 +184,12 @@ def finished(folder: Path, plan: Plan) -> RunRecord | None:
     return record if same else None
 
 
-def _trouble(error: RedraftError) -> Trouble:
+def _failure(error: RedraftError) -> CellFailure:
     if isinstance(error, CheckFailedError) and error.checked.errors:
         # The recipe's own fault says more than that there is one.
         first = error.checked.errors[0]
-        return Trouble(code=first.code, message=first.message, help=first.help)
-    return Trouble(code=error.code, message=error.message, help=error.help)
+        return CellFailure(code=first.code, message=first.message, help=first.help)
+    return CellFailure(code=error.code, message=error.message, help=error.help)
 
 
 def _summary(
@@ -197,9 +197,9 @@ def _summary(
 ) -> SweepRecord:
     recipe = task.checked.recipe
     assert recipe is not None, "a task has a recipe without errors"
-    task.tell("pictures", len(records), len(records))
+    task.progress("pictures", len(records), len(records))
     shown = [
-        Shown(cell.label, task.plan(cell.values), task.folder / cell.folder)
+        SheetRow(cell.label, task.plan(cell.values), task.folder / cell.folder)
         for cell, record in zip(task.cells, records, strict=True)
         if record.error is None
     ]
@@ -241,6 +241,6 @@ def _make_folder(folder: Path) -> None:
 
 def _default_folder(checked: Checked, sweep: Sweep) -> Path:
     recipe = checked.recipe
-    assert recipe is not None, "told by make_task"
+    assert recipe is not None, "make_task has seen to it"
     digest = hashlib.sha256(recipe.digest().encode()).hexdigest()[:8]
     return RUNS / f"{recipe.name}-{recipe.version}-{sweep.name}-{digest}"

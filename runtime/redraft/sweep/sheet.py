@@ -29,7 +29,7 @@ SEARCHED = 96
 
 
 @dataclass(frozen=True)
-class Shown:
+class SheetRow:
     """A cell that has a run: its label, the plan of the run and its folder."""
 
     label: str
@@ -38,7 +38,7 @@ class Shown:
 
 
 def draw_sheet(
-    cells: Sequence[Shown], device: torch.device, shared: Shared
+    cells: Sequence[SheetRow], device: torch.device, shared: Shared
 ) -> tuple[Picture, tuple[int, ...]]:
     """The originals, then a row for every cell; and the numbers of the pictures.
 
@@ -62,7 +62,7 @@ def draw_sheet(
         return comparison([(label, tuple(pictures)) for label, pictures in rows]), tuple(indices)
 
 
-def _unseen(cells: Sequence[Shown]) -> list[int]:
+def _unseen(cells: Sequence[SheetRow]) -> list[int]:
     """Pictures that no rule of any cell uses; if there are none, the first ones."""
     lists = [judged(cell.plan.recipe, cell.plan.base.facts) for cell in cells]
     common = set(lists[0]).intersection(*lists[1:])
@@ -71,7 +71,7 @@ def _unseen(cells: Sequence[Shown]) -> list[int]:
 
 
 def _most_changed(
-    cell: Shown, indices: list[int], device: torch.device, shared: Shared
+    cell: SheetRow, indices: list[int], device: torch.device, shared: Shared
 ) -> list[int]:
     """Some of the pictures, those that a cell's edit changes most, in order of number."""
     after = _edited(cell, indices, device, shared)
@@ -80,7 +80,7 @@ def _most_changed(
     return sorted(indices[row] for row in change.argsort(descending=True)[:COLUMNS].tolist())
 
 
-def _edited(cell: Shown, indices: list[int], device: torch.device, shared: Shared) -> Tensor:
+def _edited(cell: SheetRow, indices: list[int], device: torch.device, shared: Shared) -> Tensor:
     model = shared.model(cell.plan.base, device)
     base = model.state.bare()
     model.generator.restore({**base, **Edit.load(cell.folder / EDIT).edited(base)})

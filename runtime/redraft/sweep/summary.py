@@ -13,7 +13,7 @@ RIGHT = ("effect", "amplitude", "outside", "left-out gain / side", "agreement", 
 """Titles of the columns with figures."""
 
 
-class Trouble(Frozen):
+class CellFailure(Frozen):
     """Why a cell failed."""
 
     code: str
@@ -53,7 +53,7 @@ class CellRecord(Frozen):
     before: bool
     seconds: float
     rules: tuple[RuleFigures, ...]
-    error: Trouble | None = None
+    error: CellFailure | None = None
 
 
 class SweepRecord(Frozen):
@@ -99,7 +99,7 @@ def finished_cell(cell: Cell, record: RunRecord, *, before: bool) -> CellRecord:
     )
 
 
-def failed_cell(cell: Cell, trouble: Trouble, seconds: float) -> CellRecord:
+def failed_cell(cell: Cell, failure: CellFailure, seconds: float) -> CellRecord:
     """The record of a cell that failed."""
     return CellRecord(
         number=cell.number,
@@ -108,7 +108,7 @@ def failed_cell(cell: Cell, trouble: Trouble, seconds: float) -> CellRecord:
         before=False,
         seconds=seconds,
         rules=(),
-        error=trouble,
+        error=failure,
     )
 
 

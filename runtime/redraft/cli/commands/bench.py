@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +26,10 @@ def _architectures(
     _context: click.Context, _option: click.Parameter, value: str | None
 ) -> tuple[str, ...] | None:
     """``stylegan2|proggan``; commas do as well."""
-    from redraft.bench.architectures import NETWORKS
-
     if value is None:
         return None
+    from redraft.bench.architectures import NETWORKS
+
     names = tuple(value.replace("|", ",").split(","))
     for name in names:
         if name not in NETWORKS:
@@ -90,13 +89,13 @@ def solve(
     screen = Screen.current()
     if architectures is not None:
         with screen.progress() as reporter:
-            found = bench_architectures(architectures, ranks, steps=steps, tell=reporter.step)
+            found = bench_architectures(architectures, ranks, steps=steps, progress=reporter.step)
         title = "Preserve 0, same goal and directions, random weights, on the CPU"
         _print(screen, form, found, {"rows": title})
         return
     with screen.progress() as reporter:
         case = _case(recipe, device, reporter)
-        found = bench_solve(case, ranks, steps=steps, tell=reporter.step)
+        found = bench_solve(case, ranks, steps=steps, progress=reporter.step)
     _print(
         screen,
         form,
@@ -178,9 +177,9 @@ def effect(
         for name in recipes:
             shown = []
             for label, case in _with_variants(name, device, reporter):
-                trials = bench_effect(case, label, steps=steps, tell=reporter.step)
-                rows += [asdict(trial.row) for trial in trials]
-                shown += [(case, trial.row.method, trial.delta) for trial in trials]
+                trials = bench_effect(case, label, steps=steps, progress=reporter.step)
+                rows += [trial.row for trial in trials]
+                shown += [(case, trial.row["method"], trial.delta) for trial in trials]
             if pictures is not None:
                 save_comparison(pictures / f"{Path(name).stem}.png", shown)
     _print(screen, form, {"rows": rows}, {"rows": JUDGED_TITLE})
@@ -286,7 +285,7 @@ def repeat(recipes: tuple[str, ...], device: str, form: str) -> None:
     named = [locate_recipe(name) for name in recipes]
     paths = named or [recipe.path for recipe in shipped_recipes()]
     with screen.progress() as reporter:
-        found = bench_repeat(paths, device=device, tell=reporter.step)
+        found = bench_repeat(paths, device=device, progress=reporter.step)
     titles = {"worst": "The worst rule under each condition", "rows": "Every rule"}
     _print(screen, form, found, titles)
 
@@ -320,8 +319,8 @@ def speed(
     screen = Screen.current()
     with screen.progress() as reporter:
         case = _case(recipe, device, reporter)
-        wanted = tuple(Size(rank, pastes) for rank, pastes in sizes)
-        found = bench_speed(case, wanted, count, among, reporter.step)
+        measured = tuple(Size(rank, pastes) for rank, pastes in sizes)
+        found = bench_speed(case, measured, count, among, reporter.step)
     titles = {
         "solve": "Directions and coefficients: three runs each; memory of the process so far",
         "match": "Medians of five pairs",

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from redraft.edit.combine import Combined
-    from redraft.edit.interference import Kept, Meeting
+    from redraft.edit.combine import Combination
+    from redraft.edit.interference import Meeting, Retention
     from redraft.edit.joined_recipe import Part
     from redraft.models.locate import Base
 
@@ -50,7 +50,7 @@ def command(
 
     EDIT is an edit.safetensors, or a run folder. The changes add, in the order given; nothing is
     solved anew. A rule whose name is taken gets `-2` at its end. For rules that meet at one layer
-    it is told how much they get in each other's way.
+    it is shown how much they get in each other's way.
     """
     from redraft.cli.commands.apply import load_edit
     from redraft.edit.combine import combine
@@ -98,8 +98,8 @@ def _weights(base: Base | None) -> Mapping[str, Tensor] | None:
 
 
 def _measured(
-    base: Base | None, parts: Sequence[Part], combined: Combined, device: str
-) -> tuple[tuple[Kept, ...], int]:
+    base: Base | None, parts: Sequence[Part], combined: Combination, device: str
+) -> tuple[tuple[Retention, ...], int]:
     from redraft.edit.interference import measure
     from redraft.models.open import choose_device
 
@@ -108,7 +108,7 @@ def _measured(
 
 
 def _print(
-    screen: Screen, out: Path, combined: Combined, kept: Sequence[Kept], pictures: int
+    screen: Screen, out: Path, combined: Combination, kept: Sequence[Retention], pictures: int
 ) -> None:
     for each in combined.renamed:
         screen.remark(visible(f"{each.source}: its rule `{each.before}` is `{each.after}` here"))
@@ -158,7 +158,7 @@ def _print_meetings(screen: Screen, meetings: Sequence[Meeting]) -> None:
 
 
 def _as_json(
-    out: Path, combined: Combined, kept: Sequence[Kept], pictures: int
+    out: Path, combined: Combination, kept: Sequence[Retention], pictures: int
 ) -> dict[str, object]:
     return {
         "written": str(out),

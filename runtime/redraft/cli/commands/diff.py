@@ -35,7 +35,7 @@ NAMES: dict[Kind, str] = {"recipe": "a recipe", "edit": "an edit", "run": "a run
 @click.argument("second", metavar="B")
 @format_option()
 def command(first: str, second: str, form: str) -> None:
-    """Tell what differs between two recipes, two edits or two runs.
+    """Show what differs between two recipes, two edits or two runs.
 
     Recipes are compared by what they mean, so layout, comments and written-out defaults make no
     difference, nor does another name of a layer if the model's file is at hand. Of edits, the
@@ -80,8 +80,8 @@ def one_kind(first: Path, second: Path) -> Kind:
     if "run" in kinds:
         folder = kinds["run"] if kinds["run"].is_dir() else kinds["run"].parent
         remedy = f"the run has {NAMES[other]} in it to compare with: {folder / INSIDE[other]}"
-    told = " and ".join(f"{path} is {NAMES[kind_of(path)]}" for path in (first, second))
-    raise ArtifactError("RD695", f"{told}, and only like can be compared with like", remedy)
+    both = " and ".join(f"{path} is {NAMES[kind_of(path)]}" for path in (first, second))
+    raise ArtifactError("RD695", f"{both}, and only like can be compared with like", remedy)
 
 
 def _compare(screen: Screen, first: str, second: str, form: str) -> bool:
@@ -89,10 +89,9 @@ def _compare(screen: Screen, first: str, second: str, form: str) -> bool:
     paths = _paths(first, second)
     kind = one_kind(*paths)
     # Recipes need no torch, so nothing that loads it is imported for them.
-    same, told, show = {"recipe": _recipes, "edit": _edits, "run": _runs}[kind](*paths)
+    same, found, show = {"recipe": _recipes, "edit": _edits, "run": _runs}[kind](*paths)
     if form == "json":
-        found = {"kind": kind, "same": same, **told}
-        screen.json(found)
+        screen.json({"kind": kind, "same": same, **found})
     else:
         show(screen)
     return same
@@ -124,32 +123,32 @@ def _path(name: str) -> Path:
 
 
 Outcome = tuple[bool, dict[str, Any], Callable[[Screen], None]]
-"""Whether both are the same, what to tell as JSON, and what prints it as text."""
+"""Whether both are the same, what to print as JSON, and what prints it as text."""
 
 
 def _recipes(first: Path, second: Path) -> Outcome:
-    from redraft.plans.layer_names import alike
+    from redraft.plans.layer_names import comparable
     from redraft.plans.loading import load, recipe_of
     from redraft_dsl.recipe.compare import compare
 
     recipes = recipe_of(load(first)), recipe_of(load(second))
-    found = alike(recipes, (first.parent, second.parent))
-    differences = compare(*found.recipes)
-    told: dict[str, Any] = {"differences": [asdict(each) for each in differences]}
-    if found.missing is not None:
-        told["note"] = (
+    pair = comparable(recipes, (first.parent, second.parent))
+    differences = compare(*pair.recipes)
+    found: dict[str, Any] = {"differences": [asdict(each) for each in differences]}
+    if pair.missing is not None:
+        found["note"] = (
             f"layers are compared by their names, and two names may be of one layer: "
-            f"{found.missing} is not at hand"
+            f"{pair.missing} is not at hand"
         )
 
     def show(screen: Screen) -> None:
         _say(screen, differences)
         if not differences:
             screen.say("the recipes mean the same")
-        if "note" in told:
-            screen.remark(visible(f"note: {told['note']}"))
+        if "note" in found:
+            screen.remark(visible(f"note: {found['note']}"))
 
-    return not differences, told, show
+    return not differences, found, show
 
 
 def _edits(first: Path, second: Path) -> Outcome:
@@ -164,8 +163,8 @@ def _runs(first: Path, second: Path) -> Outcome:
     from redraft.runs.compare import compare_runs
 
     runs = compare_runs(first, second)
-    told = {**asdict(runs), "causes": runs.causes, "verdict": runs.verdict()}
-    return runs.same, told, lambda screen: _print_runs(screen, runs)
+    found = {**asdict(runs), "causes": runs.causes, "verdict": runs.verdict()}
+    return runs.same, found, lambda screen: _print_runs(screen, runs)
 
 
 def _say(screen: Screen, differences: Sequence[Difference]) -> None:

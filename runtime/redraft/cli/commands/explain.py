@@ -27,7 +27,7 @@ PHASES = {
 @click.argument("code", required=False)
 @click.option("--all", "every", is_flag=True, help="List all codes.")
 def command(code: str | None, every: bool) -> None:
-    """Tell what an error code means and what to do about it."""
+    """Explain what an error code means and what to do about it."""
     screen = Screen.current()
     if every:
         _list(screen)
@@ -41,12 +41,12 @@ def _page(code: str) -> str:
     """The page of a code as Markdown; ``101`` means ``RD101``."""
     from redraft.explain.codes import explain, titles
 
-    wanted = code.strip().upper()
-    wanted = f"RD{wanted}" if re.fullmatch(r"\d{3}", wanted) else wanted
-    text = explain(wanted)
+    given = code.strip().upper()
+    given = f"RD{given}" if re.fullmatch(r"\d{3}", given) else given
+    text = explain(given)
     if text is not None:
         return text
-    near = difflib.get_close_matches(wanted, list(titles()), n=1)
+    near = difflib.get_close_matches(given, list(titles()), n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise PlanError(
         "RD643", f"there is no code `{code}`", f"{hint}`redraft explain --all` lists them"

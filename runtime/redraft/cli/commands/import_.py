@@ -70,13 +70,13 @@ def command(
         _import_recipe(file, data, target, force=force)
         return
     if model is None or layer is None:
-        read_file(file)  # what is no edit file at all is told first
+        read_file(file)  # what is not an edit file is refused first
         raise click.UsageError(f"missing option '{'--layer' if model else '--model'}'.")
-    wish = Wish(model, layer, rank, truncation, removal)
-    _import_edit(file, target, wish, force=force)
+    options = EditOptions(model, layer, rank, truncation, removal)
+    _import_edit(file, target, options, force=force)
 
 
-class Wish(NamedTuple):
+class EditOptions(NamedTuple):
     """What an edit file does not say."""
 
     model: str
@@ -94,11 +94,11 @@ def _import_recipe(file: Path, data: bytes, target: Path, *, force: bool) -> Non
     screen.file("written", target)
 
 
-def _import_edit(file: Path, target: Path, wish: Wish, *, force: bool) -> None:
+def _import_edit(file: Path, target: Path, options: EditOptions, *, force: bool) -> None:
     from redraft.share.exchange.importing import import_edit
 
     screen = Screen.current()
-    done = import_edit(file, target, **wish._asdict(), force=force)
+    done = import_edit(file, target, **options._asdict(), force=force)
     _remark(done.checked, screen)
     masks = counted(len(done.masks), "mask")
     screen.file("written", done.path, f"and {masks}")

@@ -1,4 +1,4 @@
-"""``redraft lock``: pin what a recipe is run with, or tell whether that has changed."""
+"""``redraft lock``: pin what a recipe is run with, or report whether that has changed."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def command(files: tuple[str, ...], only_check: bool, given: Given, device: str,
 
 
 def _write(name: str, given: Given, device: str, reporter: Reporter) -> str:
-    """Lock a recipe; returns what is told of it."""
+    """Lock a recipe; returns what is said of it."""
     from redraft.disk.files import write_text
     from redraft.plans import lock
     from redraft.plans.loading import load

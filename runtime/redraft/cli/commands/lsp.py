@@ -53,4 +53,4 @@ def _file_facts(path: Path, arch: str | None) -> ModelFacts | None:
     try:
         return recognise(shapes_of(read_header(path)), arch).facts
     except RedraftError:
-        return None  # planning tells what is wrong with the file
+        return None  # planning reports what is wrong with the file

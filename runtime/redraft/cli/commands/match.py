@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from redraft.cli.ranges import parse_range
 from redraft.cli.screen import Column, Reporter, Screen
 
 if TYPE_CHECKING:
-    from redraft.cli.foresight import Matched
+    from redraft.cli.match_preview import MatchPreview
     from redraft.memory.layer import Layer
     from redraft.memory.places import Marks
     from redraft.plans.planner import Plan, RuleStep
@@ -57,15 +58,16 @@ def command(
     A rule with `context like` lines is searched for as these say; any other one by its first
     context. Rules that change the keys before RULE are solved first.
     """
+    from redraft.cli.match_preview import preview_matches
     from redraft.cli.planning import plan_file
 
     screen = Screen.current()
     with screen.progress() as reporter:
         plan = plan_file(file, device, reporter)
         step = _step(plan, rule)
-        wanted = _wanted(plan, step, top, among)
+        matches = _matches(plan, step, top, among)
         layer, marks = _layer(plan, step, device, reporter)
-        found = _resolve(layer, marks, step, wanted)
+        found = preview_matches(layer, step.rule, marks, matches)
         if out is not None:
             _draw(layer, marks, found, out)
     if form == "json":
@@ -89,7 +91,7 @@ def _step(plan: Plan, name: str) -> RuleStep:
     raise PlanError("RD402", f"the recipe has no rule `{name}`", hint)
 
 
-def _wanted(
+def _matches(
     plan: Plan, step: RuleStep, top: int | None, among: tuple[int, int] | None
 ) -> list[Match]:
     """What to search for: the rule's own matches, or its first context."""
@@ -118,7 +120,7 @@ def _wanted(
 
 def _layer(plan: Plan, step: RuleStep, device: str, reporter: Reporter) -> tuple[Layer, Marks]:
     """The rule's layer, on the network as the rules before it leave it, and the recipe's marks."""
-    from redraft.cli.foresight import needed_before
+    from redraft.cli.match_preview import needed_before
     from redraft.models.open import choose_device
     from redraft.runs.execute import solve_all
     from redraft.runs.session import layer_of, open_session
@@ -128,25 +130,12 @@ def _layer(plan: Plan, step: RuleStep, device: str, reporter: Reporter) -> tuple
     return layer_of(session, step), session.marks
 
 
-def _resolve(layer: Layer, marks: Marks, step: RuleStep, wanted: list[Match]) -> list[Matched]:
-    from redraft.cli.foresight import resolve_match
-    from redraft.memory.marked import marked_pictures
-
-    used = frozenset(marked_pictures(step.rule))
-    found = []
-    for one in wanted:
-        matched = resolve_match(layer, one, marks, used)
-        used = used | {(place.latents, place.index) for place in matched.places}
-        found.append(matched)
-    return found
-
-
-def _print(screen: Screen, step: RuleStep, found: list[Matched]) -> None:
+def _print(screen: Screen, step: RuleStep, found: Sequence[MatchPreview]) -> None:
     for one in found:
-        like = one.wanted.like
+        like = one.match.like
         screen.say(
             screen.paint("strong", f"{step.rule.name} at {step.facts.name}")
-            + f": like {like.latents}[{like.index}] among {one.wanted.first}..{one.wanted.last}"
+            + f": like {like.latents}[{like.index}] among {one.match.first}..{one.match.last}"
         )
         screen.table(
             [Column("", right=True), Column("image"), Column("box"), Column("score", right=True)],
@@ -158,7 +147,7 @@ def _print(screen: Screen, step: RuleStep, found: list[Matched]) -> None:
         screen.say(f"left out: {one.left_out()}; a score of 1 is as good as the marked place")
 
 
-def _as_json(rule: str, step: RuleStep, found: list[Matched]) -> dict[str, Any]:
+def _as_json(rule: str, step: RuleStep, found: Sequence[MatchPreview]) -> dict[str, Any]:
     from redraft.cli.commands.plan import match_json
 
     return {
@@ -168,7 +157,7 @@ def _as_json(rule: str, step: RuleStep, found: list[Matched]) -> dict[str, Any]:
     }
 
 
-def _draw(layer: Layer, marks: Marks, found: list[Matched], out: Path) -> None:
+def _draw(layer: Layer, marks: Marks, found: Sequence[MatchPreview], out: Path) -> None:
     from redraft.disk import files
     from redraft.show.pictures import png
     from redraft.show.sheets import contact_sheet
@@ -181,7 +170,7 @@ def _draw(layer: Layer, marks: Marks, found: list[Matched], out: Path) -> None:
     files.write_bytes(out, png(contact_sheet(pictures, labels, COLUMNS, legend=("found",))))
 
 
-def _heat_maps(layer: Layer, marks: Marks, one: Matched) -> list[Picture]:
+def _heat_maps(layer: Layer, marks: Marks, one: MatchPreview) -> list[Picture]:
     """Every found image in grey, its scores over it, and the place outlined."""
     from redraft.memory.match import score_map
     from redraft.memory.search import filter_of
@@ -195,7 +184,7 @@ def _heat_maps(layer: Layer, marks: Marks, one: Matched) -> list[Picture]:
         to_picture,
     )
 
-    pattern, places = filter_of(layer, marks(one.wanted.like)), layer.places(one.places)
+    pattern, places = filter_of(layer, marks(one.match.like)), layer.places(one.places)
     scores = score_map(layer.enter(places).keys, pattern)
     patch = (int(pattern.patch.shape[1]), int(pattern.patch.shape[2]))
     size = layer.generator.facts.image_size

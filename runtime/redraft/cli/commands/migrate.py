@@ -55,7 +55,7 @@ def command(
     RECIPE is a recipe, or a folder: all recipes in it and below, but for hidden folders and run
     folders. Whatever the newer edition would assume otherwise is written out. A recipe is
     rewritten only if the new text means the same in every field; otherwise it is left as it is,
-    and the field is told. Recipes of an older edition need not be moved: they are read as ever.
+    and the field is shown. Recipes of an older edition need not be moved: they are read as ever.
     """
     from redraft_dsl.syntax.editions import SHIPPED, Editions
 

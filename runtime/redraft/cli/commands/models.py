@@ -29,11 +29,11 @@ def command(form: str) -> None:
     from redraft.models.listed.download import cached_path
 
     screen = Screen.current()
-    found = [_told(entry, cached_path(entry, cache_root())) for entry in CATALOG]
+    found = [_facts(entry, cached_path(entry, cache_root())) for entry in CATALOG]
     if form == "json":
         screen.json(found)
         return
-    screen.table([Column(title) for title in TITLES], [_row(told) for told in found])
+    screen.table([Column(title) for title in TITLES], [_row(facts) for facts in found])
     screen.say("A model that is not here yet is fetched when it is first used.")
     for plugin, fault in plugin_report():
         if fault is None:
@@ -42,13 +42,13 @@ def command(form: str) -> None:
             screen.say(f"warning: {fault.message}")
 
 
-def _told(entry: Entry, cached: Path) -> dict[str, Any]:
+def _facts(entry: Entry, cached: Path) -> dict[str, Any]:
     """Everything that the list knows of a model; None for what it does not."""
     from redraft.models.listed.entry import WheelMember
 
     source = entry.source
     here = cached.is_file()
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "name": entry.name,
         "title": entry.title,
         "arch": entry.arch,
@@ -65,10 +65,10 @@ def _told(entry: Entry, cached: Path) -> dict[str, Any]:
         found = (source.member_bytes, source.member_sha256, source.requirement, None)
     else:
         found = (cached.stat().st_size if here else None, None, None, source.url)
-    return {**told, **dict(zip(("bytes", "sha256", "package", "url"), found, strict=True))}
+    return {**facts, **dict(zip(("bytes", "sha256", "package", "url"), found, strict=True))}
 
 
-def _row(told: dict[str, Any]) -> list[str]:
-    size = "unknown" if told["bytes"] is None else f"{told['bytes'] / 1e6:.0f} MB"
-    here = "yes" if told["cached"] else "no"
-    return [told["name"], told["title"], size, told["licence"], here]
+def _row(facts: dict[str, Any]) -> list[str]:
+    size = "unknown" if facts["bytes"] is None else f"{facts['bytes'] / 1e6:.0f} MB"
+    here = "yes" if facts["cached"] else "no"
+    return [facts["name"], facts["title"], size, facts["licence"], here]

@@ -8,15 +8,14 @@ import click
 
 from redraft.cli.app import device_option, format_option, make_command, set_option
 from redraft.cli.screen import Column, Reporter, Screen
-from redraft.explain.words import counted
 
 if TYPE_CHECKING:
-    from redraft.cli.foresight import Matched
+    from redraft.cli.match_preview import MatchPreview
     from redraft.memory.places import ResolvedPlace
     from redraft.plans.planner import Plan, RuleStep, Step
     from redraft_dsl.check.parameters import Given
 
-    Matches = dict[str, tuple[Matched, ...]]
+    Matches = dict[str, tuple[MatchPreview, ...]]
 
 DISTURBED = "resolved during the run, for an earlier rule changes the keys that it searches"
 QUICK = "not searched, because of --quick"
@@ -50,16 +49,19 @@ def command(file: str, device: str, quick: bool, given: Given, no_lock: bool, fo
 
 def _matches(plan: Plan, device: str, reporter: Reporter) -> Matches:
     """The matches of every rule whose keys no earlier rule changes."""
-    from redraft.cli.foresight import matched, undisturbed_layers
+    if all(step.locked or not step.matches for step in plan.rules):
+        return {}
+    from redraft.cli.match_preview import preview_matches, undisturbed_layers
+    from redraft.memory.marked import matches_of
     from redraft.models.open import choose_device
     from redraft.runs.session import open_session
 
-    if all(step.locked or not step.matches for step in plan.rules):
-        return {}
     session = open_session(plan, choose_device(device), progress=reporter.step)
     layers = undisturbed_layers(session)
     return {
-        step.rule.name: matched(layers[step.rule.name], step.rule, session.marks)
+        step.rule.name: preview_matches(
+            layers[step.rule.name], step.rule, session.marks, matches_of(step.rule)
+        )
         for step in plan.rules
         if step.rule.name in layers and not step.locked
     }
@@ -68,6 +70,7 @@ def _matches(plan: Plan, device: str, reporter: Reporter) -> Matches:
 def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
     from redraft.plans.costs import NOMINAL_GFLOPS, gigaflops, seconds
     from redraft.plans.run_files import RUNS
+    from redraft.plans.step_words import step_words
 
     recipe = plan.recipe
     screen.say(screen.paint("strong", f"{recipe.name} {recipe.version}: {recipe.title}"))
@@ -86,8 +89,8 @@ def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
     rows = []
     for number, step in enumerate(plan.steps, 1):
         cost = gigaflops(plan, step)
-        name, layer, reads, state = _words(plan, step)
-        rows.append([str(number), name, layer, reads, state, f"{cost:.2f}", f"{seconds(cost):.1f}"])
+        words = step_words(plan, step)
+        rows.append([str(number), *words, f"{cost:.2f}", f"{seconds(cost):.1f}"])
     screen.table(columns, rows)
     total = sum(gigaflops(plan, step) for step in plan.steps)
     screen.say(
@@ -105,41 +108,6 @@ def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
         _print_matches(screen, step, matches, quick)
 
 
-def _words(plan: Plan, step: Step) -> tuple[str, str, str, str]:
-    """What a step is, its layer, what it reads, and what is there already."""
-    from redraft.plans.planner import StatisticsStep
-
-    if isinstance(step, StatisticsStep):
-        reads = [plan.base.name, *_rules_upstream(plan, step.fields["edits"])]
-        block = f"{step.latents.count} latents of {step.latents.name}"
-        state = "in the cache" if step.cached else f"to collect: {step.reason}"
-        return f"statistics over {block}", step.layer, ", ".join(reads), state
-    state = counted(step.positions, "context")
-    if step.matches:
-        state += (
-            f", {step.matches} of them from the lock"
-            if step.locked
-            else (f" at most, {step.matches} of them by match")
-        )
-    if step.unknowns:
-        state += f"; {_problems(step)} a channel"
-    reads = [plan.base.name, *step.reads]
-    return f"{step.rule.kind} {step.rule.name}", step.facts.name, ", ".join(reads), state
-
-
-def _problems(step: RuleStep) -> str:
-    """What is solved for each output channel."""
-    if step.problems == 1:
-        return f"{step.unknowns} unknowns"
-    each, rest = divmod(step.unknowns, step.problems)
-    size = f"{each} unknowns" if rest == 0 else f"about {each} unknowns"
-    return f"{step.problems} problems of {size}"
-
-
-def _rules_upstream(plan: Plan, digests: list[str]) -> list[str]:
-    return [step.rule.name for step in plan.rules if step.digest in digests]
-
-
 def _print_matches(screen: Screen, step: RuleStep, matches: Matches, quick: bool) -> None:
     if not step.matches:
         return
@@ -148,9 +116,9 @@ def _print_matches(screen: Screen, step: RuleStep, matches: Matches, quick: bool
         screen.say(_unsearched(step, quick))
         return
     for one in matches[step.rule.name]:
-        like = one.wanted.like
+        like = one.match.like
         screen.say(
-            f"like {like.latents}[{like.index}] among {one.wanted.first}..{one.wanted.last}: "
+            f"like {like.latents}[{like.index}] among {one.match.first}..{one.match.last}: "
             f"{len(one.places)} found; left out: {one.left_out()}"
         )
         screen.table(
@@ -204,6 +172,7 @@ def _as_json(plan: Plan, matches: Matches, quick: bool) -> dict[str, Any]:
 def _step_json(plan: Plan, step: Step, matches: Matches, quick: bool) -> dict[str, Any]:
     from redraft.plans.costs import gigaflops, seconds
     from redraft.plans.planner import StatisticsStep
+    from redraft.plans.step_words import rules_read
 
     cost = gigaflops(plan, step)
     costs = {"gigaflops": cost, "seconds": seconds(cost)}
@@ -214,16 +183,16 @@ def _step_json(plan: Plan, step: Step, matches: Matches, quick: bool) -> dict[st
             "latents": step.latents.name,
             "count": step.latents.count,
             "before": step.before,
-            "reads": _rules_upstream(plan, step.fields["edits"]),
+            "reads": rules_read(plan, step),
             "cached": step.cached,
             "reason": step.reason,
             **costs,
         }
-    told: dict[str, Any] = {
+    described: dict[str, Any] = {
         "kind": step.rule.kind,
         "name": step.rule.name,
         "layer": step.facts.name,
-        "reads": list(step.reads),
+        "reads": rules_read(plan, step),
         "digest": step.digest,
         "unknowns": step.unknowns,
         "problems": step.problems,
@@ -231,17 +200,17 @@ def _step_json(plan: Plan, step: Step, matches: Matches, quick: bool) -> dict[st
     }
     if step.matches:
         found = matches.get(step.rule.name)
-        told["matches"] = None if found is None else [match_json(one) for one in found]
-        told["matches_reason"] = None if found is not None else _unsearched(step, quick)
-    return told
+        described["matches"] = None if found is None else [match_json(one) for one in found]
+        described["matches_reason"] = None if found is not None else _unsearched(step, quick)
+    return described
 
 
-def match_json(one: Matched) -> dict[str, Any]:
+def match_json(one: MatchPreview) -> dict[str, Any]:
     """What one match finds, as plain data."""
     return {
-        "like": {"latents": one.wanted.like.latents, "index": one.wanted.like.index},
-        "among": [one.wanted.first, one.wanted.last],
-        "top": one.wanted.top,
+        "like": {"latents": one.match.like.latents, "index": one.match.like.index},
+        "among": [one.match.first, one.match.last],
+        "top": one.match.top,
         "places": [
             {
                 "latents": place.latents,

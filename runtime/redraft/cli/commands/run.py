@@ -54,8 +54,8 @@ def command(
 
     screen = Screen.current()
     with joined() as ranks:
-        with screen.progress() as told:
-            reporter = told if ranks.first else Reporter(None)
+        with screen.progress() as own:
+            reporter = own if ranks.first else Reporter(None)
             plan = ranks.after_first(
                 lambda: plan_file(file, device, reporter, lock=not no_lock, given=given)
             )

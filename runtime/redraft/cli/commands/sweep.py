@@ -53,8 +53,8 @@ def command(
 
     screen = Screen.current()
     with joined() as ranks:
-        with screen.progress() as told:
-            reporter = told if ranks.first else Reporter(None)
+        with screen.progress() as own:
+            reporter = own if ranks.first else Reporter(None)
             done = run_sweep(
                 lambda: _task(file, name, out, device, fresh, given, reporter, lock=not no_lock),
                 ranks,
@@ -100,7 +100,7 @@ def _task(
         lock=None if pins is None else pins.lock.sha256,
         device=device,
         fresh=fresh,
-        tell=reporter.overall,
+        progress=reporter.overall,
     )
 
 

@@ -28,7 +28,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Recognised:
-    """What the shapes in a file tell.
+    """What the shapes in a file say.
 
     Attributes:
         facts: picture, latent and layers.
@@ -203,7 +203,7 @@ def _unknown(shapes: Shapes) -> ModelError:
 
 
 def _plugin_family(plugin: Plugin) -> Family:
-    """The architecture of a package, whose errors are told under its name.
+    """The architecture of a package, whose errors are reported under its name.
 
     Raises:
         ModelError: it cannot be used.

@@ -81,7 +81,7 @@ def broken(plugin: Plugin, reason: str) -> ModelError:
 
 @contextmanager
 def blamed(plugin: Plugin) -> Iterator[None]:
-    """A block of the package's code: whatever it raises, except ModelError, is told as its fault.
+    """A block of the package's code: what it raises, except ModelError, is reported as its fault.
 
     Raises:
         ModelError: the block failed.

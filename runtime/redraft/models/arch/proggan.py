@@ -150,14 +150,14 @@ class ProgGAN:
 
     def inputs(self, latents: Tensor, layers: Sequence[str]) -> dict[str, LayerInputs]:
         """What enters each of the layers, in one pass that stops at the last of them."""
-        wanted = {self._place(layer): layer for layer in layers}
+        requested = {self._place(layer): layer for layer in layers}
         found: dict[str, LayerInputs] = {}
         maps = latents[:, :, None, None]
         with torch.no_grad():
-            for place in range(max(wanted) + 1):
-                if place in wanted:
-                    found[wanted[place]] = LayerInputs(self._block(place).keys(maps))
-                if place < max(wanted):
+            for place in range(max(requested) + 1):
+                if place in requested:
+                    found[requested[place]] = LayerInputs(self._block(place).keys(maps))
+                if place < max(requested):
                     maps = self._values(place, maps)
         return {layer: found[layer] for layer in layers}
 

@@ -53,7 +53,7 @@ class Stages:
 
 
 Make = Callable[[Shapes], Stages | None]
-"""Builds a generator of the sizes that the shapes tell; None for another generator's shapes."""
+"""Builds a generator of the sizes that the shapes have; None for another generator's shapes."""
 
 
 def sequential_family(name: str, title: str, make: Make) -> Family:
@@ -183,14 +183,14 @@ class SequentialGenerator:
 
     def inputs(self, latents: Tensor, layers: Sequence[str]) -> dict[str, LayerInputs]:
         """What enters each of the layers, in one pass that stops at the last of them."""
-        wanted = {self._cut(layer).start: layer for layer in layers}
+        requested = {self._cut(layer).start: layer for layer in layers}
         found: dict[str, LayerInputs] = {}
         maps = latents
         with torch.no_grad():
-            for place, step in enumerate(self._steps[: max(wanted) + 1]):
-                if place in wanted:
-                    found[wanted[place]] = LayerInputs(_as_maps(maps))
-                if place < max(wanted):
+            for place, step in enumerate(self._steps[: max(requested) + 1]):
+                if place in requested:
+                    found[requested[place]] = LayerInputs(_as_maps(maps))
+                if place < max(requested):
                     maps = step(maps)
         return {layer: found[layer] for layer in layers}
 
@@ -216,7 +216,7 @@ class SequentialGenerator:
         return self._cuts[known_layer(self.facts, layer).name]
 
     def _measured(self, arch: str, latent_size: int) -> ModelFacts:
-        """What one picture's way through the steps tells."""
+        """What one picture's way through the steps shows."""
         first = next(self.module.parameters())
         maps = torch.zeros(1, latent_size, dtype=first.dtype, device=first.device)
         sizes = [tuple(maps.shape)]

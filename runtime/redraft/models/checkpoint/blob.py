@@ -60,8 +60,8 @@ def _in_legacy(head: bytes, data: PlacedBytes) -> StorageRef:
     storage, keys = read_pickle(stream), read_pickle(stream)
     if not isinstance(storage, StorageRef) or keys != [storage.key]:
         raise MalformedPickleError("bytes that are no tensor's")
-    told = int.from_bytes(stream.read(8), "little")
-    if told != storage.count or data.length != stream.tell() + storage.size_bytes:
+    claimed = int.from_bytes(stream.read(8), "little")
+    if claimed != storage.count or data.length != stream.tell() + storage.size_bytes:
         raise MalformedPickleError(f"{storage.size_bytes} bytes promised and not there")
     return replace(storage, begin=data.begin + stream.tell())
 

@@ -250,9 +250,11 @@ def _tensor(arguments: tuple[Any, ...], dtype: str | None = None) -> TensorRef:
     if not fits or not all(_is_size(size) for size in sizes):
         raise MalformedPickleError("a tensor without sizes")
     strides = arguments[3] if len(arguments) > 3 else None
-    told = isinstance(strides, tuple) and len(strides) == len(shape) and all(map(_is_size, strides))
+    known = (
+        isinstance(strides, tuple) and len(strides) == len(shape) and all(map(_is_size, strides))
+    )
     return TensorRef(
-        tuple(shape), dtype or storage.dtype, storage, offset, strides if told else None
+        tuple(shape), dtype or storage.dtype, storage, offset, strides if known else None
     )
 
 

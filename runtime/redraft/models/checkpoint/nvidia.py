@@ -236,7 +236,7 @@ def _nested_scalars(prefix: str, table: Any) -> dict[str, Scalar]:
 
 
 class _Bounded:
-    """A file whose reads never ask for more than is left, whatever length a pickle tells."""
+    """A file whose reads never ask for more than is left, whatever length a pickle claims."""
 
     def __init__(self, file: BinaryIO, size_bytes: int) -> None:
         self._file = file

@@ -142,7 +142,7 @@ def no_tensors(path: Path) -> ModelError:
 
 
 def ambiguous(path: Path, names: Sequence[str]) -> ModelError:
-    """Several sets of tensors and no telling which one is the generator."""
+    """Several sets of tensors, and nothing that says which one is the generator."""
     return ModelError(
         "RD611",
         f"{path} holds several sets of tensors ({', '.join(names)}), none named as a generator",

@@ -241,10 +241,10 @@ def _content(header: Header) -> tuple[bytearray, dict[str, TensorRef]]:
 def _patched_nvidia(path: Path, header: Header, tensors: Mapping[str, Tensor]) -> memoryview:
     """Every tensor goes where the old one was; the program and all else stay byte for byte."""
     content, refs = _content(header)
-    wanted = {**in_place.tensors_at(content, refs), **tensors}
+    expected = {**in_place.tensors_at(content, refs), **tensors}
     in_place.overwrite(content, refs, tensors)
     for name, tensor in in_place.tensors_at(content, refs).items():
-        if raw_bytes(tensor) != raw_bytes(wanted[name]):
+        if raw_bytes(tensor) != raw_bytes(expected[name]):
             raise ArtifactError(
                 "RD614",
                 f"cannot write {path}: {name!r} shares its bytes with another tensor "

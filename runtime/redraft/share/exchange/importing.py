@@ -25,7 +25,7 @@ from redraft_dsl.report.diagnostics import did_you_mean
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportResult:
     """What was written: the recipe, as checked, and the masks beside it."""
 
     path: Path
@@ -55,7 +55,7 @@ def import_edit(
     truncation: float | None = None,
     removal: Removal | None = None,
     force: bool = False,
-) -> Imported:
+) -> ImportResult:
     """Make a recipe of an edit file, check it, and write it and its masks.
 
     Args:
@@ -84,7 +84,7 @@ def import_edit(
     masks = {out.parent / path: data for path, data in made.masks.items()}
     refuse_overwriting([out, *masks], force=force)
     _write(out, made.text, masks)
-    return Imported(out, tuple(masks), checked)
+    return ImportResult(out, tuple(masks), checked)
 
 
 def read_file(path: Path) -> EditFile:
@@ -120,7 +120,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def refuse_overwriting(paths: Iterable[Path], *, force: bool) -> None:
-    """Raise ArtifactError when one of the files is there already, unless that is wanted."""
+    """Raise ArtifactError when one of the files is there already, unless ``force`` is given."""
     there = [path for path in paths if os.path.lexists(path)]
     if there and not force:
         more = f" (and {len(there) - 1} more)" if len(there) > 1 else ""

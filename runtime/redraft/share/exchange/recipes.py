@@ -82,10 +82,10 @@ def _text(source: Path, recipe: Recipe) -> str:
         ) from None
 
 
-def _same_masks(wanted: Recipe, made: Recipe, folder: Path) -> None:
+def _same_masks(expected: Recipe, made: Recipe, folder: Path) -> None:
     """Raise ArtifactError when a mask that lies there is not the one that is meant."""
     there = dict(_masks(made.model_dump()))
-    for path, sha256 in _masks(wanted.model_dump()):
+    for path, sha256 in _masks(expected.model_dump()):
         if path in there and there[path] != sha256:
             raise ArtifactError(
                 "RD736",
@@ -95,11 +95,11 @@ def _same_masks(wanted: Recipe, made: Recipe, folder: Path) -> None:
             )
 
 
-def _same_meaning(source: Path, wanted: Recipe, made: Recipe) -> None:
-    if made == wanted:
+def _same_meaning(source: Path, expected: Recipe, made: Recipe) -> None:
+    if made == expected:
         return
-    told = [difference.sentence() for difference in compare(wanted, made)]
-    why = f": {told[0]}" if told else ""
+    differences = [difference.sentence() for difference in compare(expected, made)]
+    why = f": {differences[0]}" if differences else ""
     raise ArtifactError("RD737", f"no recipe text can say what {source} says{why}", _SAY_OTHERWISE)
 
 

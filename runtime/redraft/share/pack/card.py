@@ -17,7 +17,7 @@ from redraft.show.numbers import NONE, interval
 from redraft_dsl.recipe.model import Erase, Insert, Match, Place, Recipe, Rule
 
 BRACKETS = "{} ({} to {})"
-_TOLD = {
+_FILES = {
     CARD: "this card",
     PICTURE: "pictures before and after",
     EDIT: "the edit: low-rank changes of a few weights, without the model",
@@ -164,12 +164,12 @@ def _listing(names: Sequence[str]) -> Iterator[str]:
     yield "| file | what it is |"
     yield "|---|---|"
     for name in names:
-        told = _TOLD.get(name) or (
+        what = _FILES.get(name) or (
             "the recipe as it was written, and what it uses"
             if name.startswith(f"{SOURCE}/")
             else "a mask that the recipe names"
         )
-        yield f"| {_plain(name)} | {told} |"
+        yield f"| {_plain(name)} | {what} |"
 
 
 def _origin(recipe: Recipe, record: RunRecord | None) -> Iterator[str]:

@@ -66,7 +66,7 @@ def read(data: bytes, path: str) -> dict[str, bytes]:
 
     Args:
         data: the whole container, no larger than ``MAX_BYTES``.
-        path: the name under which it is spoken of.
+        path: its name in messages.
 
     Raises:
         ArtifactError: it is damaged, or not one that :func:`write` could have made.
@@ -167,7 +167,7 @@ def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: str) -> byt
     except _UNREADABLE as error:
         if "CRC" not in str(error):
             raise _hidden(path) from error
-        message = f"`{entry.filename}` in {path} is damaged: its checksum is another one"
+        message = f"`{entry.filename}` in {path} is damaged: its checksum does not match"
         raise ArtifactError("RD722", message, _REMAKE) from error
 
 

@@ -50,7 +50,7 @@ except ImportError as error:
         'install it with `pip install "redraft[hub]"`',
     ) from error
 
-from redraft.share.pack.hub_failures import Place, not_ours, refusal, strange, told
+from redraft.share.pack.hub_failures import Place, no_pack, refusal, reporting, unexpected
 
 _SILENCE_S = 60.0
 _OK = 200
@@ -60,7 +60,7 @@ _THEIRS = frozenset({".gitattributes", CARD})
 
 
 @dataclass(frozen=True)
-class Pushed:
+class PushResult:
     """What was pushed.
 
     Attributes:
@@ -78,7 +78,7 @@ class Pushed:
 
 
 @dataclass(frozen=True)
-class Pulled:
+class PullResult:
     """What was pulled: the page of its repository, its commit, the pack, and its folder."""
 
     url: str
@@ -87,7 +87,9 @@ class Pulled:
     folder: Path
 
 
-def push(source: Path, repo: str, *, private: bool = False, message: str | None = None) -> Pushed:
+def push(
+    source: Path, repo: str, *, private: bool = False, message: str | None = None
+) -> PushResult:
     """Bring the files of a pack to a repository, which is made if it is not there, as one commit.
 
     Files that an earlier push left there and that the pack does not have are removed; other files
@@ -106,7 +108,7 @@ def push(source: Path, repo: str, *, private: bool = False, message: str | None 
     """
     pack = _pack_from(source)
     api, place = _hub(repo)
-    with told(place):
+    with reporting(place):
         api.create_repo(repo, private=True if private else None, exist_ok=True)
         info = api.model_info(repo, timeout=_SILENCE_S)
         before, there = info.sha, {each.rfilename for each in info.siblings or ()}
@@ -127,10 +129,12 @@ def push(source: Path, repo: str, *, private: bool = False, message: str | None 
                 commit_message=message or f"{pack.manifest.recipe} {pack.manifest.version}",
                 parent_commit=before,
             )
-    return Pushed(place.url, str(done.oid), pack, changed=done.oid != before)
+    return PushResult(place.url, str(done.oid), pack, changed=done.oid != before)
 
 
-def pull(repo: str, folder: Path, revision: str | None = None, *, force: bool = False) -> Pulled:
+def pull(
+    repo: str, folder: Path, revision: str | None = None, *, force: bool = False
+) -> PullResult:
     """Bring a pack from a repository into a folder, all of it or nothing.
 
     Args:
@@ -141,22 +145,22 @@ def pull(repo: str, folder: Path, revision: str | None = None, *, force: bool = 
 
     Raises:
         ArtifactError: the hub cannot be reached or refuses, the repository has no pack, a file is
-            not the one that the manifest speaks of, or the folder cannot be used.
+            not the one that the manifest describes, or the folder cannot be used.
 
     """
     _, place = _hub(repo, revision)
     check_target(folder, force=force)
-    with told(place):
+    with reporting(place):
         data, commit = _fetched(place, MANIFEST, revision or _NEWEST, MAX_MANIFEST)
         if data is None:
-            raise not_ours(place)
+            raise no_pack(place)
         if commit is None:
-            raise strange(place, "it does not say which commit it sends")
+            raise unexpected(place, "it does not say which commit it sends")
         files = dict(_named_files(place, commit, read_manifest(data, repo)))
     # The pack as it was, so that all that is demanded of a pack is demanded here too.
     pack = pack_of(Path(repo), container.write({MANIFEST: data, **files}))
     unpack(pack, folder, force=force)
-    return Pulled(f"{place.url}/tree/{commit}", commit, pack, folder)
+    return PullResult(f"{place.url}/tree/{commit}", commit, pack, folder)
 
 
 # ---- what is pushed ---------------------------------------------------------------------------
@@ -204,7 +208,7 @@ def _named_files(place: Place, commit: str, manifest: Manifest) -> Iterator[tupl
     """The files that a manifest names, once its names and sizes have been looked at.
 
     One byte more than the manifest says is asked for, so that a file that is too long is found
-    to be another one. A file that is missing is left out; both are told when the pack is checked.
+    to be another one. A missing file is left out; both are reported when the pack is checked.
     """
     container.check_names(sorted({MANIFEST, *manifest.files}), place.repo)
     total = sum(content.size for content in manifest.files.values())
@@ -213,7 +217,7 @@ def _named_files(place: Place, commit: str, manifest: Manifest) -> Iterator[tupl
             "RD718",
             f"{place.repo} says to hold {total} bytes in {len(manifest.files)} files, and at most "
             f"{MAX_BYTES} in {MAX_ENTRIES} are read",
-            "it is no pack of an edit; those have a few MiB",
+            "it is not a pack of an edit; those have a few MiB",
         )
     for name, content in sorted(manifest.files.items()):
         data, _ = _fetched(place, name, commit, content.size)
@@ -235,7 +239,7 @@ def _fetched(place: Place, name: str, revision: str, limit: int) -> tuple[bytes 
         if response.status_code != _OK:
             raise refusal(response, place)
         if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise strange(place, "it sends compressed files without being asked")
+            raise unexpected(place, "it sends compressed files without being asked")
         data = bytearray()
         for chunk in response.iter_raw(1 << 16):
             data += chunk[: limit + 1 - len(data)]

@@ -1,4 +1,4 @@
-"""What a model hub answers when it does not do what it is asked, told with the remedy.
+"""What a model hub answers when it does not do what it is asked, with the remedy.
 
 Nothing that the hub sends is shown unless it was cut to one line and cleared of the token.
 """
@@ -20,7 +20,7 @@ _SIGN_IN = "sign in with `hf auth login`, or set HF_TOKEN"
 _LATER = "nothing is wrong with the pack; try again later"
 # Of the packages that carry the calls. The classes themselves differ from release to release.
 _CARRIERS = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "hf_xet", "huggingface_hub"})
-_MAX_TOLD = 200
+_MAX_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Place:
     """A repository on a hub.
 
     Attributes:
-        host: as it is told, without a user's name or password.
+        host: as it is shown, without a user's name or password.
         url: of the repository's page, likewise.
         repo: OWNER/NAME.
         revision: what was asked for; None is the newest.
@@ -42,7 +42,7 @@ class Place:
 
 
 @contextlib.contextmanager
-def told(place: Place) -> Iterator[None]:
+def reporting(place: Place) -> Iterator[None]:
     """Turn whatever the calls in the block raise into an error with a remedy."""
     try:
         yield
@@ -73,7 +73,7 @@ def refusal(response: Any, place: Place) -> ArtifactError:
             "`--revision` takes a branch, a tag, or a commit in full",
         )
     if code == "EntryNotFound":
-        return not_ours(place)
+        return no_pack(place)
     if status == http.client.UNAUTHORIZED and (code is None or "credentials" in refused):
         return ArtifactError("RD774", f"{place.host} does not know who you are", _SIGN_IN)
     if status in (http.client.UNAUTHORIZED, http.client.NOT_FOUND):
@@ -97,7 +97,7 @@ def refusal(response: Any, place: Place) -> ArtifactError:
     return _other(status, place)
 
 
-def not_ours(place: Place) -> ArtifactError:
+def no_pack(place: Place) -> ArtifactError:
     """The error of a repository that has no pack in it."""
     return ArtifactError(
         "RD776",
@@ -106,7 +106,7 @@ def not_ours(place: Place) -> ArtifactError:
     )
 
 
-def strange(place: Place, what: str) -> ArtifactError:
+def unexpected(place: Place, what: str) -> ArtifactError:
     """The error of an answer that no model hub gives."""
     return ArtifactError(
         "RD778",
@@ -123,21 +123,21 @@ def _other(status: int, place: Place, said: str = "") -> ArtifactError:
 
 
 def _failure(error: BaseException, place: Place) -> ArtifactError | None:
-    """What to tell of any exception of a call; None if it is not one of these."""
+    """What to report of any exception of a call; None if it is not one of these."""
     if isinstance(error, RuntimeError) and error.__cause__ is not None:
         return _failure(error.__cause__, place)  # an upload, in a thread of its own
     if isinstance(error, HfHubHTTPError):
-        told_so = refusal(error.response, place)
+        found = refusal(error.response, place)
         said = _one_line(error.server_message or "")
-        if told_so.code == "RD778" and said:
+        if found.code == "RD778" and said:
             return _other(error.response.status_code, place, said)
-        return told_so
+        return found
     if isinstance(error, OfflineModeIsEnabled):
         return ArtifactError(
             "RD772", "HF_HUB_OFFLINE is set, so no hub is asked", "unset HF_HUB_OFFLINE"
         )
     if isinstance(error, ValueError | KeyError | TypeError | AttributeError):
-        return strange(place, _one_line(str(error)))
+        return unexpected(place, _one_line(str(error)))
     if isinstance(error, OSError) or _of_a_carrier(error):
         return ArtifactError(
             "RD772",
@@ -154,4 +154,4 @@ def _of_a_carrier(error: BaseException) -> bool:
 def _one_line(text: str) -> str:
     token = get_token()
     cleared = text.replace(token, "***") if token else text
-    return " ".join(cleared.split())[:_MAX_TOLD]
+    return " ".join(cleared.split())[:_MAX_SHOWN]

@@ -55,7 +55,7 @@ def read_pack(path: Path) -> Pack:
 
 
 def pack_of(path: Path, data: bytes) -> Pack:
-    """The pack that these bytes are, spoken of as ``path``; checked as :func:`read_pack` does."""
+    """The pack that these bytes are, checked as by :func:`read_pack`; messages name ``path``."""
     files = container.read(data, str(path))
     manifest = read_manifest(files.get(MANIFEST), str(path))
     _compare(files, manifest, str(path))
@@ -141,7 +141,7 @@ def _run_folder(path: Path, what: str) -> Path:
     if not (folder / EDIT).is_file():
         raise ArtifactError(
             "RD727",
-            f"there is not {what} in {path}: it was packed before the recipe was run",
+            f"{path} does not hold {what}: it was packed before the recipe was run",
             f"run it: redraft run {path}",
         )
     return folder
@@ -160,7 +160,7 @@ def _bytes(path: Path) -> bytes:
         raise ArtifactError(
             "RD718",
             f"the pack {path} has {size} bytes, and at most {MAX_BYTES} are read",
-            "it is no pack of an edit; those have a few MiB",
+            "it is not a pack of an edit; those have a few MiB",
         )
     return data
 
@@ -208,8 +208,8 @@ def _compare(files: Mapping[str, bytes], manifest: Manifest, path: str) -> None:
         raise ArtifactError(
             "RD723", f"`{name}` in {path} is not in its {MANIFEST}", "get the pack again"
         )
-    wanted = {*manifest.files, RECIPE, *((EDIT, RECORD) if manifest.run else ())}
-    for name in sorted(wanted - set(files)):
+    required = {*manifest.files, RECIPE, *((EDIT, RECORD) if manifest.run else ())}
+    for name in sorted(required - set(files)):
         raise ArtifactError("RD724", f"`{name}` is missing in {path}", "get the pack again")
     for name, said in sorted(manifest.files.items()):
         if name == MANIFEST or (len(files[name]), hashlib.sha256(files[name]).hexdigest()) != (
@@ -217,7 +217,7 @@ def _compare(files: Mapping[str, bytes], manifest: Manifest, path: str) -> None:
         ):  # fmt: skip
             raise ArtifactError(
                 "RD722",
-                f"`{name}` in {path} is not the file that its {MANIFEST} speaks of",
+                f"`{name}` in {path} is not the file that its {MANIFEST} describes",
                 "the pack was damaged or changed; get it again",
             )
 

@@ -29,7 +29,7 @@ PATH = "recipe_path"
 
 
 @dataclass(frozen=True)
-class Packed:
+class PackResult:
     """A pack that was written.
 
     Attributes:
@@ -48,7 +48,7 @@ class Packed:
     run: Path | None
 
 
-def pack(source: Path, out: Path | None = None, *, runs: Path = RUNS) -> Packed:
+def pack(source: Path, out: Path | None = None, *, runs: Path = RUNS) -> PackResult:
     """Write a pack of a run folder, or of a recipe with its latest finished run.
 
     Packing the same things again gives the same bytes.
@@ -74,7 +74,7 @@ def pack(source: Path, out: Path | None = None, *, runs: Path = RUNS) -> Packed:
     target = out or Path(f"{recipe.name}-{recipe.version}.redraftpack")
     files.write_bytes(target, data)
     digest = hashlib.sha256(data).hexdigest()
-    return Packed(target, tuple(sorted(contents)), len(data), digest, run)
+    return PackResult(target, tuple(sorted(contents)), len(data), digest, run)
 
 
 def pack_of_run(folder: Path) -> bytes:
@@ -132,11 +132,11 @@ def _run_contents(folder: Path) -> tuple[Recipe, RunRecord, dict[str, bytes]]:
     recipe = recipe_of(checked)
     edit = _bytes(folder, EDIT)
     if hashlib.sha256(edit).hexdigest() != record.edit_sha256:
-        raise _not_whole(folder, f"{EDIT} is not the one that {RECORD} speaks of")
+        raise _not_whole(folder, f"{EDIT} is not the one that {RECORD} describes")
     if not _ran(checked, record, edit):
         raise _not_whole(folder, f"{RECIPE} is not the one that was run")
     found = {RECIPE: checked.source.text.encode(), EDIT: edit}
-    # The path tells of somebody's folders, and the recipe lies beside the record from now on.
+    # The path names somebody's folders, and the recipe lies beside the record from now on.
     there = record.model_copy(update={PATH: RECIPE})
     found[RECORD] = (there.model_dump_json(indent=1) + "\n").encode()
     held = run.lock(_not_whole(folder, f"{LOCK} is not the lock that the run obeyed"))
@@ -148,7 +148,7 @@ def _run_contents(folder: Path) -> tuple[Recipe, RunRecord, dict[str, bytes]]:
 
 
 def _ran(checked: Checked, record: RunRecord, edit: bytes) -> bool:
-    """Whether this is the recipe of a run, as far as can be told without its model."""
+    """Whether this is the recipe of a run, as far as can be known without its model."""
     assert checked.recipe is not None, "only a recipe without errors is packed"
     if checked.recipe.digest() == record.recipe_digest:
         return True
@@ -186,7 +186,7 @@ def _recipe_contents(
 
 
 def _latest_run(checked: Checked, runs: Path) -> Path | None:
-    """The folder of the latest finished run of a recipe; damaged ones are passed over."""
+    """The folder of the latest finished run of a recipe; damaged ones are skipped."""
     assert checked.recipe is not None, "only a recipe without errors is packed"
     digest = checked.recipe.digest()
     found: list[tuple[str, Path]] = []

@@ -151,10 +151,10 @@ def _holding(session: Session, opened: OpenRule) -> list[int]:
     assert isinstance(stages.setup.source, Silence), "an erase silences units"
     indices = judged(plan.recipe, plan.base.facts)
     rows = latents.rows(plan.recipe.latents[0].seed, indices, plan.base.facts.latent_size)
-    form, wanted = stages.setup.form, stages.setup.source.anywhere(stages)
+    form, silent_values = stages.setup.form, stages.setup.source.anywhere(stages)
     held = []
     for inputs in inputs_in_parts(layer.generator, rows.to(layer.device), layer.facts.name):
-        change = wanted(inputs)
+        change = silent_values(inputs)
         change -= form.activate(form.response(inputs, form.weight))
         held.append(change.square().sum((1, 2, 3)))
     most = torch.cat(held).argsort(descending=True)[:SHOWN_UNSEEN]

@@ -14,7 +14,7 @@ from redraft.show.pictures import ROLE_COLOURS, ROLE_DASHED, ROLE_NAMES
 from redraft.show.report import charts, sentences, source
 from redraft.show.report.data import ReportData, RuleView
 from redraft.show.report.figures import Figure, figures
-from redraft.show.report.sentences import Verdict, Warned
+from redraft.show.report.sentences import Verdict, WarningText
 
 CONTEXTS_IN_ALL, CONTEXTS_LEAST, CONTEXTS_MOST = 24, 4, 12
 """Contexts shown as pictures, over all rules; and the least and most for one rule."""
@@ -32,7 +32,7 @@ class RuleSection:
     lines: tuple[source.Line, ...]
     bars: tuple[charts.Bar, ...]
     spectrum: charts.Spectrum | None
-    warnings: tuple[Warned, ...]
+    warnings: tuple[WarningText, ...]
     weakest: PlaceRecord | None
     weakest_figure: Figure | None
     copy: Figure | None
@@ -87,7 +87,7 @@ def _section(
         lines=source.block_of(lines, record.name),
         bars=charts.effect_bars(record),
         spectrum=charts.spectrum(record.singular_values),
-        warnings=tuple(map(sentences.warned, record.warnings)),
+        warnings=tuple(map(sentences.warning_text, record.warnings)),
         weakest=weakest,
         weakest_figure=next(iter(figures(lowest, [weakest] if weakest else [])), None),
         copy=next(iter(figures([view.copy] if view.copy else [])), None),

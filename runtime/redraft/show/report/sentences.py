@@ -27,7 +27,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Warned:
+class WarningText:
     """A warning: what is wrong, and what to do about it (may be empty)."""
 
     problem: str
@@ -55,10 +55,10 @@ def verdict(record: RuleRecord) -> Verdict:
     return Verdict("seldom follows", "poor", f"{rest}.")
 
 
-def warned(text: str) -> Warned:
+def warning_text(text: str) -> WarningText:
     """A warning split into problem and remedy at its last semicolon."""
     problem, _, remedy = text.rpartition("; ")
-    return Warned(_sentence(problem or remedy), _sentence(remedy) if problem else "")
+    return WarningText(_sentence(problem or remedy), _sentence(remedy) if problem else "")
 
 
 def shared_keys(cosine: float) -> str:

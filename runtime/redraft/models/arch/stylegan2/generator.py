@@ -145,15 +145,15 @@ class StyleGAN2:
 
     def inputs(self, latents: Tensor, layers: Sequence[str]) -> dict[str, LayerInputs]:
         """What enters each of the layers, in one pass that stops at the last of them."""
-        wanted = {self._place(layer): layer for layer in layers}
-        last = max(wanted)
+        requested = {self._place(layer): layer for layer in layers}
+        last = max(requested)
         found: dict[str, LayerInputs] = {}
         with torch.no_grad():
             flow = self._start(latents)
             for place in range(last + 1):
                 inputs = self._enter(flow, place)
-                if place in wanted:
-                    found[wanted[place]] = inputs
+                if place in requested:
+                    found[requested[place]] = inputs
                 if place < last:
                     flow = self._leave(
                         self._values(inputs, place), flow.latents, flow.colours, place

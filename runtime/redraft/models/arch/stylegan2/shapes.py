@@ -28,14 +28,14 @@ _KERNEL = (4, 4)
 
 
 @dataclass(frozen=True)
-class Found:
+class Description:
     """A StyleGAN2 generator: what a recipe may know of it, and the names of its tensors."""
 
     facts: ModelFacts
     names: Names
 
 
-def read(shapes: Shapes) -> Found | None:
+def read(shapes: Shapes) -> Description | None:
     """The generator that the shapes make up; None for another architecture.
 
     Args:
@@ -65,7 +65,7 @@ def read(shapes: Shapes) -> Found | None:
         if shapes[name] != shape:
             raise not_stylegan2(f"`{name}` has shape {shapes[name]}, and {shape} belongs there")
     size = names.layers[-1].size
-    return Found(
+    return Description(
         ModelFacts(
             arch="stylegan2",
             image_size=(size, size),

@@ -16,11 +16,11 @@ from redraft_dsl.recipe.model import Match, Rule
 
 
 @dataclass(frozen=True)
-class Matched:
+class MatchPreview:
     """One ``context like`` line resolved, and the images that were left out.
 
     Attributes:
-        wanted: the line.
+        match: what the line says.
         places: what it finds, best first.
         unclear: images without a place that stands out.
         used: images that the rule names already.
@@ -28,7 +28,7 @@ class Matched:
 
     """
 
-    wanted: Match
+    match: Match
     places: tuple[ResolvedPlace, ...]
     unclear: int
     used: int
@@ -39,7 +39,7 @@ class Matched:
         reasons = (
             (self.unclear, "without a clear place"),
             (self.used, "used by the rule already"),
-            (self.beyond, f"below the best {self.wanted.top}"),
+            (self.beyond, f"below the best {self.match.top}"),
         )
         return ", ".join(f"{count} {reason}" for count, reason in reasons if count) or "none"
 
@@ -81,32 +81,32 @@ def undisturbed_layers(session: Session) -> dict[str, Layer]:
     return {step.rule.name: layer_of(session, step) for step in steps}
 
 
-def matched(layer: Layer, rule: Rule, marks: Marks) -> tuple[Matched, ...]:
-    """Every match of a rule resolved, in the recipe's order, just as the run will do it.
+def preview_matches(
+    layer: Layer, rule: Rule, marks: Marks, matches: Sequence[Match]
+) -> tuple[MatchPreview, ...]:
+    """Matches of a rule resolved, one after the other, just as the run will do it.
 
     Raises:
         PlanError: a match finds nothing.
 
     """
-    used = frozenset(marked_pictures(rule))
+    used = marked_pictures(rule)
     resolved = []
-    for context in rule.context:
-        if isinstance(context, Match):
-            one = resolve_match(layer, context, marks, used)
-            used = used | {(place.latents, place.index) for place in one.places}
-            resolved.append(one)
+    for match in matches:
+        resolved.append(_preview(layer, match, marks, used))
+        used |= {(place.latents, place.index) for place in resolved[-1].places}
     return tuple(resolved)
 
 
-def resolve_match(layer: Layer, wanted: Match, marks: Marks, used: frozenset[Picture]) -> Matched:
+def _preview(layer: Layer, match: Match, marks: Marks, used: set[Picture]) -> MatchPreview:
     """One match: the places that it finds, and how many images it leaves out."""
-    example = marks(wanted.like)
-    ranked = ranking(layer, wanted, example)
-    places = tuple(moved(example, place) for place in best_of(layer, wanted, ranked, set(used)))
+    example = marks(match.like)
+    ranked = ranking(layer, match, example)
+    places = tuple(moved(example, place) for place in best_of(layer, match, ranked, used))
     clear = [found for found in ranked if found.clear]
-    taken = _among(clear, wanted.like.latents, used)
-    return Matched(
-        wanted=wanted,
+    taken = _among(clear, match.like.latents, used)
+    return MatchPreview(
+        match=match,
         places=places,
         unclear=len(ranked) - len(clear),
         used=taken,
@@ -114,5 +114,5 @@ def resolve_match(layer: Layer, wanted: Match, marks: Marks, used: frozenset[Pic
     )
 
 
-def _among(found: Sequence[Candidate], latents: str, used: frozenset[Picture]) -> int:
+def _among(found: Sequence[Candidate], latents: str, used: set[Picture]) -> int:
     return sum((latents, each.index) in used for each in found)

@@ -63,7 +63,8 @@ class Results:
             return result
         self.made[what] += 1
         made = make()
-        self._hold(address, made)
+        if self.most:
+            self._hold(address, made)
         return made
 
     def clear(self) -> None:
@@ -73,7 +74,7 @@ class Results:
 
     def _hold(self, address: Hashable, made: object) -> None:
         size = bytes_of(made)
-        if size > self.most or not self.most:
+        if size > self.most:
             return
         while self.held + size > self.most:
             _, (_, freed) = self._cached.popitem(last=False)

@@ -14,11 +14,11 @@ from redraft.models.generator import LayerInputs
 from redraft.solve import goals
 from redraft.solve.delta import zeroing
 from redraft.solve.goals import Goal, Patch
-from redraft.solve.stages import Stages
+from redraft.solve.stages import Source, Stages
 
 
 @dataclass(frozen=True, eq=False)
-class Copy:
+class Copy(Source):
     """The values of one picture's region, put into every picture (copy and paste).
 
     Attributes:
@@ -55,7 +55,7 @@ class Copy:
 
 
 @dataclass(frozen=True)
-class Silence:
+class Silence(Source):
     """The layer's output without the units that are unusual in the contexts (erase).
 
     Attributes:
@@ -68,10 +68,6 @@ class Silence:
     def content(self, stages: Stages) -> Hashable:
         """How many units, and the contexts that decide which."""
         return "silence", self.count, stages.setup.contexts.content
-
-    def outline(self, stages: Stages) -> Hashable:  # noqa: ARG002
-        """The regions of the goal alone say where it changes anything."""
-        return ()
 
     def goal(self, stages: Stages, places: Places) -> Goal:
         """Without the units inside the regions, as it is outside."""
@@ -103,7 +99,7 @@ class Silence:
 
 
 @dataclass(frozen=True)
-class Zeroed:
+class Zeroed(Source):
     """What the layer gives without the part of its weight along the directions (zero).
 
     Attributes:
@@ -118,10 +114,6 @@ class Zeroed:
         setup = stages.setup
         return ("zero", self.strength, setup.rank, setup.directions, setup.contrast,
                 setup.contexts.content)  # fmt: skip
-
-    def outline(self, stages: Stages) -> Hashable:  # noqa: ARG002
-        """The regions of the goal alone."""
-        return ()
 
     def goal(self, stages: Stages, places: Places) -> Goal:
         """What the change gives: there is nothing else to reach."""

@@ -54,9 +54,9 @@ class Source(Protocol):
         """What it depends on besides the network and the places of the goal."""
         ...
 
-    def outline(self, stages: Stages) -> Hashable:
+    def outline(self, stages: Stages) -> Hashable:  # noqa: ARG002
         """What the positions that it changes depend on besides the places of the goal."""
-        ...
+        return ()
 
     def goal(self, stages: Stages, places: Places) -> Goal:
         """What is wanted in the places of some pictures."""

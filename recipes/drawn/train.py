@@ -270,7 +270,7 @@ def recipe_latents(count: int) -> Tensor:
 
 
 def places(rule: str) -> list[str]:
-    """A recipe's ``copy`` line and its ``context`` lines.
+    """A recipe's ``copy`` line and its ``context`` line.
 
     Copied is from the first picture that has the thing, has none of the other two, and whose house
     stands within a pixel of the middle. Contexts are the first pictures without the thing.
@@ -283,7 +283,8 @@ def places(rule: str) -> list[str]:
     contexts = torch.nonzero(has[rule] == 0)[:CONTEXTS].flatten().tolist()
     left, top, right, bottom = thing.box
     region = f"box(x {left}..{right}, y {top}..{bottom})"
-    return [f"copy    z[{source}] {region}"] + [f"context z[{each}] {region}" for each in contexts]
+    listed = ", ".join(map(str, contexts))
+    return [f"copy    z[{source}] {region}", f"context z[{listed}] {region}"]
 
 
 # --- the command -------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from redraft.notebook.results import (
     verified_bundle,
 )
 from redraft.runs.runner import run_plan
+from redraft_dsl.check.display import checked_bundle, checked_html
 from redraft_dsl.report.html import code_html
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,22 +110,22 @@ def ran(workshop: Any) -> redraft.Run:
 def test_a_recipe_shows_its_text_in_colours_and_what_it_is(workshop: Any) -> None:
     path = workshop.recipe(RULE, count=40)
     checked = redraft.load(path)
-    page = harmless(checked._repr_html_())
+    page = harmless(checked_html(checked))
     for part in ("demo", "1.0.0", "A demonstration", "rule hat at layer6", "no problems"):
         assert part in page.said
     numbered = "".join(f"{n}{line}" for n, line in enumerate(path.read_text().split("\n")[:-1], 1))
     assert numbered in page.said
-    assert '<span class="redraft-statement">rule</span>' in checked._repr_html_()
-    assert '<span class="redraft-string">&quot;tiny.pth&quot;</span>' in checked._repr_html_()
-    assert checked._repr_mimebundle_() == {
-        "text/html": checked._repr_html_(),
+    assert '<span class="redraft-statement">rule</span>' in checked_html(checked)
+    assert '<span class="redraft-string">&quot;tiny.pth&quot;</span>' in checked_html(checked)
+    assert checked_bundle(checked) == {
+        "text/html": checked_html(checked),
         "text/plain": "demo 1.0.0: no problems",
     }
 
 
 def test_problems_stand_under_their_lines(workshop: Any) -> None:
     checked = redraft.load(workshop.recipe(RULE.replace("rank 2", "rnk 2"), count=40))
-    shown = checked._repr_html_()
+    shown = checked_html(checked)
     page = harmless(shown)
     lines = re.findall(r'<div class="redraft-(?:line|said[^"]*)">.*?</div>', shown)
     place = next(n for n, line in enumerate(lines) if "rnk" in line)
@@ -132,17 +133,17 @@ def test_problems_stand_under_their_lines(workshop: Any) -> None:
     assert "unknown setting <code>rnk</code>" in lines[place + 1]
     assert "help: did you mean <code>rank</code>?" in lines[place + 1]
     assert "1 error in" in page.said
-    assert "error[RD" in checked._repr_mimebundle_()["text/plain"]
+    assert "error[RD" in checked_bundle(checked)["text/plain"]
 
 
 def test_a_problem_without_a_place_is_shown_too(tmp_path: Path) -> None:
-    page = harmless(redraft.load(tmp_path / "none.redraft")._repr_html_())
+    page = harmless(checked_html(redraft.load(tmp_path / "none.redraft")))
     assert "there is no such file" in page.said
     assert "check the spelling of the path" in page.said
 
 
 def test_a_problem_at_the_end_of_the_text_is_marked() -> None:
-    shown = redraft.loads('edition 2026\nrecipe own 1.0.0 "A"\nmodel')._repr_html_()
+    shown = checked_html(redraft.loads('edition 2026\nrecipe own 1.0.0 "A"\nmodel'))
     assert 'mode</span><span class="redraft-statement redraft-mark redraft-error">l</span>' in shown
     harmless(shown)
 
@@ -151,7 +152,7 @@ def test_other_places_of_a_problem_are_named(workshop: Any) -> None:
     twice = redraft.load(workshop.recipe(RULE + RULE, count=40))
     notes = [note for problem in twice.diagnostics for note in problem.notes]
     assert any(note.span for note in notes)
-    page = harmless(twice._repr_html_())
+    page = harmless(checked_html(twice))
     for note in notes:
         assert note.message.replace("`", "") in page.said
     assert re.search(r"note: .* \(\S*demo\.redraft:6:6\)", page.said)
@@ -162,7 +163,7 @@ def test_what_a_recipe_takes_from_others_is_listed(workshop: Any) -> None:
     path = workshop.recipe(
         "include base.hat\n", count=40, header='use "./base.redraft" 1.0.0 as base\n'
     )
-    page = harmless(redraft.load(path)._repr_html_())
+    page = harmless(checked_html(redraft.load(path)))
     assert "base 1.0.0 from base.redraft" in page.said
     assert "rule hat at layer6" in page.said
 
@@ -174,7 +175,7 @@ def test_nothing_that_a_recipe_holds_is_taken_for_html(workshop: Any) -> None:
     checked = redraft.load(path)
     run = redraft.run(checked, workshop.folder / f"<b>{'x' * 3}", device="cpu")
     shown = (
-        checked._repr_html_(),
+        checked_html(checked),
         plan_bundle(run.session.plan)["text/html"],
         run_html(run),
         edit_html(run.edit),
@@ -185,13 +186,13 @@ def test_nothing_that_a_recipe_holds_is_taken_for_html(workshop: Any) -> None:
         assert "\x1b" not in page.said
         assert not page.all("b")
     wrong = redraft.loads(f'edition 2026\nrecipe own {SCRIPT[:7]} "A"\n')
-    assert SCRIPT[:7] in harmless(wrong._repr_html_()).said
+    assert SCRIPT[:7] in harmless(checked_html(wrong)).said
 
 
 def test_a_long_recipe_is_cut_but_not_its_problems() -> None:
     lines = ["# remark"] * 3000
     lines[2500] = "model facess # " + "x" * 2000
-    shown = redraft.loads("edition 2026\n" + "\n".join(lines))._repr_html_()
+    shown = checked_html(redraft.loads("edition 2026\n" + "\n".join(lines)))
     assert len(shown) < 20_000
     page = harmless(shown)
     assert "… 2487 lines not shown" in page.said
@@ -206,7 +207,7 @@ def test_of_very_many_problems_the_first_are_shown() -> None:
     rule = f"rule r{{}} at layer66 {{{{ copy z[1] {EYES} context z[2] {EYES} }}}}\n"
     head = 'edition 2026\nrecipe own 1.0.0 "A"\nmodel faces\nlatents z { seed 1 count 20 }\n'
     checked = redraft.loads(head + "".join(map(rule.format, range(70))))
-    page = harmless(checked._repr_html_())
+    page = harmless(checked_html(checked))
     assert page.said.count("unknown layer layer66") == 50
     assert "and 20 more" in page.said
 
@@ -335,7 +336,7 @@ def test_a_cell_shows_its_recipe(notebook: Notebook, recipe: str) -> None:
     assert isinstance(result.result, redraft.Checked)
     assert result.result.recipe.name == "demo"
     data, _ = notebook.shell.display_formatter.format(result.result)
-    assert data["text/html"] == result.result._repr_html_()
+    assert data["text/html"] == checked_html(result.result)
     assert data["text/plain"].endswith("demo 1.0.0: no problems")
     assert notebook.run("checked = _").success
     assert notebook.shell.user_ns["checked"] is result.result
@@ -345,7 +346,7 @@ def test_a_cell_with_errors_is_shown_and_does_not_fail(notebook: Notebook, recip
     result = notebook.run(f"%%redraft\n{recipe.replace('rank 2', 'rank two')}")
     assert result.success
     assert result.result.recipe is None
-    assert '<span class="redraft-mark redraft-error">two</span>' in result.result._repr_html_()
+    assert '<span class="redraft-mark redraft-error">two</span>' in checked_html(result.result)
 
 
 def test_only_checking_says_that_there_is_nothing_to_say(notebook: Notebook, recipe: str) -> None:
@@ -479,7 +480,7 @@ def test_values_are_given_on_the_line(notebook: Notebook, recipe: str) -> None:
     result = notebook.run(f"%%redraft --set size=3 --set hat.strength=0.5\n{cell}")
     (rule,) = result.result.recipe.rules
     assert (rule.rank, rule.strength) == (3, 0.5)
-    assert "size = 3" in harmless(result.result._repr_html_()).said
+    assert "size = 3" in harmless(checked_html(result.result)).said
     assert notebook.run(f"%%redraft --run hats --set size=1 --device cpu\n{cell}").success
     assert notebook.shell.user_ns["hats"].record.rules[0].rank == 1
 
@@ -518,7 +519,8 @@ def test_redraft_does_without_ipython(workshop: Any) -> None:
         "import redraft, redraft.notebook\n"
         "checked = redraft.load(sys.argv[1])\n"
         "assert not [name for name in sys.modules if name == 'torch']\n"
-        "assert 'no problems' in checked._repr_html_()\n"
+        "from redraft_dsl.check.display import checked_html\n"
+        "assert 'no problems' in checked_html(checked)\n"
         "assert 'torch' not in sys.modules\n"
         "from redraft.notebook.html import plan_bundle\n"
         "assert 'layer6' in plan_bundle(redraft.plan(checked, device='cpu'))['text/html']\n"

@@ -51,6 +51,23 @@ def test_a_plan_counts_in_words(invoke: Invoke, recipe: Path) -> None:
     assert "  1 context; 32 unknowns a channel  " in shown
 
 
+def test_a_plan_lists_the_rules_that_are_off(invoke: Invoke, recipe: Path) -> None:
+    text = recipe.read_text()
+    name = text.partition("\nrule ")[2].split()[0]
+    second = text[text.index("\nrule ") :].replace(f"rule {name}", "off rule silent", 1)
+    recipe.write_text(text + second)
+    assert "switched off: silent at layer6" in invoke("plan", "demo.redraft").stdout
+    plan = planned(invoke, "demo.redraft")
+    assert plan["off"] == ["silent"]
+    assert len([step for step in plan["steps"] if step["kind"] == "rule"]) == 1
+    recipe.write_text(text.replace(f"\nrule {name}", f"\noff rule {name}"))
+    for command in ("plan", "run"):
+        refused = invoke(command, "demo.redraft")
+        assert refused.exit_code == 1
+        assert "error[RD404]: every rule of demo is switched off" in refused.stderr
+    assert invoke("check", "demo.redraft").exit_code == 0
+
+
 def test_a_plan_tells_what_a_match_finds(invoke: Invoke, recipe: Path) -> None:
     plan = planned(invoke, "demo.redraft")
     assert plan["model"]["name"] == "tiny"

@@ -41,7 +41,7 @@ def _rules(context: Context) -> Iterator[tuple[r.Rule, bool]]:
         else:
             rule = included[id(node)]
             assert rule is not None, "what cannot be included is an error"
-            yield rule, False
+            yield rule, node.off is not None
 
 
 def model_of(statement: s.ModelStatement, values: Values) -> r.Model:

@@ -123,11 +123,12 @@ def edits(text: str, change: Change, language: Language = LANGUAGE) -> tuple[Edi
         case Move():
             return _moved(parts, change)
         case Switch():
-            node = parts.operation(change.target)
+            node = parts.rule(change.target)
             if change.on == (node.off is None):
                 return ()
             at = node.span.start
-            return (Edit(Span(at, node.kind.span.start), "" if change.on else "off "),)
+            end = re.compile(r"off\s+").match(text, at)
+            return (Edit(Span(at, end.end() if end else at), "" if change.on else "off "),)
 
 
 # ---- finding ----------------------------------------------------------------------------------
@@ -177,11 +178,11 @@ class _Parts:
             raise NoSuchPartError(f"there is nothing called `{address}`")
         return found[number]
 
-    def operation(self, address: str) -> s.Operation:
-        """An operation by its name."""
+    def rule(self, address: str) -> s.Operation | s.Include:
+        """A rule by its name."""
         node = self.find(address)
-        if not isinstance(node, s.Operation):
-            raise NoSuchPartError(f"`{address}` is not an operation of this recipe")
+        if not isinstance(node, s.Operation | s.Include):
+            raise NoSuchPartError(f"`{address}` is not a rule of this recipe")
         return node
 
 

@@ -111,14 +111,17 @@ def _images(node: s.ImagesStatement) -> Iterator[str]:
     return _wrapped(f"images {node.name.text} = ", node.images, "", 0)
 
 
+def _off(node: s.Operation | s.Include) -> str:
+    return f"{node.off.text} " if node.off else ""
+
+
 def _operation(node: s.Operation) -> Iterator[str]:
-    off = f"{node.off.text} " if node.off else ""
-    head = f"{off}{node.kind.text} {node.name.text} at {node.layer.text}"
+    head = f"{_off(node)}{node.kind.text} {node.name.text} at {node.layer.text}"
     return _block(head, node.block, SETTING_COLUMN)
 
 
 def _include(node: s.Include) -> Iterator[str]:
-    head = f"include {node.alias.text}.{node.rule.text}"
+    head = f"{_off(node)}include {node.alias.text}.{node.rule.text}"
     if node.given is not None:
         head += f" as {node.given.text}"
     if node.block is None:

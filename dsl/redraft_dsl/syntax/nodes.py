@@ -117,11 +117,13 @@ class Builder:
         return s.Operation(kind, word(c[1]), word(c[3]), c[4], span, off)
 
     def include(self, c: Children) -> s.Include:
-        """``include ALIAS.RULE``, perhaps with a name and overrides."""
+        """``include ALIAS.RULE``, perhaps with a name and overrides, perhaps after ``off``."""
+        start = span_of(c[0])
+        off = word(c.pop(0)) if c[0].type == "OFF" else None
         given = word(c[5]) if len(c) > 4 and c[4].type == "AS" else None
         block = c[-1] if isinstance(c[-1], s.Block) else None
         end = block.span if block else span_of(c[-1])
-        return s.Include(word(c[1]), word(c[3]), given, block, span_of(c[0]).to(end))
+        return s.Include(word(c[1]), word(c[3]), given, block, start.to(end), off)
 
     def override(self, c: Children) -> s.Override:
         """``key = value``."""

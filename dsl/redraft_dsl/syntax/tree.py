@@ -269,7 +269,8 @@ class Operation:
 class Include:
     """``include ALIAS.RULE``, perhaps ``as NAME``, perhaps ``with { key = value }``.
 
-    ``given`` is the name after ``as``, None where the rule keeps its own.
+    ``given`` is the name after ``as``, None where the rule keeps its own; ``off`` as for
+    operations.
     """
 
     alias: Word
@@ -277,6 +278,7 @@ class Include:
     given: Word | None
     block: Block | None
     span: Span = field(compare=False)
+    off: Word | None = None
     trivia: Trivia = field(default=PLAIN, compare=False)
 
     @property

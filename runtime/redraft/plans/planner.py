@@ -133,6 +133,7 @@ class Plan:
         lock: what the plan obeys, or None.
         given: values from outside, as in ``--set``.
         imports: the recipes that were used.
+        off: the rules that are switched off.
 
     """
 
@@ -147,6 +148,7 @@ class Plan:
     lock: Lock | None = None
     given: Given = ()
     imports: tuple[Imported, ...] = ()
+    off: tuple[Rule, ...] = ()
 
     @property
     def run_name(self) -> str:
@@ -188,11 +190,15 @@ def make_plan(
     Raises:
         CheckFailedError: the recipe has errors, or does not fit the model once its header is read.
         ModelError: the model cannot be found, fetched or recognised.
+        PlanError: every rule is switched off.
 
     """
     base = locate(recipe_of(checked).model, home or folder, progress)
     checked = _checked_with(base, checked, folder)
     recipe = recipe_of(checked, by_model=True)
+    if not recipe.rules:
+        problem = f"every rule of {recipe.name} is switched off"
+        raise PlanError("RD404", problem, "take the word `off` away from one of them")
     return Plan(
         recipe=recipe,
         text=standing_alone(checked),
@@ -205,6 +211,7 @@ def make_plan(
         lock=lock,
         given=checked.given,
         imports=checked.imports,
+        off=checked.off,
     )
 
 

@@ -92,6 +92,9 @@ def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
         words = step_words(plan, step)
         rows.append([str(number), *words, f"{cost:.2f}", f"{seconds(cost):.1f}"])
     screen.table(columns, rows)
+    if plan.off:
+        names = ", ".join(f"{rule.name} at {rule.layer}" for rule in plan.off)
+        screen.say(f"switched off: {names}")
     total = sum(gigaflops(plan, step) for step in plan.steps)
     screen.say(
         f"{total:.2f} GFLOP, about {seconds(total):.1f} seconds. This is rough: forward passes "
@@ -152,6 +155,7 @@ def _as_json(plan: Plan, matches: Matches, quick: bool) -> dict[str, Any]:
         "version": plan.recipe.version,
         "title": plan.recipe.title,
         "recipe_digest": plan.recipe.digest(),
+        "off": [rule.name for rule in plan.off],
         "model": {
             "name": plan.base.name,
             "arch": plan.base.facts.arch,

@@ -10,6 +10,7 @@
 - ``console`` holds commands (``$ ``) and what they print. In an output ``...`` stands for
   anything; numbers with a point may differ by a quarter, since machines differ.
 - ``sh`` and ``yaml`` hold commands that are not run here, such as installing; they must exist.
+- ``text`` is a drawing.
 
 A page that begins with ``<!-- faces -->`` needs the face model.
 
@@ -95,6 +96,7 @@ class Reader:
             "json": self.json,
             "lark": self.grammar,
             "lua": self.editor,
+            "text": lambda _: None,
         }
         assert block.language in kinds, f"{block.place}: no test for `{block.language}` blocks"
         kinds[block.language](block)

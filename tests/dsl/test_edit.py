@@ -135,6 +135,12 @@ CHANGES: list[tuple[Change, str, str]] = [
     (Switch("beard", on=False), "", ""),
     (Switch("empty", on=False), "rule empty at layer9 { }", "off rule empty at layer9 { }"),
     (Switch("empty", on=True), "", ""),
+    (
+        Switch("hat", on=False),
+        "include village.hat as hat with { rank = 4 }",
+        "off include village.hat as hat with { rank = 4 }",
+    ),
+    (Switch("hat", on=True), "", ""),
 ]
 
 
@@ -188,7 +194,7 @@ def test_a_rule_moves_with_the_comments_above_it() -> None:
         Replace("param.lost", "x"),
         Move("glasses", before="lost"),
         Switch("region.eyes", on=True),
-        Switch("hat", on=True),
+        Switch("z", on=True),
     ],
 )
 def test_what_is_not_there_cannot_be_changed(change: Change) -> None:

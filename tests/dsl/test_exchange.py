@@ -329,7 +329,10 @@ GOOD = url(MASKS[0])
             broken("query", [1, "http://example.org/a.png"]),
             "the mask of its `query` is not a data URL",
         ),
-        (broken("query", [1, GOOD.replace("png", "jpeg")]), "the mask of its `query` is not a data URL"),
+        (
+            broken("query", [1, GOOD.replace("png", "jpeg")]),
+            "the mask of its `query` is not a data URL",
+        ),
         (broken("query", [1, GOOD[:-3]]), "the mask of its `query` is broken base64"),
         (broken("query", [1, GOOD[:40] + "\u00e9" + GOOD[40:]]), "is broken base64"),
         (broken("query", [1, GOOD[:22] + "QR=="]), "is oddly written base64"),

@@ -20,7 +20,7 @@ from redraft.memory.search import search
 from redraft.models import latents
 from redraft.models.arch.dcgan import DCGAN
 from redraft.models.listed import catalog, download
-from redraft.runs.rule import SIDE_STEPS, OpenRule, open_rule, solve_rule
+from redraft.runs.rule import SIDE_STEPS, OpenRule, estimated, open_rule, solve_rule
 from redraft.solve import goals
 from redraft.solve.exact.solver import ExactSolver
 from redraft.solve.problem import Problem
@@ -153,7 +153,8 @@ def test_side_solves_for_coefficients_alone(make_generator: GeneratorMaker) -> N
         "goal": 1, "directions": 4, "design": 4, "solution": 3 * SIDE_STEPS + 1
     }  # fmt: skip
     # What it chose is what the same number gives where it is written.
-    written = solve_rule(opened(make_generator(), EACH % f"preserve {solved.preserve!r}"))
+    rule = opened(make_generator(), EACH % f"preserve {solved.preserve!r}")
+    written = estimated(solve_rule(rule))
     assert written.preserve == solved.preserve
     assert torch.equal(written.delta.coefficients, solved.delta.coefficients)
     assert written.left_out == solved.left_out
@@ -209,7 +210,7 @@ def test_a_zero_records_what_it_does(make_generator: GeneratorMaker) -> None:
     assert float(along.abs().max()) < 1e-5
     after = form.activate(form.response(solved.goal.inputs, weight.float()))
     assert torch.allclose(solved.goal.values, after, atol=1e-6)
-    assert solved.left_out is None
+    assert estimated(solved).left_out is None
 
 
 def test_directions_that_the_goal_does_not_hold_are_refused(make_generator: GeneratorMaker) -> None:
@@ -226,7 +227,7 @@ def faces() -> DCGAN:
 
     entry = catalog.find("faces")
     try:
-        download.fetch(entry)
+        download.obtain(entry)
     except ModelError as error:
         pytest.skip(f"the face model cannot be fetched: {error.message}")
     generator = open_base(locate_listed("faces"), torch.device("cpu")).generator
@@ -240,7 +241,7 @@ def test_real_faces_get_glasses(faces: DCGAN) -> None:
     eyes = "box(x 12..52, y 24..38)"
     contexts = "\n".join(f"  context z[{i}] {eyes}" for i in (130, 147, 31, 66, 72, 85))
     rules = f"rule glasses at layer6 {{\n  copy z[116] {eyes}\n{contexts}\n  rank 2\n}}"
-    solved = solve_rule(opened(faces, rules, seed=1, count=160))
+    solved = estimated(solve_rule(opened(faces, rules, seed=1, count=160)))
     assert solved.left_out is not None
     assert solved.left_out.gain > 0.1
     assert solved.left_out.side < 0.2

@@ -17,7 +17,7 @@ from redraft.explain.words import silent
 from redraft.judge.effect import CORRELATION, PictureScores, draw_goal
 from redraft.judge.leftout import LeftOut, left_out_scores, reached
 from redraft.plans.loading import load, loads
-from redraft.runs.rule import SolvedRule, open_rule, solve_rule
+from redraft.runs.rule import SolvedRule, estimated, open_rule, solve_rule
 from redraft.runs.session import Progress
 from redraft.solve import goals
 from redraft.solve.sources import Copy
@@ -81,7 +81,7 @@ def _pair(path: Path, layer: str, trials: Trials) -> Row:
     unseen pictures are judged by.
     """
     case = _case_at(path, layer, trials)
-    solved = solve_rule(case.opened(case.rule))
+    solved = estimated(solve_rule(case.opened(case.rule)))
     estimate = _estimate(case, solved)
     generator = case.session.model.generator
     with torch.no_grad():
@@ -110,7 +110,7 @@ def _chosen(path: Path, trials: Trials) -> Row:
     """What ``side`` chooses at the recipe's own layer, and what comes of it on unseen pictures."""
     case = _case_at(path, None, trials)
     rule = case.rule.model_copy(update={"restraint": Side(percent=trials.side)})
-    solved = solve_rule(case.opened(rule))
+    solved = estimated(solve_rule(case.opened(rule)))
     side, wanted = unseen_side(case, solved, _unseen(case, trials)), trials.side / 100
     return {
         "rule": path.stem,

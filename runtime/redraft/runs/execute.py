@@ -28,7 +28,7 @@ from redraft.models import latents
 from redraft.plans.planner import RuleStep, StatisticsStep
 from redraft.plans.unseen import judged
 from redraft.runs.recording import rule_record
-from redraft.runs.rule import OpenRule, SolvedRule, solve_rule
+from redraft.runs.rule import OpenRule, SolvedRule, estimated, solve_rule
 from redraft.runs.session import (
     FinishedRule,
     Session,
@@ -56,7 +56,7 @@ def solve_all(
         session: freshly opened.
         restore: gives a finished rule of an earlier, interrupted run, or None.
         store: stores a rule that was just finished.
-        evaluate: measure every rule on unseen pictures.
+        evaluate: measure every rule on left-out and on unseen pictures.
 
     Raises:
         RunError: a step failed; says which and why.
@@ -206,6 +206,7 @@ def _judgement(
     The pictures of its goal are drawn once for both.
     """
     indices = judged(session.plan.recipe, session.plan.base.facts)
+    solved = estimated(solved)
     left = solved.left_out
     folds = () if left is None else left.folds
     if not indices and not folds:

@@ -18,7 +18,7 @@ from redraft.solve.delta import Delta, zeroing
 from redraft.solve.descent import GradientSolver
 from redraft.solve.exact.solver import ExactSolver
 from redraft.solve.goals import Goal
-from redraft.solve.problem import Problem, Solution, Solver, edited_weight
+from redraft.solve.problem import Solution, Solver, edited_weight
 from redraft.solve.results import Results
 from redraft.solve.sources import Copy, Silence, Zeroed
 from redraft.solve.stages import Setup, Source, Stages
@@ -59,8 +59,10 @@ class SolvedRule:
         preserve: the value that was used, chosen by ``side`` or as written; 0 for zero.
         loss_before: data term before the edit.
         loss_after: data term after it, at strength 1.
-        left_out: gain and side effect on left-out pictures, None when they cannot be estimated.
+        left_out: gain and side effect on left-out pictures; None when they cannot be estimated, or
+            have not been, see :func:`estimated`.
         solve_seconds: wall time of directions and coefficients.
+        stages: of the solution.
 
     """
 
@@ -72,6 +74,7 @@ class SolvedRule:
     loss_after: float
     left_out: LeftOut | None
     solve_seconds: float
+    stages: Stages
 
 
 def open_rule(
@@ -115,16 +118,31 @@ def open_rule(
     return OpenRule(placed, layer, Stages(setup, results))
 
 
+@torch.no_grad()
 def solve_rule(opened: OpenRule) -> SolvedRule:
     """Solve one rule; changes nothing in the network.
+
+    Left-out figures are here only where ``side`` has chosen by them; else see :func:`estimated`.
 
     Raises:
         RunError: the rule cannot be solved; says why and what to change.
 
     """
-    with torch.no_grad():
-        rule = opened.placed.rule
-        return _zero(opened, rule) if isinstance(rule, Zero) else _solve(opened, rule)
+    rule = opened.placed.rule
+    return _zero(opened, rule) if isinstance(rule, Zero) else _solve(opened, rule)
+
+
+@torch.no_grad()
+def estimated(solved: SolvedRule) -> SolvedRule:
+    """A solved rule with its left-out figures, for which it is solved again without some pictures.
+
+    Raises:
+        RunError: it cannot be solved without them.
+
+    """
+    if solved.left_out is not None or isinstance(solved.placed.rule, Zero):
+        return solved
+    return replace(solved, left_out=_estimate(solved.placed, solved.stages))
 
 
 def _solve(opened: OpenRule, rule: Insert | Erase) -> SolvedRule:
@@ -132,11 +150,9 @@ def _solve(opened: OpenRule, rule: Insert | Erase) -> SolvedRule:
     estimate: LeftOut | None = None
     if isinstance(rule.restraint, Side):
         stages, estimate = _choose_preserve(stages, rule.restraint.percent / 100)
-    problem, started = stages.problem, time.perf_counter()
+    _, started = stages.problem, time.perf_counter()
     solution = stages.solution
     seconds = time.perf_counter() - started
-    if estimate is None:
-        estimate = _estimate(opened.placed, stages, problem, solution)
     delta = solution.delta(rule.name, opened.layer.facts.name)
     return SolvedRule(
         placed=opened.placed,
@@ -148,6 +164,7 @@ def _solve(opened: OpenRule, rule: Insert | Erase) -> SolvedRule:
         loss_after=solution.loss_after,
         left_out=estimate,
         solve_seconds=seconds,
+        stages=stages,
     )
 
 
@@ -158,7 +175,7 @@ def _zero(opened: OpenRule, rule: Zero) -> SolvedRule:
     delta = zeroing(rule.name, layer, setup.form.weight, directions, rule.strength)
     seconds = time.perf_counter() - started
     goal = setup.source.goal(opened.stages, setup.contexts)
-    return SolvedRule(opened.placed, delta, goal, 0.0, 0.0, 0.0, None, seconds)
+    return SolvedRule(opened.placed, delta, goal, 0.0, 0.0, 0.0, None, seconds, opened.stages)
 
 
 def _source(placed: PlacedRule) -> Source:
@@ -179,11 +196,9 @@ def _solver(settings: checked.Solver, layer: Layer, placed: PlacedRule) -> Solve
             return rival(settings, layer, placed)
 
 
-def _estimate(
-    placed: PlacedRule, stages: Stages, problem: Problem, solution: Solution
-) -> LeftOut | None:
+def _estimate(placed: PlacedRule, stages: Stages) -> LeftOut | None:
     """Left-out gain: by folds, or on the contexts where the goal is set elsewhere."""
-    setup = stages.setup
+    setup, problem, solution = stages.setup, stages.problem, stages.solution
     # Where descent would take minutes for each fold, the contexts serve as left-out pictures.
     by_folds = not setup.crop and isinstance(setup.solver, ExactSolver | GradientSolver)
     if by_folds and (placed.pasted_everywhere or len(placed.pastes) >= LEAST):

@@ -22,6 +22,10 @@ class RedraftError(Exception):
         return self.message if self.help is None else f"{self.message} ({self.help})"
 
 
+class CancelledError(Exception):
+    """Whoever asked for a result has said that it is not needed any more."""
+
+
 class ModelError(RedraftError):
     """A model file, the model list or a download is at fault."""
 

@@ -12,16 +12,18 @@ from redraft.plans.planner import Plan, make_plan
 from redraft_dsl import Checked
 
 if TYPE_CHECKING:
+    import torch
+
     from redraft.runs.verify import Verified
     from redraft.show.report.outputs import ReportedRun
 
 
-def plan(recipe: Checked | str | Path, *, device: str = "auto") -> Plan:
+def plan(recipe: Checked | str | Path, *, device: str | torch.device = "auto") -> Plan:
     """Plan a recipe: find its model, check that it fits, look up what is cached. No torch.
 
     Args:
         recipe: a checked recipe, or a recipe file.
-        device: auto, cpu or cuda.
+        device: auto, cpu, cuda or cuda:N, or a device of torch.
 
     Raises:
         RedraftError: the recipe has errors, or the model cannot be found.
@@ -35,7 +37,7 @@ def run(
     recipe: Plan | Checked | str | Path,
     out: str | Path | None = None,
     *,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     fresh: bool = False,
 ) -> ReportedRun:
     """Run a recipe, and write its edit, pictures, report and record into a folder.
@@ -44,7 +46,7 @@ def run(
         recipe: a plan, a checked recipe, or a recipe file. A lock beside the file is obeyed; a
             plan is run as it is.
         out: the run folder; by default ``runs/NAME-VERSION-DIGEST``.
-        device: auto, cpu or cuda.
+        device: auto, cpu, cuda or cuda:N, or a device of torch.
         fresh: solve every rule anew, whatever an interrupted run has finished.
 
     Raises:
@@ -58,10 +60,10 @@ def run(
     else:
         planned = plan_obeying(*_read(recipe), device=device_name(device))
     folder = None if out is None else Path(out)
-    return run_and_report(planned, out=folder, device=device, fresh=fresh)
+    return run_and_report(planned, out=folder, device=device_name(device), fresh=fresh)
 
 
-def verify(folder: str | Path, *, device: str = "auto") -> Verified:
+def verify(folder: str | Path, *, device: str | torch.device = "auto") -> Verified:
     """Solve a run's recipe again from its base, and compare with the edit that it left.
 
     Raises:
@@ -70,7 +72,7 @@ def verify(folder: str | Path, *, device: str = "auto") -> Verified:
     """
     from redraft.runs.verify import verify as repeat
 
-    return repeat(Path(folder), device=device)
+    return repeat(Path(folder), device=device_name(device))
 
 
 def _read(recipe: Checked | str | Path) -> tuple[Checked, Path]:

@@ -24,7 +24,7 @@ from redraft.models.arch.families import family_named
 from redraft.models.arch.proggan_shapes import PAPER_WIDTHS
 from redraft.models.arch.stylegan2.layouts import names_of
 from redraft.models.generator import Generator, LayerForm, LayerInputs
-from redraft.runs.session import Progress
+from redraft.runs.watch import Progress
 from redraft.solve import goals
 from redraft.solve.goals import Goal
 from redraft.solve.problem import Problem

@@ -22,7 +22,8 @@ from redraft.plans.loading import load
 from redraft.plans.planner import Plan, RuleStep, make_plan
 from redraft.plans.unseen import unseen
 from redraft.runs.rule import OpenRule, open_rule
-from redraft.runs.session import Progress, Session, collect, layer_of, open_session
+from redraft.runs.session import Session, collect, layer_of, open_session
+from redraft.runs.watch import Progress
 from redraft.solve.delta import Delta
 from redraft.solve.problem import Solution
 from redraft_dsl import Checked

@@ -21,7 +21,7 @@ from redraft.explain.words import silent
 from redraft.judge.effect import Effect, Wish
 from redraft.rivals.projected_adam import ProjectedAdam
 from redraft.runs.rule import solve_rule
-from redraft.runs.session import Progress
+from redraft.runs.watch import Progress
 from redraft.solve.delta import Delta
 from redraft_dsl.recipe.model import Insert, Preserve
 

@@ -18,7 +18,7 @@ from redraft.judge.effect import CORRELATION, PictureScores, draw_goal
 from redraft.judge.leftout import LeftOut, left_out_scores, reached
 from redraft.plans.loading import load, loads
 from redraft.runs.rule import SolvedRule, estimated, open_rule, solve_rule
-from redraft.runs.session import Progress
+from redraft.runs.watch import Progress
 from redraft.solve import goals
 from redraft.solve.sources import Copy
 from redraft_dsl import print_recipe

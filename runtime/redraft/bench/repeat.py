@@ -27,8 +27,9 @@ from redraft.models.open import choose_device
 from redraft.plans.loading import load
 from redraft.plans.planner import Plan, StatisticsStep, make_plan
 from redraft.runs.execute import solve_all
-from redraft.runs.session import Progress, Session, open_session
+from redraft.runs.session import Session, open_session
 from redraft.runs.verify import compare
+from redraft.runs.watch import Progress
 from redraft.solve.delta import Delta
 
 Solve = Callable[[Plan, torch.device, Cache], Session]

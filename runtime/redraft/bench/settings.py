@@ -9,7 +9,7 @@ from typing import Any
 from redraft.bench.cases import Case, Row
 from redraft.bench.effect import MEASURES, Trial, Variant, Yardstick
 from redraft.explain.words import silent
-from redraft.runs.session import Progress
+from redraft.runs.watch import Progress
 from redraft_dsl.recipe.model import Insert, Place, Preserve, Side
 
 VALUES: Mapping[str, tuple[object, ...]] = {

@@ -15,7 +15,7 @@ from redraft.bench.timing import timed
 from redraft.explain.words import silent
 from redraft.rivals.projected_adam import ProjectedAdam
 from redraft.runs.rule import solve_rule
-from redraft.runs.session import Progress
+from redraft.runs.watch import Progress
 from redraft.solve.exact.solver import ExactSolver
 from redraft.solve.problem import Problem, Solution
 from redraft_dsl.recipe.model import ExactSolver as ExactSettings

@@ -12,7 +12,7 @@ from redraft.bench.cases import Case, Row, case_batches
 from redraft.bench.timing import peak_mib, timed
 from redraft.explain.words import silent
 from redraft.memory.search import MATCH_BATCH, ranking
-from redraft.runs.session import Progress
+from redraft.runs.watch import Progress
 from redraft.solve.directions import goal_directions
 from redraft.solve.stages import Stages
 from redraft_dsl.recipe.model import Insert, Match, Place

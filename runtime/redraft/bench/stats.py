@@ -19,7 +19,7 @@ from redraft.models import latents
 from redraft.models.batches import batch_size, device_of
 from redraft.models.checkpoint.refusals import known_layer
 from redraft.models.generator import Generator
-from redraft.runs.session import Progress
+from redraft.runs.watch import Progress
 
 REPEATS = 5
 COUNTS = (500, 1000, 2000, 4000)

@@ -163,7 +163,7 @@ class Reporter:
         self._tasks: dict[str, TaskID] = {}
 
     def step(self, what: str, done: int, total: int) -> None:
-        """As ``redraft.runs.session.Progress``."""
+        """As ``redraft.runs.watch.Progress``."""
         self._show(what, done, total)
 
     def overall(self, what: str, done: int, total: int) -> None:

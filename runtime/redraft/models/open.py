@@ -55,6 +55,6 @@ def open_base(base: Base, device: torch.device) -> OpenModel:
     return OpenModel(base, state, generator, tensors_digest(bare))
 
 
-def choose_device(name: str = "auto") -> torch.device:
+def choose_device(name: str | torch.device = "auto") -> torch.device:
     """The device to run on; raises as :func:`redraft.models.device.device_name`."""
     return torch.device(device_name(name))

@@ -48,7 +48,7 @@ class Progress:
         self._last: tuple[str, int] | None = None
 
     def step(self, what: str, done: int, total: int) -> None:
-        """As ``redraft.runs.session.Progress``."""
+        """As ``redraft.runs.watch.Progress``."""
         part = PARTS * done // max(total, 1)
         if (what, part) == self._last:
             return

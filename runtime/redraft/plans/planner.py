@@ -175,6 +175,7 @@ def make_plan(
     progress: Progress = silent,
     lock: Lock | None = None,
     home: Path | None = None,
+    base: Base | None = None,
 ) -> Plan:
     """Plan a checked recipe.
 
@@ -186,6 +187,7 @@ def make_plan(
         progress: called with how far a download is.
         lock: says the places of matches; the rest of it is not compared here.
         home: where the path of a model given by file starts; by default in ``folder``.
+        base: the recipe's model, where it has been located already.
 
     Raises:
         CheckFailedError: the recipe has errors, or does not fit the model once its header is read.
@@ -193,7 +195,7 @@ def make_plan(
         PlanError: every rule is switched off.
 
     """
-    base = locate(recipe_of(checked).model, home or folder, progress)
+    base = base or locate(recipe_of(checked).model, home or folder, progress)
     checked = _checked_with(base, checked, folder)
     recipe = recipe_of(checked, by_model=True)
     if not recipe.rules:
@@ -265,7 +267,8 @@ def _statistics(
         "sampler": latents.sampler_digest(block.seed, block.count, base.facts.latent_size),
         "count": block.count,
         "estimator": ESTIMATOR,
-        "device": device,
+        # Devices of one kind give the same statistics.
+        "device": device.partition(":")[0],
         "torch": _version("torch"),
     }
     found = cache.lookup("statistics", fields, FIELD_WORDS)

@@ -31,7 +31,7 @@ class ProjectedAdam:
         self,
         problem: Problem,
         directions: Tensor,
-        once: Once = anew,  # noqa: ARG002
+        once: Once = anew,
     ) -> Solution:
         """Solve for the coefficients of ``directions`` (S, C)."""
         start = problem.weight
@@ -45,7 +45,7 @@ class ProjectedAdam:
         def project(weight: Tensor) -> Tensor:
             return torch.einsum("ocyx,sc,sd->odyx", weight, basis, basis)
 
-        weight = self.descend(start, loss, project)
+        weight = self.descend(start, loss, project, once)
         coefficients = torch.einsum("ocyx,sc->osyx", weight - start, basis)
         return solution_of(problem, directions, coefficients, weight, self.steps)
 
@@ -54,6 +54,7 @@ class ProjectedAdam:
         start: Tensor,
         loss: Callable[[Tensor], Tensor],
         project: Callable[[Tensor], Tensor],
+        once: Once = anew,
     ) -> Tensor:
         """The weight (O, C, kh, kw) after all steps; the last one is projected too.
 
@@ -62,12 +63,14 @@ class ProjectedAdam:
             loss: of a weight.
             project: the part of a weight along the directions. Adam's own memory is never
                 projected.
+            once: says whether to go on.
 
         """
         fixed = start - project(start)
         weight = start.clone().requires_grad_()
         optimizer = torch.optim.Adam([weight], lr=self.rate)
         for step in range(self.steps):
+            once.check()
             optimizer.zero_grad()
             with torch.enable_grad():
                 loss(weight).backward()  # type: ignore[no-untyped-call]

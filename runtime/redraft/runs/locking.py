@@ -16,7 +16,6 @@ from redraft.plans.obeying import match_records, records_of
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep, make_plan
 from redraft.runs.rule import solve_rule
 from redraft.runs.session import (
-    Progress,
     Session,
     apply_delta,
     collect,
@@ -24,6 +23,7 @@ from redraft.runs.session import (
     opened_rule,
     placed_rule,
 )
+from redraft.runs.watch import Progress
 from redraft_dsl import Checked
 
 

@@ -34,7 +34,7 @@ class Shared(Results):
 
         """
         model = self._model
-        if model is not None and model.base == base and model.device.type == device.type:
+        if model is not None and model.base == base and _same(model.device, device):
             model.generator.restore(model.state.bare())
             return model
         self.made["model"] += 1
@@ -42,3 +42,8 @@ class Shared(Results):
         self.clear()
         self._model = opened if self.most else None
         return opened
+
+
+def _same(one: torch.device, other: torch.device) -> bool:
+    """Whether a device is the other one; one without a number is any of its kind."""
+    return one.type == other.type and other.index in (None, one.index)

@@ -27,8 +27,9 @@ from redraft.runs.execute import assist, check_untouched, edit_of, solve_all
 from redraft.runs.memo import Shared
 from redraft.runs.processes import ALONE, Ranks
 from redraft.runs.recording import group_record, now
-from redraft.runs.session import Progress, Session, open_session
+from redraft.runs.session import Session, open_session
 from redraft.runs.steps import Steps
+from redraft.runs.watch import Progress
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import takewhile
+from threading import Event
 
 import torch
 
@@ -26,10 +27,8 @@ from redraft.plans.record import RuleRecord, StatisticsRecord
 from redraft.runs.memo import Shared
 from redraft.runs.processes import ALONE, Ranks
 from redraft.runs.rule import OpenRule, open_rule
+from redraft.runs.watch import Progress, Watch
 from redraft.solve.delta import Delta
-
-Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, done, in all)."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +91,12 @@ def open_session(
     progress: Progress | None = None,
     shared: Shared | None = None,
     ranks: Ranks = ALONE,
+    cancel: Event | None = None,
 ) -> Session:
     """Open the plan's base, unedited; with ``shared``, that of a run before it.
 
     Nothing is shared with other runs where several processes run the plan: they would not all find
-    the same things made.
+    the same things made. Once ``cancel`` is set, whatever takes long raises ``CancelledError``.
 
     Raises:
         RunError: the processes do not have one plan.
@@ -104,11 +104,11 @@ def open_session(
     """
     _check_agreement(plan, ranks)
     shared = shared if shared is not None and ranks.alone else Shared()
+    watch = Watch(progress, cancel)
+    shared.check = watch.check
     model = shared.model(plan.base, device)
     marks = Marks(model.generator.facts, plan.folder)
-    return Session(
-        plan, model, cache or Cache(), progress or (lambda *_: None), marks, shared, ranks=ranks
-    )
+    return Session(plan, model, cache or Cache(), watch, marks, shared, ranks=ranks)
 
 
 def _check_agreement(plan: Plan, ranks: Ranks) -> None:

@@ -24,7 +24,8 @@ from redraft.plans.run_files import LOCK
 from redraft.plans.run_folder import FinishedRun, read_run
 from redraft.runs.execute import solve_all
 from redraft.runs.recording import machine_record
-from redraft.runs.session import Progress, open_session
+from redraft.runs.session import open_session
+from redraft.runs.watch import Progress
 from redraft.solve.delta import Delta, principal_angles
 from redraft_dsl.recipe.model import FileModel, Recipe
 

@@ -32,7 +32,7 @@ class GradientSolver:
         self,
         problem: Problem,
         directions: Tensor,
-        once: Once = anew,  # noqa: ARG002
+        once: Once = anew,
     ) -> Solution:
         """Solve for the coefficients of ``directions`` (S, C)."""
         # With keep 0 little of the pictures counts, and they are run hundreds of times.
@@ -52,6 +52,7 @@ class GradientSolver:
         optimizer = torch.optim.Adam([coefficients], lr=self.rate)
         found, lowest = coefficients.detach().clone(), math.inf
         for step in range(self.steps + 1):
+            once.check()
             optimizer.zero_grad()
             with torch.enable_grad():
                 loss = objective()

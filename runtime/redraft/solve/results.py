@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from torch import Tensor
@@ -12,13 +12,35 @@ from torch import Tensor
 Result = TypeVar("Result")
 
 
-Once = Callable[[str, int, Callable[[], Any]], Any]
-"""Makes a part of a result, or finds it made, by its kind, its number and what makes it."""
+class Once(Protocol):
+    """Makes the parts of a result, or finds them made."""
+
+    def __call__(self, what: str, number: int, make: Callable[[], Result]) -> Result:
+        """A part by its kind, its number and what makes it."""
+        ...
+
+    def check(self) -> None:
+        """To be called now and then by whatever takes long.
+
+        Raises:
+            CancelledError: the result is not needed any more.
+
+        """
+        ...
 
 
-def anew(what: str, number: int, make: Callable[[], Result]) -> Result:  # noqa: ARG001
-    """Make a part, whatever was made before."""
-    return make()
+class Anew:
+    """Makes every part, whatever was made before."""
+
+    def __call__(self, what: str, number: int, make: Callable[[], Result]) -> Result:  # noqa: ARG002
+        """The part, made."""
+        return make()
+
+    def check(self) -> None:
+        """Go on."""
+
+
+anew = Anew()
 
 
 class Results:
@@ -32,6 +54,7 @@ class Results:
         most: bytes of tensors to hold. With 0 nothing is held.
 
     Attributes:
+        check: called before anything is made; raises ``CancelledError`` where nothing is needed.
         made: how often each kind of result was computed.
         found: how often it was there already.
         held: bytes of what is held now.
@@ -40,6 +63,7 @@ class Results:
 
     def __init__(self, most: int = 0) -> None:
         self.most = most
+        self.check: Callable[[], None] = _go_on
         self.made: Counter[str] = Counter()
         self.found: Counter[str] = Counter()
         self.held = 0
@@ -61,6 +85,7 @@ class Results:
             self._cached.move_to_end(address)
             result: Result = cached[0]
             return result
+        self.check()
         self.made[what] += 1
         made = make()
         if self.most:
@@ -81,6 +106,10 @@ class Results:
             self.held -= freed
         self._cached[address] = (made, size)
         self.held += size
+
+
+def _go_on() -> None:
+    """Nobody cancels."""
 
 
 def bytes_of(made: object) -> int:

@@ -186,7 +186,7 @@ class Stages:
         return self.stage(
             "unconstrained",
             self._asked,
-            lambda: unconstrained_change(self.problem, self.whitening, once=self._once),
+            lambda: unconstrained_change(self.problem, self.whitening, once=_Parts(self)),
         )
 
     @property
@@ -217,7 +217,7 @@ class Stages:
         setup = self.setup
         depends = (self._directed, self._asked, setup.preserve, setup.loss, setup.solver)
         return self.stage(
-            "solution", depends, lambda: setup.solver(self.problem, self.directions, self._once)
+            "solution", depends, lambda: setup.solver(self.problem, self.directions, _Parts(self))
         )
 
     # ---- what the stages depend on --------------------------------------------------------------
@@ -288,8 +288,8 @@ class Stages:
             case _:
                 return keys.whitened_directions(inside, self._mixed(), setup.rank)
 
-    def _once(self, what: str, number: int, make: Callable[[], Value]) -> Value:
-        """A part of a stage that is large; see :class:`redraft.solve.results.Once`."""
+    def large(self, what: str, number: int, make: Callable[[], Value]) -> Value:
+        """A part of a stage that is large, and is not held; see :class:`_Parts`."""
         alone = {"normal": (), "design": (self._directed, type(self.setup.solver))}
         weights = (self.setup.network, self._outline, self.setup.keep)
         return self.results.once(what, (weights, alone.get(what, self._mixing), number), make)
@@ -318,6 +318,19 @@ class Stages:
     def _handed(self, other: Stages) -> Stages:
         other._held = dict(self._held)
         return other
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The large parts of the stages of a rule, as :class:`redraft.solve.results.Once`."""
+
+    stages: Stages
+
+    def __call__(self, what: str, number: int, make: Callable[[], Value]) -> Value:
+        return self.stages.large(what, number, make)
+
+    def check(self) -> None:
+        self.stages.results.check()
 
 
 class _Part(Stages):

@@ -19,7 +19,7 @@ from redraft.plans.run_files import RUNS
 from redraft.plans.run_folder import cannot_make, read_run
 from redraft.runs.memo import MOST, Shared
 from redraft.runs.processes import ALONE, Ranks
-from redraft.runs.session import Progress
+from redraft.runs.watch import Progress
 from redraft.show.pictures import png
 from redraft.show.report.outputs import run_and_report
 from redraft.sweep.cells import Cell, cells_of, choose

@@ -27,12 +27,12 @@ from redraft.runs.rule import OpenRule
 from redraft.runs.runner import Run, finish, run_plan
 from redraft.runs.session import (
     FinishedRule,
-    Progress,
     Session,
     apply_delta,
     opened_rule,
     restore_base,
 )
+from redraft.runs.watch import Progress
 from redraft.show.pictures import RegionOutline, Role, Tile, placed_scores, png
 from redraft.show.report.data import ReportData, RuleView
 from redraft.show.report.render import render

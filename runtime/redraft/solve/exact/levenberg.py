@@ -64,7 +64,9 @@ class Group(Protocol):
         ...
 
 
-def minimise(group: Group, fit: Fit, iterations: int, tolerance: float) -> tuple[Tensor, int]:
+def minimise(
+    group: Group, fit: Fit, iterations: int, tolerance: float, check: Callable[[], None]
+) -> tuple[Tensor, int]:
     """Search all sets of positions and all channels at once, each step taken channel by channel.
 
     Args:
@@ -72,17 +74,23 @@ def minimise(group: Group, fit: Fit, iterations: int, tolerance: float) -> tuple
         fit: what its channels are held to.
         iterations: most steps.
         tolerance: as of :class:`redraft.solve.exact.solver.ExactSolver`.
+        check: called before each step, see :class:`redraft.solve.results.Once`.
 
     Returns:
         (F, O, n) unknowns, and how many steps were taken.
 
     """
     with side_by_side(fit.target.device) as each:
-        return _minimise(group, fit, iterations, tolerance, each)
+        return _minimise(group, fit, iterations, tolerance, check, each)
 
 
 def _minimise(
-    group: Group, fit: Fit, iterations: int, tolerance: float, each: Each
+    group: Group,
+    fit: Fit,
+    iterations: int,
+    tolerance: float,
+    check: Callable[[], None],
+    each: Each,
 ) -> tuple[Tensor, int]:
     """See :func:`minimise`; ``each`` is what takes the channels of a step in parts."""
     unknowns = fit.target.new_zeros(*fit.target.shape[:2], len(fit.penalty))
@@ -98,6 +106,7 @@ def _minimise(
     least = CHORDS if fit.loss == "l1" else 0
     taken = 0
     while taken < iterations:
+        check()
         taken += 1
         slopes = fit.slopes(response, difference, across=taken <= least)
         # From least squares to L1 step by step: a low floor at once would fix the first residuals.

@@ -8,7 +8,7 @@ problem, each accepted or damped channel by channel (Levenberg-Marquardt).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
@@ -73,7 +73,7 @@ class ExactSolver:
         for number, phases in enumerate(alike(problem.form.phases)):
             design = once("design", number, partial(design_of, problem, phases, directions))
             fit = Fit.build(problem, phases, design.chosen, moment)
-            solved, taken = self._minimise(design.group, fit)
+            solved, taken = self._minimise(design.group, fit, once.check)
             steps = max(steps, taken)
             for phase, unknowns in zip(phases, solved, strict=True):
                 by_tap = unknowns.reshape(channels, rank, len(phase.taps))
@@ -84,15 +84,15 @@ class ExactSolver:
             raise not_finite()
         return Solution(directions, coefficients, loss_before(problem), after, steps)
 
-    def _minimise(self, group: Group, fit: Fit) -> tuple[Tensor, int]:
+    def _minimise(self, group: Group, fit: Fit, check: Callable[[], None]) -> tuple[Tensor, int]:
         """(F, O, n) unknowns and most steps taken, some channels at a time if there are many."""
         sets, channels, positions = fit.target.shape
         at_once = max(1, STATE_ELEMENTS // max(1, sets * positions))
         parts = [slice(first, first + at_once) for first in range(0, channels, at_once)]
-        found = [
-            minimise(group.channels(some), fit.channels(some), self.iterations, self.tolerance)
-            for some in parts
-        ]
+        search = partial(
+            minimise, iterations=self.iterations, tolerance=self.tolerance, check=check
+        )
+        found = [search(group.channels(some), fit.channels(some)) for some in parts]
         return torch.cat([unknowns for unknowns, _ in found], 1), max(taken for _, taken in found)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from redraft.errors import ModelError
 from redraft.models.arch.families import recognise
-from redraft.models.arch.stylegan2.shapes import Found, read
+from redraft.models.arch.stylegan2.shapes import Description, read
 from redraft.models.listed import catalog
 
 Shapes = dict[str, tuple[int, ...]]
@@ -31,7 +31,7 @@ def true_shapes(
     return make(layout, size=size, depth=depth, latent=512, inner=512, widths=widths(multiplier))
 
 
-def found(shapes: Shapes) -> Found:
+def described(shapes: Shapes) -> Description:
     result = read(shapes)
     assert result is not None
     return result
@@ -85,7 +85,7 @@ def test_files_of_true_size_are_recognised(
 def test_every_size_and_width_is_read(
     stylegan2_shapes: ShapesMaker, layout: str, size: int, multiplier: int
 ) -> None:
-    facts = found(true_shapes(stylegan2_shapes, layout, size, multiplier)).facts
+    facts = described(true_shapes(stylegan2_shapes, layout, size, multiplier)).facts
     assert facts.image_size == (size, size)
     last = facts.layers[-1]
     assert last.out_channels == widths(multiplier)[size]
@@ -99,12 +99,12 @@ def test_noise_maps_and_the_mean_may_be_missing_in_the_ports(
         shapes = stylegan2_shapes(layout)
         fewer = {n: s for n, s in shapes.items() if "noises" not in n and "avg" not in n}
         assert len(fewer) < len(shapes)
-        assert found(fewer).facts == found(shapes).facts
+        assert described(fewer).facts == described(shapes).facts
         # The mean may lie among the others, or in place of it a lone 0.
-        name = found(shapes).names.mean
-        assert found({**shapes, name: (7,)}).facts == found(shapes).facts
+        name = described(shapes).names.mean
+        assert described({**shapes, name: (7,)}).facts == described(shapes).facts
     shapes["latents.latent_avg"] = ()
-    assert found(shapes).names.mean == "latent_avg"
+    assert described(shapes).names.mean == "latent_avg"
 
 
 def test_other_architectures_are_left_to_others(stylegan2_shapes: ShapesMaker) -> None:

@@ -92,6 +92,10 @@ class Results:
             self._hold(address, made)
         return made
 
+    def holds(self, what: str, depends: Hashable) -> bool:
+        """Whether a result is here, so that :meth:`once` would find it."""
+        return (what, depends) in self._cached
+
     def clear(self) -> None:
         """Drop everything."""
         self._cached.clear()

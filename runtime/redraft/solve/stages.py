@@ -40,7 +40,7 @@ from redraft.solve.directions import Spectrum, unconstrained_change
 from redraft.solve.exact.solver import ExactSolver
 from redraft.solve.goals import Goal
 from redraft.solve.problem import Loss, Problem, Solution, Solver
-from redraft.solve.results import Results
+from redraft.solve.results import Once, Results
 
 Value = TypeVar("Value")
 Method = Literal["goal", "context", "svd", "mean", "units"]
@@ -186,7 +186,7 @@ class Stages:
         return self.stage(
             "unconstrained",
             self._asked,
-            lambda: unconstrained_change(self.problem, self.whitening, once=_Parts(self)),
+            lambda: unconstrained_change(self.problem, self.whitening, once=self.parts),
         )
 
     @property
@@ -214,11 +214,27 @@ class Stages:
             RunError: the rule cannot be solved; says why and what to change.
 
         """
-        setup = self.setup
-        depends = (self._directed, self._asked, setup.preserve, setup.loss, setup.solver)
         return self.stage(
-            "solution", depends, lambda: setup.solver(self.problem, self.directions, _Parts(self))
+            "solution",
+            self._solved,
+            lambda: self.setup.solver(self.problem, self.directions, self.parts),
         )
+
+    @property
+    def parts(self) -> Once:
+        """What a solver is given to find the large parts of its work."""
+        return _Parts(self)
+
+    def holds(self, name: str) -> bool:
+        """Whether ``unconstrained``, ``spectrum``, ``directions`` or ``solution`` is made."""
+        depends = {
+            "unconstrained": lambda: self._asked,
+            "spectrum": lambda: self._asked,
+            "directions": lambda: self._directed,
+            "solution": lambda: self._solved,
+        }[name]()
+        held, address = self._held.get((name, "")), (self.setup.network, depends)
+        return (held is not None and held[0] == address) or self.results.holds(name, address)
 
     # ---- what the stages depend on --------------------------------------------------------------
 
@@ -252,6 +268,12 @@ class Stages:
         if setup.directions == "goal":
             return setup.rank, self._asked
         return setup.rank, setup.directions, setup.contexts.content, setup.contrast
+
+    @property
+    def _solved(self) -> Hashable:
+        """What a solution depends on."""
+        setup = self.setup
+        return self._directed, self._asked, setup.preserve, setup.loss, setup.solver
 
     # ---- how they are made ----------------------------------------------------------------------
 

@@ -65,13 +65,19 @@ class Group(Protocol):
 
 
 def minimise(
-    group: Group, fit: Fit, iterations: int, tolerance: float, check: Callable[[], None]
+    group: Group,
+    fit: Fit,
+    start: Tensor | None,
+    iterations: int,
+    tolerance: float,
+    check: Callable[[], None],
 ) -> tuple[Tensor, int]:
     """Search all sets of positions and all channels at once, each step taken channel by channel.
 
     Args:
         group: what is searched.
         fit: what its channels are held to.
+        start: (F, O, n) unknowns to begin at; by default 0, the weight as it is.
         iterations: most steps.
         tolerance: as of :class:`redraft.solve.exact.solver.ExactSolver`.
         check: called before each step, see :class:`redraft.solve.results.Once`.
@@ -81,12 +87,13 @@ def minimise(
 
     """
     with side_by_side(fit.target.device) as each:
-        return _minimise(group, fit, iterations, tolerance, check, each)
+        return _minimise(group, fit, start, iterations, tolerance, check, each)
 
 
 def _minimise(
     group: Group,
     fit: Fit,
+    start: Tensor | None,
     iterations: int,
     tolerance: float,
     check: Callable[[], None],
@@ -94,9 +101,10 @@ def _minimise(
 ) -> tuple[Tensor, int]:
     """See :func:`minimise`; ``each`` is what takes the channels of a step in parts."""
     unknowns = fit.target.new_zeros(*fit.target.shape[:2], len(fit.penalty))
+    unknowns = unknowns if start is None else start
     response = group.response(unknowns)
     best, difference = fit.objective(unknowns, response)
-    start = float(best.sum())
+    first = float(best.sum())
     # A set of positions may have none that counts.
     mean = (difference.abs() * fit.share).sum(2) / fit.share.sum(2).clamp_min(1e-30)
     # Relative to all channels where one has next to nothing to do: no absolute size may matter.
@@ -130,7 +138,7 @@ def _minimise(
             unknowns = torch.where(chosen, trial, unknowns)
             response = torch.where(chosen, trial_response, response)
             difference = torch.where(chosen, trial_difference, difference)
-        settled = gain < tolerance * (start - float(best.sum()))
+        settled = gain < tolerance * (first - float(best.sum()))
         if taken > least and bool(better.any()) and settled:
             break
     return unknowns, taken

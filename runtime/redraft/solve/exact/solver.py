@@ -66,6 +66,29 @@ class ExactSolver:
     def __call__(self, problem: Problem, directions: Tensor, once: Once = anew) -> Solution:
         """Solve for the coefficients of ``directions`` (S, C); ``once`` finds each ``design``."""
         weight = problem.weight
+        coefficients, steps = self.search(problem, directions, once)
+        after = data_loss(problem, edited_weight(weight, coefficients, directions))
+        if not bool(torch.isfinite(coefficients).all()) or after != after:
+            raise not_finite()
+        return Solution(directions, coefficients, loss_before(problem), after, steps)
+
+    def search(
+        self,
+        problem: Problem,
+        directions: Tensor,
+        once: Once = anew,
+        start: Tensor | None = None,
+    ) -> tuple[Tensor, int]:
+        """The coefficients (O, S, kh, kw) of some directions, and how many steps were taken.
+
+        Args:
+            problem: what is asked for.
+            directions: (S, C).
+            once: finds each ``design``.
+            start: (O, S, kh, kw), coefficients to begin at; by default 0.
+
+        """
+        weight = problem.weight
         channels, rank = weight.shape[0], directions.shape[0]
         coefficients = weight.new_zeros(channels, rank, *weight.shape[2:])
         moment = projected_moment(problem, directions)
@@ -73,18 +96,18 @@ class ExactSolver:
         for number, phases in enumerate(alike(problem.form.phases)):
             design = once("design", number, partial(design_of, problem, phases, directions))
             fit = Fit.build(problem, phases, design.chosen, moment)
-            solved, taken = self._minimise(design.group, fit, once.check)
+            begin = None if start is None else _by_phase(start, phases)
+            solved, taken = self._minimise(design.group, fit, begin, once.check)
             steps = max(steps, taken)
             for phase, unknowns in zip(phases, solved, strict=True):
                 by_tap = unknowns.reshape(channels, rank, len(phase.taps))
                 for tap, (ky, kx) in enumerate(phase.taps):
                     coefficients[:, :, ky, kx] = by_tap[:, :, tap]
-        after = data_loss(problem, edited_weight(weight, coefficients, directions))
-        if not bool(torch.isfinite(coefficients).all()) or after != after:
-            raise not_finite()
-        return Solution(directions, coefficients, loss_before(problem), after, steps)
+        return coefficients, steps
 
-    def _minimise(self, group: Group, fit: Fit, check: Callable[[], None]) -> tuple[Tensor, int]:
+    def _minimise(
+        self, group: Group, fit: Fit, start: Tensor | None, check: Callable[[], None]
+    ) -> tuple[Tensor, int]:
         """(F, O, n) unknowns and most steps taken, some channels at a time if there are many."""
         sets, channels, positions = fit.target.shape
         at_once = max(1, STATE_ELEMENTS // max(1, sets * positions))
@@ -92,8 +115,19 @@ class ExactSolver:
         search = partial(
             minimise, iterations=self.iterations, tolerance=self.tolerance, check=check
         )
-        found = [search(group.channels(some), fit.channels(some)) for some in parts]
+        found = [
+            search(
+                group.channels(some), fit.channels(some), None if start is None else start[:, some]
+            )
+            for some in parts
+        ]
         return torch.cat([unknowns for unknowns, _ in found], 1), max(taken for _, taken in found)
+
+
+def _by_phase(coefficients: Tensor, phases: Sequence[Positions]) -> Tensor:
+    """(F, O, S T) unknowns of some phases from coefficients (O, S, kh, kw)."""
+    taps = [[coefficients[:, :, ky, kx] for ky, kx in phase.taps] for phase in phases]
+    return torch.stack([torch.stack(each, 2).flatten(1) for each in taps])
 
 
 @dataclass(frozen=True)

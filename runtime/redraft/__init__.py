@@ -17,11 +17,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from redraft.errors import RedraftError
+from redraft.errors import CancelledError, RedraftError
 from redraft.notebook import install
 
 if TYPE_CHECKING:
     from redraft.edit.artifact import Applied, Edit
+    from redraft.live.answer import Answer
+    from redraft.live.live import Live
+    from redraft.live.model import Model
+    from redraft.live.samples import Pictures
     from redraft.plans.loading import load, loads
     from redraft.plans.planner import Plan
     from redraft.runs.runner import Run
@@ -31,9 +35,14 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Answer",
     "Applied",
+    "CancelledError",
     "Checked",
     "Edit",
+    "Live",
+    "Model",
+    "Pictures",
     "Plan",
     "RedraftError",
     "Run",
@@ -46,9 +55,13 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Answer": "redraft.live.answer",
     "Applied": "redraft.edit.artifact",
     "Checked": "redraft_dsl",
     "Edit": "redraft.edit.artifact",
+    "Live": "redraft.live.live",
+    "Model": "redraft.live.model",
+    "Pictures": "redraft.live.samples",
     "Plan": "redraft.plans.planner",
     "Run": "redraft.runs.runner",
     "Verified": "redraft.runs.verify",

@@ -37,6 +37,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("runs",),
         ("world",),
         ("show",),
+        ("live",),
         ("sweep", "share", "notebook"),
         ("verbs",),
         ("dsl", "__init__"),  # the face: it may name whatever a user reaches through it

@@ -16,6 +16,7 @@ _DISPLAYS = {
     "redraft_dsl.check.checked.Checked": "redraft_dsl.check.display.checked_bundle",
     "redraft.plans.planner.Plan": "redraft.notebook.html.plan_bundle",
     "redraft.edit.artifact.Edit": "redraft.notebook.results.edit_bundle",
+    "redraft.live.samples.Pictures": "redraft.notebook.results.pictures_bundle",
     "redraft.runs.runner.Run": "redraft.notebook.results.run_bundle",
     "redraft.runs.verify.Verified": "redraft.notebook.results.verified_bundle",
 }

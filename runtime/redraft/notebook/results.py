@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from redraft.edit.artifact import Edit
+from redraft.live.samples import Pictures
 from redraft.notebook.html import Bundle, bundle, page, plain, table
 from redraft.plans.record import RuleRecord
 from redraft.runs.runner import Run
@@ -16,7 +17,7 @@ from redraft.runs.verify import RuleCheck, Verified
 from redraft.show.numbers import NONE
 from redraft.show.pictures import Tile
 from redraft.show.report.charts import percent
-from redraft.show.report.figures import data_url
+from redraft.show.report.figures import data_url, picture_url
 from redraft.show.report.outputs import ReportedRun
 from redraft.show.report.sentences import lasting, verdict
 from redraft_dsl.report.html import code_html, escaped, sentence
@@ -35,6 +36,12 @@ def run_bundle(run: Run) -> Bundle:
 def edit_bundle(edit: Edit) -> Bundle:
     """Where an edit came from, what each rule changes, and its recipe."""
     return bundle(edit_html(edit), _edit_text(edit))
+
+
+def pictures_bundle(pictures: Pictures) -> Bundle:
+    """The pictures on one sheet."""
+    sheet, name = pictures.sheet(), repr(pictures).strip("<>")
+    return bundle(page(f'<img alt="{name}" src="{picture_url(sheet)}">'), name)
 
 
 def verified_bundle(verified: Verified) -> Bundle:

@@ -13,6 +13,9 @@ from redraft_dsl import Checked
 from redraft_dsl.check.parameters import Given
 from redraft_dsl.recipe.model import Recipe
 
+TEXT = "<text>"
+"""What a recipe without a file is called."""
+
 
 class CheckFailedError(PlanError):
     """The recipe has errors; ``checked`` holds the diagnostics.
@@ -26,11 +29,12 @@ class CheckFailedError(PlanError):
         if by_model:
             remedy = "change the recipe as shown; only the model's file says this, so `redraft "
             remedy += "check` does not see it"
-        super().__init__(
-            "RD400",
-            f"the recipe has {counted(len(checked.errors), 'error')}",
-            remedy,
-        )
+        problem = f"the recipe has {counted(len(checked.errors), 'error')}"
+        if Path(checked.source.path).name == TEXT:
+            # There is no file that `redraft check` could look at.
+            first = checked.errors[0]
+            problem, remedy = f"{problem}: {first.message}", first.help or "change the text"
+        super().__init__("RD400", problem, remedy)
         self.checked = checked
 
 
@@ -58,7 +62,7 @@ def load(path: str | Path, given: Mapping[str, object] | Given = ()) -> Checked:
 def loads(text: str, folder: str | Path = ".", given: Mapping[str, object] | Given = ()) -> Checked:
     """Check a recipe text; paths start in ``folder``. ``given`` is as for :func:`load`."""
     # The name puts the text into its folder, so that a plan finds the folder again.
-    path = str(Path(folder) / "<text>")
+    path = str(Path(folder) / TEXT)
     return redraft_dsl.loads(text, known_models(), folder=folder, path=path, given=_pairs(given))
 
 

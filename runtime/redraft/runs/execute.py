@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 
 import torch
@@ -14,6 +14,7 @@ from redraft.edit.artifact import Edit, EditFacts, RuleFacts
 from redraft.errors import RunError
 from redraft.judge.effect import (
     Effect,
+    GoalPictures,
     PictureScores,
     Wish,
     draw_goal,
@@ -68,7 +69,7 @@ def solve_all(
             continue
         done = restore(step) if restore is not None else None
         if done is None:
-            done = _solve_step(session, step, evaluate)
+            done = solve_step(session, step, evaluate=evaluate)
             if store is not None:
                 store(step, done)
         else:
@@ -162,16 +163,21 @@ def check_untouched(session: Session) -> None:
             )
 
 
-def _solve_step(session: Session, step: RuleStep, evaluate: bool) -> FinishedRule:
+def solve_step(session: Session, step: RuleStep, *, evaluate: bool = True) -> FinishedRule:
+    """Solve one rule on the network as it is now, and apply it.
+
+    Raises:
+        RunError: it cannot be solved, or changes nothing.
+
+    """
     number, plan = len(session.finished), session.plan
     session.progress(f"rule {step.rule.name}", number, len(plan.rules))
     # An earlier run may have solved the very same rule, and judged it on the same pictures.
     indices = tuple(judged(plan.recipe, plan.base.facts)) if evaluate else None
     key = (network_before(plan, step), step.digest, indices)
     done = session.shared.once("rule", key, partial(_solved_step, session, step, evaluate))
-    if step.rule.name not in session.placed:
-        session.placed[step.rule.name] = done.placed
-        apply_delta(session, step, done.delta)
+    session.placed[step.rule.name] = done.placed
+    apply_delta(session, step, done.delta)
     return done
 
 
@@ -179,12 +185,10 @@ def _solved_step(session: Session, step: RuleStep, evaluate: bool) -> FinishedRu
     opened = opened_rule(session, step)
     solved = solve_rule(opened)
     _check_change(step, solved.delta)
-    before = opened.stages.setup.form.weight.clone()
     solved, wish = _judgement(session, step, opened, solved) if evaluate else (solved, None)
     session.ranks.send(Change(solved.delta, solved.placed.matches, wish))
     effect = None if wish is None else _measured(session, step, opened, solved.delta, wish)
-    apply_delta(session, step, solved.delta)
-    record = rule_record(session, step, solved, before, effect)
+    record = rule_record(session, step, solved, effect)
     return FinishedRule(solved.delta, record, solved.placed)
 
 
@@ -201,27 +205,43 @@ def _check_change(step: RuleStep, delta: Delta) -> None:
 def _judgement(
     session: Session, step: RuleStep, opened: OpenRule, solved: SolvedRule
 ) -> tuple[SolvedRule, Wish | None]:
-    """The rule with the agreement of its left-out pictures, and its wish for unseen ones, if any.
+    """The rule with its left-out figures, and its wish for unseen pictures, if there are any.
 
     The pictures of its goal are drawn once for both.
     """
+    drawn = cache(partial(_goal_pictures, session, step, opened, solved))
+    solved = _left_out(session, step, solved, drawn)
     indices = judged(session.plan.recipe, session.plan.base.facts)
+    return solved, drawn().wish() if indices else None
+
+
+def left_out_of(
+    session: Session, step: RuleStep, opened: OpenRule, solved: SolvedRule
+) -> SolvedRule:
+    """A solved rule with its left-out figures, on the network as it was solved on."""
+    drawn = partial(_goal_pictures, session, step, opened, solved)
+    return _left_out(session, step, solved, drawn)
+
+
+def _left_out(
+    session: Session, step: RuleStep, solved: SolvedRule, drawn: Callable[[], GoalPictures]
+) -> SolvedRule:
     solved = estimated(solved)
     left = solved.left_out
-    folds = () if left is None else left.folds
-    if not indices and not folds:
-        return solved, None
-    generator, layer = session.model.generator, step.facts.name
-    pastes = solved.placed.pastes
+    if left is None or not left.folds:
+        return solved
+    generator, own = session.model.generator, isinstance(step.rule, Erase)
+    scores = left_out_scores(generator, step.facts.name, solved.goal, drawn(), left.folds, own=own)
+    return replace(solved, left_out=left.agreeing(scores))
+
+
+def _goal_pictures(
+    session: Session, step: RuleStep, opened: OpenRule, solved: SolvedRule
+) -> GoalPictures:
+    generator, areas = session.model.generator, solved.placed.pastes.areas
     key = (network_before(session.plan, step), opened.stages.goal_key)
-    drawn = session.shared.once(
-        "drawn", key, lambda: draw_goal(generator, layer, solved.goal, pastes.areas)
-    )
-    if left is not None and folds:
-        own = isinstance(step.rule, Erase)
-        scores = left_out_scores(generator, layer, solved.goal, drawn, folds, own=own)
-        solved = replace(solved, left_out=left.agreeing(scores))
-    return solved, drawn.wish() if indices else None
+    draw = partial(draw_goal, generator, step.facts.name, solved.goal, areas)
+    return session.shared.once("drawn", key, draw)
 
 
 def _measured(

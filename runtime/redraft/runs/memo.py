@@ -26,6 +26,13 @@ class Shared(Results):
         super().__init__(most)
         self._model: OpenModel | None = None
 
+    @classmethod
+    def of(cls, opened: OpenModel, most: int = 1) -> Shared:
+        """Nothing but a model that is open already, which the runs that share it then edit."""
+        shared = cls(most)
+        shared._model = opened
+        return shared
+
     def model(self, base: Base, device: torch.device) -> OpenModel:
         """The base on a device, with its own weights, bit for bit; read once while it stays.
 

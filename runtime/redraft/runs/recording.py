@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from redraft.disk.digest import tensors_digest
 from redraft.edit.artifact import to_file, weight_digest
@@ -67,16 +66,14 @@ def now() -> str:
 
 
 def rule_record(
-    session: Session, step: RuleStep, solved: SolvedRule, before: Tensor, effect: Effect | None
+    session: Session, step: RuleStep, solved: SolvedRule, effect: Effect | None
 ) -> RuleRecord:
-    """The record of a rule that has just been solved and applied.
-
-    ``before`` is the layer's weight (O, C, kh, kw) as it was before the rule.
-    """
+    """The record of a rule that has just been solved, and is not applied yet."""
     rule, delta = step.rule, solved.delta
     layer = step.facts.name
     generator = session.model.generator
-    axes = session.model.generator.weight_axes(layer)
+    axes = generator.weight_axes(layer)
+    before = generator.form(layer).weight
     gains = _gains(solved)
     placed = solved.placed
     return RuleRecord(
@@ -99,7 +96,7 @@ def rule_record(
         norm=delta.norm(),
         delta_digest=delta_digest(delta),
         weight_before=weight_digest(to_file(before, axes)),
-        weight_after=weight_digest(to_file(generator.form(layer).weight, axes)),
+        weight_after=weight_digest(to_file(delta.added_to(before), axes)),
         interference=_interference(session, step, delta),
         warnings=_warnings(solved),
     )

@@ -43,6 +43,17 @@ class Anew:
 anew = Anew()
 
 
+class Unshared(Anew):
+    """Makes every part, for as long as somebody waits for the results that it is a part of."""
+
+    def __init__(self, results: Results) -> None:
+        self._results = results
+
+    def check(self) -> None:
+        """As the results say."""
+        self._results.check()
+
+
 class Results:
     """Results by their kind and by what they depend on.
 

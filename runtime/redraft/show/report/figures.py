@@ -12,7 +12,7 @@ from torch import Tensor
 
 from redraft.plans.record import PlaceRecord
 from redraft.show.contours import contours
-from redraft.show.pictures import Role, Tile, enlarged, heated, png, to_picture
+from redraft.show.pictures import Picture, Role, Tile, enlarged, heated, png, to_picture
 from redraft.show.report.sentences import place_name
 
 LARGEST = 192
@@ -61,7 +61,13 @@ def figures(tiles: Sequence[Tile], places: Sequence[PlaceRecord] = ()) -> tuple[
 
 def data_url(values: Tensor) -> str:
     """A picture (3, H, W) in -1..1 as a data URL."""
-    return _url(png(enlarged(to_picture(values), max(1, min(LARGEST, max(values.shape[1:]))))))
+    shown = enlarged(to_picture(values), max(1, min(LARGEST, max(values.shape[1:]))))
+    return picture_url(shown)
+
+
+def picture_url(picture: Picture) -> str:
+    """A picture as a data URL."""
+    return _url(png(picture))
 
 
 def _figure(tile: Tile, place: PlaceRecord | None) -> Figure:

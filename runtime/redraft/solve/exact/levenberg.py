@@ -131,17 +131,28 @@ def _minimise(
         damping = _next_damping(damping, best - value, promised)
         gain = float(torch.where(better, best - value, 0.0).sum())
         best = torch.where(better, value, best)
-        if bool(better.all()):
-            unknowns, response, difference = trial, trial_response, trial_difference
-        else:
-            chosen = better[:, :, None]
-            unknowns = torch.where(chosen, trial, unknowns)
-            response = torch.where(chosen, trial_response, response)
-            difference = torch.where(chosen, trial_difference, difference)
+        unknowns, response, difference = _where(
+            better, (trial, trial_response, trial_difference), (unknowns, response, difference)
+        )
         settled = gain < tolerance * (first - float(best.sum()))
         if taken > least and bool(better.any()) and settled:
             break
     return unknowns, taken
+
+
+State = tuple[Tensor, Tensor, Tensor]
+"""Unknowns, pre-activations and differences, (F, O, ...)."""
+
+
+def _where(better: Tensor, after: State, before: State) -> State:
+    """The state of the channels after a step where that is better, (F, O), else before it."""
+    if bool(better.all()):
+        return after
+    chosen = better[:, :, None]
+    unknowns, response, difference = (
+        torch.where(chosen, *pair) for pair in zip(after, before, strict=True)
+    )
+    return unknowns, response, difference
 
 
 def _next_damping(damping: Tensor, gain: Tensor, promised: Tensor) -> Tensor:

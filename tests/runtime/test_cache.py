@@ -20,7 +20,12 @@ FIELDS: dict[str, Any] = {
     "count": 2000,
     "estimator": "uncentred",
 }
-WORDS = {"upstream": "the layer's upstream weights", "count": "the number of latents"}
+WORDS = {
+    "upstream": "upstream weights",
+    "count": "number of latents",
+    "seed": "seed",
+    "truncation": "truncation",
+}
 
 
 def names_in(folder: Path) -> list[str]:
@@ -67,7 +72,7 @@ def test_got_tensors_may_be_changed_without_changing_the_cache(cache: Cache) -> 
 def test_an_empty_cache_has_no_entry(cache: Cache) -> None:
     found = cache.lookup("statistics", FIELDS)
     assert isinstance(found, Miss)
-    assert found.reason == "no entry"
+    assert found.reason == "not cached yet"
     assert cache.get("statistics", FIELDS) is None
     assert not cache.root.exists(), "asking must not create folders"
 
@@ -75,14 +80,15 @@ def test_an_empty_cache_has_no_entry(cache: Cache) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"upstream": "b" * 64}, "the layer's upstream weights changed"),
-        ({"count": 500}, "the number of latents changed from 2000 to 500"),
-        ({"layer": "layer9"}, "layer changed from layer6 to layer9"),
+        ({"upstream": "b" * 64}, "cached for other upstream weights"),
+        ({"count": 500}, "cached for number of latents 2000 instead of 500"),
         (
-            {"layer": "layer9", "seed": 3},
-            "layer changed from layer6 to layer9; seed changed from 1 to 3",
+            {"count": 500, "seed": 3},
+            "cached for number of latents 2000 instead of 500, seed 1 instead of 3",
         ),
-        ({"truncation": 0.5}, "truncation changed"),
+        ({"truncation": 0.5}, "cached for other truncation"),
+        ({"layer": "layer9"}, "not cached yet"),
+        ({"layer": "layer9", "seed": 3}, "not cached yet"),
     ],
 )
 def test_a_miss_names_what_differs(cache: Cache, change: dict[str, Any], reason: str) -> None:
@@ -96,17 +102,17 @@ def test_the_nearest_entry_is_compared(cache: Cache) -> None:
     cache.put("statistics", FIELDS | {"count": 10, "seed": 9}, moment())
     cache.put("statistics", FIELDS | {"seed": 9}, moment())
     cache.put("statistics", FIELDS | {"count": 10, "seed": 8}, moment())
-    found = cache.lookup("statistics", FIELDS)
+    found = cache.lookup("statistics", FIELDS, WORDS)
     assert isinstance(found, Miss)
-    assert found.reason == "seed changed from 9 to 1"
+    assert found.reason == "cached for seed 9 instead of 1"
 
 
 def test_entries_of_another_kind_or_with_nothing_in_common_are_not_near(cache: Cache) -> None:
     cache.put("images", FIELDS, moment())
     cache.put("statistics", {"seed": 2, "other": 1}, moment())
-    found = cache.lookup("statistics", FIELDS)
+    found = cache.lookup("statistics", FIELDS, WORDS)
     assert isinstance(found, Miss)
-    assert found.reason == "no entry"
+    assert found.reason == "not cached yet"
 
 
 def test_a_hit_tells_the_shapes_without_torch(cache: Cache) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from redraft.errors import PlanError
+from redraft.errors import PlanError, RunError
 from redraft.memory import match
 from redraft.memory.layer import Layer
 from redraft.memory.marked import matches_of
@@ -90,6 +90,25 @@ def test_the_score_map_holds_every_placement() -> None:
     assert scores.shape == (2, 7, 6)
     assert scores[1].flatten().argmax() == 6 * 6 + 5
     assert torch.allclose(scores.mean((1, 2)), torch.zeros(2), atol=1e-5)
+
+
+def test_a_mark_that_is_empty_on_the_grid_is_refused_as_everywhere() -> None:
+    maps, cover = planted([])
+    with pytest.raises(RunError) as caught:
+        match.build_filter(LayerInputs(maps[:1]), 0 * cover, torch.eye(4, dtype=torch.float64))
+    assert caught.value.code == "RD506"
+
+
+def test_a_mark_that_does_not_stand_out_finds_nothing_instead_of_everything() -> None:
+    maps, cover = planted([(1, 1)])
+    faint = -maps.clone()
+    faint[:, :, 2:4, 3:6] = 0.01 * maps[:1, :, 2:4, 3:6]
+    faint[:, :, :2] = maps[:1, :, 2:4, 3:6].repeat(1, 1, 1, 2)[..., :1].expand(-1, -1, -1, 8)
+    for wrong, region in ((faint, cover), (maps, torch.ones_like(cover))):
+        with pytest.raises(PlanError, match="does not stand out of its own picture") as caught:
+            found_in(wrong, region)
+        assert caught.value.code == "RD422"
+        assert caught.value.help
 
 
 HEAD = """edition 2026
@@ -197,3 +216,11 @@ def test_nothing_alike_is_an_error_with_a_remedy(make_generator) -> None:  # typ
         here.copying(20).contexts()
     assert caught.value.code == "RD421"
     assert caught.value.help
+
+
+def test_a_mark_of_the_whole_picture_is_refused_by_name(make_generator) -> None:  # type: ignore[no-untyped-def]
+    line = "  context like z[7] box(x 0..64, y 0..64) top 3 among 0..40"
+    here = make_rule(make_generator(), line)
+    with pytest.raises(PlanError, match=r"the place that is marked in z\[7\]") as caught:
+        here.contexts()
+    assert caught.value.code == "RD422"

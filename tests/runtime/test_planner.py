@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from importlib import metadata
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from redraft import load
 from redraft.disk.cache import Cache
 from redraft.errors import ModelError, PlanError
 from redraft.models import open as opening
-from redraft.models.arch import families
+from redraft.models.arch import families, plugins
 from redraft.models.checkpoint import weights
 from redraft.plans.costs import gigaflops
 from redraft.plans.loading import CheckFailedError
@@ -180,9 +182,37 @@ def test_what_is_cached_is_told_and_why_not(workshop: Any) -> None:
     path.write_text(path.read_text().replace("count 120", "count 60"))
     again = planned(path).statistics[0]
     assert not again.cached
-    assert "count" in again.reason
-    assert "120" in again.reason
-    assert "60" in again.reason
+    assert again.reason == "cached for count 120 instead of 60, other latents"
+
+
+def test_a_layer_that_was_never_collected_is_not_a_changed_one(workshop: Any) -> None:
+    body = f"zero one at layer6 {{ context z[1] {EYES}  rank 1 }}\n"
+    run_plan(planned(workshop.recipe(body)), out=workshop.folder / "run", cache=Cache())
+    other = planned(workshop.recipe(body.replace("layer6", "layer9")))
+    assert [step.reason for step in other.statistics] == ["not cached yet"]
+
+
+def test_another_version_of_a_plug_in_changes_statistics_and_steps(
+    workshop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = workshop.recipe(CHAIN)
+    built_in = planned(path)
+    plans = []
+    for version in ("1.0", "1.1"):
+        mine = replace(families.FAMILIES[0], name="inky")
+        entry = EntryPoint("inky", "inkpot:family", plugins.GROUP)
+        found = (plugins.Plugin("inky", f"inkpot {version}", entry),)
+        monkeypatch.setattr(plugins, "installed", lambda _taken, found=found: found)
+        monkeypatch.setattr(plugins, "imported", lambda _plugin, mine=mine: mine)
+        base = replace(built_in.base, facts=built_in.base.facts.model_copy(update={"arch": "inky"}))
+        monkeypatch.setattr("redraft.plans.planner.locate", lambda *_, base=base: base)
+        plans.append(planned(path))
+    for before, after in ((built_in, plans[0]), (plans[0], plans[1])):
+        assert changed(before, after) == set(digests(before))
+        for one, other in zip(before.statistics, after.statistics, strict=True):
+            assert Cache().path("statistics", one.fields) != Cache().path(
+                "statistics", other.fields
+            )
 
 
 def test_statistics_of_another_device_are_not_reused(workshop: Any) -> None:

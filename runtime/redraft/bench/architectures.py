@@ -18,6 +18,7 @@ from torch import Tensor
 from redraft.bench.solve import time_solvers
 from redraft.explain.words import silent
 from redraft.memory import keys
+from redraft.memory.boxes import bounding_box
 from redraft.memory.moments import Whitening, second_moments
 from redraft.models import latents
 from redraft.models.arch.families import family_named
@@ -166,7 +167,7 @@ def _goal(form: LayerForm, inputs: LayerInputs) -> Goal:
     cover = _region(*values.shape[2:])
     first = inputs.select([0])
     goal = goals.paste(form, first, form.weight, goals.cut(values[-1], cover), [cover])
-    window = _Window(*goals.bounding_box(goal.inside[0]))
+    window = _Window(*bounding_box(goal.inside[0]))
     cropped = _cropped(first, values.shape[2:], window)
     return replace(
         goal,

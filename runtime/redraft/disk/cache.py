@@ -28,6 +28,8 @@ FORMAT = 1
 _KIND = re.compile(r"[a-z][a-z0-9-]*")
 _DIGEST = re.compile(r"[0-9a-f]{32,}")
 _MOST_COMPARED = 500
+NOT_CACHED = "not cached yet"
+"""The reason where nothing like it is cached."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,9 @@ class Cache:
     ) -> Hit | Miss:
         """Whether the entry is there, judged by its header alone; needs no torch.
 
-        The reason of a miss compares with the cached entry that differs in the fewest fields.
-        ``words`` says how to speak of a field: ``{"upstream": "the weights before the layer"}``.
+        ``words`` says how to speak of a field: ``{"upstream": "weights before the layer"}``. The
+        reason of a miss names how the nearest of the cached entries that differ in such fields
+        alone differs. An entry that differs in another field is of something else.
         """
         path = self.path(kind, fields)
         if not path.exists():
@@ -166,12 +169,13 @@ class Cache:
         other: dict[str, Any] = {}
         for entry in islice(self.entries(kind), _MOST_COMPARED):
             differing = _differing(requested, entry)
-            shared = len(requested.keys() | entry.keys()) - len(differing)
-            if shared and (nearest is None or len(differing) < len(nearest)):
+            alike = words.keys() >= set(differing)
+            if alike and (nearest is None or len(differing) < len(nearest)):
                 nearest, other = differing, entry
         if nearest is None:
-            return "no entry"
-        return "; ".join(_difference(name, requested, other, words) for name in nearest[:3])
+            return NOT_CACHED
+        each = ", ".join(_difference(name, requested, other, words) for name in nearest)
+        return f"cached for {each}"
 
 
 def address(kind: str, fields: Mapping[str, Any]) -> str:
@@ -216,12 +220,11 @@ def _differing(requested: Mapping[str, Any], entry: Mapping[str, Any]) -> list[s
 def _difference(
     name: str, requested: Mapping[str, Any], entry: Mapping[str, Any], words: Mapping[str, str]
 ) -> str:
-    """One sentence on one field: with the values where they are short enough to help."""
-    spoken = words.get(name, name)
+    """One field of an entry: with the values where they are short enough to help."""
     new, old = _shown(requested.get(name)), _shown(entry.get(name))
     if new is None or old is None:
-        return f"{spoken} changed"
-    return f"{spoken} changed from {old} to {new}"
+        return f"other {words[name]}"
+    return f"{words[name]} {old} instead of {new}"
 
 
 def _shown(value: Any) -> str | None:

@@ -15,11 +15,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from redraft.errors import PlanError
+from redraft.memory.boxes import bounding_box
 from redraft.models.generator import LayerInputs
 
 CLEAR_MARGIN = 0.15
 """A picture's best place counts when it stands out of the picture's scores by this share of how
 far the marked place stands out of its own."""
+ROUNDING = 1e-6
+"""A marked place whose score lies no further above the mean, by the largest score of its picture,
+does not stand out: it is rounding that put it there."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Filter:
     Attributes:
         patch: (C, ph, pw), already multiplied by the whitening on both sides and the coverage.
         anchor: (y, x) key position of the patch's first cell in the marked picture.
-        reach: how far the marked place's score lies above the mean of its picture.
+        reach: how far the marked place's score lies above the mean of its picture; above 0.
 
     """
 
@@ -56,26 +61,36 @@ class Candidate:
     clear: bool
 
 
-def build_filter(inputs: LayerInputs, coverage: Tensor, inverse: Tensor) -> Filter:
+def build_filter(
+    inputs: LayerInputs, coverage: Tensor, inverse: Tensor, marked: str = "the marked place"
+) -> Filter:
     """The filter of one marked place.
 
     Args:
         inputs: the layer's inputs for the marked picture (N = 1).
         coverage: (h, w) of the marked region at the keys' resolution.
         inverse: (C, C) float64, the inverse of the second moment.
+        marked: what to call the place in an error.
+
+    Raises:
+        RunError: the region is empty at the keys' resolution.
+        PlanError: the place does not stand out of its own picture.
 
     """
     keys = inputs.keys[0]
-    rows = torch.nonzero(coverage.sum(1) > 0)[:, 0]
-    columns = torch.nonzero(coverage.sum(0) > 0)[:, 0]
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
-    left, right = int(columns[0]), int(columns[-1]) + 1
+    top, bottom, left, right = bounding_box(coverage)
     window = keys[:, top:bottom, left:right].double()
     patch = torch.einsum("cd,dyx->cyx", inverse.to(window.device), window)
     patch = (patch * coverage[top:bottom, left:right].to(window)).to(keys.dtype)
     scores = _scores(inputs.keys, patch)[0]
     reach = float(scores[top, left] - scores.mean())
-    return Filter(patch, (top, left), max(reach, 1e-12))
+    if reach <= ROUNDING * float(scores.abs().max()):
+        raise PlanError(
+            "RD422",
+            f"{marked} does not stand out of its own picture, so nothing can be like it",
+            "mark a smaller or a clearer place, or use a layer whose keys tell it from the rest",
+        )
+    return Filter(patch, (top, left), reach)
 
 
 def score_map(keys: Tensor, pattern: Filter) -> Tensor:

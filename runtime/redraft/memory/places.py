@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redraft.errors import PlanError
+from redraft.memory.boxes import bounding_box
 from redraft.memory.marked import Picture, masks_of
 from redraft_dsl.facts import ModelFacts
 from redraft_dsl.geometry.masks import MaskError, MaskFile, read_mask
@@ -55,8 +56,8 @@ class ResolvedPlace:
 
     def box(self) -> tuple[int, int, int, int]:
         """(x0, y0, x1, y1) half-open bounding box of the region in pixels."""
-        ys, xs = np.nonzero(self.area.any(1))[0], np.nonzero(self.area.any(0))[0]
-        return int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1
+        top, bottom, left, right = bounding_box(self.area)
+        return left, top, right, bottom
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ def search(layer: Layer, rule: Rule, marks: Marks) -> Matches:
     is to draw; nor are those that an earlier match of it has found.
 
     Raises:
-        PlanError: a match finds no clear place at all.
+        RunError: a marked place is empty at the layer's resolution.
+        PlanError: a match finds no clear place at all, or looks for one that is not clear itself.
 
     """
     taken = marked_pictures(rule)
@@ -94,10 +95,17 @@ def ranking(layer: Layer, match: Match, example: ResolvedPlace) -> list[Candidat
 
 
 def filter_of(layer: Layer, example: ResolvedPlace) -> Filter:
-    """The filter that looks for places like a marked one."""
+    """The filter that looks for places like a marked one.
+
+    Raises:
+        RunError: the place is empty at the layer's resolution.
+        PlanError: it does not stand out of its own picture.
+
+    """
     marked = layer.places([example])
     inverse = layer.whitening.inverse_root
-    return build_filter(layer.enter(marked), marked.on_keys[0], inverse @ inverse)
+    name = f"the place that is marked in {example.latents}[{example.index}]"
+    return build_filter(layer.enter(marked), marked.on_keys[0], inverse @ inverse, name)
 
 
 def _cell(layer: Layer) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from redraft.explain.words import silent
 from redraft.memory import ESTIMATOR
 from redraft.memory.places import Matches, resolve
 from redraft.models import latents
+from redraft.models.arch.families import provenance
 from redraft.models.listed import catalog
 from redraft.models.listed.download import Progress
 from redraft.models.locate import Base, locate
@@ -41,16 +42,17 @@ from redraft_dsl.recipe.model import (
 )
 
 FIELD_WORDS = {
-    "model": "the model's weights",
+    "arch": "architecture",
     "truncation": "truncation",
-    "edits": "the rules before it that change the weights upstream of the layer",
-    "layer": "the layer",
-    "sampler": "the latents",
+    "edits": "rules before it",
+    "sampler": "latents",
     "count": "count",
-    "estimator": "the way statistics are taken",
-    "device": "the device",
-    "torch": "torch's version",
+    "estimator": "estimator",
+    "device": "device",
+    "torch": "torch",
 }
+"""What the reason of a miss may name. Statistics of another layer or file were not made of this one
+with something changed: they are others."""
 
 
 @dataclass(frozen=True)
@@ -261,6 +263,7 @@ def _statistics(
     upstream = [step.digest for step in earlier if _order(base, step.facts) < _order(base, facts)]
     fields = {
         "model": base.sha256,
+        "arch": provenance(base.facts.arch),
         "truncation": base.truncation,
         "edits": upstream,
         "layer": facts.name,
@@ -293,6 +296,7 @@ def _rule_step(
         "rule": rule.model_dump(mode="json"),
         "latents": [block.model_dump(mode="json") for block in recipe.latents],
         "model": base.sha256,
+        "arch": provenance(base.facts.arch),
         "statistics": statistics,
         "reads": [step.digest for step in reads],
         # A run that goes on after an upgrade must not mix what two versions solved.

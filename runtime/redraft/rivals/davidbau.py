@@ -27,12 +27,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from redraft.errors import RunError
+from redraft.memory.boxes import bounding_box
 from redraft.memory.moments import key_rows
 from redraft.models.generator import Generator, LayerForm, LayerInputs
 from redraft.rivals.davidbau_layer import entering, layer_of
 from redraft.rivals.projected_adam import ProjectedAdam
 from redraft.solve.descent import diverged
-from redraft.solve.goals import Patch, bounding_box
+from redraft.solve.goals import Patch
 from redraft.solve.problem import Solution
 
 BATCH = 10

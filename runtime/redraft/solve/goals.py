@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from redraft.errors import RunError
+from redraft.memory.boxes import bounding_box
 from redraft.models.batches import at_once
 from redraft.models.generator import LayerForm, LayerInputs
 
@@ -199,24 +200,6 @@ def importance(goal: Goal, keep: float) -> Tensor:
     rest = 1 - goal.inside
     pasted = goal.inside / goal.inside.sum().clamp_min(1.0)
     return pasted + KEEP_UNIT * keep * rest / rest.sum().clamp_min(1.0)
-
-
-def bounding_box(coverage: Tensor) -> tuple[int, int, int, int]:
-    """(top, bottom, left, right), half-open, of the positions with any coverage.
-
-    Raises:
-        RunError: there is none.
-
-    """
-    rows = torch.nonzero((coverage > 0).any(1))[:, 0]
-    columns = torch.nonzero((coverage > 0).any(0))[:, 0]
-    if not len(rows):
-        raise RunError(
-            "RD506",
-            "a region is empty at the layer's resolution",
-            "draw it larger, or choose a layer with a finer grid",
-        )
-    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
 def box_mask(coverage: Tensor) -> Tensor:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from redraft.memory.boxes import bounding_box
 from redraft.models.generator import LayerForm, LayerInputs, Reach, Reaches, Span
-from redraft.solve.goals import Goal, bounding_box
+from redraft.solve.goals import Goal
 
 Box = tuple[int, int, int, int]
 """Top, bottom, left and right of a window in value positions, half-open."""

@@ -152,6 +152,17 @@ def family_named(name: str) -> Family:
     return _plugin_family(next(plugin for plugin in _plugins() if plugin.name == name))
 
 
+def provenance(name: str) -> str:
+    """The architecture called ``name``, and whose code it is: results depend on both.
+
+    A built-in one is named alone; one of a package with the package and its version, as in
+    ``boxy of inkpot 1.0``.
+    """
+    if any(family.name == name for family in FAMILIES):
+        return name
+    return f"{name} of {next(plugin.origin for plugin in _plugins() if plugin.name == name)}"
+
+
 def architectures() -> tuple[str, ...]:
     """Every name that a recipe can give as ``arch``; nothing is imported."""
     built_in = tuple(family.name for family in FAMILIES)

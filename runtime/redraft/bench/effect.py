@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,21 +14,28 @@ from redraft.bench.cases import (
     Case,
     Row,
     case_effect,
+    case_pictures,
     case_wish,
     judged_latents,
 )
 from redraft.bench.solve import RATES, papers_problem, papers_rule
+from redraft.disk.cache import make_folder
+from redraft.disk.files import write_bytes
 from redraft.explain.words import silent
 from redraft.judge.effect import Effect, Wish
 from redraft.rivals.projected_adam import ProjectedAdam
 from redraft.runs.rule import solve_rule
 from redraft.runs.watch import Progress
+from redraft.show.pictures import png
+from redraft.show.sheets import comparison
 from redraft.solve.delta import Delta
 from redraft_dsl.recipe.model import Insert, Preserve
 
 JUDGED = (200, 999)
 PAPER_RANKS = (1, 4, 8)
 MEASURES = ("share", "amplitude", "outside")
+COLUMNS = 12
+"""Pictures in a row of a comparison."""
 
 
 @dataclass(frozen=True)
@@ -150,3 +158,21 @@ def _row(rule: str, method: str, rank: int, contexts: int, effect: Effect, secon
         found = getattr(effect, name)
         row |= {name: found.value, f"{name}_interval": (found.low, found.high)}
     return row | {"seconds": seconds}
+
+
+def save_comparison(path: Path, shown: Sequence[tuple[Case, str, Delta]]) -> None:
+    """Write one sheet: the last unseen pictures as they are, and a row for each change.
+
+    Args:
+        path: a PNG file; its folder is made.
+        shown: cases of one model, with a name and a change each.
+
+    """
+    first = shown[0][0]
+    # Every case leaves out other pictures; those of the first are shown for all.
+    latents = judged_latents(first, first.plan.recipe, *JUDGED)[-COLUMNS:]
+    rows = [("as the model draws them", tuple(case_pictures(first, None, latents)))]
+    for case, name, delta in shown:
+        rows.append((name, tuple(case_pictures(case, delta, latents))))
+    make_folder(path.parent)
+    write_bytes(path, png(comparison(rows)))

@@ -52,7 +52,6 @@ class Answer:
         self._edit: Edit | None = None
         self._figures: Mapping[str, LeftOut | None] | None = None
         self._error: Exception | None = None
-        self._drawn = False
 
     # ---- reading --------------------------------------------------------------------------------
 
@@ -106,7 +105,7 @@ class Answer:
 
     def pictures(self, timeout: float | None = None) -> Tensor:
         """(N, 3, H, W), all pictures of the settled edit; raises as :meth:`edit`."""
-        self._wait(lambda: self._drawn, timeout)
+        self._wait(lambda: self._edit is not None, timeout)
         return torch.cat([each.pictures for each in self._shown if each.settled])
 
     # ---- filling --------------------------------------------------------------------------------
@@ -124,15 +123,9 @@ class Answer:
             self._changed.notify_all()
 
     def settle(self, edit: Edit) -> None:
-        """The edit is solved."""
+        """The edit is solved, and all its pictures are there."""
         with self._changed:
             self._edit = edit
-            self._changed.notify_all()
-
-    def drawn(self) -> None:
-        """All pictures are there."""
-        with self._changed:
-            self._drawn = True
             self._changed.notify_all()
 
     def judge(self, figures: Mapping[str, LeftOut | None]) -> None:
@@ -149,7 +142,7 @@ class Answer:
 
     @property
     def _ended(self) -> bool:
-        return self._drawn or self._error is not None
+        return self._edit is not None or self._error is not None
 
     def _raise(self) -> None:
         if self._error is not None:

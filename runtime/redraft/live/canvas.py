@@ -56,6 +56,11 @@ class Canvas:
         """A canvas for a generator that holds its own weights."""
         return cls(copy.deepcopy(generator))
 
+    @property
+    def device(self) -> torch.device:
+        """Where pictures are drawn."""
+        return device_of(self.generator)
+
     @torch.no_grad()
     def draw(
         self, block: Latents, numbers: Sequence[int], changes: Sequence[Delta]
@@ -69,7 +74,7 @@ class Canvas:
 
         """
         rows = latents.rows(block.seed, list(numbers), self.generator.facts.latent_size)
-        rows = rows.to(device_of(self.generator))
+        rows = rows.to(self.device)
         size = batch_size(self.generator.facts)
         bounds = (0, *range(min(FIRST, size), len(numbers), size), len(numbers))
         parts = [range(start, end) for start, end in itertools.pairwise(bounds) if start < end]

@@ -109,6 +109,15 @@ class Live:
         """Show other images."""
         return self._ask(self.text, tuple(numbers))
 
+    def canvas(self) -> Canvas:
+        """What pictures are drawn with, once the model is open. Read it, and no more.
+
+        Raises:
+            LookupError: no model is open yet.
+
+        """
+        return self._worker.canvas()
+
     def close(self) -> None:
         """Stop whatever is being computed, and give the memory back."""
         self._answer.cancelled.set()
@@ -151,6 +160,7 @@ class _Worker:
         self._device = device
         self._cache = cache
         self._progress = progress
+        self._known = known_models()
         self._shared = Shared(MOST)
         self._scene: _Scene | None = None
         self._last: dict[str, Delta] = {}
@@ -167,6 +177,12 @@ class _Worker:
                 self._next.fail(_superseded())
             self._next = answer
             self._condition.notify()
+
+    def canvas(self) -> Canvas:
+        """Of the model that is open."""
+        if self._scene is None:
+            raise LookupError("no model is open yet")
+        return self._scene.canvas
 
     def close(self) -> None:
         """Finish; what is being computed is dropped."""
@@ -195,13 +211,11 @@ class _Worker:
     # ---- answering ------------------------------------------------------------------------------
 
     def _respond(self, answer: Answer) -> None:
-        checked = loads(answer.text, known_models(), folder=self._folder)
+        checked = loads(answer.text, self._known, folder=self._folder)
         answer.check(checked)
         session, canvas = self._session(answer, checked)
         edit = self._solve(answer, session, canvas)
         answer.settle(edit)
-        _show(answer, session.plan, canvas, edit.deltas, settled=True)
-        answer.drawn()
         answer.judge(_figures(session))
 
     def _session(self, answer: Answer, checked: Checked) -> tuple[Session, Canvas]:
@@ -233,6 +247,11 @@ class _Worker:
             rough = self._preview(session, step)
             if rough is not None:
                 _show(answer, session.plan, canvas, rough, settled=False)
+            if step is session.plan.rules[-1]:
+                # What will be the edit is drawn before anything is recorded of it.
+                solved = solve_rule(opened_rule(session, step))
+                changes = [*(done.delta for done in session.finished), solved.delta]
+                _show(answer, session.plan, canvas, changes, settled=True)
             done = solve_step(session, step, evaluate=False)
             session.finished.append(done)
             strength = step.rule.strength

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -382,6 +383,7 @@ def _order(base: Base, layer: LayerFacts) -> int:
     return base.facts.layers.index(layer)
 
 
+@cache
 def _version(package: str) -> str:
     from importlib.metadata import version
 

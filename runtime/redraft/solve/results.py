@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+from pydantic import BaseModel
 from torch import Tensor
 
 Result = TypeVar("Result")
@@ -129,6 +130,8 @@ def _go_on() -> None:
 
 def bytes_of(made: object) -> int:
     """Bytes of all tensors and arrays in a result."""
+    if isinstance(made, str | int | float | BaseModel) or made is None:
+        return 0
     if isinstance(made, Tensor):
         return made.element_size() * made.numel()
     if isinstance(made, np.ndarray):

@@ -168,8 +168,7 @@ def effect(
 
     A recipe NAME is taken apart; NAME-from-one, if it is there, is measured as it is.
     """
-    from redraft.bench.effect import bench_effect
-    from redraft.bench.pictures import save_comparison
+    from redraft.bench.effect import bench_effect, save_comparison
 
     screen = Screen.current()
     rows: list[dict[str, Any]] = []
@@ -192,7 +191,7 @@ def effect(
 @format_option()
 def settings(recipe: str, pictures: Path | None, device: str, form: str) -> None:
     """Measure and show what happens when one setting of a rule changes."""
-    from redraft.bench.pictures import save_comparison
+    from redraft.bench.effect import save_comparison
     from redraft.bench.settings import VALUES, bench_settings
 
     screen = Screen.current()
@@ -326,6 +325,23 @@ def speed(
         "match": "Medians of five pairs",
     }
     _print(screen, form, found, titles)
+
+
+@_part(name="live", example="redraft bench live")
+@click.option("--recipe", default="glasses", help="A recipe with the rule `glasses`.")
+@click.option("--repeats", default=20, type=click.IntRange(1), help="Of each change.")
+@device_option()
+@format_option()
+def live(recipe: str, repeats: int, device: str, form: str) -> None:
+    """Time how soon a changed setting shows in pictures, and how soon its edit is settled."""
+    from redraft.bench.live import bench_live
+
+    screen = Screen.current()
+    path = locate_recipe(recipe)
+    with screen.progress() as reporter:
+        found = bench_live(path, repeats, device=device, progress=reporter.step)
+    title = f"Medians of {repeats}, each from a recipe that is settled wholly"
+    _print(screen, form, found, {"rows": title})
 
 
 def _trials() -> tuple[Path, ...]:

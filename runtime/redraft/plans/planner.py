@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -217,6 +217,17 @@ def make_plan(
         given=checked.given,
         imports=checked.imports,
         off=checked.off,
+    )
+
+
+def replanned(plan: Plan, recipe: Recipe, cache: Cache, device: str) -> Plan:
+    """A plan for a changed recipe on the same base. Its text stays that of the first recipe."""
+    return replace(
+        plan,
+        recipe=recipe,
+        steps=tuple(_steps(recipe, plan.base, device, cache, None)),
+        digest=_digest({"recipe": recipe.digest(), "model": plan.base.sha256}),
+        lock=None,
     )
 
 

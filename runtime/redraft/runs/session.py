@@ -123,19 +123,21 @@ def _check_agreement(plan: Plan, ranks: Ranks) -> None:
         )
 
 
-def collect(session: Session, step: StatisticsStep) -> None:
+def collect(session: Session, step: StatisticsStep, more: Sequence[StatisticsStep] = ()) -> None:
     """Statistics for one step, together with all others that the same weights can serve.
 
-    Only the cache of the first process is read and written.
+    Only the cache of the first process is read and written. ``more`` are steps of other plans that
+    will be asked for.
     """
     address = _address(step)
     if address in session.moments:
         return
-    together = [
-        each
-        for each in session.plan.statistics
-        if each.fields["edits"] == step.fields["edits"] and _address(each) not in session.moments
-    ]
+    alike = {
+        _address(each): each
+        for each in (*session.plan.statistics, *more)
+        if each.fields["edits"] == step.fields["edits"]
+    }
+    together = [each for address, each in alike.items() if address not in session.moments]
     missing = []
     for each in together:
         stored = session.ranks.from_first(partial(session.cache.get, "statistics", each.fields))

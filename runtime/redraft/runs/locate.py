@@ -1,0 +1,297 @@
+"""Which layer, and which settings, a rule is best written with: every layer tried.
+
+No picture that is judged later is looked at. A candidate is scored by what it does to contexts that
+it was not solved for: *gain* times *agreement* (see :mod:`redraft.judge.leftout`). Gain alone does
+not say whether pictures change in the right direction, and agreement alone not by how much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from threading import Event
+
+import torch
+
+from redraft.disk.cache import Cache
+from redraft.errors import PlanError, RunError
+from redraft.judge.effect import draw_goal
+from redraft.judge.leftout import LEAST, LeftOut
+from redraft.models.device import device_name
+from redraft.models.open import choose_device
+from redraft.plans.planner import Plan, RuleStep, StatisticsStep, replanned
+from redraft.runs.execute import left_out_of, solve_step
+from redraft.runs.memo import MOST, Shared
+from redraft.runs.rule import OpenRule, SolvedRule, solve_rule
+from redraft.runs.session import Session, collect, open_session, opened_rule
+from redraft.runs.watch import Progress
+from redraft.solve.delta import Delta
+from redraft_dsl.recipe.model import Erase, Insert, Preserve
+
+LEAST_SCORE = 0.05
+"""Below this nothing is recommended: hardly any left-out context follows."""
+WORTH = 1.15
+"""By how much other settings must be better than the rule's own to be recommended."""
+SIDE = 2.0
+"""By how much their side effect may be larger."""
+ALIKE = 0.15
+"""Least mean correlation of a context's goal with those of the others, to be called alike."""
+LARGE = 0.5
+"""A copy that covers more of the layer's grid than this is large."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is tried at a layer."""
+
+    rank: int
+    keep: float
+    preserve: float
+
+
+RELAXED = Settings(32, 0.5, 0.03)
+"""Where pictures differ much, these more than doubled what a rule of a foreign generator did."""
+LOW_GAIN = 0.35
+"""They are tried below this gain: they take long, and change more elsewhere."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A layer and settings, tried.
+
+    Attributes:
+        layer: its name.
+        settings: what it was tried with.
+        gain: of left-out contexts; 0 where it cannot be solved.
+        agreement: of left-out contexts, likewise.
+        side: their side effect.
+        change: what it does to the layer; None where it cannot be solved.
+        problem: why it cannot be solved.
+
+    """
+
+    layer: str
+    settings: Settings
+    gain: float = 0.0
+    agreement: float = 0.0
+    side: float = 0.0
+    change: Delta | None = None
+    problem: str | None = None
+
+    @property
+    def score(self) -> float:
+        """Gain times agreement; 0 where either is below 0."""
+        return max(self.gain, 0.0) * max(self.agreement, 0.0)
+
+
+@dataclass(frozen=True)
+class Location:
+    """All that was tried of a rule.
+
+    Attributes:
+        rule: its name.
+        layer: where the recipe has it.
+        settings: those of the recipe.
+        candidates: in the order of the network.
+        recommended: the best one; None where none will do.
+        reason: why, in a sentence.
+
+    """
+
+    rule: str
+    layer: str
+    settings: Settings
+    candidates: tuple[Candidate, ...]
+    recommended: Candidate | None
+    reason: str
+
+
+def locate_rule(
+    plan: Plan,
+    rule: str,
+    *,
+    device: str = "auto",
+    cache: Cache | None = None,
+    progress: Progress | None = None,
+    cancel: Event | None = None,
+) -> Location:
+    """Try a rule at every layer, with its own settings and with others.
+
+    Args:
+        plan: of its recipe.
+        rule: its name.
+        device: auto, cpu, cuda or cuda:N.
+        cache: where statistics are cached.
+        progress: called with (what is being done, done, in all).
+        cancel: set it to stop.
+
+    Raises:
+        PlanError: it is no rule that is solved, or has too few contexts to leave some out.
+        CancelledError: ``cancel`` was set.
+
+    """
+    found, own = _solvable(plan, rule)
+    trial = _Trial(plan, found, device, cache or Cache(), progress, cancel, Shared(MOST))
+    layers = plan.base.facts.layer_names()
+    tried = list(trial.tried([(layer, own) for layer in layers]))
+    best = max(tried, key=lambda each: each.score)
+    tried += trial.tried([(best.layer, each) for each in _others(best)])
+    order = {layer: place for place, layer in enumerate(layers)}
+    tried.sort(key=lambda each: order[each.layer])
+    chosen = _choose(tried, own)
+    reason = trial.why_not(best.layer, own) if chosen is None else _why(chosen, own)
+    return Location(rule, found.layer, own, tuple(tried), chosen, reason)
+
+
+def _solvable(plan: Plan, name: str) -> tuple[Insert | Erase, Settings]:
+    """A rule of a plan, and its own settings."""
+    step = next(step for step in plan.rules if step.rule.name == name)
+    rule = step.rule
+    if not isinstance(rule, Insert | Erase):
+        raise PlanError(
+            "RD406",
+            f"`{rule.name}` is a `{rule.kind}`, which nothing is solved for",
+            "locate a `rule` or an `erase`",
+        )
+    if step.positions < LEAST:
+        raise PlanError(
+            "RD407",
+            f"`{rule.name}` has {step.positions} contexts, and {LEAST} are needed to leave one out",
+            "mark more contexts, or find them with `context like`",
+        )
+    # `side` chooses a preserve of its own at each layer, which takes long; its default is tried.
+    weight = rule.restraint.weight if isinstance(rule.restraint, Preserve) else 0.3
+    return rule, Settings(rule.rank, rule.keep, weight)
+
+
+def _others(best: Candidate) -> list[Settings]:
+    """Other settings to try at the best layer: each changed alone, and all relaxed together."""
+    own = best.settings
+    found = [
+        replace(own, rank=own.rank * 2),
+        replace(own, rank=max(1, own.rank // 2)),
+        replace(own, preserve=own.preserve / 3),
+        replace(own, keep=own.keep / 2),
+    ]
+    if best.gain < LOW_GAIN:
+        found.append(RELAXED)
+    return [each for each in found if each != own]
+
+
+def _choose(tried: Sequence[Candidate], own: Settings) -> Candidate | None:
+    """The best candidate that has a score, and not much more side effect than the rule's own."""
+    mine = {each.layer: each for each in tried if each.settings == own}
+    best = max(mine.values(), key=lambda each: each.score)
+    for each in sorted(tried, key=lambda each: -each.score):
+        limit = SIDE * max(mine[each.layer].side, 0.02)
+        if each.score > WORTH * best.score and each.side <= limit:
+            best = each
+            break
+    return best if best.score >= LEAST_SCORE else None
+
+
+def _why(chosen: Candidate, own: Settings) -> str:
+    said = f"left-out contexts follow best at {chosen.layer}: gain {chosen.gain:.2f}, "
+    said += f"agreement {chosen.agreement:.2f}"
+    if chosen.settings == own:
+        return f"{said}, with the rule's own settings"
+    parts = [
+        f"{name} {getattr(chosen.settings, name):g}"
+        for name in ("rank", "keep", "preserve")
+        if getattr(chosen.settings, name) != getattr(own, name)
+    ]
+    return f"{said}, with {' and '.join(parts)}"
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What all candidates of a rule have in common."""
+
+    plan: Plan
+    rule: Insert | Erase
+    device: str
+    cache: Cache
+    progress: Progress | None
+    cancel: Event | None
+    shared: Shared
+
+    def tried(self, wanted: Sequence[tuple[str, Settings]]) -> Iterator[Candidate]:
+        """Each layer and settings, solved with parts of the contexts left out."""
+        plans = [self._plan(layer, settings) for layer, settings in wanted]
+        statistics = [step for plan in plans for step in plan.statistics]
+        for (layer, settings), plan in zip(wanted, plans, strict=True):
+            try:
+                solved = self._solved(plan, statistics)[1]
+            except RunError as error:
+                yield Candidate(layer, settings, problem=error.message)
+                continue
+            left = solved.left_out or LeftOut(0.0, 0.0, 0.0, 0.0, ())
+            agreement = left.agreement or 0.0
+            yield Candidate(layer, settings, left.gain, agreement, left.side, solved.delta)
+
+    def why_not(self, layer: str, settings: Settings) -> str:
+        """Why nothing will do, as far as the goals of the contexts tell."""
+        try:
+            opened, solved = self._solved(self._plan(layer, settings), ())
+        except RunError as error:
+            return error.message
+        alike = _likeness(self.shared, opened, solved)
+        if alike < ALIKE:
+            return (
+                "the contexts are unlike each other: what the rule would draw in one of them says "
+                f"little of the others (mean correlation {alike:.2f}); mark places that look alike"
+            )
+        if float(solved.goal.alpha.mean()) > LARGE:
+            return "what is copied covers most of the picture; copy less, or use a later layer"
+        return "no layer sees what the contexts have in common; mark more of them, more alike"
+
+    def _plan(self, layer: str, settings: Settings) -> Plan:
+        restraint = Preserve(weight=settings.preserve)
+        update = {"rank": settings.rank, "keep": settings.keep, "restraint": restraint}
+        changed = self.rule.model_copy(update={**update, "layer": layer})
+        rules = tuple(changed if r is self.rule else r for r in self.plan.recipe.rules)
+        recipe = self.plan.recipe.model_copy(update={"rules": rules})
+        return replanned(self.plan, recipe, self.cache, device_name(self.device))
+
+    def _solved(
+        self, plan: Plan, statistics: Sequence[StatisticsStep]
+    ) -> tuple[OpenRule, SolvedRule]:
+        session = open_session(
+            plan,
+            choose_device(self.device),
+            self.cache,
+            self.progress,
+            self.shared,
+            cancel=self.cancel,
+        )
+        step = self._prepared(session, statistics)
+        session.progress(f"{self.rule.name} at {step.facts.name}", 0, 1)
+        with torch.no_grad():
+            opened = opened_rule(session, step)
+            return opened, left_out_of(session, step, opened, solve_rule(opened))
+
+    def _prepared(self, session: Session, statistics: Sequence[StatisticsStep]) -> RuleStep:
+        """The rule's step, on the network as the rules before it left it."""
+        for step in session.plan.steps:
+            if isinstance(step, StatisticsStep):
+                collect(session, step, statistics)
+            elif step.rule.name == self.rule.name:
+                return step
+            else:
+                session.finished.append(solve_step(session, step, evaluate=False))
+        raise AssertionError("the rule is in the plan")
+
+
+@torch.no_grad()
+def _likeness(shared: Shared, opened: OpenRule, solved: SolvedRule) -> float:
+    """Mean correlation of the change that one context asks for with that of the others."""
+    layer = opened.layer
+    areas = solved.placed.pastes.areas
+    drawn = draw_goal(layer.generator, layer.facts.name, solved.goal, areas)
+    changes = (drawn.wanted - drawn.present).double().flatten(1)
+    changes -= changes.mean(1, keepdim=True)
+    others = changes.sum(0) - changes
+    along = (changes * others).sum(1)
+    lengths = torch.linalg.vector_norm(changes, dim=1) * torch.linalg.vector_norm(others, dim=1)
+    shared.check()
+    return float((along / lengths.clamp_min(1e-12)).mean())

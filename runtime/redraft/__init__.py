@@ -14,6 +14,8 @@ Names are imported when they are first used, so that checking a recipe never loa
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -78,5 +80,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module `redraft` has no attribute `{name}`")
     return getattr(import_module(_HOMES[name]), name)
 
+
+if "torch" not in sys.modules:
+    # Threads that wait for each other shall sleep. By default they spin, and where the cores have
+    # other work as well, they keep those from it that they wait for.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 install()  # in a notebook, what redraft returns shows itself

@@ -38,6 +38,7 @@ def run(
     out: str | Path | None = None,
     *,
     device: str | torch.device = "auto",
+    threads: int | None = None,
     fresh: bool = False,
 ) -> ReportedRun:
     """Run a recipe, and write its edit, pictures, report and record into a folder.
@@ -47,12 +48,14 @@ def run(
             plan is run as it is.
         out: the run folder; by default ``runs/NAME-VERSION-DIGEST``.
         device: auto, cpu, cuda or cuda:N, or a device of torch.
+        threads: to compute on; by default as many as torch takes.
         fresh: solve every rule anew, whatever an interrupted run has finished.
 
     Raises:
         RedraftError: says what went wrong and what to do.
 
     """
+    from redraft.models.arithmetic import on_threads
     from redraft.show.report.outputs import run_and_report
 
     if isinstance(recipe, Plan):
@@ -60,11 +63,19 @@ def run(
     else:
         planned = plan_obeying(*_read(recipe), device=device_name(device))
     folder = None if out is None else Path(out)
-    return run_and_report(planned, out=folder, device=device_name(device), fresh=fresh)
+    with on_threads(threads):
+        return run_and_report(planned, out=folder, device=device_name(device), fresh=fresh)
 
 
-def verify(folder: str | Path, *, device: str | torch.device = "auto") -> Verified:
+def verify(
+    folder: str | Path, *, device: str | torch.device = "auto", threads: int | None = None
+) -> Verified:
     """Solve a run's recipe again from its base, and compare with the edit that it left.
+
+    Args:
+        folder: of the run.
+        device: auto, cpu or cuda.
+        threads: to compute on; by default as many as the run did.
 
     Raises:
         RedraftError: the folder is not a finished run, or its inputs have changed.
@@ -72,7 +83,7 @@ def verify(folder: str | Path, *, device: str | torch.device = "auto") -> Verifi
     """
     from redraft.runs.verify import verify as repeat
 
-    return repeat(Path(folder), device=device_name(device))
+    return repeat(Path(folder), device=device_name(device), threads=threads)
 
 
 def _read(recipe: Checked | str | Path) -> tuple[Checked, Path]:

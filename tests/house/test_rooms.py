@@ -62,7 +62,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 MODELS = (
     ("checkpoint",),
-    ("generator", "latents", "device"),  # what every architecture speaks of
+    ("generator", "latents", "device", "arithmetic"),  # what every architecture speaks of
     ("arch",),
     ("listed",),  # the list names architectures
     ("locate",),
@@ -75,6 +75,7 @@ LAZY = {
     ("redraft.notebook", "redraft.notebook.magic"): "loads IPython",
     ("redraft.notebook.magic", "redraft.notebook.running"): "loads torch",
     ("redraft.plans.obeying", "redraft.models.checkpoint.weights"): "loads torch",
+    ("redraft.verbs", "redraft.models.arithmetic"): "loads torch",
     ("redraft.verbs", "redraft.runs.verify"): "loads torch",
     ("redraft.verbs", "redraft.show.report.outputs"): "loads torch",
     ("redraft_dsl.editor.figures", "redraft_dsl.geometry.regions"): "loads numpy",

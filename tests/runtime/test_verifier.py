@@ -193,10 +193,11 @@ def test_what_differs_from_the_recorded_machine_is_named(folder: Path) -> None:
     record["machine"]["threads"] += 1
     record["machine"]["versions"]["torch"] = "1.0"
     (folder / "run.json").write_text(json.dumps(record))
-    found = verify(folder)
+    threads = record["machine"]["threads"]
+    found = verify(folder, threads=threads - 1)
     assert not found.same_machine
     assert found.holds
-    assert found.differences == ("threads 2 -> 1", f"torch 1.0 -> {here}")
+    assert found.differences == (f"threads {threads} -> {threads - 1}", f"torch 1.0 -> {here}")
 
 
 def test_every_field_of_a_machine_counts() -> None:
@@ -208,7 +209,10 @@ def test_every_field_of_a_machine_counts() -> None:
     other = machine(device="gpu", threads=2, platform="Mac", deterministic=False)
     assert machine().differences(other) == (
         *("device cpu -> gpu", "threads 1 -> 2", "platform Linux -> Mac"),
-        "deterministic yes -> no",
+        *("deterministic yes -> no", "tf32 no -> not recorded"),
+    )
+    assert other.differences(other.model_copy(update={"tf32": True})) == (
+        "tf32 not recorded -> yes",
     )
     renamed = machine(versions={"numpy": "3"})
     assert machine().differences(renamed) == ("torch 2 -> none", "numpy none -> 3")

@@ -13,6 +13,7 @@ from torch import Tensor
 from redraft.bench.cases import Case, Row, case_effect, case_wish, judged_latents
 from redraft.bench.timing import timed
 from redraft.explain.words import silent
+from redraft.models.arithmetic import full_float32
 from redraft.rivals.projected_adam import ProjectedAdam
 from redraft.runs.rule import solve_rule
 from redraft.runs.watch import Progress
@@ -99,6 +100,7 @@ def papers_problem(case: Case, rank: int) -> tuple[Problem, Tensor]:
         return stages.problem.focused(), stages.directions
 
 
+@full_float32()
 def time_solvers(
     site: tuple[str, str],
     problem: Problem,

@@ -18,6 +18,7 @@ from redraft import __version__
 from redraft.cli import commands
 from redraft.cli.failure import report
 from redraft.cli.screen import COLOR_KEY, Screen
+from redraft.models.device import MOST_THREADS
 
 PROGRAM = "redraft"
 COMPLETE_VARIABLE = "_REDRAFT_COMPLETE"
@@ -150,6 +151,16 @@ def device_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         type=click.Choice(["auto", "cpu", "cuda"]),
         default="auto",
         help="Where to compute; auto (the default) takes CUDA if it is there.",
+    )
+
+
+def threads_option(default: str = "as many as torch takes") -> Callable[..., Any]:
+    """``--threads``."""
+    return click.option(
+        "--threads",
+        type=click.IntRange(1, MOST_THREADS),
+        metavar="N",
+        help=f"Threads to compute on; {default} if not given.",
     )
 
 

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from redraft.models.arithmetic import full_float32
 from redraft.models.batches import at_once, batch_size, draw_values
 from redraft.models.generator import Generator, LayerInputs
 from redraft.solve.delta import Delta
@@ -241,6 +242,7 @@ class Unchanged:
     wanted: Tensor | None
 
 
+@full_float32()
 def measure(
     generator: Generator,
     layer: str,

@@ -13,12 +13,14 @@ from redraft.memory.marked import Picture, marked_pictures, matches_of
 from redraft.memory.match import Candidate, Filter, best_places, build_filter, score_at, score_map
 from redraft.memory.places import Marks, MatchedPlace, Matches, ResolvedPlace, moved
 from redraft.models import latents
+from redraft.models.arithmetic import full_float32
 from redraft.models.batches import batch_size
 from redraft_dsl.recipe.model import Match, Rule
 
 MATCH_BATCH = 200
 
 
+@full_float32()
 def search(layer: Layer, rule: Rule, marks: Marks) -> Matches:
     """What each match of a rule finds, best first.
 
@@ -89,6 +91,7 @@ def scored(layer: Layer, rule: Rule, marks: Marks, matches: Matches) -> Matches:
     return tuple(found)
 
 
+@full_float32()
 def ranking(layer: Layer, match: Match, example: ResolvedPlace) -> list[Candidate]:
     """Every picture of a match's range by its best place, best first; excluded ones left out."""
     return best_places(_key_batches(layer, match), filter_of(layer, example))

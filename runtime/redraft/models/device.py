@@ -12,6 +12,8 @@ from redraft.errors import ModelError
 if TYPE_CHECKING:
     import torch
 
+MOST_THREADS = 1024
+"""Threads that a user, or a record that somebody sent, can ask for."""
 _DRIVERS = ("libcuda.so.1", "nvcuda.dll")
 _AMD_DRIVER = Path("/dev/kfd")
 _CUDA = re.compile(r"cuda(?::([0-9]{1,3}))?")

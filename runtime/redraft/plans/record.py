@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from redraft.models.device import MOST_THREADS
+
+_YES = {True: "yes", False: "no", None: "not recorded"}
 
 
 class Frozen(BaseModel):
@@ -117,13 +121,17 @@ class StatisticsRecord(Frozen):
 
 
 class MachineRecord(Frozen):
-    """Where a run took place: what bit-identical repetition depends on."""
+    """Where a run took place: what bit-identical repetition depends on.
+
+    ``tf32`` is whether a GPU could round products to TF32; None in records of older versions.
+    """
 
     device: str
-    threads: int
+    threads: int = Field(ge=1, le=MOST_THREADS)
     platform: str
     versions: dict[str, str]
     deterministic: bool
+    tf32: bool | None = None
 
     def differences(self, other: MachineRecord) -> tuple[str, ...]:
         """What changed from here to ``other``, as in ``threads 1 -> 2``; empty when nothing did.
@@ -144,7 +152,9 @@ class MachineRecord(Frozen):
             "threads": str(self.threads),
             "platform": self.platform,
             **self.versions,
-            "deterministic": "yes" if self.deterministic else "no",
+            "deterministic": _YES[self.deterministic],
+            # There is none on a CPU.
+            "tf32": "no" if self.device == "cpu" else _YES[self.tf32],
         }
 
 

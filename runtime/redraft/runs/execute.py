@@ -26,6 +26,7 @@ from redraft.judge.effect import (
 from redraft.judge.leftout import left_out_scores
 from redraft.memory.places import Matches
 from redraft.models import latents
+from redraft.models.arithmetic import full_float32
 from redraft.plans.planner import RuleStep, StatisticsStep
 from redraft.plans.unseen import judged
 from redraft.runs.recording import rule_record
@@ -44,6 +45,7 @@ from redraft.solve.sources import Silence
 from redraft_dsl.recipe.model import Erase
 
 
+@full_float32()
 def solve_all(
     session: Session,
     restore: Callable[[RuleStep], FinishedRule | None] | None = None,
@@ -95,6 +97,7 @@ class Change:
     wish: Wish | None = None
 
 
+@full_float32()
 def assist(session: Session) -> None:
     """The part that any process but the first has in :func:`solve_all`.
 

@@ -13,6 +13,7 @@ from redraft.errors import RunError
 from redraft.judge.leftout import LEAST, LeftOut, left_out, reached
 from redraft.memory.layer import Layer
 from redraft.memory.placed import PlacedRule
+from redraft.models.arithmetic import full_float32
 from redraft.rivals.table import rival
 from redraft.solve.delta import Delta, zeroing
 from redraft.solve.descent import GradientSolver
@@ -119,6 +120,7 @@ def open_rule(
 
 
 @torch.no_grad()
+@full_float32()
 def solve_rule(opened: OpenRule) -> SolvedRule:
     """Solve one rule; changes nothing in the network.
 

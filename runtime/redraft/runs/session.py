@@ -20,6 +20,7 @@ from redraft.memory.placed import PlacedRule, place_rule
 from redraft.memory.places import Marks, Matches
 from redraft.memory.search import scored, search
 from redraft.models import latents
+from redraft.models.arithmetic import full_float32
 from redraft.models.batches import batch_size
 from redraft.models.open import OpenModel
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep
@@ -123,6 +124,7 @@ def _check_agreement(plan: Plan, ranks: Ranks) -> None:
         )
 
 
+@full_float32()
 def collect(session: Session, step: StatisticsStep, more: Sequence[StatisticsStep] = ()) -> None:
     """Statistics for one step, together with all others that the same weights can serve.
 

@@ -16,6 +16,7 @@ from redraft.disk.cache import Cache
 from redraft.disk.files import sha256_file
 from redraft.edit.artifact import Edit, weight_digest
 from redraft.errors import ArtifactError, VerifyMismatchError
+from redraft.models.arithmetic import on_threads
 from redraft.models.open import choose_device
 from redraft.plans.loading import load
 from redraft.plans.planner import make_plan
@@ -104,13 +105,20 @@ def verify(
     folder: Path,
     *,
     device: str = "auto",
+    threads: int | None = None,
     cache: Cache | None = None,
     progress: Progress | None = None,
     home: Path | None = None,
 ) -> Verified:
     """Solve a run's recipe again from its base, and compare with the edit that it left.
 
-    ``home`` is where a model that the recipe gives by file is looked for first.
+    Args:
+        folder: of the run.
+        device: auto, cpu or cuda.
+        threads: to compute on; by default as many as the run did.
+        cache: where statistics are kept.
+        progress: called with how far it is.
+        home: where a model that the recipe gives by file is looked for first.
 
     Raises:
         ArtifactError: the folder is not a finished run, or its files do not belong together.
@@ -118,6 +126,17 @@ def verify(
 
     """
     run = read_run(folder)
+    with on_threads(threads or run.record.machine.threads):
+        return _repeated(run, device, cache, progress, home)
+
+
+def _repeated(
+    run: FinishedRun,
+    device: str,
+    cache: Cache | None,
+    progress: Progress | None,
+    home: Path | None,
+) -> Verified:
     folder, record = run.folder, run.record
     if sha256_file(run.edit) != record.edit_sha256:
         raise ArtifactError(

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import device_option, format_option, make_command, set_option
+from redraft.cli.app import (
+    device_option,
+    format_option,
+    make_command,
+    set_option,
+    threads_option,
+)
 from redraft.cli.screen import Column, Reporter, Screen
 from redraft_dsl.report.terminal import visible
 
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     help="The run folder; runs/NAME-VERSION-... if not given.",
 )
 @device_option()
+@threads_option()
 @click.option(
     "--fresh", is_flag=True, help="Solve every rule anew; do not go on from a broken run."
 )
@@ -36,6 +43,7 @@ def command(
     file: str,
     out: Path | None,
     device: str,
+    threads: int | None,
     fresh: bool,
     given: Given,
     no_lock: bool,
@@ -48,12 +56,13 @@ def command(
     Under torchrun its processes draw the pictures for statistics and measures together.
     """
     from redraft.cli.planning import plan_file
+    from redraft.models.arithmetic import on_threads
     from redraft.runs.processes import joined
     from redraft.runs.runner import assist_run
     from redraft.show.report.outputs import run_and_report
 
     screen = Screen.current()
-    with joined() as ranks:
+    with joined() as ranks, on_threads(threads):
         with screen.progress() as own:
             reporter = own if ranks.first else Reporter(None)
             plan = ranks.after_first(

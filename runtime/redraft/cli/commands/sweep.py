@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import device_option, format_option, make_command, set_option
+from redraft.cli.app import (
+    device_option,
+    format_option,
+    make_command,
+    set_option,
+    threads_option,
+)
 from redraft.cli.screen import Column, Reporter, Screen
 from redraft_dsl.report.terminal import visible
 
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     help="The sweep's folder; runs/NAME-VERSION-SWEEP-... if not given.",
 )
 @device_option()
+@threads_option()
 @click.option("--fresh", is_flag=True, help="Run every cell anew, finished or not.")
 @set_option()
 @click.option("--no-lock", is_flag=True, help="Ignore the lock that lies beside the recipe.")
@@ -35,6 +42,7 @@ def command(
     name: str | None,
     out: Path | None,
     device: str,
+    threads: int | None,
     fresh: bool,
     given: Given,
     no_lock: bool,
@@ -48,11 +56,12 @@ def command(
     beside the recipe, the recipe must agree with it, and the cells take from it the places that
     `context like` lines found.
     """
+    from redraft.models.arithmetic import on_threads
     from redraft.runs.processes import joined
     from redraft.sweep.running import run_sweep
 
     screen = Screen.current()
-    with joined() as ranks:
+    with joined() as ranks, on_threads(threads):
         with screen.progress() as own:
             reporter = own if ranks.first else Reporter(None)
             done = run_sweep(

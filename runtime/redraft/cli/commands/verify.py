@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import device_option, format_option, make_command
+from redraft.cli.app import device_option, format_option, make_command, threads_option
 from redraft.cli.screen import Column, Screen
 
 if TYPE_CHECKING:
@@ -20,8 +20,9 @@ MISMATCH = 4
 @make_command(name="verify", example="verify runs/glasses")
 @click.argument("run", type=click.Path(path_type=Path))
 @device_option()
+@threads_option("as many as the run took")
 @format_option()
-def command(run: Path, device: str, form: str) -> None:
+def command(run: Path, device: str, threads: int | None, form: str) -> None:
     """Repeat a run from its base, and compare with its edit.
 
     On the same machine and versions every bit must agree; elsewhere the change must agree
@@ -33,7 +34,7 @@ def command(run: Path, device: str, form: str) -> None:
     screen = Screen.current()
     folder, home = _run_folder(run)
     with screen.progress() as reporter:
-        verified = verify(folder, device=device, progress=reporter.step, home=home)
+        verified = verify(folder, device=device, threads=threads, progress=reporter.step, home=home)
     if form == "json":
         screen.json(_as_json(verified))
     else:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
+from threading import Barrier
 from typing import Protocol
 
 import torch
@@ -86,8 +86,8 @@ def minimise(
         (F, O, n) unknowns, and how many steps were taken.
 
     """
-    with side_by_side(fit.target.device) as each:
-        return _minimise(group, fit, start, iterations, tolerance, check, each)
+    each = side_by_side(fit.target.device)
+    return _minimise(group, fit, start, iterations, tolerance, check, each)
 
 
 def _minimise(
@@ -190,23 +190,30 @@ def damped_step(normal: Normal, gradient: Tensor, damping: Tensor, each: Each = 
     return torch.cat(list(parts)).reshape(gradient.shape)
 
 
-@contextmanager
-def side_by_side(device: torch.device) -> Iterator[Each]:
+def side_by_side(device: torch.device) -> Each:
     """``map`` on as many threads as torch uses, each of which takes one core.
 
     A batch of matrices is factorised one after another by LAPACK, so torch itself would leave all
     cores but one idle.
     """
     threads = torch.get_num_threads()
-    if device.type != "cpu" or threads == 1:
-        yield map
-        return
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield pool.map
-    finally:
-        # What a thread sets for itself is also what later threads begin with.
-        torch.set_num_threads(threads)
+    return map if device.type != "cpu" or threads == 1 else _single_threads(threads).map
+
+
+@cache
+def _single_threads(count: int) -> ThreadPoolExecutor:
+    """So many threads on each of which torch takes one core; they wait for all solves to come.
+
+    They are started once, all of them, since what a thread sets for itself is also what later
+    threads begin with: that is put back at once, and no solve touches it.
+    """
+    pool = ThreadPoolExecutor(count, "redraft-solve", torch.set_num_threads, (1,))
+    started = Barrier(count + 1)
+    for _ in range(count):
+        pool.submit(started.wait)
+    started.wait()
+    torch.set_num_threads(count)
+    return pool
 
 
 def _damped_step(place: Tensor, normal: Normal, gradient: Tensor, damping: Tensor) -> Tensor:

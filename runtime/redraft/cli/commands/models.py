@@ -44,7 +44,8 @@ def command(form: str) -> None:
 
 def _facts(entry: Entry, cached: Path) -> dict[str, Any]:
     """Everything that the list knows of a model; None for what it does not."""
-    from redraft.models.listed.entry import WheelMember
+    from redraft.models.listed.entry import Shipped, WheelMember
+    from redraft.models.listed.unpacking import shipped_file
 
     source = entry.source
     here = cached.is_file()
@@ -63,6 +64,9 @@ def _facts(entry: Entry, cached: Path) -> dict[str, Any]:
     found: tuple[int | None, str | None, str | None, str | None]
     if isinstance(source, WheelMember):
         found = (source.member_bytes, source.member_sha256, source.requirement, None)
+    elif isinstance(source, Shipped):
+        found = (shipped_file(source).stat().st_size, source.sha256, None, None)
+        facts["cached"] = True
     else:
         found = (cached.stat().st_size if here else None, None, None, source.url)
     return {**facts, **dict(zip(("bytes", "sha256", "package", "url"), found, strict=True))}

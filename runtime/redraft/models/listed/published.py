@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from redraft.disk.address import HttpFile
 from redraft.models.arch import proggan_shapes
-from redraft.models.arch.stylegan2.layouts import names_of
+from redraft.models.arch.stylegan2.shapes import facts_for as stylegan2_facts_for
 from redraft.models.listed.entry import Entry
-from redraft_dsl.facts import LayerFacts, ModelFacts
+from redraft_dsl.facts import ModelFacts
 
 AUTHORS = "https://github.com/davidbau/rewriting"
 NOT_STATED = "not stated"
@@ -34,26 +34,7 @@ def stylegan2_facts(resolution: int, multiplier: int = 2) -> ModelFacts:
     def width(size: int) -> int:
         return _STYLEGAN_WIDTHS.get(size, multiplier * 16384 // size)
 
-    layers = []
-    for layer in names_of("rosinality", _STYLEGAN_DEPTH, resolution).layers:
-        keys = layer.size // 2 if layer.up else layer.size
-        layers.append(
-            LayerFacts(
-                names=(f"layer{layer.number}", layer.alias),
-                kind="modulated-conv-up" if layer.up else "modulated-conv",
-                in_channels=width(keys),
-                out_channels=width(layer.size),
-                kernel=(3, 3),
-                key_size=(keys, keys),
-                value_size=(layer.size, layer.size),
-            )
-        )
-    return ModelFacts(
-        arch="stylegan2",
-        image_size=(resolution, resolution),
-        latent_size=_STYLEGAN_LATENT,
-        layers=tuple(layers),
-    )
+    return stylegan2_facts_for(resolution, width, _STYLEGAN_LATENT, _STYLEGAN_DEPTH)
 
 
 def _entry(name: str, shows: str, facts: ModelFacts, url: str) -> Entry:

@@ -7,7 +7,7 @@ widths and depth of the mapping network are whatever the file holds, as long as 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from redraft.errors import ModelError
@@ -73,6 +73,40 @@ def read(shapes: Shapes) -> Description | None:
             layers=tuple(_layer(layer, shapes) for layer in names.layers),
         ),
         names,
+    )
+
+
+def facts_for(
+    resolution: int, width: Callable[[int], int], latent_size: int, depth: int
+) -> ModelFacts:
+    """The facts of a StyleGAN2 of which only the sizes are known, under the names of the port.
+
+    Args:
+        resolution: of its pictures, in pixels.
+        width: gives the channels of the layers at a size in pixels.
+        latent_size: length of its latents.
+        depth: layers of the mapping network.
+
+    """
+    layers = []
+    for layer in names_of("rosinality", depth, resolution).layers:
+        keys = layer.size // 2 if layer.up else layer.size
+        layers.append(
+            LayerFacts(
+                names=(f"layer{layer.number}", layer.alias),
+                kind="modulated-conv-up" if layer.up else "modulated-conv",
+                in_channels=width(keys),
+                out_channels=width(layer.size),
+                kernel=(3, 3),
+                key_size=(keys, keys),
+                value_size=(layer.size, layer.size),
+            )
+        )
+    return ModelFacts(
+        arch="stylegan2",
+        image_size=(resolution, resolution),
+        latent_size=latent_size,
+        layers=tuple(layers),
     )
 
 

@@ -8,17 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from redraft.disk.cache import Cache, Hit
 from redraft.errors import PlanError
 from redraft.explain.words import silent
 from redraft.memory import ESTIMATOR
-from redraft.memory.places import Matches, resolve
+from redraft.memory.overlap import Overlap, overlaps_of
+from redraft.memory.places import Matches
 from redraft.models import latents
 from redraft.models.arch.families import provenance
 from redraft.models.listed import catalog
@@ -104,16 +102,6 @@ class RuleStep:
     problems: int
     matches: int
     locked: Matches = ()
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """Two rules at one layer, and how much of the smaller one's context area they share."""
-
-    first: str
-    second: str
-    layer: str
-    share: float
 
 
 Step = StatisticsStep | RuleStep
@@ -211,7 +199,7 @@ def make_plan(
         folder=folder,
         base=base,
         steps=tuple(_steps(recipe, base, device, cache or Cache(), lock)),
-        overlaps=_overlaps(recipe, base.facts, folder),
+        overlaps=overlaps_of(recipe, base.facts, folder),
         digest=_digest({"recipe": recipe.digest(), "model": base.sha256}),
         lock=lock,
         given=checked.given,
@@ -359,26 +347,6 @@ def _problems(rule: Rule, facts: LayerFacts) -> int:
     return down * across
 
 
-def _overlaps(recipe: Recipe, facts: ModelFacts, folder: Path) -> tuple[Overlap, ...]:
-    """How much of the picture two rules at one layer both listen to, from their marks alone."""
-    areas: dict[str, np.ndarray[Any, Any]] = {}
-    for rule in recipe.rules:
-        places = [c if isinstance(c, Place) else c.like for c in rule.context]
-        size = _layer(facts, rule.layer).key_size
-        grids = [resolve(place, facts, folder).on_grid(size) for place in places]
-        areas[rule.name] = np.mean(grids, axis=0)
-    found = []
-    for row, first in enumerate(recipe.rules):
-        for second in recipe.rules[row + 1 :]:
-            one, other = _layer(facts, first.layer), _layer(facts, second.layer)
-            if one.name == other.name:
-                common = np.minimum(areas[first.name], areas[second.name]).sum()
-                smaller = min(areas[first.name].sum(), areas[second.name].sum())
-                share = float(common / max(smaller, 1e-12))
-                found.append(Overlap(first.name, second.name, one.name, share))
-    return tuple(found)
-
-
 def _layer(facts: ModelFacts, name: str) -> LayerFacts:
     found = facts.layer(name)
     if found is None:
@@ -394,7 +362,6 @@ def _order(base: Base, layer: LayerFacts) -> int:
     return base.facts.layers.index(layer)
 
 
-@cache
 def _version(package: str) -> str:
     from importlib.metadata import version
 

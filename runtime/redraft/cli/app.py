@@ -27,7 +27,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         *("check", "fmt", "flatten", "diff", "explain", "recipes", "import", "export"),
         *("schema", "migrate", "lsp"),
     ),
-    "Look at a model": ("models", "layers", "sample", "match"),
+    "Look at a model": ("models", "layers", "sample", "match", "locate"),
     "Run a recipe": ("plan", "lock", "run", "sweep", "verify", "bench"),
     "Use an edit": ("apply", "revert", "combine"),
     "Share it": ("pack", "unpack", "push", "pull"),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import replace
 
 from redraft.cli.screen import Reporter
+from redraft.errors import PlanError
 from redraft.models.device import device_name
 from redraft.plans.loading import load
 from redraft.plans.obeying import plan_obeying
-from redraft.plans.planner import Plan, make_plan
+from redraft.plans.planner import Plan, RuleStep, make_plan
 from redraft.plans.shipped import locate_recipe
 from redraft.share.pack import is_pack
 from redraft.share.pack.reading import recipe_in
@@ -47,3 +49,13 @@ def plan_file(
         home=home,
     )
     return made if home is None else replace(made, path=name)
+
+
+def step_named(plan: Plan, name: str) -> RuleStep:
+    """The step of a rule; raises PlanError where the recipe has no such rule."""
+    names = [step.rule.name for step in plan.rules]
+    if name in names:
+        return plan.rules[names.index(name)]
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else f"its rules are {', '.join(names)}"
+    raise PlanError("RD402", f"the recipe has no rule `{name}`", hint)

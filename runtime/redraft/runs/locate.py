@@ -66,6 +66,7 @@ class Candidate:
         agreement: of left-out contexts, likewise.
         side: their side effect.
         change: what it does to the layer; None where it cannot be solved.
+        before: the changes of the rules before it.
         problem: why it cannot be solved.
 
     """
@@ -76,6 +77,7 @@ class Candidate:
     agreement: float = 0.0
     side: float = 0.0
     change: Delta | None = None
+    before: tuple[Delta, ...] = ()
     problem: str | None = None
 
     @property
@@ -170,7 +172,7 @@ def _others(best: Candidate) -> list[Settings]:
     found = [
         replace(own, rank=own.rank * 2),
         replace(own, rank=max(1, own.rank // 2)),
-        replace(own, preserve=own.preserve / 3),
+        replace(own, preserve=float(f"{own.preserve / 3:.2g}")),
         replace(own, keep=own.keep / 2),
     ]
     if best.gain < LOW_GAIN:
@@ -221,18 +223,20 @@ class _Trial:
         statistics = [step for plan in plans for step in plan.statistics]
         for (layer, settings), plan in zip(wanted, plans, strict=True):
             try:
-                solved = self._solved(plan, statistics)[1]
+                session, _, solved = self._solved(plan, statistics)
             except RunError as error:
                 yield Candidate(layer, settings, problem=error.message)
                 continue
             left = solved.left_out or LeftOut(0.0, 0.0, 0.0, 0.0, ())
             agreement = left.agreement or 0.0
-            yield Candidate(layer, settings, left.gain, agreement, left.side, solved.delta)
+            before = tuple(done.delta for done in session.finished)
+            figures = (left.gain, agreement, left.side)
+            yield Candidate(layer, settings, *figures, solved.delta, before)
 
     def why_not(self, layer: str, settings: Settings) -> str:
         """Why nothing will do, as far as the goals of the contexts tell."""
         try:
-            opened, solved = self._solved(self._plan(layer, settings), ())
+            _, opened, solved = self._solved(self._plan(layer, settings), ())
         except RunError as error:
             return error.message
         alike = _likeness(self.shared, opened, solved)
@@ -255,7 +259,7 @@ class _Trial:
 
     def _solved(
         self, plan: Plan, statistics: Sequence[StatisticsStep]
-    ) -> tuple[OpenRule, SolvedRule]:
+    ) -> tuple[Session, OpenRule, SolvedRule]:
         session = open_session(
             plan,
             choose_device(self.device),
@@ -268,7 +272,7 @@ class _Trial:
         session.progress(f"{self.rule.name} at {step.facts.name}", 0, 1)
         with torch.no_grad():
             opened = opened_rule(session, step)
-            return opened, left_out_of(session, step, opened, solve_rule(opened))
+            return session, opened, left_out_of(session, step, opened, solve_rule(opened))
 
     def _prepared(self, session: Session, statistics: Sequence[StatisticsStep]) -> RuleStep:
         """The rule's step, on the network as the rules before it left it."""

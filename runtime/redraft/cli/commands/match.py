@@ -59,12 +59,12 @@ def command(
     context. Rules that change the keys before RULE are solved first.
     """
     from redraft.cli.match_preview import preview_matches
-    from redraft.cli.planning import plan_file
+    from redraft.cli.planning import plan_file, step_named
 
     screen = Screen.current()
     with screen.progress() as reporter:
         plan = plan_file(file, device, reporter)
-        step = _step(plan, rule)
+        step = step_named(plan, rule)
         matches = _matches(plan, step, top, among)
         layer, marks = _layer(plan, step, device, reporter)
         found = preview_matches(layer, step.rule, marks, matches)
@@ -76,19 +76,6 @@ def command(
     _print(screen, step, found)
     if out is not None:
         screen.file("picture", out)
-
-
-def _step(plan: Plan, name: str) -> RuleStep:
-    import difflib
-
-    from redraft.errors import PlanError
-
-    names = [step.rule.name for step in plan.rules]
-    if name in names:
-        return plan.rules[names.index(name)]
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean `{near[0]}`?" if near else f"its rules are {', '.join(names)}"
-    raise PlanError("RD402", f"the recipe has no rule `{name}`", hint)
 
 
 def _matches(

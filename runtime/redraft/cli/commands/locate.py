@@ -1,0 +1,169 @@
+"""``redraft locate``: which layer and settings a rule is best written with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from redraft.cli.app import device_option, format_option, make_command
+from redraft.cli.screen import Column, Screen
+
+if TYPE_CHECKING:
+    from redraft.plans.planner import Plan
+    from redraft.runs.locate import Candidate, Location
+
+COLUMNS = 12
+BARS = 20
+SETTINGS = ("rank", "keep", "preserve")
+
+
+@make_command(name="locate", example="locate glasses.redraft glasses --sheet layers.png")
+@click.argument("file")
+@click.argument("rule", required=False)
+@click.option(
+    "--sheet",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw the best of each layer on new pictures, as a PNG.",
+)
+@click.option(
+    "--write", is_flag=True, help="Change the rule's layer and settings in FILE, and nothing else."
+)
+@device_option()
+@format_option()
+def command(
+    file: str, rule: str | None, sheet: Path | None, write: bool, device: str, form: str
+) -> None:
+    """Try a rule at every layer, and recommend a layer and settings, or none.
+
+    Parts of the rule's contexts are left out, and each candidate is scored by what it does to them:
+    gain times agreement. Without RULE it is the recipe's first one.
+    """
+    from redraft.cli.planning import plan_file, step_named
+    from redraft.runs.locate import locate_rule
+
+    screen = Screen.current()
+    with screen.progress() as reporter:
+        plan = plan_file(file, device, reporter)
+        name = plan.rules[0].rule.name if rule is None else step_named(plan, rule).rule.name
+        found = locate_rule(plan, name, device=device, progress=reporter.step)
+        if sheet is not None:
+            _draw(plan, found, device, sheet)
+        written = _written(file, found) if write else None
+    if form == "json":
+        screen.json(_as_json(found))
+        return
+    _print(screen, found)
+    if sheet is not None:
+        screen.file("picture", sheet)
+    if write:
+        screen.say(f"{file}: {written}")
+
+
+def _print(screen: Screen, found: Location) -> None:
+    best = max(max(each.score for each in found.candidates), 1e-9)
+    titles = ("layer", *SETTINGS, "gain", "agreement", "side", "score")
+    rows = []
+    for each in found.candidates:
+        mark = " *" if each is found.recommended else ""
+        rows.append([each.layer + mark, *_cells(each), "#" * round(BARS * each.score / best)])
+    screen.say(screen.paint("strong", f"{found.rule}, now at {found.layer}"))
+    columns = [Column(title, right=title != "layer") for title in titles]
+    screen.table([*columns, Column("")], rows)
+    for each in found.candidates:
+        if each.problem is not None:
+            screen.say(f"{each.layer}: {each.problem}")
+    if found.recommended is None:
+        screen.say(f"nothing is recommended: {found.reason}")
+    else:
+        screen.say(f"recommended: {_words(found.recommended)}; {found.reason}")
+
+
+def _cells(each: Candidate) -> list[str]:
+    numbers = [f"{getattr(each.settings, name):g}" for name in SETTINGS]
+    figures = [f"{each.gain:.2f}", f"{each.agreement:.2f}", f"{each.side:.1%}", f"{each.score:.3f}"]
+    return [*numbers, *(figures if each.problem is None else ["-"] * len(figures))]
+
+
+def _words(each: Candidate) -> str:
+    settings = ", ".join(f"{name} {getattr(each.settings, name):g}" for name in SETTINGS)
+    return f"{each.layer}, {settings}"
+
+
+def _as_json(found: Location) -> dict[str, Any]:
+    def row(each: Candidate) -> dict[str, Any]:
+        return {
+            "layer": each.layer,
+            **{name: getattr(each.settings, name) for name in SETTINGS},
+            "score": each.score,
+            "gain": each.gain,
+            "agreement": each.agreement,
+            "side": each.side,
+            "problem": each.problem,
+        }
+
+    return {
+        "rule": found.rule,
+        "layer": found.layer,
+        "candidates": [row(each) for each in found.candidates],
+        "recommended": None if found.recommended is None else row(found.recommended),
+        "reason": found.reason,
+    }
+
+
+def _written(file: str, found: Location) -> str:
+    """Write what is recommended into the recipe; what was done, in words."""
+    from redraft.disk import files
+    from redraft.errors import PlanError
+    from redraft.plans.shipped import locate_recipe
+    from redraft_dsl.syntax.edit import Put, edit
+
+    path, best = locate_recipe(file), found.recommended
+    if path != Path(file):
+        raise PlanError(
+            "RD417",
+            f"`{file}` comes with redraft, and its folder is not yours to write to",
+            f"copy it first: cp {path} .",
+        )
+    if best is None:
+        return "left as it is, since nothing is recommended"
+    puts = [Put(found.rule, "layer", best.layer)] if best.layer != found.layer else []
+    puts += [
+        Put(found.rule, name, f"{getattr(best.settings, name):g}")
+        for name in SETTINGS
+        if getattr(best.settings, name) != getattr(found.settings, name)
+    ]
+    text = before = path.read_text("utf-8")
+    for put in puts:
+        text = edit(text, put)
+    if text == before:
+        return "left as it is: it has what is recommended"
+    files.write_text(path, text)
+    return ", ".join(f"{put.key} {put.value}" for put in puts)
+
+
+def _draw(plan: Plan, found: Location, device: str, path: Path) -> None:
+    """A row for each layer: new pictures with the best that was tried there."""
+    import torch
+
+    from redraft.disk import files
+    from redraft.live.canvas import Canvas
+    from redraft.models.open import choose_device, open_base
+    from redraft.plans.unseen import unseen
+    from redraft.show.pictures import png
+    from redraft.show.sheets import comparison
+
+    numbers = unseen(plan.recipe, COLUMNS)
+    canvas = Canvas.of(open_base(plan.base, choose_device(device)).generator)
+
+    def drawn(each: Candidate | None) -> tuple[torch.Tensor, ...]:
+        changes = () if each is None or each.change is None else (*each.before, each.change)
+        parts = canvas.draw(plan.recipe.latents[0], numbers, changes)
+        return tuple(torch.cat([part.pictures for part in parts]))
+
+    rows = [("as the model draws them", drawn(None))]
+    for layer in dict.fromkeys(each.layer for each in found.candidates):
+        best = max((c for c in found.candidates if c.layer == layer), key=lambda c: c.score)
+        rows.append((f"{_words(best)}: {best.score:.3f}", drawn(best)))
+    files.write_bytes(path, png(comparison(rows)))

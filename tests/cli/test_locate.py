@@ -1,0 +1,134 @@
+"""``redraft locate``: every layer tried, one recommended or none, and written if asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from redraft.runs import locate
+
+MARKED = """# Mine.
+edition 2026
+recipe demo 1.0.0 "A demonstration"
+model tiny { arch dcgan  weights "tiny.pth" }
+latents z { seed 1  count 60 }
+
+rule dot at layer3 {  # the first layer that came to mind
+  copy    z[3] box(x 8..40, y 8..40)
+  context z[5, 8, 9, 11, 12, 14] box(x 8..40, y 8..40)
+  rank 2  # few
+}
+zero gone at layer9 { context z[1] all }
+"""
+
+
+@pytest.fixture
+def marked(recipe: Path) -> Path:
+    """A recipe with six marked contexts."""
+    path = recipe.with_name("marked.redraft")
+    path.write_text(MARKED, encoding="utf-8")
+    return path
+
+
+def shown(invoke, *words: object) -> str:
+    done = invoke("locate", *map(str, words))
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def located(invoke, *words: object):
+    return json.loads(shown(invoke, *words, "--format", "json"))
+
+
+def failed(invoke, *words: object) -> str:
+    done = invoke("locate", *map(str, words))
+    assert done.exit_code == 1, done.output
+    return done.stderr
+
+
+def test_every_layer_is_tried_and_scored_by_gain_times_agreement(invoke, marked: Path) -> None:
+    found = located(invoke, marked, "dot")
+    assert {each["layer"] for each in found["candidates"]} == {"layer3", "layer6", "layer9"}
+    for each in found["candidates"]:
+        score = max(each["gain"], 0) * max(each["agreement"], 0)
+        assert each["score"] == pytest.approx(score)
+    best = max(found["candidates"], key=lambda each: each["score"])
+    others = [each for each in found["candidates"] if each["layer"] == best["layer"]]
+    assert len(others) > 3, "other settings are tried at the best layer"
+    if found["recommended"] is not None:
+        assert found["recommended"]["score"] >= locate.LEAST_SCORE
+        assert found["recommended"]["layer"] in found["reason"]
+
+
+def test_the_table_shows_what_is_recommended_and_the_sheet_each_layer(
+    invoke, marked: Path, tmp_path: Path
+) -> None:
+    sheet = tmp_path / "layers.png"
+    text = shown(invoke, marked, "--sheet", sheet)
+    assert "dot, now at layer3" in text
+    assert "recommended" in text
+    with Image.open(sheet) as picture:
+        assert picture.height > 4 * 64, "a row for the model, and one for each layer"
+
+
+def test_writing_changes_layer_and_settings_and_nothing_else(
+    invoke, marked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locate, "LEAST_SCORE", -1.0)
+    found = located(invoke, marked, "dot", "--write")["recommended"]
+    lines = marked.read_text(encoding="utf-8").splitlines()
+    before = MARKED.splitlines()
+    kept = [line for line in before if "layer3" not in line and "rank 2" not in line]
+    assert [line for line in lines if line in kept] == kept
+    assert f"rule dot at {found['layer']} {{  # the first layer that came to mind" in lines
+    assert any(line.startswith(f"  rank {found['rank']}") and "# few" in line for line in lines)
+    again = located(invoke, marked, "dot")
+    own = next(each for each in again["candidates"] if each["layer"] == found["layer"])
+    assert own["score"] == pytest.approx(found["score"], rel=1e-6)
+
+
+def test_nothing_is_written_where_nothing_is_recommended(
+    invoke, marked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locate, "LEAST_SCORE", 9.0)
+    assert "nothing is recommended" in shown(invoke, marked, "--write")
+    assert marked.read_text(encoding="utf-8") == MARKED
+
+
+@pytest.mark.parametrize(
+    ("rule", "code", "text"),
+    [
+        ("gone", "RD406", "nothing is solved for"),
+        ("dots", "RD402", "did you mean `dot`?"),
+    ],
+)
+def test_what_cannot_be_located_is_named(
+    invoke, marked: Path, rule: str, code: str, text: str
+) -> None:
+    said = failed(invoke, marked, rule)
+    assert code in said
+    assert text in said
+
+
+def test_too_few_contexts_are_an_error(invoke, marked: Path) -> None:
+    marked.write_text(MARKED.replace("[5, 8, 9, 11, 12, 14]", "[5, 8]"), encoding="utf-8")
+    assert "RD407" in failed(invoke, marked)
+
+
+def test_a_rule_of_another_recipe_is_changed_where_it_is_included(
+    invoke, marked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locate, "LEAST_SCORE", -1.0)
+    head = MARKED[: MARKED.index("rule dot")]
+    using = head.replace("recipe demo", "recipe user", 1).replace(
+        "model tiny", 'use "./marked.redraft" 1.0.0 as base\nmodel tiny', 1
+    )
+    path = marked.with_name("user.redraft")
+    path.write_text(using + "include base.dot with { layer = layer9 }\n", encoding="utf-8")
+    best = located(invoke, path, "--write")["recommended"]
+    assert best["layer"] != "layer9"
+    assert f"layer = {best['layer']}" in path.read_text(encoding="utf-8")
+    assert marked.read_text(encoding="utf-8") == MARKED

@@ -20,11 +20,8 @@ from redraft_dsl.reading import loads
 from redraft_dsl.recipe import model as r
 from redraft_dsl.recipe.as_tree import setting_of
 from redraft_dsl.recipe.compare import compare
-from redraft_dsl.source import Span
 from redraft_dsl.syntax import tree as s
 from redraft_dsl.syntax.editions import SHIPPED, Editions
-
-NOWHERE = Span(0, 0)
 
 
 @dataclass(frozen=True)
@@ -178,7 +175,7 @@ class _Defaults:
 
     def group(self, setting: s.Setting, *, authors: bool) -> tuple[s.Setting, list[str]]:
         """A setting with settings of its own, those filled in."""
-        block = setting.block or s.Block((), NOWHERE)
+        block = setting.block or s.Block(())
         block, keys = self.filled(setting.value.text, block, authors=authors)
         return replace(setting, block=block if keys else setting.block), keys
 
@@ -202,7 +199,7 @@ def _comments(checked: Checked) -> Counter[str]:
 
 def _numbered(tree: s.Tree, edition: int) -> s.Tree:
     """The tree with another edition in its first line."""
-    value = s.Number(str(edition), NOWHERE)
+    value = s.Number(str(edition))
     statements = tuple(
         replace(node, value=value) if isinstance(node, s.EditionLine) else node
         for node in tree.statements

@@ -342,7 +342,7 @@ GOOD = url(MASKS[0])
         (broken("key", [marked(), [2, url(MASKS[0][:-40])]]), "the mask of its `key[1]` cannot"),
     ],
 )
-def test_anything_else_is_told_what_it_is_not(data: bytes, said: str) -> None:
+def test_anything_else_is_refused(data: bytes, said: str) -> None:
     with pytest.raises(NotAnEditError) as caught:
         read_edit(data)
     assert said in caught.value.message

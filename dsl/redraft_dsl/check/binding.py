@@ -131,7 +131,7 @@ def seen_by(target: str, nodes: Iterable[s.Statement]) -> Iterator[Rule]:
     if key:
         yield from (node for node in rules if node.name.text == owner)
         return
-    values: dict[str, s.Value] = {target: s.Word(target, Span(0, 0))}
+    values: dict[str, s.Value] = {target: s.Word(target)}
     others = [node for node in nodes if not isinstance(node, Rule)]
     everywhere = target in mentioned(values, others)
     yield from (node for node in rules if everywhere or target in mentioned(values, [node]))
@@ -197,7 +197,7 @@ class Binder:
         keyword = {s.Operation: "rule", s.ImagesStatement: "images"}.get(type(node), "region")
         keyword = node.kind.text if isinstance(node, s.Operation) else keyword
         name = getattr(node, "name", None)
-        return s.Broken(keyword, name.text if isinstance(name, s.Word) else None, node.span)
+        return s.Broken(keyword, name.text if isinstance(name, s.Word) else None, span=node.span)
 
     def node(self, node: Any) -> Any:
         """Any part of a statement with values in it; the same object where nothing changes."""
@@ -223,16 +223,16 @@ class Binder:
         if bound is None:
             return value
         self.used.add(value.text)
-        return type(bound)(bound.text, value.span)
+        return type(bound)(bound.text, span=value.span)
 
     def number(self, name: s.Number) -> s.Number:
         """What the parameter in the place of a number stands for."""
         bound = self.values.get(name.text)
         self.used.add(name.text)
         if isinstance(bound, s.Number):
-            return s.Number(bound.text, name.span)
+            return s.Number(bound.text, span=name.span)
         self.problems.append(_no_number(name, bound, self.values))
-        return s.Number("0", name.span)
+        return s.Number("0", span=name.span)
 
 
 def _same(one: object, other: object) -> bool:
@@ -264,7 +264,7 @@ def _with_given(
         owner, _, key = name.partition(".")
         if key and owner == node.name.text:
             span = spans.get(name, node.name.span)
-            node = overridden(node, s.Word(key, span), value_of(text, span), language)
+            node = overridden(node, s.Word(key, span=span), value_of(text, span), language)
     return node
 
 
@@ -276,13 +276,16 @@ def overridden(node: Rule, key: s.Word, value: s.Value, language: Language) -> R
     """
     span = key.span.to(value.span)
     if isinstance(node, s.Include):
-        block = node.block or s.Block((), node.span)
+        block = node.block or s.Block((), span=node.span)
         items: tuple[s.Item, ...] = _without(block.items, key.text, language)
-        items = (*items, s.Override(key, value, span))
+        items = (*items, s.Override(key, value, span=span))
         return replace(node, block=replace(block, items=items))
     if key.text == LAYER and not isinstance(value, s.Text):
-        return replace(node, layer=s.Word(value.text, value.span))
-    items = (*_without(node.block.items, key.text, language), s.Setting(key, value, None, span))
+        return replace(node, layer=s.Word(value.text, span=value.span))
+    items = (
+        *_without(node.block.items, key.text, language),
+        s.Setting(key, value, None, span=span),
+    )
     return replace(node, block=replace(node.block, items=items))
 
 

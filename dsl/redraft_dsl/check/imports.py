@@ -232,7 +232,7 @@ def _instance(
             given.append((item.key.text, value.text))
             spans[item.key.text] = value.span
         else:
-            key = s.Word(item.key.text, item.key.span.of(here))
+            key = s.Word(item.key.text, span=item.key.span.of(here))
             changed = overridden(changed, key, value, library.language)
     left = tuple(
         changed if node is rule else node

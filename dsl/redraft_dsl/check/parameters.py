@@ -46,8 +46,8 @@ class BoundParam:
 def value_of(text: str, span: Span) -> s.Value:
     """A value as it would be read in a recipe; what is neither number nor word is text."""
     if _NUMBER.fullmatch(text):
-        return s.Number(text, span)
-    return s.Word(text, span) if _WORD.fullmatch(text) else s.Text(text, span)
+        return s.Number(text, span=span)
+    return s.Word(text, span=span) if _WORD.fullmatch(text) else s.Text(text, span=span)
 
 
 def declaration(line: s.ParamLine) -> Iterator[Diagnostic]:

@@ -9,17 +9,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from redraft_dsl.source import Span
+from redraft_dsl.source import NOWHERE, Span
 
 LARGEST = 1e9
 """No length, factor or count of a recipe is larger."""
 
 
 @dataclass(frozen=True, slots=True)
-class Comment:
+class Node:
+    """Anything that was written; ``span`` is where, and takes no part in comparison."""
+
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Comment(Node):
     """``text`` starts with ``#`` and has no trailing space."""
 
-    span: Span
     text: str
     blank_before: bool = False
 
@@ -41,22 +47,27 @@ PLAIN = Trivia()
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """A bare word: a name, a keyword's value, a version, a layer."""
+class WithTrivia(Node):
+    """A statement, or a line of a block, with its comments, which take no part either."""
 
-    text: str
-    span: Span = field(compare=False)
+    trivia: Trivia = field(default=PLAIN, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class Word(Node):
+    """A bare word: a name, a keyword's value, a version, a layer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Node):
     """A number as written, with its ``%`` if it has one; or the name of a parameter.
 
     Before anything is checked, every name is replaced by the number that the parameter stands for.
     """
 
     text: str
-    span: Span = field(compare=False)
 
     @property
     def percent(self) -> bool:
@@ -88,71 +99,63 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class Text(Node):
     """Text in double quotes; ``text`` is what is between them."""
 
     text: str
-    span: Span = field(compare=False)
 
 
 Value: TypeAlias = Word | Number | Text
 
 
 @dataclass(frozen=True, slots=True)
-class BoxShape:
+class BoxShape(Node):
     """``box(x a..b, y c..d)``."""
 
     x: tuple[Number, Number]
     y: tuple[Number, Number]
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class PolygonShape:
+class PolygonShape(Node):
     """``polygon(x,y x,y ...)``."""
 
     points: tuple[tuple[Number, Number], ...]
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class EllipseShape:
+class EllipseShape(Node):
     """``ellipse(x,y radius rx,ry)``."""
 
     center: tuple[Number, Number]
     radius: tuple[Number, Number]
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class MaskShape:
+class MaskShape(Node):
     """``mask("file.png")`` or ``mask("file.png" bilinear)``; ``resample`` is the word, if any."""
 
     path: Text
-    span: Span = field(compare=False)
     resample: Word | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Everything:
+class Everything(Node):
     """``all``."""
-
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class Named(Node):
     """A region by its name."""
 
     name: Word
-    span: Span = field(compare=False)
 
 
 Operator = Literal["plus", "minus", "within"]
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(Node):
     """Two regions joined; ``depth`` counts the joins on the longest way down.
 
     Joins in a row group from the left.
@@ -161,8 +164,7 @@ class Joined:
     operator: Operator
     left: RegionExpr
     right: RegionExpr
-    span: Span = field(compare=False)
-    depth: int = field(compare=False)
+    depth: int = field(default=0, compare=False)
 
 
 RegionExpr: TypeAlias = (
@@ -179,12 +181,11 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Images:
+class Images(Node):
     """``z[130]`` or ``z[5, 7, 26..34]``."""
 
     latents: Word
     items: tuple[Number | Interval, ...]
-    span: Span = field(compare=False)
 
     @property
     def numbers(self) -> tuple[Number, ...]:
@@ -197,20 +198,18 @@ class Images:
 
 
 @dataclass(frozen=True, slots=True)
-class ImagesName:
+class ImagesName(Node):
     """Images by the name of an ``images`` statement."""
 
     name: Word
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceExpr:
+class PlaceExpr(Node):
     """``z[130] REGION``, ``z[5, 7] REGION`` or ``NAME REGION``."""
 
     images: Images | ImagesName
     region: RegionExpr
-    span: Span = field(compare=False)
 
 
 def parts(expr: RegionExpr) -> Iterator[RegionExpr]:

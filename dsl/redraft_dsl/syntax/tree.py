@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from redraft_dsl.source import Span
 from redraft_dsl.syntax.expressions import (
     LARGEST,
     PLAIN,
@@ -24,6 +23,7 @@ from redraft_dsl.syntax.expressions import (
     Joined,
     MaskShape,
     Named,
+    Node,
     Number,
     Operator,
     PlaceExpr,
@@ -32,6 +32,7 @@ from redraft_dsl.syntax.expressions import (
     Text,
     Trivia,
     Value,
+    WithTrivia,
     Word,
     names_in,
     numbers_of,
@@ -60,6 +61,7 @@ __all__ = [
     "MatchLine",
     "ModelStatement",
     "Named",
+    "Node",
     "Number",
     "Operation",
     "Operator",
@@ -80,6 +82,7 @@ __all__ = [
     "UseLine",
     "Value",
     "Vary",
+    "WithTrivia",
     "Word",
     "comments_of",
     "name_of",
@@ -93,28 +96,24 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(WithTrivia):
     """``key value`` or ``key value { ... }``."""
 
     key: Word
     value: Value
     block: Block | None
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceLine:
+class PlaceLine(WithTrivia):
     """``copy``, ``paste``, ``from`` or ``context`` and a place; None means ``each context``."""
 
     key: Word
     place: PlaceExpr | None
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class MatchLine:
+class MatchLine(WithTrivia):
     """``context like z[130] REGION top N among A..B except C, D``."""
 
     key: Word
@@ -123,36 +122,30 @@ class MatchLine:
     first: Number
     last: Number
     excluded: tuple[Number, ...]
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Override:
+class Override(WithTrivia):
     """``key = value`` of an ``include``."""
 
     key: Word
     value: Value
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Vary:
+class Vary(WithTrivia):
     """``vary rank of glasses over 1, 4, 10``; without ``of`` the key is a parameter."""
 
     key: Word
     owner: Word | None
     values: tuple[Value, ...]
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 Item: TypeAlias = Setting | PlaceLine | MatchLine | Override | Vary
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class Block(Node):
     """Items between braces.
 
     ``opening`` is a comment right after the brace, ``dangling`` are comments after the last item;
@@ -160,97 +153,80 @@ class Block:
     """
 
     items: tuple[Item, ...]
-    span: Span = field(compare=False)
     depth: int = field(default=1, compare=False)
     opening: Comment | None = field(default=None, compare=False)
     dangling: tuple[Comment, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class EditionLine:
+class EditionLine(WithTrivia):
     """``edition 2026``."""
 
     value: Value
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class RecipeLine:
+class RecipeLine(WithTrivia):
     """``recipe NAME VERSION "TITLE"``."""
 
     name: Word
     version: Word
     title: Text
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class UseLine:
+class UseLine(WithTrivia):
     """``use "./other.redraft" 2.0.0 as NAME``."""
 
     path: Text
     version: Word
     name: Word
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class ParamLine:
+class ParamLine(WithTrivia):
     """``param NAME: TYPE = VALUE in A..B`` or ``in word, word``; ``limits`` may be missing."""
 
     name: Word
     type: Word
     default: Value
     limits: tuple[Number, Number] | tuple[Word, ...]
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class ModelStatement:
+class ModelStatement(WithTrivia):
     """``model NAME`` or ``model NAME { ... }``."""
 
     name: Word
     block: Block | None
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class LatentsStatement:
+class LatentsStatement(WithTrivia):
     """``latents NAME { ... }``."""
 
     name: Word
     block: Block
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class RegionStatement:
+class RegionStatement(WithTrivia):
     """``region NAME = REGION``."""
 
     name: Word
     region: RegionExpr
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class ImagesStatement:
+class ImagesStatement(WithTrivia):
     """``images NAME = z[5, 7, 26..34]``."""
 
     name: Word
     images: Images
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(WithTrivia):
     """``rule``, ``erase`` or ``zero``, then ``NAME at LAYER { ... }``.
 
     ``off`` is the word before it by which it stays out of the run.
@@ -260,13 +236,11 @@ class Operation:
     name: Word
     layer: Word
     block: Block
-    span: Span = field(compare=False)
     off: Word | None = None
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Include:
+class Include(WithTrivia):
     """``include ALIAS.RULE``, perhaps ``as NAME``, perhaps ``with { key = value }``.
 
     ``given`` is the name after ``as``, None where the rule keeps its own; ``off`` as for
@@ -277,9 +251,7 @@ class Include:
     rule: Word
     given: Word | None
     block: Block | None
-    span: Span = field(compare=False)
     off: Word | None = None
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
     @property
     def name(self) -> Word:
@@ -288,17 +260,15 @@ class Include:
 
 
 @dataclass(frozen=True, slots=True)
-class SweepStatement:
+class SweepStatement(WithTrivia):
     """``sweep NAME { vary ... }``."""
 
     name: Word
     block: Block
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(WithTrivia):
     """A statement that could not be read; ``name`` is what it seems to declare.
 
     It keeps the checker from reporting what only follows from the syntax error. ``layer`` is that
@@ -307,9 +277,7 @@ class Broken:
 
     keyword: str
     name: str | None
-    span: Span = field(compare=False)
     layer: Word | None = None
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 Statement: TypeAlias = (

@@ -89,9 +89,9 @@ def test_a_document_that_is_not_open_has_no_answers(editor):
     uri = "file:///not/open.redraft"
     whole = types.Range(types.Position(0, 0), types.Position(9, 9))
     editor.change(uri, 5, types.TextDocumentContentChangeWholeDocument("edition 2026"))
-    assert editor.complete(uri, (0, 0)) == []
+    assert editor.complete(uri, (0, 0)) is None
     assert editor.hover(uri, (0, 0)) is None
-    assert editor.define(uri, (0, 0)) == []
+    assert editor.define(uri, (0, 0)) is None
     assert editor.rename(uri, (0, 0), "b") is None
     assert editor.format(uri) is None
     assert editor.fixes(uri, whole) == []

@@ -14,14 +14,14 @@ from redraft_dsl.syntax.format import value
 _KIND = types.SymbolKind
 
 
-def symbols(examined: Examined) -> list[types.DocumentSymbol]:
+def symbols(examined: Examined, _params: object = None) -> list[types.DocumentSymbol]:
     """Every statement, with the lines of its block inside."""
     document = examined.document
     found = (_statement(node, document) for node in examined.tree.statements)
     return [symbol for symbol in found if symbol is not None]
 
 
-def folds(examined: Examined) -> list[types.FoldingRange]:
+def folds(examined: Examined, _params: object = None) -> list[types.FoldingRange]:
     """Every block that takes more than one line."""
     return [
         fold

@@ -79,7 +79,7 @@ def test_spans_point_at_the_text(full: str) -> None:
         (rule.name.span, "glasses"),
         (rule.layer.span, "where"),
         (copy.span, "copy    z[face] box(x 12..52, y 24..38)"),
-        (copy.place.images.numbers[0].span, "face"),
+        (copy.place.images.items[0].span, "face"),
         (copy.place.region.span, "box(x 12..52, y 24..38)"),
     ):
         assert full[node.start : node.end] == text

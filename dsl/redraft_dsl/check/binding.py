@@ -6,9 +6,8 @@ so nothing else of the language needs to know that there are parameters.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from redraft_dsl.check.parameters import BoundParam, Given, declaration, misfit, unfit, value_of
@@ -75,10 +74,8 @@ def bind(
             problems.append(unfit(value, params[name], fault, value.span))
     problems += _unknown_names(tree, outside, params, spans)
     binder = Binder(values)
-    statements = tree.statements
-    if values or outside or any(map(_names_a_number, statements)):
-        changed = (_with_given(node, outside, spans, language) for node in statements)
-        statements = tuple(map(binder.statement, changed))
+    changed = (_with_given(node, outside, spans, language) for node in tree.statements)
+    statements = tuple(map(binder.statement, changed))
     declared = tuple(
         BoundParam(name, cast("Any", line.type.text), values[name].text, line.default.text,
                    name in outside)
@@ -87,36 +84,6 @@ def bind(
     used = binder.used | (mentioned(values, tree.statements) if outside else set())
     bound = replace(tree, statements=statements)
     return Bound(bound, declared, (*problems, *binder.problems), frozenset(used))
-
-
-def _names_a_number(node: s.Statement) -> bool:
-    """Whether a name stands in the place of a number."""
-    match node:
-        case s.RegionStatement():
-            return _in_region(node.region)
-        case s.ImagesStatement():
-            return any(number.is_name for number in node.images.numbers)
-        case s.Operation():
-            return any(map(_in_item, node.block.items))
-        case _:
-            return False
-
-
-def _in_item(item: s.Item) -> bool:
-    if isinstance(item, s.MatchLine):
-        numbers = (item.top, item.first, item.last, *item.excluded)
-        if any(number.is_name for number in numbers):
-            return True
-    place = s.place_of(item)
-    if place is None:
-        return False
-    images = place.images
-    named = isinstance(images, s.Images) and any(number.is_name for number in images.numbers)
-    return named or _in_region(place.region)
-
-
-def _in_region(region: s.RegionExpr) -> bool:
-    return any(number.is_name for part in s.parts(region) for number in s.numbers_of(part))
 
 
 def seen_by(target: str, nodes: Iterable[s.Statement]) -> Iterator[Rule]:
@@ -171,13 +138,6 @@ def _unknown_names(
 # ---- putting values in ------------------------------------------------------------------------
 
 
-@cache
-def _parts_of(kind: Hashable) -> tuple[str, ...]:
-    """The fields of a node in which something may have to be replaced."""
-    names = (each.name for each in fields(cast("Any", kind)))
-    return tuple(name for name in names if name not in ("span", "trivia", "opening", "dangling"))
-
-
 @dataclass
 class Binder:
     """Replaces names by values, and collects what it met on the way."""
@@ -206,11 +166,11 @@ class Binder:
             return node if all(map(_same, parts, node)) else parts
         if isinstance(node, s.Number):
             return self.number(node) if node.is_name else node
-        if not hasattr(node, "__dataclass_fields__"):
+        if not isinstance(node, s.Node):
             return node
         kind: Any = type(node)
         changed: dict[str, Any] = {}
-        for name in _parts_of(kind):
+        for name in s.fields_of(kind):
             old = getattr(node, name)
             new = self.word(old) if (kind, name) in _WORDS else self.node(old)
             if new is not old:

@@ -116,6 +116,11 @@ class Context:
             self._kinds[kind] = tuple(n for n in self.tree.statements if isinstance(n, kind))
         return self._kinds[kind]  # type: ignore[return-value]
 
+    @cached_property
+    def nodes(self) -> tuple[s.Node, ...]:
+        """Every node of the tree."""
+        return tuple(s.walk(self.tree.statements))
+
     @property
     def broken(self) -> tuple[s.Broken, ...]:
         """The statements that could not be read; what they may declare counts as declared."""

@@ -156,9 +156,7 @@ class _Pointed:
         if isinstance(images, s.ImagesName):
             yield Target(images.span, partial(self.named_images, images.name.text))
             return
-        start = images.latents.span.start
-        span = Span(start, start + len(images.latents.text))
-        yield Target(span, partial(self.latents, images.latents.text))
+        yield Target(images.latents.span, partial(self.latents, images.latents.text))
         if name is not None:
             yield Target(name, partial(self.counted, images))
 

@@ -173,7 +173,7 @@ RegionExpr: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(Node):
     """``0..9``; both ends are included."""
 
     first: Number
@@ -186,15 +186,6 @@ class Images(Node):
 
     latents: Word
     items: tuple[Number | Interval, ...]
-
-    @property
-    def numbers(self) -> tuple[Number, ...]:
-        """Every number that is written."""
-        return tuple(
-            number
-            for item in self.items
-            for number in ((item,) if isinstance(item, Number) else (item.first, item.last))
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,17 +212,9 @@ def parts(expr: RegionExpr) -> Iterator[RegionExpr]:
         yield expr
 
 
-def numbers_of(shape: RegionExpr) -> tuple[Number, ...]:
-    """The numbers of a single shape, in the order of the text."""
-    match shape:
-        case BoxShape():
-            return (*shape.x, *shape.y)
-        case EllipseShape():
-            return (*shape.center, *shape.radius)
-        case PolygonShape():
-            return tuple(number for point in shape.points for number in point)
-        case _:
-            return ()
+def ends(item: Number | Interval) -> tuple[Number, Number]:
+    """The first and the last number of an item of a list of images."""
+    return (item, item) if isinstance(item, Number) else (item.first, item.last)
 
 
 def names_in(expr: RegionExpr) -> Iterator[str]:

@@ -205,7 +205,7 @@ class Builder:
 
     def images_interval(self, c: Children) -> s.Interval:
         """``26..34``."""
-        return s.Interval(c[0], c[2])
+        return s.Interval(c[0], c[2], span=over(c))
 
     def joined(self, c: Children) -> s.Joined:
         """``REGION plus REGION``, left associative."""
@@ -269,7 +269,7 @@ def _intervals(written: str, at: int, numbers: list[s.Number]) -> tuple[s.Number
         begin = number.span.start - at
         before = items[-1] if items else None
         if written[begin - 2 : begin] == ".." and isinstance(before, s.Number):
-            items[-1] = s.Interval(before, number)
+            items[-1] = s.Interval(before, number, span=before.span.to(number.span))
         else:
             items.append(number)
     return tuple(items)

@@ -6,9 +6,10 @@ take part in comparison.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import Any, TypeAlias, cast
 
 from redraft_dsl.syntax.expressions import (
     LARGEST,
@@ -34,8 +35,8 @@ from redraft_dsl.syntax.expressions import (
     Value,
     WithTrivia,
     Word,
+    ends,
     names_in,
-    numbers_of,
     parts,
 )
 
@@ -85,13 +86,15 @@ __all__ = [
     "WithTrivia",
     "Word",
     "comments_of",
+    "ends",
+    "fields_of",
     "name_of",
     "names_in",
-    "numbers_of",
     "parts",
     "place_of",
     "places",
     "settings",
+    "walk",
 ]
 
 
@@ -302,6 +305,27 @@ class Tree:
 
     statements: tuple[Statement, ...]
     dangling: tuple[Comment, ...] = field(default=(), compare=False)
+
+
+@cache
+def fields_of(kind: Hashable) -> tuple[str, ...]:
+    """The fields of a class of nodes that may hold other nodes, comments apart."""
+    apart = ("span", "trivia", "opening", "dangling")
+    return tuple(each.name for each in fields(cast("Any", kind)) if each.name not in apart)
+
+
+def walk(*parts: object) -> Iterator[Node]:
+    """Every node of some parts of a tree, outer ones first, in the order of their fields."""
+    waiting = [*reversed(parts)]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, tuple):
+            waiting += reversed(part)
+        elif isinstance(part, Node):
+            yield part
+            waiting += [
+                getattr(part, name) for name in reversed(fields_of(cast("Any", type(part))))
+            ]
 
 
 def comments_of(tree: Tree) -> tuple[Comment, ...]:

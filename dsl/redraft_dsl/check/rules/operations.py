@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from redraft_dsl.check.context import Context, Job, Marked
-from redraft_dsl.check.resolve import MOST_IMAGES, MOST_IMAGES_IN_ALL, Image, image_count
+from redraft_dsl.check.resolve import MOST_IMAGES, MOST_IMAGES_IN_ALL, Image, image_count, range_of
 from redraft_dsl.check.values import not_an_index
 from redraft_dsl.facts import ModelFacts
 from redraft_dsl.report.diagnostics import (
@@ -114,8 +114,8 @@ def _images(node: s.Images, context: Context) -> Iterator[Diagnostic]:
 
 def _bad_item(item: s.Number | s.Interval, name: str, count: int | None) -> Diagnostic | None:
     """Why something cannot stand in a list of images."""
-    numbers = (item,) if isinstance(item, s.Number) else (item.first, item.last)
-    for number in numbers:
+    ends = s.ends(item)
+    for number in ends:
         index = number.whole
         if index is None:
             return not_an_index(number)
@@ -128,38 +128,34 @@ def _bad_item(item: s.Number | s.Interval, name: str, count: int | None) -> Diag
                 f"images are numbered {limit}",
                 "choose a smaller number, or raise `count`" if index > 0 else "count from 0",
             )
-    if isinstance(item, s.Interval):
-        return _bad_interval(item.first, item.last)
-    return None
-
-
-def _bad_interval(first: s.Number, last: s.Number) -> Diagnostic | None:
-    span, low, high = first.span.to(last.span), int(first.value), int(last.value)
-    if low > high:
-        turned = f"{high}..{low}"
-        message, label = "this range of images is empty", "it ends before it starts"
-        help_text, fixes = f"write `{turned}`; both ends are included", (replacement(span, turned),)
-        return error("RD215", message, span, label, help_text, fixes=fixes)
-    return None
+    if range_of(item):
+        return None
+    turned = "..".join(str(number.whole) for number in reversed(ends))
+    return error(
+        "RD215",
+        "this range of images is empty",
+        item.span,
+        "it ends before it starts",
+        f"write `{turned}`; both ends are included",
+        fixes=(replacement(item.span, turned),),
+    )
 
 
 def _repeated(
     item: s.Number | s.Interval, name: str, seen: dict[int, Span]
 ) -> Iterator[Diagnostic]:
-    first, last = (item, item) if isinstance(item, s.Number) else (item.first, item.last)
-    span = first.span.to(last.span)
-    for index in range(int(first.value), int(last.value) + 1):
+    for index in range_of(item):
         if index in seen:
             yield error(
                 "RD225",
                 f"image {name}[{index}] stands twice in this list",
-                span,
+                item.span,
                 "named again",
                 "name it once",
                 (Note("it is named here first", seen[index]),),
             )
             return
-        seen[index] = span
+        seen[index] = item.span
 
 
 def _one_image(line: Marked) -> Iterator[Diagnostic]:

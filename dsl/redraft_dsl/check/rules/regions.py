@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from redraft_dsl.check.context import Context
-from redraft_dsl.check.resolve import MAX_POINTS, MAX_SHAPES, Regions, expressions
+from redraft_dsl.check.resolve import MAX_POINTS, MAX_SHAPES, Regions
 from redraft_dsl.check.rules.statements import bad_path
 from redraft_dsl.check.values import too_large
 from redraft_dsl.geometry.masks import MaskError, MaskFile, path_fault
@@ -19,15 +19,10 @@ Pair = tuple[s.Number, s.Number]
 Size = tuple[int, int] | None
 
 
-def _shapes(context: Context) -> Iterator[s.RegionExpr]:
-    """Every shape and name of every region, one after another."""
-    return (part for expr in expressions(context.tree) for part in s.parts(expr))
-
-
 def region_names(context: Context) -> Iterable[Diagnostic]:
     """A region's name is defined somewhere in the recipe."""
     known = [definition.name.text for definition in context.all(s.RegionStatement)]
-    for part in _shapes(context):
+    for part in context.nodes:
         if not isinstance(part, s.Named) or part.name.text in known:
             continue
         name = part.name.text
@@ -92,7 +87,7 @@ def _oversized(span: Span) -> Diagnostic:
 def geometry(context: Context) -> Iterable[Diagnostic]:
     """Shapes have an inside, and it lies in the picture."""
     size = context.facts.image_size if context.facts else None
-    for part in _shapes(context):
+    for part in context.nodes:
         match part:
             case s.BoxShape():
                 yield from _box(part, size)
@@ -196,7 +191,7 @@ _MASK_CODES = {
 
 def mask_files(context: Context) -> Iterable[Diagnostic]:
     """Mask files exist, are pictures of a sane size and the picture's shape, and mark something."""
-    for part in _shapes(context):
+    for part in context.nodes:
         if isinstance(part, s.MaskShape):
             yield from _mask(part, context, context.regions)
 
@@ -231,7 +226,7 @@ def _mask_shape(part: s.MaskShape, mask: MaskFile, image: tuple[int, int]) -> It
 
 def mask_resampling(context: Context) -> Iterable[Diagnostic]:
     """How a mask is resized is one of the known ways."""
-    for part in _shapes(context):
+    for part in context.nodes:
         how = part.resample if isinstance(part, s.MaskShape) else None
         if how is not None and how.text not in RESAMPLINGS:
             message, label = (

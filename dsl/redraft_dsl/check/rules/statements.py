@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from redraft_dsl.check.context import Context
-from redraft_dsl.check.resolve import expressions
 from redraft_dsl.geometry.masks import path_fault
 from redraft_dsl.language.spelling import LONGEST_NAME, NAME, SHA256, VERSION, respelled
 from redraft_dsl.language.words import RESERVED_NAMES
@@ -291,11 +290,9 @@ def unused(context: Context) -> Iterable[Diagnostic]:
     """A region, images or latents that nothing uses are probably a mistake."""
     if context.broken:
         return
-    regions = {name for expr in expressions(context.tree) for name in s.names_in(expr)}
-    places = [place for node in context.all(s.Operation) for place in s.places(node)]
-    lists = {p.images.name.text for p in places if isinstance(p.images, s.ImagesName)}
-    written = [*(place.images for place in places), *context.lists.values()]
-    latents = {each.latents.text for each in written if isinstance(each, s.Images)}
+    regions = {node.name.text for node in context.nodes if isinstance(node, s.Named)}
+    lists = {node.name.text for node in context.nodes if isinstance(node, s.ImagesName)}
+    latents = {node.latents.text for node in context.nodes if isinstance(node, s.Images)}
     if context.included:
         latents |= {node.name.text for node, _ in context.latents}  # they may need any
     yield from _unused(context, context.all(s.RegionStatement), regions, "RD120",

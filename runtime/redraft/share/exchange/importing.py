@@ -14,7 +14,7 @@ from redraft.errors import ArtifactError, PlanError
 from redraft.models.listed import catalog
 from redraft.models.locate import locate_named
 from redraft_dsl.check import Checked
-from redraft_dsl.davidbau.edits import EXPECTED, MAX_BYTES, EditFile, NotAnEditError, read_edit
+from redraft_dsl.davidbau.edits import MAX_BYTES, EditFile, NotAnEditError, read_edit
 from redraft_dsl.davidbau.to_recipe import Draft, Removal, Wish, draft
 from redraft_dsl.facts import ModelFacts
 from redraft_dsl.geometry.masks import path_fault
@@ -98,7 +98,7 @@ def read_file(path: Path) -> EditFile:
         return read_edit(read_bytes(path))
     except NotAnEditError as problem:
         help_text = problem.help
-        if help_text == EXPECTED:
+        if help_text == NotAnEditError.expected:
             help_text += "; a recipe in JSON is what `redraft export --json` writes"
         raise ArtifactError(
             "RD680", f"{path} is not an edit file: {problem.message}", help_text

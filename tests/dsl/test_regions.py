@@ -329,7 +329,9 @@ def test_a_round_hole_is_measured() -> None:
 
 
 @given(ENDS, st.sampled_from([(3, 5), (12, 20), (5, 7), (1, 1)]))
-def test_a_box_is_measured_as_its_pixels_are(ends: tuple[float, ...], size: tuple[int, int]) -> None:
+def test_a_box_is_measured_as_its_pixels_are(
+    ends: tuple[float, ...], size: tuple[int, int]
+) -> None:
     cells = resample(covered(box(*ends)), size)
     found = Measure(SIZE, HERE).cells(box(*ends), size)
     assert found.peak == pytest.approx(cells.max())

@@ -26,7 +26,7 @@ from redraft_dsl.source import Source
 from redraft_dsl.syntax.editions import SHIPPED, Editions, as_it_is
 from redraft_dsl.syntax.tree import SweepStatement, Tree
 
-__all__ = ["RULES", "Checked", "Imported", "Opened", "Written", "check"]
+__all__ = ["RULES", "Checked", "Imported", "Opened", "Written", "check", "context_of"]
 
 RULES: tuple[Callable[[Context], Iterable[Diagnostic]], ...] = (
     reuse.parameters_hold,
@@ -99,6 +99,13 @@ def check(
     return _Checker(models, facts, opener or _no_files, editions).check(written, syntax)
 
 
+def context_of(
+    written: Written, models: KnownModels, facts: ModelFacts | None, editions: Editions
+) -> Context:
+    """What the rules look at, without any recipe that this one uses."""
+    return _Checker(models, facts, _no_files, editions).context(written)[0]
+
+
 def _no_files(path: Path, shown: str) -> Opened:
     source = Source(shown, "")
     label = "other recipes cannot be read here"
@@ -146,6 +153,14 @@ class _Checker:
         self, written: Written, *, own_words: bool = True
     ) -> tuple[Context, tuple[Diagnostic, ...]]:
         """What there is to know about a tree, and what the rules say of it."""
+        context, said = self.context(written, own_words=own_words)
+        found = (problem for rule in RULES for problem in rule(context))
+        return context, in_order([*said, *found])
+
+    def context(
+        self, written: Written, *, own_words: bool = True
+    ) -> tuple[Context, tuple[Diagnostic, ...]]:
+        """What there is to know about a tree, and what is wrong with its edition's words."""
         tree, said = as_it_is(written.tree)
         if own_words:
             tree, said = self.editions.of(tree).read(tree)
@@ -156,8 +171,7 @@ class _Checker:
             self.opener, self.check_used, language, self.words, written.trail, shown, self.seen
         )
         context = build_context(written, bound, self.models, self.facts, library, self.editions)
-        found = (problem for rule in RULES for problem in rule(context))
-        return context, in_order([*said, *found])
+        return context, said
 
     def check_used(self, written: Written, *, own_words: bool = True) -> Checked:
         """Check a recipe that another one uses."""

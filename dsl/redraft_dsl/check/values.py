@@ -248,8 +248,8 @@ class Reader:
             )
         first.setdefault(key, item)
 
-    def removal(self, item: s.Item) -> Fix:
-        """The fix that takes a line out."""
+    def removal(self, item: s.WithTrivia) -> Fix:
+        """The fix that takes a line or a statement out."""
         line = " ".join(self.text[item.span.start : item.span.end].split())
         shown = line if len(line) <= 40 else f"{line[:39]}…"
         return Fix(f"Remove `{shown}`", (deleted(self.text, item.span),), False)

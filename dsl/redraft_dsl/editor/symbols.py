@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from lsprotocol import types
 
 from redraft_dsl.editor.documents import Document, Examined
+from redraft_dsl.editor.used import short
 from redraft_dsl.source import Span
 from redraft_dsl.syntax import tree as s
 from redraft_dsl.syntax.format import value
@@ -31,39 +33,30 @@ def folds(examined: Examined, _params: object = None) -> list[types.FoldingRange
 
 
 def _statement(node: s.Statement, document: Document) -> types.DocumentSymbol | None:
-    match node:
-        case s.EditionLine():
-            return _symbol("edition", value(node.value), _KIND.Constant, node, node.span, document)
-        case s.RecipeLine():
-            detail = f"{node.version.text} {node.title.text}"
-            return _symbol(node.name.text, detail, _KIND.Package, node, node.name.span, document)
-        case s.Operation():
-            detail = f"{node.kind.text} at {node.layer.text}"
-            return _symbol(node.name.text, detail, _KIND.Function, node, node.name.span, document)
-        case s.Include():
-            detail = f"include {node.alias.text}.{node.rule.text}"
-            return _symbol(node.name.text, detail, _KIND.Function, node, node.name.span, document)
-        case s.UseLine():
-            detail = f"use {node.path.text} {node.version.text}"
-            return _symbol(node.name.text, detail, _KIND.Module, node, node.name.span, document)
-        case s.Broken():
-            if node.name is None:
-                return None
-            detail = f"{node.keyword} (cannot be read)"
-            return _symbol(node.name, detail, _KIND.Null, node, node.span, document)
-        case _:
-            word, kind = _PLAIN[type(node)]
-            return _symbol(node.name.text, word, kind, node, node.name.span, document)
+    if isinstance(node, s.Broken):
+        if node.name is None:
+            return None
+        seen = f"{node.keyword} (cannot be read)"
+        return _symbol(node.name, seen, _KIND.Null, node, node.span, document)
+    name = s.name_of(node) or s.Word("edition", span=node.span)
+    detail, kind = _DETAILS[type(node)]
+    return _symbol(name.text, detail(node), kind, node, name.span, document)
 
 
-_PLAIN: dict[type[s.Statement], tuple[str, types.SymbolKind]] = {
-    s.ModelStatement: ("model", _KIND.Module),
-    s.LatentsStatement: ("latents", _KIND.Array),
-    s.RegionStatement: ("region", _KIND.Variable),
-    s.ImagesStatement: ("images", _KIND.Array),
-    s.ParamLine: ("param", _KIND.TypeParameter),
-    s.SweepStatement: ("sweep", _KIND.Enum),
+_DETAILS: dict[type[s.Statement], tuple[Callable[[Any], str], types.SymbolKind]] = {
+    s.EditionLine: (lambda node: value(node.value), _KIND.Constant),
+    s.RecipeLine: (lambda node: f"{node.version.text} {node.title.text}", _KIND.Package),
+    s.UseLine: (lambda node: f"use {node.path.text} {node.version.text}", _KIND.Module),
+    s.Operation: (short, _KIND.Function),
+    s.Include: (short, _KIND.Function),
+    s.ModelStatement: (lambda _: "model", _KIND.Module),
+    s.LatentsStatement: (lambda _: "latents", _KIND.Array),
+    s.RegionStatement: (lambda _: "region", _KIND.Variable),
+    s.ImagesStatement: (lambda _: "images", _KIND.Array),
+    s.ParamLine: (lambda _: "param", _KIND.TypeParameter),
+    s.SweepStatement: (lambda _: "sweep", _KIND.Enum),
 }
+"""What is shown beside the name of each statement, and as what."""
 
 
 def _symbol(

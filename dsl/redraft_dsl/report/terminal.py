@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple, TypeAlias
 
 from redraft_dsl.report.diagnostics import Diagnostic
 from redraft_dsl.source import Source, Span
@@ -21,6 +22,10 @@ _STYLES = {
     "gutter": "\x1b[1;34m",
     "strong": "\x1b[1m",
 }
+
+
+Paint: TypeAlias = Callable[[str, str], str]
+"""Puts the colour of a style around text, or leaves it as it is."""
 
 
 class Cell(NamedTuple):
@@ -44,8 +49,8 @@ def render(diagnostics: Iterable[Diagnostic], source: Source, *, color: bool = F
     ANSI colours only if asked for. Control characters of the source are shown as escapes, so
     the text can go to a terminal whatever the recipe holds.
     """
-    painter = _Painter(color)
-    return "\n".join(_one(diagnostic, source, painter) for diagnostic in diagnostics)
+    paint = partial(_painted, color)
+    return "\n".join(_one(diagnostic, source, paint) for diagnostic in diagnostics)
 
 
 def summary(diagnostics: Sequence[Diagnostic]) -> str:
@@ -56,17 +61,11 @@ def summary(diagnostics: Sequence[Diagnostic]) -> str:
     return ", ".join(said) or "no problems"
 
 
-class _Painter:
-    """Puts colour around text, or leaves it as it is."""
-
-    def __init__(self, color: bool) -> None:
-        self.color = color
-
-    def __call__(self, style: str, text: str) -> str:
-        return f"{_STYLES[style]}{text}{_RESET}" if self.color and text else text
+def _painted(color: bool, style: str, text: str) -> str:
+    return f"{_STYLES[style]}{text}{_RESET}" if color and text else text
 
 
-def _one(diagnostic: Diagnostic, source: Source, paint: _Painter) -> str:
+def _one(diagnostic: Diagnostic, source: Source, paint: Paint) -> str:
     head = paint(diagnostic.severity, f"{diagnostic.severity}[{diagnostic.code}]")
     lines = [head + paint("strong", f": {visible(diagnostic.message)}")]
     digits = _gutter_width(diagnostic, source)
@@ -91,7 +90,7 @@ def _one(diagnostic: Diagnostic, source: Source, paint: _Painter) -> str:
     return "".join(line.rstrip() + "\n" for line in lines)
 
 
-def _remark(kind: str, text: str, digits: int, paint: _Painter) -> str:
+def _remark(kind: str, text: str, digits: int, paint: Paint) -> str:
     return f"{' ' * digits} {paint('gutter', '=')} {paint('strong', kind)}: {visible(text)}"
 
 
@@ -102,7 +101,7 @@ def _gutter_width(diagnostic: Diagnostic, source: Source) -> int:
 
 
 def _place(
-    span: Span, label: str, source: Source, digits: int, mark: str, style: str, paint: _Painter
+    span: Span, label: str, source: Source, digits: int, mark: str, style: str, paint: Paint
 ) -> Iterator[str]:
     line, column = source.position(span.start)
     bar = " " * digits + " " + paint("gutter", "|")

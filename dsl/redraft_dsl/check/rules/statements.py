@@ -24,7 +24,7 @@ from redraft_dsl.report.diagnostics import (
 from redraft_dsl.source import Edit, Span
 from redraft_dsl.syntax import names
 from redraft_dsl.syntax import tree as s
-from redraft_dsl.syntax.edit import added_statement, deleted, moved_up
+from redraft_dsl.syntax.edit import added_statement, moved_up
 
 
 def required_statements(context: Context) -> Iterable[Diagnostic]:
@@ -40,30 +40,26 @@ def required_statements(context: Context) -> Iterable[Diagnostic]:
         fixes = (_addition(context, first, preferred=True),)
         yield error("RD100", "the recipe is empty", start, label, help_text, fixes=fixes)
         return
-    editions, headers = context.all(s.EditionLine), context.all(s.RecipeLine)
-    if not editions:
-        message = "the recipe does not say which edition it is written in"
-        label, help_text = "expected `edition` here", f"begin with the line `{first}`"
-        fixes = (_addition(context, first, preferred=True),)
-        yield error("RD101", message, start, label, help_text, fixes=fixes)
-    if not headers:
-        new = 'recipe my-edit 1.0.0 "My edit"'
-        where, label = start, "a `recipe` line is expected here"
-        if editions:
-            where, label = editions[0].span, "a `recipe` line is expected after this"
-        help_text = f"after the edition, write `{new}`"
-        fixes = (_addition(context, new),)
-        yield error("RD104", "the recipe has no name", where, label, help_text, fixes=fixes)
-    if not context.models:
-        new = f"model {next(iter(context.known.names()), 'faces')}"
-        label, help_text = "no `model` up to here", f"add a line such as `{new}`"
-        fixes = (_addition(context, new),)
-        yield error("RD105", "the recipe names no model", last, label, help_text, fixes=fixes)
-    if not context.latents:
-        new = "latents z { seed 1  count 2000 }"
-        label, help_text = "no `latents` up to here", f"add a line such as `{new}`"
-        fixes = (_addition(context, new),)
-        yield error("RD107", "the recipe has no latents", last, label, help_text, fixes=fixes)
+    editions = context.all(s.EditionLine)
+    after, expected = start, "a `recipe` line is expected here"
+    if editions:
+        after, expected = editions[0].span, "a `recipe` line is expected after this"
+    model = f"model {next(iter(context.known.names()), 'faces')}"
+    such = "add a line such as"
+    needed = (
+        (editions, "RD101", "the recipe does not say which edition it is written in", start,
+         "expected `edition` here", "begin with the line", first),
+        (context.all(s.RecipeLine), "RD104", "the recipe has no name", after, expected,
+         "after the edition, write", 'recipe my-edit 1.0.0 "My edit"'),
+        (context.models, "RD105", "the recipe names no model", last, "no `model` up to here",
+         such, model),
+        (context.latents, "RD107", "the recipe has no latents", last, "no `latents` up to here",
+         such, "latents z { seed 1  count 2000 }"),
+    )  # fmt: skip
+    for there, code, message, where, label, remedy, new in needed:
+        if not there:
+            fixes = (_addition(context, new, preferred=new == first),)
+            yield error(code, message, where, label, f"{remedy} `{new}`", fixes=fixes)
     if not context.rules:
         kinds = (*context.language.operation_words, "include")
         words = (f"{'an' if word[0] in 'aeiou' else 'a'} `{word}`" for word in kinds)
@@ -78,24 +74,23 @@ def _addition(context: Context, new: str, *, preferred: bool = False) -> Fix:
 
 def single_statements(context: Context) -> Iterable[Diagnostic]:
     """Edition, recipe and model stand once."""
-    yield from _single(context, context.all(s.EditionLine), "edition")
-    yield from _single(context, context.all(s.RecipeLine), "recipe")
-    yield from _single(context, context.all(s.ModelStatement), "model")
-
-
-def _single(context: Context, statements: Sequence[s.Statement], what: str) -> Iterator[Diagnostic]:
-    for again in statements[1:]:
-        notes = (Note(f"the first `{what}` is here", statements[0].span),)
-        fixes = (_removal(context, again),)
-        message, help_text = f"a second `{what}`", f"keep one `{what}`"
-        yield error("RD106", message, again.span, "given again", help_text, notes, fixes=fixes)
-
-
-def _removal(context: Context, node: s.Statement) -> Fix:
-    text = context.source.text
-    line = " ".join(text[node.span.start : node.span.end].split())
-    shown = line if len(line) <= 40 else f"{line[:39]}…"
-    return Fix(f"Remove `{shown}`", (deleted(text, node.span),), False)
+    kinds: tuple[tuple[str, type[s.Statement]], ...] = (
+        ("edition", s.EditionLine),
+        ("recipe", s.RecipeLine),
+        ("model", s.ModelStatement),
+    )
+    for what, kind in kinds:
+        statements = context.all(kind)
+        for again in statements[1:]:
+            yield error(
+                "RD106",
+                f"a second `{what}`",
+                again.span,
+                "given again",
+                f"keep one `{what}`",
+                (Note(f"the first `{what}` is here", statements[0].span),),
+                fixes=(context.reader.removal(again),),
+            )
 
 
 def order(context: Context) -> Iterable[Diagnostic]:
@@ -320,6 +315,6 @@ def _unused(
         name = node.name
         if name.text not in seen:
             seen.add(name.text)  # reported once, whatever is defined twice
-            help_text, fixes = f"delete the line, or {instead}", (_removal(context, node),)
+            help_text, fixes = f"delete the line, or {instead}", (context.reader.removal(node),)
             said = message.format(name.text)
             yield warning(code, said, name.span, "unused", help_text, fixes=fixes)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from redraft_dsl.check import Checked, Opened, Written, check
 from redraft_dsl.check.parameters import Given
-from redraft_dsl.facts import KnownModels, ModelFacts
+from redraft_dsl.facts import FileFacts, KnownModels, ModelFacts
 from redraft_dsl.report.diagnostics import Diagnostic, error
 from redraft_dsl.source import Source, Span, normalise
 from redraft_dsl.syntax.editions import SHIPPED, Editions
@@ -27,14 +27,14 @@ def load(
     path: str | Path,
     models: KnownModels,
     *,
-    facts: ModelFacts | None = None,
+    facts: ModelFacts | FileFacts | None = None,
     given: Given = (),
     editions: Editions = SHIPPED,
 ) -> Checked:
     """Read and check the recipe at ``path``; its folder is where its own paths start.
 
-    ``given`` are values for its parameters, and for ``RULE.SETTING``; ``editions`` are those of
-    the language that are known.
+    ``facts`` are those of a model given by file, or what reads them. ``given`` are values for its
+    parameters, and for ``RULE.SETTING``; ``editions`` are those of the language that are known.
 
     Never raises for anything in the file, nor for a file that is missing or unreadable: that
     comes back as a diagnostic too.
@@ -51,12 +51,14 @@ def loads(
     *,
     folder: str | Path = ".",
     path: str = "<text>",
-    facts: ModelFacts | None = None,
+    facts: ModelFacts | FileFacts | None = None,
     given: Given = (),
     editions: Editions = SHIPPED,
 ) -> Checked:
     """Check a recipe text; ``path`` is the name under which it is reported."""
     source = Source(path, normalise(text))
+    if len(text) > MAX_BYTES:
+        return Checked(None, (_too_large(path, f"{len(text)} characters"),), {}, source, Tree(()))
     return _checked(source, Path(folder) / Path(path).name, models, facts, given, editions)
 
 
@@ -64,7 +66,7 @@ def _checked(
     source: Source,
     file: Path,
     models: KnownModels,
-    facts: ModelFacts | None,
+    facts: ModelFacts | FileFacts | None,
     given: Given,
     editions: Editions,
 ) -> Checked:
@@ -132,14 +134,7 @@ def _contents(path: str | Path, shown: str) -> tuple[Source, tuple[Diagnostic, .
         if not stat.S_ISREG(status.st_mode):
             return _unreadable(shown, "it is not a regular file", "name a recipe file")
         if status.st_size > MAX_BYTES:
-            problem = error(
-                "RD004",
-                f"the recipe `{shown}` is too large",
-                None,
-                "",
-                f"{status.st_size} bytes; at most {MAX_BYTES} are read",
-            )
-            return Source(shown, ""), (problem,), b""
+            return Source(shown, ""), (_too_large(shown, f"{status.st_size} bytes"),), b""
         data = file.read_bytes()
         return *decode(shown, data), data
     except FileNotFoundError:
@@ -147,6 +142,11 @@ def _contents(path: str | Path, shown: str) -> tuple[Source, tuple[Diagnostic, .
     except (OSError, ValueError) as problem:
         reason = (getattr(problem, "strerror", None) or "it cannot be opened").lower()
         return _unreadable(shown, reason, "check the path and its permissions")
+
+
+def _too_large(path: str, size: str) -> Diagnostic:
+    help_text = f"{size}; at most {MAX_BYTES} are read"
+    return error("RD004", f"the recipe `{path}` is too large", None, "", help_text)
 
 
 def _unreadable(

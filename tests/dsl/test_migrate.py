@@ -6,7 +6,7 @@ Edition 2027 here has other defaults, says ``hold`` for ``preserve``, and indent
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from redraft_dsl.check import Checked
 from redraft_dsl.facts import KnownModels
-from redraft_dsl.language.language import LANGUAGE, LATEST
+from redraft_dsl.language.language import LANGUAGE, LATEST, Language
+from redraft_dsl.language.rows import Scalar
 from redraft_dsl.migrate import CannotMoveError, Moved, NoSuchEditionError, migrate
 from redraft_dsl.reading import loads
 from redraft_dsl.recipe import model as r
@@ -75,7 +76,22 @@ def write_next(tree: s.Tree) -> s.Tree:
     return renamed(tree, "preserve", "hold")
 
 
-LANGUAGES = LANGUAGE.with_defaults(
+def with_defaults(language: Language, edition: int, defaults: Mapping[str, Scalar]) -> Language:
+    """The same language with other defaults from an edition on, by SETTING or OWNER.SETTING."""
+    rows = list(language.settings)
+    for name, value in defaults.items():
+        wanted, _, key = name.rpartition(".")
+        at = next(i for i, row in enumerate(rows) if row.name == key)
+        but = dict(rows[at].but)
+        for owner in (wanted,) if wanted else rows[at].of:
+            own = {**rows[at].within(owner).defaults, edition: value}
+            but[owner] = {**but.get(owner, {}), "defaults": own}
+        rows[at] = replace(rows[at], but=but)
+    return replace(language, settings=tuple(rows))
+
+
+LANGUAGES = with_defaults(
+    LANGUAGE,
     NEXT,
     {
         "rank": 2,
@@ -230,7 +246,7 @@ def test_only_what_differs_is_written_out(move: Move, settings: str, line: str) 
     ],
 )
 def test_a_setting_of_a_silent_solver_is_written_out(move: Move, solver: str, line: str) -> None:
-    language = LANGUAGE.with_defaults(NEXT, {"exact.iterations": 50})
+    language = with_defaults(LANGUAGE, NEXT, {"exact.iterations": 50})
     known = {2026: Edition(), NEXT: Edition()}
     moved = move(PLAIN % solver, Editions(MappingProxyType(known), language))
     assert line in moved.text
@@ -311,7 +327,7 @@ def test_several_steps_are_taken_one_after_the_other(move: Move) -> None:
         NEXT: PREVIEW.known[NEXT],
         2030: third,
     }
-    language = LANGUAGES.with_defaults(2030, {"rank": 16})
+    language = with_defaults(LANGUAGES, 2030, {"rank": 16})
     editions = Editions(MappingProxyType(known), language)
     moved = move(OLD, editions)
     assert (moved.before, moved.after) == (2026, 2030)

@@ -20,7 +20,7 @@ from redraft_dsl.check.imports import Library, Opened, imported
 from redraft_dsl.check.lower import spans_of, to_recipe
 from redraft_dsl.check.rules import compat, fit, operations, regions, reuse, statements
 from redraft_dsl.check.sweeps import sweeps_of
-from redraft_dsl.facts import KnownModels, ModelFacts
+from redraft_dsl.facts import FileFacts, KnownModels, ModelFacts
 from redraft_dsl.report.diagnostics import Diagnostic, error, in_order
 from redraft_dsl.source import Source
 from redraft_dsl.syntax.editions import SHIPPED, Editions, as_it_is
@@ -78,7 +78,7 @@ def check(
     written: Written,
     models: KnownModels,
     *,
-    facts: ModelFacts | None = None,
+    facts: ModelFacts | FileFacts | None = None,
     syntax: Iterable[Diagnostic] = (),
     opener: Opener | None = None,
     editions: Editions = SHIPPED,
@@ -89,8 +89,8 @@ def check(
         written: the tree and its text. Its trail may have the file that the text comes from: a
             recipe that uses it again is a cycle.
         models: the model list.
-        facts: of a model given by file, once its header has been read; for a listed model they
-            are found in ``models``.
+        facts: of a model given by file, or what reads them; for a listed model they are found in
+            ``models``.
         syntax: the parser's diagnostics, which are reported together with the checker's own.
         opener: reads the recipes that this one uses. Without it they cannot be read.
         editions: the editions of the language that there are.
@@ -100,7 +100,7 @@ def check(
 
 
 def context_of(
-    written: Written, models: KnownModels, facts: ModelFacts | None, editions: Editions
+    written: Written, models: KnownModels, facts: ModelFacts | FileFacts | None, editions: Editions
 ) -> Context:
     """What the rules look at, without any recipe that this one uses."""
     return _Checker(models, facts, _no_files, editions).context(written)[0]
@@ -118,7 +118,7 @@ class _Checker:
     """What one call of the checker has, which may have to check other recipes on its way."""
 
     models: KnownModels
-    facts: ModelFacts | None
+    facts: ModelFacts | FileFacts | None
     opener: Opener
     editions: Editions
     seen: dict[Path, tuple[Opened, Checked]] = field(default_factory=dict)
@@ -147,6 +147,7 @@ class _Checker:
             sweeps=sweeps_of(context.all(SweepStatement)),
             given=written.given,
             off=off,
+            facts=context.facts,
         )
 
     def examine(

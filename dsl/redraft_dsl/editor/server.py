@@ -16,12 +16,12 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from redraft_dsl.editor.complete import complete
-from redraft_dsl.editor.documents import Document, Documents, Examined, FileFacts, path_of
+from redraft_dsl.editor.documents import Document, Documents, Examined, path_of
 from redraft_dsl.editor.hover import hover
 from redraft_dsl.editor.problems import problems
 from redraft_dsl.editor.symbols import folds, symbols
 from redraft_dsl.editor.used import used_as, used_from
-from redraft_dsl.facts import KnownModels
+from redraft_dsl.facts import FileFacts, KnownModels
 from redraft_dsl.report.diagnostics import Fix
 from redraft_dsl.source import Edit, Span
 from redraft_dsl.syntax.editions import SHIPPED, Editions, format_text

@@ -13,7 +13,7 @@ that word), ``glasses.solver.iterations``, ``model.weights`` and ``latents.z.cou
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -365,12 +365,3 @@ def line_end(text: str, offset: int) -> int:
     """Where the line that an offset is in ends."""
     end = text.find("\n", offset)
     return len(text) if end < 0 else end
-
-
-def items(tree: s.Tree) -> Iterator[s.Item]:
-    """Every line of every block, outer ones first."""
-    waiting: list[s.Statement | s.Item] = list(tree.statements)
-    while waiting:
-        inner = items_of(waiting.pop(0))
-        yield from inner
-        waiting += inner

@@ -93,7 +93,6 @@ __all__ = [
     "parts",
     "place_of",
     "places",
-    "settings",
     "walk",
 ]
 
@@ -364,9 +363,3 @@ def place_of(item: Item) -> PlaceExpr | None:
 def places(operation: Operation) -> Iterator[PlaceExpr]:
     """Every place that an operation names, in the order of the text."""
     return (place for item in operation.block.items if (place := place_of(item)) is not None)
-
-
-def settings(block: Block | None, key: str) -> tuple[Setting, ...]:
-    """Every setting of a block with this key."""
-    items = block.items if block else ()
-    return tuple(item for item in items if isinstance(item, Setting) and item.key.text == key)

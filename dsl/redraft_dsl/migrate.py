@@ -9,7 +9,7 @@ whole, or stays as it is.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -148,7 +148,7 @@ class _Defaults:
         if not isinstance(node, s.Operation | s.ModelStatement) or node.block is None:
             return node, []
         owner = node.kind.text if isinstance(node, s.Operation) else "model"
-        authors = "davidbau" in (value.text for value in _values(node.block))
+        authors = any(isinstance(n, s.Word) and n.text == "davidbau" for n in s.walk(node.block))
         block, keys = self.filled(owner, node.block, authors=authors)
         return replace(node, block=block), [f"{key} of {node.name.text}" for key in keys]
 
@@ -178,13 +178,6 @@ class _Defaults:
         block = setting.block or s.Block(())
         block, keys = self.filled(setting.value.text, block, authors=authors)
         return replace(setting, block=block if keys else setting.block), keys
-
-
-def _values(block: s.Block) -> Iterator[s.Value]:
-    for item in block.items:
-        if isinstance(item, s.Setting):
-            yield item.value
-            yield from _values(item.block) if item.block else ()
 
 
 def _differences(wanted: r.Recipe, got: r.Recipe) -> list[str]:

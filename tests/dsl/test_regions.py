@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from redraft_dsl.geometry.masks import MAX_BYTES, MaskError, path_fault, read_mask
+from redraft_dsl.files import path_fault
+from redraft_dsl.geometry.masks import MAX_BYTES, MaskError, read_mask
 from redraft_dsl.geometry.measure import Measure
 from redraft_dsl.geometry.regions import coverage, resample
 from redraft_dsl.recipe.model import All, Box, Combination, Ellipse, Length, Mask, Polygon, Region

@@ -22,7 +22,7 @@ from redraft_dsl.check.resolve import (
 )
 from redraft_dsl.check.values import Reader, Values
 from redraft_dsl.facts import FileFacts, KnownModels, LayerFacts, ModelFacts
-from redraft_dsl.geometry.masks import path_fault
+from redraft_dsl.files import path_fault
 from redraft_dsl.geometry.measure import Measure
 from redraft_dsl.language.language import Language
 from redraft_dsl.language.rows import Line, Operation

@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 from redraft_dsl.check.binding import LAYER, Rule, overridden
 from redraft_dsl.check.checked import Checked, Imported, Written
 from redraft_dsl.check.parameters import BoundParam
-from redraft_dsl.geometry.masks import path_fault
+from redraft_dsl.files import inside, path_fault
 from redraft_dsl.language.language import Language
 from redraft_dsl.recipe import model as r
 from redraft_dsl.report.diagnostics import Diagnostic, Note, error, unknown
@@ -117,19 +117,14 @@ class Included:
 
 def use(line: s.UseLine, folder: Path, library: Library) -> Used:
     """Open and check the recipe of a ``use`` line."""
-    file = folder / line.path.text
     if path_fault(line.path.text) is not None:
-        return Used(line, file)  # reported together with all other paths
-    try:
-        file = file.resolve()
-        outside = not file.is_relative_to(folder.resolve())
-    except (OSError, RuntimeError, ValueError):
-        outside = True
-    if outside:
+        return Used(line, folder)  # reported together with all other paths
+    file = inside(folder, line.path.text)
+    if file is None:
         message = f"the recipe `{line.path.text}` lies outside this recipe's folder"
         help_text = "a link may lead out of it; copy the file into the folder"
         problem = error("RD130", message, line.path.span, "not in the folder", help_text)
-        return Used(line, file, problem=problem)
+        return Used(line, folder, problem=problem)
     if file in library.trail or len(library.trail) > DEEPEST:
         return Used(line, file, problem=_cycle(line, file, library.trail))
     opened, checked = library.get(file, line.path.text)

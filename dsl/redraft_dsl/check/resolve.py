@@ -11,7 +11,8 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Literal, cast
 
-from redraft_dsl.geometry.masks import MaskError, MaskFile, path_fault, read_mask
+from redraft_dsl.files import path_fault
+from redraft_dsl.geometry.masks import MaskError, MaskFile, read_mask
 from redraft_dsl.language.words import RESAMPLINGS
 from redraft_dsl.recipe import model as r
 from redraft_dsl.source import Span

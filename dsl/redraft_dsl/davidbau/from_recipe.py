@@ -78,20 +78,11 @@ def _targets(key: str, targets: str | tuple[r.Place, ...], contexts: int) -> Ite
 
 
 def _latents(rule: r.Rule, recipe: r.Recipe) -> Iterable[str]:
-    names = {place.latents for place in _places(rule)}
+    names = {place.latents for place in rule.places()}
     for name in sorted(names):
         seed = recipe.latents_named(name).seed
         if seed != AUTHORS_SEED:
             yield f"`{name}` has seed {seed}, and their images are those of seed {AUTHORS_SEED}"
-
-
-def _places(rule: r.Rule) -> Iterable[r.Place]:
-    if isinstance(rule, r.Insert):
-        yield rule.copy_from
-        yield from () if isinstance(rule.paste, str) else rule.paste
-    elif isinstance(rule, r.Erase):
-        yield from () if isinstance(rule.source, str) else rule.source
-    yield from (context for context in rule.context if isinstance(context, r.Place))
 
 
 def _edit(rule: r.Rule, notes: Notes, drawing: _Drawing) -> EditFile:

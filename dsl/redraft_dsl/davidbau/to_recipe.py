@@ -11,6 +11,7 @@ from redraft_dsl.davidbau.notes import fields_note, unused_note
 from redraft_dsl.language.language import LATEST
 from redraft_dsl.language.spelling import respelled
 from redraft_dsl.recipe import model as r
+from redraft_dsl.recipe.as_tree import model_text
 from redraft_dsl.syntax.editions import format_text
 
 AUTHORS_RANK = 1
@@ -83,7 +84,7 @@ def draft(edit: EditFile, wish: Wish) -> Draft:
         "",
         f'recipe {name} 1.0.0 "{_shown(wish.source)}, an edit of the paper\'s authors"',
         "",
-        *_model(wish.model),
+        *model_text(wish.model).splitlines(),
         f"latents z {{ seed {AUTHORS_SEED}  count {count} }}",
         f"{kind} {name} at {wish.layer} {{",
         *_lines(edit, parts, kind),
@@ -142,20 +143,6 @@ def _settings(edit: EditFile, kind: Kind) -> Iterator[str]:
         yield "contrast 0"
     elif edit.paste is not None:
         yield "solver projected-adam { compat davidbau }"
-
-
-def _model(model: r.Model) -> Iterator[str]:
-    if isinstance(model, r.ListedModel):
-        yield f"model {model.name}"
-        return
-    yield f"model {model.name} {{"
-    yield f"arch {model.arch}"
-    yield f'weights "{model.path}"'
-    if model.sha256 is not None:
-        yield f'sha256 "{model.sha256}"'
-    if model.truncation != 1.0:
-        yield f"truncation {model.truncation!r}"
-    yield "}"
 
 
 def _count(parts: tuple[_Part, ...]) -> int:

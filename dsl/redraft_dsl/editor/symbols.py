@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from lsprotocol import types
@@ -25,10 +25,17 @@ def symbols(examined: Examined, _params: object = None) -> list[types.DocumentSy
 
 def folds(examined: Examined, _params: object = None) -> list[types.FoldingRange]:
     """Every block that takes more than one line."""
+    blocks = (node for node in s.walk(examined.tree.statements) if isinstance(node, s.Block))
+    areas = (examined.document.text.range(block.span) for block in blocks)
+    # The last line, with its brace, stays in sight.
     return [
-        fold
-        for node in examined.tree.statements
-        for fold in _folds(getattr(node, "block", None), examined.document)
+        types.FoldingRange(
+            area.start.line,
+            max(area.end.line - 1, area.start.line),
+            kind=types.FoldingRangeKind.Region,
+        )
+        for area in areas
+        if area.end.line > area.start.line
     ]
 
 
@@ -85,15 +92,3 @@ def _item(item: s.Item, document: Document) -> types.DocumentSymbol:
     detail = detail if len(detail) <= 60 else detail[:59] + "…"
     kind = _KIND.Field if isinstance(item, s.PlaceLine | s.MatchLine) else _KIND.Property
     return _symbol(item.key.text, detail, kind, item, item.key.span, document)
-
-
-def _folds(block: object, document: Document) -> Iterator[types.FoldingRange]:
-    if not isinstance(block, s.Block):
-        return
-    area = document.text.range(block.span)
-    if area.end.line > area.start.line:
-        # The last line, with its brace, stays in sight.
-        last = max(area.end.line - 1, area.start.line)
-        yield types.FoldingRange(area.start.line, last, kind=types.FoldingRangeKind.Region)
-    for item in block.items:
-        yield from _folds(getattr(item, "block", None), document)

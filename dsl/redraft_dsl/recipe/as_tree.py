@@ -29,6 +29,11 @@ def print_recipe(recipe: r.Recipe, language: Language = LANGUAGE) -> str:
     return format_tree(tree_of(recipe, language, listed=True))
 
 
+def model_text(model: r.Model) -> str:
+    """The statement that names a model; raises as ``print_recipe`` does."""
+    return format_tree(s.Tree((_Writer(LANGUAGE, listed=False).model(model),)))
+
+
 def number(value: float) -> str:
     """The shortest text that reads back as the same number."""
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)

@@ -8,7 +8,8 @@ from redraft_dsl.check.context import Context
 from redraft_dsl.check.resolve import MAX_POINTS, MAX_SHAPES, Regions
 from redraft_dsl.check.rules.statements import bad_path
 from redraft_dsl.check.values import too_large
-from redraft_dsl.geometry.masks import MaskError, MaskFile, path_fault
+from redraft_dsl.files import path_fault
+from redraft_dsl.geometry.masks import MaskError, MaskFile
 from redraft_dsl.language.words import RESAMPLINGS
 from redraft_dsl.report.diagnostics import Diagnostic, Fix, error, replacement, unknown
 from redraft_dsl.source import Span

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from redraft_dsl.check.context import Context
-from redraft_dsl.geometry.masks import path_fault
+from redraft_dsl.files import path_fault
 from redraft_dsl.language.spelling import LONGEST_NAME, NAME, SHA256, VERSION, respelled
 from redraft_dsl.language.words import RESERVED_NAMES
 from redraft_dsl.report.diagnostics import (

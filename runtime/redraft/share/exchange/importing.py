@@ -17,7 +17,7 @@ from redraft_dsl.check import Checked
 from redraft_dsl.davidbau.edits import MAX_BYTES, EditFile, NotAnEditError, read_edit
 from redraft_dsl.davidbau.to_recipe import Draft, Removal, Wish, draft
 from redraft_dsl.facts import ModelFacts
-from redraft_dsl.geometry.masks import path_fault
+from redraft_dsl.files import path_fault
 from redraft_dsl.language.spelling import respelled
 from redraft_dsl.reading import loads
 from redraft_dsl.recipe.model import FileModel, ListedModel, Model

@@ -2,7 +2,7 @@
 
 Step by step: the next edition's words for the old ones, every default that it has otherwise written
 out, its layout. The new text is read and checked like any other, and the two checked recipes are
-compared. Where they differ in anything but the edition, nothing comes of it: a recipe is moved
+compared. Where they differ in anything but the edition, the result is dropped: a recipe is moved
 whole, or stays as it is.
 """
 
@@ -26,7 +26,7 @@ from redraft_dsl.syntax.editions import SHIPPED, Editions
 
 @dataclass(frozen=True)
 class Moved:
-    """What came of moving a recipe.
+    """The result of moving a recipe.
 
     Attributes:
         before: the edition that it was written in.

@@ -71,7 +71,7 @@ def _checked(
     given: Given,
     editions: Editions,
 ) -> Checked:
-    """Check a text that lies, or might lie, in a file."""
+    """Check a text that is, or might be, in a file."""
     with _collection_paused():
         parsed = parse(source, editions.language)
         own = _resolved(file)

@@ -119,7 +119,9 @@ def test_what_a_file_cannot_say_is_refused(
     assert reason in str(caught.value)
 
 
-def test_every_obstacle_is_told_at_once(check_text: Callable[[str], Checked], folder: Path) -> None:
+def test_every_obstacle_is_reported_at_once(
+    check_text: Callable[[str], Checked], folder: Path
+) -> None:
     text = "latents z { seed 2  count 99 }\n" + rule(COPY, CONTEXT, f"context z[4] {BOX}")
     with pytest.raises(CannotSayError) as caught:
         check_export(check_text, folder, text)
@@ -137,7 +139,7 @@ def test_a_removal_has_no_copy(check_text: Callable[[str], Checked], folder: Pat
     assert erase.edit.order == ("paste", "key")
 
 
-def test_masks_that_vanish_after_the_check_are_told(
+def test_masks_that_vanish_after_the_check_are_reported(
     check_text: Callable[[str], Checked], tmp_path: Path
 ) -> None:
     checked = check_text(rule('copy z[1] mask("masks/eyes.png")', PASTE, CONTEXT))

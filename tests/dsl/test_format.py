@@ -109,7 +109,7 @@ def test_the_canonical_layout_is_left_alone(full: str) -> None:
     assert formatted(full) == full
 
 
-def test_the_tree_is_kept() -> None:
+def test_the_tree_is_unchanged() -> None:
     assert tree_of(formatted(MESSY)) == tree_of(MESSY)
 
 

@@ -300,7 +300,7 @@ def with_text(old: str, new: str) -> Callable[[s.Tree], s.Tree]:
         (without_comments, "a comment would be lost"),
     ],
 )
-def test_a_change_of_meaning_is_refused_and_told(
+def test_a_change_of_meaning_is_refused_and_reported(
     move: Move, write: Callable[[s.Tree], s.Tree], reason: str
 ) -> None:
     with pytest.raises(CannotMoveError) as caught:

@@ -1,4 +1,4 @@
-"""Regions as numbers, and the mask files that somebody else may have made."""
+"""Regions as numbers, and mask files from other people."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ def test_mask_files_that_cannot_be_used(folder: Path, name: str, fault: str) -> 
     assert caught.value.fault == fault
 
 
-def test_a_cut_off_picture_is_told_when_it_is_decoded(folder: Path) -> None:
+def test_a_cut_off_picture_is_reported_when_it_is_decoded(folder: Path) -> None:
     mask = read_mask("masks/cut.png", folder)
     with pytest.raises(MaskError, match="damaged"):
         _ = mask.coverage

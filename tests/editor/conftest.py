@@ -40,7 +40,7 @@ class Editor:
                 root_uri=folder.as_uri(),
             ),
         ).capabilities
-        self.tell(types.INITIALIZED, types.InitializedParams())
+        self.notify(types.INITIALIZED, types.InitializedParams())
 
     def _listen(self) -> None:
         @self.client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
@@ -71,25 +71,25 @@ class Editor:
 
         return self._wait(asking())
 
-    def tell(self, method: str, params: Any) -> None:
-        async def telling() -> None:
+    def notify(self, method: str, params: Any) -> None:
+        async def notifying() -> None:
             self.client.protocol.notify(method, params)
 
-        self._wait(telling())
+        self._wait(notifying())
 
     def open(self, uri: str, text: str, version: int = 1) -> None:
         item = types.TextDocumentItem(uri, "redraft", version, text)
         self.published.pop(uri, None)
-        self.tell(types.TEXT_DOCUMENT_DID_OPEN, types.DidOpenTextDocumentParams(item))
+        self.notify(types.TEXT_DOCUMENT_DID_OPEN, types.DidOpenTextDocumentParams(item))
 
     def change(self, uri: str, version: int, *changes: Any) -> None:
         named = types.VersionedTextDocumentIdentifier(version, uri)
         params = types.DidChangeTextDocumentParams(named, list(changes))
-        self.tell(types.TEXT_DOCUMENT_DID_CHANGE, params)
+        self.notify(types.TEXT_DOCUMENT_DID_CHANGE, params)
 
     def close(self, uri: str) -> None:
         params = types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(uri))
-        self.tell(types.TEXT_DOCUMENT_DID_CLOSE, params)
+        self.notify(types.TEXT_DOCUMENT_DID_CLOSE, params)
 
     def problems(self, uri: str, version: int | None = 1) -> list[types.Diagnostic]:
         """What the server publishes on a version; waits until it does."""
@@ -143,7 +143,7 @@ class Editor:
         """Shut the server down; its exit status."""
         if politely:
             self.ask(types.SHUTDOWN, None)
-        self.tell(types.EXIT, None)
+        self.notify(types.EXIT, None)
         status: int = self._wait(self.process.wait())
         self._end()
         return status

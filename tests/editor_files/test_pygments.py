@@ -88,7 +88,7 @@ def test_one_token(text: str, kind: Kind) -> None:
     assert tokens(text) == [(kind, text)]
 
 
-def test_names_are_told_from_keywords() -> None:
+def test_names_are_distinguished_from_keywords() -> None:
     assert tokens("rule hat at b.top.at {")[:4] == [
         (Keyword.Declaration, "rule"),
         (Name.Function, "hat"),

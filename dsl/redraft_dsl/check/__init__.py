@@ -1,4 +1,4 @@
-"""The checker: everything that can be said about a recipe without opening the model's weights.
+"""The checker: everything that can be reported about a recipe without opening the model's weights.
 
 ``RULES`` is the whole of it, in one visible list. Each rule looks at the context and gives the
 problems of one kind; none depends on what another one found, so independent problems are all
@@ -154,17 +154,17 @@ class _Checker:
         self, written: Written, *, own_words: bool = True
     ) -> tuple[Context, tuple[Diagnostic, ...]]:
         """What there is to know about a tree, and what the rules say of it."""
-        context, said = self.context(written, own_words=own_words)
+        context, problems = self.context(written, own_words=own_words)
         found = (problem for rule in RULES for problem in rule(context))
-        return context, in_order([*said, *found])
+        return context, in_order([*problems, *found])
 
     def context(
         self, written: Written, *, own_words: bool = True
     ) -> tuple[Context, tuple[Diagnostic, ...]]:
         """What there is to know about a tree, and what is wrong with its edition's words."""
-        tree, said = as_it_is(written.tree)
+        tree, problems = as_it_is(written.tree)
         if own_words:
-            tree, said = self.editions.of(tree).read(tree)
+            tree, problems = self.editions.of(tree).read(tree)
         language = self.editions.language
         bound = bind(tree, language, written.given, written.spans)
         shown = posixpath.dirname(Path(written.source.path).as_posix())
@@ -172,7 +172,7 @@ class _Checker:
             self.opener, self.check_used, language, self.words, written.trail, shown, self.seen
         )
         context = build_context(written, bound, self.models, self.facts, library, self.editions)
-        return context, said
+        return context, problems
 
     def check_used(self, written: Written, *, own_words: bool = True) -> Checked:
         """Check a recipe that another one uses."""

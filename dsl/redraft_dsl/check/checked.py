@@ -1,4 +1,4 @@
-"""A recipe on its way through the checker: as it was written, and what came of it."""
+"""A recipe on its way through the checker: as it was written, and as it was checked."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Imported:
 
 @dataclass(frozen=True)
 class Checked:
-    """What came of checking. ``recipe`` is None when there is an error.
+    """The result of checking. ``recipe`` is None when there is an error.
 
     ``spans`` maps paths such as ``glasses.rank`` to places in ``source``, so that later phases
     can point at the text too. ``tree`` is the recipe as written; ``imports``, ``params``,

@@ -35,7 +35,7 @@ S = TypeVar("S", bound=s.Statement)
 
 
 @dataclass(frozen=True)
-class Marked:
+class MarkedLine:
     """A line of an operation that names a place.
 
     Attributes:
@@ -66,10 +66,10 @@ class Job:
     node: s.Operation
     row: Operation
     values: Values
-    lines: tuple[Marked, ...]
+    lines: tuple[MarkedLine, ...]
     layer: LayerFacts | None
 
-    def marked(self, word: str) -> tuple[Marked, ...]:
+    def marked(self, word: str) -> tuple[MarkedLine, ...]:
         """The lines that begin with a word."""
         return tuple(line for line in self.lines if line.item.key.text == word)
 
@@ -191,13 +191,13 @@ class Context:
         lines = tuple(self._lines(node, self.language.lines_of(word)))
         return Job(node, self.language.operation(word), values, lines, layer)
 
-    def _lines(self, node: s.Operation, rows: Mapping[str, Line]) -> Iterator[Marked]:
+    def _lines(self, node: s.Operation, rows: Mapping[str, Line]) -> Iterator[MarkedLine]:
         for item in node.block.items:
             if not isinstance(item, s.PlaceLine | s.MatchLine) or item.key.text not in rows:
                 continue
             place = s.place_of(item)
             region = self.regions.resolve(place.region) if place else None
-            yield Marked(rows[item.key.text], item, place, self.images_in(place), region)
+            yield MarkedLine(rows[item.key.text], item, place, self.images_in(place), region)
 
     def images_in(self, place: s.PlaceExpr | None) -> tuple[Image, ...]:
         """Every image that a place names; an image of a named list stands where the name does."""

@@ -1,7 +1,7 @@
 """What a recipe takes from other recipes: the files that it uses, and the rules that it includes.
 
-Everything here happens before the checker's rules look at the recipe; what goes wrong is held
-beside what came of it, and reported by ``check.rules.reuse``.
+Everything here happens before the checker's rules look at the recipe; problems are held beside
+the result, and reported by ``check.rules.reuse``.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Library:
 
 @dataclass(frozen=True)
 class Used:
-    """A ``use`` line and what came of it; ``checked`` is None when the file cannot be used."""
+    """A ``use`` line and its recipe; ``checked`` is None when the file cannot be used."""
 
     line: s.UseLine
     file: Path
@@ -121,7 +121,7 @@ def use(line: s.UseLine, folder: Path, library: Library) -> Used:
         return Used(line, folder)  # reported together with all other paths
     file = inside(folder, line.path.text)
     if file is None:
-        message = f"the recipe `{line.path.text}` lies outside this recipe's folder"
+        message = f"the recipe `{line.path.text}` is outside this recipe's folder"
         help_text = "a link may lead out of it; copy the file into the folder"
         problem = error("RD130", message, line.path.span, "not in the folder", help_text)
         return Used(line, folder, problem=problem)

@@ -65,7 +65,7 @@ def declaration(line: s.ParamLine) -> Iterator[Diagnostic]:
 
 
 def misfit(value: s.Value, line: s.ParamLine) -> str | None:
-    """What a parameter wants in place of ``value``, or None when the value is fine."""
+    """What a parameter takes in place of ``value``, or None when the value is fine."""
     kind = line.type.text
     if kind not in TYPES:
         return None  # reported at its declaration

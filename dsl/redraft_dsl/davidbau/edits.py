@@ -36,8 +36,8 @@ class NotAnEditError(JsonFileError):
 
 
 @dataclass(frozen=True)
-class Marked:
-    """A picture by its number, and the PNG of the mask that somebody drew on it."""
+class MarkedImage:
+    """A picture by its number, and the PNG of the mask that was drawn on it."""
 
     image: int
     png: bytes
@@ -47,13 +47,13 @@ class Marked:
 class EditFile:
     """An edit file. What it does not have is None; ``order`` names its fields as they stand."""
 
-    object: Marked | None = None
-    paste: Marked | None = None
-    key: tuple[Marked, ...] | None = None
-    query: Marked | None = None
+    object: MarkedImage | None = None
+    paste: MarkedImage | None = None
+    key: tuple[MarkedImage, ...] | None = None
+    query: MarkedImage | None = None
     order: tuple[str, ...] = FIELDS
 
-    def context(self) -> tuple[Marked, ...]:
+    def context(self) -> tuple[MarkedImage, ...]:
         """Where the rule belongs: the key, or the paste where there is no key."""
         return self.key or ((self.paste,) if self.paste is not None else ())
 
@@ -92,22 +92,22 @@ def _known(fields: dict[str, Any]) -> None:
     first = fields[unknown[0]]
     if isinstance(first, dict) and "intervention" in first:
         raise NotAnEditError(
-            "it holds the marks of the authors' reflection experiment, which are no edit",
+            "it holds the marks of the authors' reflection experiment, which is not an edit",
             "no rule of this language takes them",
         )
     raise NotAnEditError(f"it has a field `{unknown[0][:40]}`, which no edit file has")
 
 
-def _key(value: Any) -> tuple[Marked, ...]:
+def _key(value: Any) -> tuple[MarkedImage, ...]:
     if not (isinstance(value, list) and value):
         raise NotAnEditError("its `key` is not a list of marked pictures")
     if len(value) > MAX_PICTURES:
-        said = f"its `key` has {len(value)} pictures, and at most {MAX_PICTURES} are read"
-        raise NotAnEditError(said)
+        message = f"its `key` has {len(value)} pictures, and at most {MAX_PICTURES} are read"
+        raise NotAnEditError(message)
     return tuple(_marked(each, f"key[{at}]") for at, each in enumerate(value))
 
 
-def _marked(value: Any, where: str) -> Marked:
+def _marked(value: Any, where: str) -> MarkedImage:
     if not (isinstance(value, list) and len(value) == 2):
         raise NotAnEditError(f"its `{where}` is not a number and a mask")
     image, url = value
@@ -115,7 +115,7 @@ def _marked(value: Any, where: str) -> Marked:
         raise NotAnEditError(f"the picture of its `{where}` is not a number from 0 up")
     if not (isinstance(url, str) and url.startswith(PREFIX)):
         raise NotAnEditError(f"the mask of its `{where}` is not a data URL of a PNG")
-    return Marked(image, _png(url.removeprefix(PREFIX), where))
+    return MarkedImage(image, _png(url.removeprefix(PREFIX), where))
 
 
 def _png(text: str, where: str) -> bytes:
@@ -125,7 +125,7 @@ def _png(text: str, where: str) -> bytes:
     except (binascii.Error, ValueError):
         raise NotAnEditError(f"the mask of its `{where}` is broken base64", remedy) from None
     if base64.b64encode(data).decode() != text:
-        raise NotAnEditError(f"the mask of its `{where}` is oddly written base64", remedy)
+        raise NotAnEditError(f"the mask of its `{where}` is base64 in an unusual form", remedy)
     if not data.startswith(_PNG):
         raise NotAnEditError(f"the mask of its `{where}` is not a PNG", remedy)
     try:
@@ -137,5 +137,5 @@ def _png(text: str, where: str) -> bytes:
     return data
 
 
-def _written(marked: Marked) -> list[Any]:
+def _written(marked: MarkedImage) -> list[Any]:
     return [marked.image, PREFIX + base64.b64encode(marked.png).decode()]

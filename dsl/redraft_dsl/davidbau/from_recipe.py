@@ -1,4 +1,4 @@
-"""From a recipe to an edit file of the paper's authors, where it can be said in one."""
+"""From a recipe to an edit file of the paper's authors, where one can hold it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from redraft_dsl.davidbau.edits import FIELDS, EditFile, Marked
+from redraft_dsl.davidbau.edits import FIELDS, EditFile, MarkedImage
 from redraft_dsl.davidbau.notes import Notes, UnreadableNoteError, read_notes
 from redraft_dsl.davidbau.to_recipe import AUTHORS_SEED
 from redraft_dsl.geometry.masks import MaskError, png_of, read_mask
@@ -95,7 +95,7 @@ def _edit(rule: r.Rule, notes: Notes, drawing: _Drawing) -> EditFile:
         )
     elif isinstance(rule, r.Erase) and not isinstance(rule.source, str):
         found["paste"] = drawing.marked(rule.source[0])
-    key: tuple[Marked, ...] | None = context
+    key: tuple[MarkedImage, ...] | None = context
     keyless = notes.fields is not None and "key" not in notes.fields and len(context) == 1
     if keyless and found.setdefault("paste", context[0]) == context[0]:
         key = None  # the file had none: its paste is the context
@@ -113,11 +113,11 @@ class _Drawing:
     image_size: ImageSize
     drawn: list[str] = field(default_factory=list)
 
-    def unused(self, image: int, path: str) -> Marked:
-        """A picture that a note keeps."""
-        return Marked(image, read_mask(path, self.folder).data)
+    def unused(self, image: int, path: str) -> MarkedImage:
+        """A picture that a note names."""
+        return MarkedImage(image, read_mask(path, self.folder).data)
 
-    def marked(self, place: r.Place) -> Marked:
+    def marked(self, place: r.Place) -> MarkedImage:
         """A place; its mask is the file's own bytes wherever these mean the same there."""
         region = place.region
         if isinstance(region, r.Mask):
@@ -126,6 +126,6 @@ class _Drawing:
                 (file.coverage == file.resized(file.size)).all()
             )
             if same and file.data.startswith(PNG):
-                return Marked(place.index, file.data)
+                return MarkedImage(place.index, file.data)
         self.drawn.append(f"{place.latents}[{place.index}]")
-        return Marked(place.index, png_of(coverage(region, self.image_size(), self.folder)))
+        return MarkedImage(place.index, png_of(coverage(region, self.image_size(), self.folder)))

@@ -116,7 +116,7 @@ def _open_quote(line: str) -> int | None:
 
 
 def _spots(text: str, line_start: int, start: int, language: Language) -> Iterator[Spot]:
-    """The ways to see the cursor: after the whole statement, and as a line that begins anew."""
+    """The ways to see the cursor: after the whole statement, and as the beginning of a line."""
     statement = _statement(language)
     begins = [match.start() for match in statement.finditer(text, 0, start)]
     begin = begins[-1] if begins else 0

@@ -122,11 +122,11 @@ class Documents:
         self._examined.pop(uri, None)
 
     def forget_checks(self) -> None:
-        """Files beside the documents may have changed: everything is to be checked anew."""
+        """Files beside the documents may have changed: everything is to be checked again."""
         self._examined.clear()
 
     def examine(self, document: Document) -> Examined:
-        """A document checked as a whole; what came of the last state of each is cached.
+        """A document checked as a whole; the result for the last state of each is cached.
 
         It may run in a thread of its own: nothing but that cache is changed.
         """

@@ -37,19 +37,19 @@ class Target:
 
 def hover(examined: Examined, offset: int) -> tuple[str, Span] | None:
     """What is known about the place (Markdown), and how far that place reaches."""
-    said: list[str] = []
+    texts: list[str] = []
     span: Span | None = None
     for target in sorted(
         _targets(examined, offset), key=lambda each: each.span.end - each.span.start
     ):
         text = target.say()
         if text:
-            said, span = [text], target.span
+            texts, span = [text], target.span
             break
     for code, place in _codes(examined, offset):
-        said.append(page_of(code))
+        texts.append(page_of(code))
         span = span or place
-    return ("\n\n---\n\n".join(said), span) if span is not None else None
+    return ("\n\n---\n\n".join(texts), span) if span is not None else None
 
 
 def _codes(examined: Examined, offset: int) -> Iterator[tuple[str, Span]]:

@@ -45,19 +45,19 @@ class Protocol(LanguageServerProtocol):
 
     @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
     def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> None:
-        """A document is there."""
+        """A document was opened."""
         self._server.documents.open(params.text_document)
         self._server.check_soon(params.text_document.uri)
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
     def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> None:
-        """A document is another."""
+        """A document was changed."""
         if self._server.documents.change(params):
             self._server.check_soon(params.text_document.uri)
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
     def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> None:
-        """A document is gone, and what was said about it too."""
+        """A document is closed, and its diagnostics are withdrawn."""
         uri = params.text_document.uri
         self._server.documents.close(uri)
         self._server.publish(uri, None, [])
@@ -81,7 +81,7 @@ class Server(LanguageServer):
 
     @property
     def ended_well(self) -> bool:
-        """Whether the editor said that it is done before it left."""
+        """Whether the editor asked for the shutdown before it left."""
         return self.protocol._shutdown
 
     def check_soon(self, uri: str) -> None:
@@ -92,7 +92,7 @@ class Server(LanguageServer):
         self._waiting[uri] = loop.call_later(DELAY, self._begin, uri)
 
     def check_all(self, _params: Any) -> None:
-        """Check everything anew: files beside the documents may have changed."""
+        """Check everything again: files beside the documents may have changed."""
         self.documents.forget_checks()
         for document in self.documents:
             self.check_soon(document.uri)
@@ -152,7 +152,7 @@ def make_server(
 
     """
     server = Server(version, models, file_facts, editions)
-    logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_news)
+    logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_notable)
     server.feature(types.INITIALIZE)(partial(server.begin))
     server.feature(types.TEXT_DOCUMENT_DID_SAVE)(partial(server.check_all))
     server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(partial(server.check_all))
@@ -161,8 +161,8 @@ def make_server(
     return server
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a record of pygls is worth a line; a request that is refused is no fault."""
+def _is_notable(record: logging.LogRecord) -> bool:
+    """Whether a record of pygls is worth a line; a refused request is not an error."""
     return not (record.exc_info and isinstance(record.exc_info[1], JsonRpcException))
 
 

@@ -117,7 +117,7 @@ def values_of(operation: s.Operation | None) -> Mapping[str, str]:
 
 
 def used_as(examined: Examined, alias: str) -> UsedRecipe | None:
-    """The recipe that goes by a name in a document; None where it cannot be read."""
+    """The recipe that a document uses under a name; None where it cannot be read."""
     for node in examined.tree.statements:
         if isinstance(node, s.UseLine) and node.name.text == alias:
             return used_from(examined, node.path.text)

@@ -1,4 +1,4 @@
-"""Reading mask files that somebody else may have made: small limits, no surprises."""
+"""Reading mask files from other people: small limits, no surprises."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def claims_to_be_a_recipe(data: bytes) -> bool:
 
 
 def read_json(data: bytes, language: Language = LANGUAGE) -> Recipe:
-    """Read a file's bytes. The recipe that comes of it has the right shape and is not checked.
+    """Read a file's bytes. The recipe has the right shape and is not checked.
 
     Raises ``NotARecipeError``, which reports several problems at once.
     """
@@ -72,8 +72,8 @@ def _check_head(whole: dict[str, Any]) -> None:
     form = whole.get("format")
     if form != FORMAT:
         if isinstance(form, str) and form.startswith("redraft-recipe-"):
-            said = f"its `format` is {_shown(form)}, and this version reads {FORMAT}"
-            raise NotARecipeError(said, "a newer file needs a newer redraft")
+            message = f"its `format` is {_shown(form)}, and this version reads {FORMAT}"
+            raise NotARecipeError(message, "a newer file needs a newer redraft")
         raise NotARecipeError(f"it has no field `format` that says {FORMAT}")
     if whole.get("$schema", SCHEMA_ID) != SCHEMA_ID:
         raise NotARecipeError(
@@ -89,14 +89,14 @@ def _check_head(whole: dict[str, Any]) -> None:
 
 def _problems(problem: ValidationError, data: Any) -> str:
     """Every problem with its place, up to a limit."""
-    said: dict[str, str] = {}
+    sentences: dict[str, str] = {}
     for each in problem.errors(include_url=False):
         if each["type"] == "json_invalid":
             return "it is JSON that is too deep, or has a number too long"
         if _is_a_list_of_places(each):
             continue  # words or a list are expected, and the list is judged by itself
-        said.setdefault(_path(each, data), _sentence(each))
-    found = [f"{path}: {sentence}" for path, sentence in said.items()]
+        sentences.setdefault(_path(each, data), _sentence(each))
+    found = [f"{path}: {sentence}" for path, sentence in sentences.items()]
     if len(found) > MOST_REPORTED:
         found[MOST_REPORTED:] = [f"and {len(found) - MOST_REPORTED} more"]
     return "; ".join(found)

@@ -218,10 +218,10 @@ def _settings(owner: str, before: Lines, after: Lines) -> Iterator[Difference]:
             gone, come = Counter(old) - Counter(new), Counter(new) - Counter(old)
             yield from (Difference("removed", what, text) for text in gone.elements())
             yield from (Difference("added", what, None, text) for text in come.elements())
-            yield from _kept_order(what, old, new)
+            yield from _moved_lines(what, old, new)
 
 
-def _kept_order(what: str, old: Sequence[str], new: Sequence[str]) -> Iterator[Difference]:
+def _moved_lines(what: str, old: Sequence[str], new: Sequence[str]) -> Iterator[Difference]:
     """Places that both have, where they stand in another order."""
     both = Counter(old) & Counter(new)
     sides = [[text for text in side if text in both] for side in (old, new)]
@@ -230,7 +230,7 @@ def _kept_order(what: str, old: Sequence[str], new: Sequence[str]) -> Iterator[D
 
 
 def _masks(before: r.Recipe, after: r.Recipe) -> Iterator[Difference]:
-    """Masks that have kept their name and are another picture now."""
+    """Masks with the same name and another picture."""
     old, new = (dict(_pictures(side.model_dump())) for side in (before, after))
     for path in sorted(old.keys() & new.keys()):
         if old[path] != new[path]:

@@ -1,4 +1,4 @@
-"""JSON files that somebody else may have made, read strictly."""
+"""JSON files from other people, read strictly."""
 
 from __future__ import annotations
 

@@ -57,8 +57,8 @@ def summary(diagnostics: Sequence[Diagnostic]) -> str:
     """``2 errors, 1 warning``, or ``no problems``."""
     errors = sum(1 for diagnostic in diagnostics if diagnostic.is_error)
     counts = ((errors, "error"), (len(diagnostics) - errors, "warning"))
-    said = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in counts if n]
-    return ", ".join(said) or "no problems"
+    parts = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in counts if n]
+    return ", ".join(parts) or "no problems"
 
 
 def _painted(color: bool, style: str, text: str) -> str:

@@ -1,8 +1,8 @@
 """Changes of a recipe's text: one statement, line or setting, and nothing around it.
 
-Comments and layout stay as they are. Whoever changes a recipe for its author (a quick fix, a
-command, a page with sliders) does it by one of the changes below, and leaves text that a person
-could have written.
+Comments and layout stay as they are. Everything that changes a recipe for its author (a quick
+fix, a command, a page with sliders) does it by one of the changes below, and leaves text that a
+person could have written.
 
 Things are addressed by name: ``edition``, ``recipe``, ``model``, ``latents.z``, ``region.eyes``,
 ``images.plain``, ``param.size``, ``use.village``, ``sweep.looks``, and a rule by its own name, such
@@ -69,7 +69,7 @@ class Drop:
 
 @dataclass(frozen=True)
 class Replace:
-    """Write a statement or a line anew."""
+    """Replace a statement or a line."""
 
     target: str
     text: str

@@ -86,7 +86,7 @@ class Number(Node):
 
     @property
     def whole(self) -> int | None:
-        """The number as a whole one; None for a name, per cent, a fraction or a monster."""
+        """The number as a whole one; None for a name, per cent, a fraction or a huge number."""
         if self.is_name or self.percent:
             return None
         number = self.value

@@ -34,7 +34,7 @@ from redraft_dsl.syntax.nodes import Builder, TooDeepError
 from redraft_dsl.syntax.tree import Broken, Statement, Tree, Word
 
 Piece: TypeAlias = tuple[Span, Tree | Diagnostic | None]
-"""A piece of the text and what came of it: None if too many errors came before."""
+"""A piece of the text and the result of reading it: None if too many errors came before."""
 
 MOST_ERRORS = 50
 """Syntax errors that are reported at once; a hostile file could have millions."""

@@ -245,7 +245,7 @@ class Operation(WithTrivia):
 class Include(WithTrivia):
     """``include ALIAS.RULE``, perhaps ``as NAME``, perhaps ``with { key = value }``.
 
-    ``given`` is the name after ``as``, None where the rule keeps its own; ``off`` as for
+    ``given`` is the name after ``as``, None where the rule has its own; ``off`` as for
     operations.
     """
 
@@ -273,7 +273,7 @@ class SweepStatement(WithTrivia):
 class Broken(WithTrivia):
     """A statement that could not be read; ``name`` is what it seems to declare.
 
-    It keeps the checker from reporting what only follows from the syntax error. ``layer`` is that
+    It stops the checker from reporting what only follows from the syntax error. ``layer`` is that
     of an operation whose first line was read and whose block was not.
     """
 

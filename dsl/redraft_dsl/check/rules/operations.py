@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from redraft_dsl.check.context import Context, Job, Marked
+from redraft_dsl.check.context import Context, Job, MarkedLine
 from redraft_dsl.check.resolve import MOST_IMAGES, MOST_IMAGES_IN_ALL, Image, image_count, range_of
 from redraft_dsl.check.values import not_an_index
 from redraft_dsl.facts import ModelFacts
@@ -158,7 +158,7 @@ def _repeated(
         seen[index] = item.span
 
 
-def _one_image(line: Marked) -> Iterator[Diagnostic]:
+def _one_image(line: MarkedLine) -> Iterator[Diagnostic]:
     """A copy, and the model of a match, is one image."""
     match = isinstance(line.item, s.MatchLine)
     if (line.row.single or match) and len(line.images) > 1 and line.place is not None:
@@ -176,7 +176,7 @@ def _one_image(line: Marked) -> Iterator[Diagnostic]:
 
 
 def matches(context: Context) -> Iterable[Diagnostic]:
-    """A match stands where one may, looks through images that exist, and wants no more of them."""
+    """A match stands where one may, and looks through enough images, all of which exist."""
     for job in context.jobs:
         for line in job.lines:
             if not isinstance(line.item, s.MatchLine):
@@ -199,7 +199,7 @@ def _no_search(item: s.MatchLine, job: Job) -> Diagnostic:
     )
 
 
-def _match(item: s.MatchLine, line: Marked, context: Context) -> Iterator[Diagnostic]:
+def _match(item: s.MatchLine, line: MarkedLine, context: Context) -> Iterator[Diagnostic]:
     numbers = (item.top, item.first, item.last, *item.excluded)
     wrong = [number for number in numbers if number.whole is None]
     if wrong:
@@ -248,7 +248,7 @@ def _left_over(
     if top > left:
         yield error(
             "RD214",
-            f"`top {top}` wants more images than there are",
+            f"`top {top}` asks for more images than there are",
             item.top.span,
             f"only {left} to choose from",
             f"write `top {left}` or less, or search a longer range" if left else "exclude fewer",

@@ -62,7 +62,7 @@ def region_cycles(context: Context) -> Iterable[Diagnostic]:
 
 
 def region_sizes(context: Context) -> Iterable[Diagnostic]:
-    """Names do not multiply into more shapes than anybody could have meant."""
+    """Names do not multiply into more shapes than a recipe may hold."""
     for definition in context.all(s.RegionStatement):
         if definition.name.text in context.regions.oversized:
             yield _oversized(definition.name.span)
@@ -86,7 +86,7 @@ def _oversized(span: Span) -> Diagnostic:
 
 
 def geometry(context: Context) -> Iterable[Diagnostic]:
-    """Shapes have an inside, and it lies in the picture."""
+    """Shapes have an inside, and it is in the picture."""
     size = context.facts.image_size if context.facts else None
     for part in context.nodes:
         match part:
@@ -185,13 +185,13 @@ _MASK_CODES = {
     "missing": ("RD311", "the mask file is missing", "paths start at the recipe's folder"),
     "not an image": ("RD312", "this mask is not a picture", "save it as PNG"),
     "too large": ("RD313", "this mask is too large", "scale it to the size of the model's picture"),
-    "outside": ("RD315", "this mask lies outside the recipe's folder", "copy it into the folder"),
+    "outside": ("RD315", "this mask is outside the recipe's folder", "copy it into the folder"),
     "unreadable": ("RD316", "this mask cannot be read", "point at a readable picture file"),
 }
 
 
 def mask_files(context: Context) -> Iterable[Diagnostic]:
-    """Mask files exist, are pictures of a sane size and the picture's shape, and mark something."""
+    """Mask files are pictures that are not too large, of the model's shape, and mark something."""
     for part in context.nodes:
         if isinstance(part, s.MaskShape):
             yield from _mask(part, context, context.regions)

@@ -184,9 +184,9 @@ def unused_names(context: Context) -> Iterable[Diagnostic]:
             message = f"the parameter `{line.name.text}` is never used"
             help_text = "delete the line, or write the name where a number or word stands"
             yield warning("RD139", message, line.name.span, "unused", help_text)
-    wanted = {included.statement.alias.text for included in context.included}
+    included = {each.statement.alias.text for each in context.included}
     for used in context.used:
-        if used.line.name.text not in wanted:
+        if used.line.name.text not in included:
             message = f"nothing of `{used.line.name.text}` is included"
             help_text = f"delete the line, or write `include {used.line.name.text}.RULE`"
             yield warning("RD139", message, used.line.span, "unused", help_text)
@@ -253,6 +253,6 @@ def swept_values(
                 problem = problem_with(target_of(item), value.text)
                 if problem is not None:
                     of = f" of {item.owner.text}" if item.owner else ""
-                    said = f"{item.key.text}{of} = {value.text}"
-                    message = f"with `{said}` the recipe does not hold: {problem.message}"
+                    changed = f"{item.key.text}{of} = {value.text}"
+                    message = f"with `{changed}` the recipe does not hold: {problem.message}"
                     yield error("RD141", message, value.span, problem.label, problem.help)

@@ -117,7 +117,7 @@ def edition_known(context: Context) -> Iterable[Diagnostic]:
     for statement in context.all(s.EditionLine)[:1]:
         value, latest = statement.value, context.editions.latest
         if not isinstance(value, s.Number):
-            message = f"`edition` wants a number, found `{value.text}`"
+            message = f"`edition` takes a number, found `{value.text}`"
             fixes = (replacement(value.span, str(latest)),)
             label, help_text = "expected a number", f"write `edition {latest}`"
             yield error("RD201", message, value.span, label, help_text, fixes=fixes)
@@ -316,5 +316,5 @@ def _unused(
         if name.text not in seen:
             seen.add(name.text)  # reported once, whatever is defined twice
             help_text, fixes = f"delete the line, or {instead}", (context.reader.removal(node),)
-            said = message.format(name.text)
-            yield warning(code, said, name.span, "unused", help_text, fixes=fixes)
+            text = message.format(name.text)
+            yield warning(code, text, name.span, "unused", help_text, fixes=fixes)

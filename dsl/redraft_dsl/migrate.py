@@ -25,7 +25,7 @@ from redraft_dsl.syntax.editions import SHIPPED, Editions
 
 
 @dataclass(frozen=True)
-class Moved:
+class Migrated:
     """The result of moving a recipe.
 
     Attributes:
@@ -42,7 +42,7 @@ class Moved:
     written_out: tuple[str, ...] = ()
 
 
-class CannotMoveError(Exception):
+class MigrationError(Exception):
     """A recipe cannot be moved. ``reasons`` say why; ``checked`` is a new text with errors."""
 
     def __init__(self, to: int, reasons: Iterable[str], checked: Checked | None = None) -> None:
@@ -63,7 +63,7 @@ def migrate(
     *,
     to: int | None = None,
     editions: Editions = SHIPPED,
-) -> Moved:
+) -> Migrated:
     """Move a recipe to a newer edition, by default the newest.
 
     Args:
@@ -74,7 +74,7 @@ def migrate(
         editions: the editions that there are.
 
     Raises:
-        CannotMoveError: the recipe would mean something else, or nothing.
+        MigrationError: the recipe would mean something else, or nothing.
         NoSuchEditionError: ``to`` is unknown, or older than the recipe.
 
     """
@@ -87,15 +87,15 @@ def migrate(
         raise NoSuchEditionError(
             f"the recipe is written in edition {recipe.edition}, which is newer than {target}"
         )
-    mover = _Mover(models, folder, checked.source.path, editions)
-    moved = Moved(recipe.edition, recipe.edition, checked.source.text)
+    migrator = _Migrator(models, folder, checked.source.path, editions)
+    moved = Migrated(recipe.edition, recipe.edition, checked.source.text)
     while moved.after < target:
-        checked, moved = mover.step(checked, moved)
+        checked, moved = migrator.step(checked, moved)
     return moved
 
 
 @dataclass(frozen=True)
-class _Mover:
+class _Migrator:
     """What texts are read with while a recipe is moved."""
 
     models: KnownModels
@@ -103,7 +103,7 @@ class _Mover:
     path: str
     editions: Editions
 
-    def step(self, checked: Checked, moved: Moved) -> tuple[Checked, Moved]:
+    def step(self, checked: Checked, moved: Migrated) -> tuple[Checked, Migrated]:
         """From one edition to the next."""
         edition = self.editions.after(moved.after)
         assert edition is not None  # the target is known
@@ -113,7 +113,7 @@ class _Mover:
         found = self.read(replace(tree, statements=tuple(node for node, _ in made)), edition)
         self.prove(checked, found, edition)
         out = (*moved.written_out, *(key for _, keys in made for key in keys))
-        return found, Moved(moved.before, edition, found.source.text, out)
+        return found, Migrated(moved.before, edition, found.source.text, out)
 
     def read(self, tree: s.Tree, edition: int) -> Checked:
         """A tree in the checker's words as the text of an edition, read again."""
@@ -122,17 +122,17 @@ class _Mover:
         return loads(text, self.models, folder=self.folder, path=self.path, editions=self.editions)
 
     def prove(self, before: Checked, after: Checked, edition: int) -> None:
-        """Raise CannotMoveError unless both mean the same and no comment is lost."""
+        """Raise MigrationError unless both mean the same and no comment is lost."""
         wanted, got = before.recipe, after.recipe
         assert wanted is not None  # the first was checked, each other one proved
         if got is None:
-            raise CannotMoveError(edition, ["the new text has errors"], after)
+            raise MigrationError(edition, ["the new text has errors"], after)
         if got != wanted.model_copy(update={"edition": edition}):
-            raise CannotMoveError(edition, _differences(wanted, got))
+            raise MigrationError(edition, _differences(wanted, got))
         if (before.params, before.sweeps) != (after.params, after.sweeps):
-            raise CannotMoveError(edition, ["its parameters or sweeps would change"])
+            raise MigrationError(edition, ["its parameters or sweeps would change"])
         if _comments(before) - _comments(after):
-            raise CannotMoveError(edition, ["a comment would be lost"])
+            raise MigrationError(edition, ["a comment would be lost"])
 
 
 @dataclass(frozen=True)

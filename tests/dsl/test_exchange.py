@@ -20,7 +20,7 @@ from redraft_dsl.davidbau import edits
 from redraft_dsl.davidbau.edits import (
     FIELDS,
     EditFile,
-    Marked,
+    MarkedImage,
     NotAnEditError,
     read_edit,
     write_edit,
@@ -143,7 +143,7 @@ def test_a_file_comes_back_as_it_was(
 
 
 PICTURES = st.builds(
-    lambda image, mask: Marked(image, MASKS[mask]), st.integers(0, 2000), st.integers(0, 2)
+    lambda image, mask: MarkedImage(image, MASKS[mask]), st.integers(0, 2000), st.integers(0, 2)
 )
 EDITS = st.builds(
     EditFile,

@@ -20,7 +20,7 @@ from redraft_dsl.recipe import model as r
 from redraft_dsl.recipe.as_json import (
     MAX_BYTES,
     NotARecipeError,
-    claims_to_be_a_recipe,
+    looks_like_a_recipe,
     read_json,
     write_json,
 )
@@ -297,7 +297,7 @@ def printed_or_nothing(recipe: r.Recipe) -> str:
     ],
 )
 def test_what_is_meant_to_be_a_recipe(data: bytes, meant: bool) -> None:
-    assert claims_to_be_a_recipe(data) == meant
+    assert looks_like_a_recipe(data) == meant
 
 
 def test_words_that_would_be_something_else_do_not_come_back_equal(

@@ -19,7 +19,7 @@ from redraft_dsl.check import Checked
 from redraft_dsl.facts import KnownModels
 from redraft_dsl.language.language import LANGUAGE, LATEST, Language
 from redraft_dsl.language.rows import Scalar
-from redraft_dsl.migrate import CannotMoveError, Moved, NoSuchEditionError, migrate
+from redraft_dsl.migrate import Migrated, MigrationError, NoSuchEditionError, migrate
 from redraft_dsl.reading import loads
 from redraft_dsl.recipe import model as r
 from redraft_dsl.recipe.as_tree import print_recipe
@@ -169,14 +169,14 @@ latents z { seed 1  count 2000 }
 rule a at layer6 { copy z[116] all context z[130] all %s }
 """
 
-Move = Callable[..., Moved]
+Move = Callable[..., Migrated]
 
 
 @pytest.fixture
 def move(models: KnownModels, folder: Path) -> Move:
     """Moves a text to the newest of some editions."""
 
-    def run(text: str, editions: Editions = PREVIEW, to: int | None = None) -> Moved:
+    def run(text: str, editions: Editions = PREVIEW, to: int | None = None) -> Migrated:
         checked = loads(text, models, folder=folder, editions=editions)
         assert checked.recipe is not None, checked.errors
         return migrate(checked, models, folder, to=to, editions=editions)
@@ -303,7 +303,7 @@ def with_text(old: str, new: str) -> Callable[[s.Tree], s.Tree]:
 def test_a_change_of_meaning_is_refused_and_reported(
     move: Move, write: Callable[[s.Tree], s.Tree], reason: str
 ) -> None:
-    with pytest.raises(CannotMoveError) as caught:
+    with pytest.raises(MigrationError) as caught:
         move(OLD, with_fault(write))
     assert reason in str(caught.value)
     assert (caught.value.checked is not None) == ("errors" in reason)
@@ -316,7 +316,7 @@ def test_parameters_and_sweeps_stay_too(move: Move) -> None:
     )
     moved = move(text).text
     assert "vary hold of a over 0.1, 1" in moved
-    with pytest.raises(CannotMoveError, match="parameters or sweeps"):
+    with pytest.raises(MigrationError, match="parameters or sweeps"):
         move(text, with_fault(with_text("over 1, 2", "over 1, 3")))
 
 
@@ -337,8 +337,8 @@ def test_several_steps_are_taken_one_after_the_other(move: Move) -> None:
 
 
 def test_the_newest_edition_is_left_alone(move: Move) -> None:
-    assert move(OLD, SHIPPED) == Moved(2026, 2026, OLD)
-    assert move(NEW) == Moved(NEXT, NEXT, NEW)
+    assert move(OLD, SHIPPED) == Migrated(2026, 2026, OLD)
+    assert move(NEW) == Migrated(NEXT, NEXT, NEW)
 
 
 @pytest.mark.parametrize(

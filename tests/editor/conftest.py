@@ -216,9 +216,9 @@ def applied() -> Callable[[str, list[types.TextEdit]], str]:
             if place.line >= len(starts):
                 return len(text)
             line = text[starts[place.line] : stops[place.line]]
-            kept = line.encode("utf-16-le", "surrogatepass")[: 2 * place.character]
+            part = line.encode("utf-16-le", "surrogatepass")[: 2 * place.character]
             # A place inside a character is one before it.
-            before = kept.decode("utf-16-le", "surrogatepass")
+            before = part.decode("utf-16-le", "surrogatepass")
             return starts[place.line] + len(before) - ("\ud800" <= before[-1:] <= "\udfff")
 
         spans = [(offset(e.range.start), offset(e.range.end), e.new_text) for e in edits]

@@ -180,7 +180,7 @@ class Context:
         """Regions on the model's picture; None when the model is not known."""
         return Measure(self.facts.image_size, self.written.folder) if self.facts else None
 
-    def excused(self, name: str) -> bool:
+    def may_be_declared(self, name: str) -> bool:
         """Whether a statement that could not be read may have declared ``name``."""
         return any(broken.name in (name, None) for broken in self.broken)
 

@@ -18,7 +18,7 @@ ImageSize = Callable[[], tuple[int, int]]
 """Gives the picture's (height, width); called only for a region that has to be drawn."""
 
 
-class CannotSayError(Exception):
+class NotExportableError(Exception):
     """A recipe has no form as an edit file. ``reasons`` are all that stand in the way."""
 
     def __init__(self, reasons: tuple[str, ...]) -> None:
@@ -39,21 +39,21 @@ def edit_of(
 ) -> Exported:
     """The edit file that says what ``recipe`` does; ``comments`` are those of its text.
 
-    Raises ``CannotSayError`` when the recipe does more than such a file can say, and passes on
+    Raises ``NotExportableError`` when the recipe does more than such a file can say, and passes on
     whatever ``image_size`` raises.
     """
     reasons = tuple(_obstacles(recipe))
     if reasons:
-        raise CannotSayError(reasons)
+        raise NotExportableError(reasons)
     try:
         notes = read_notes(comments)
     except UnreadableNoteError as problem:
-        raise CannotSayError((f"the comment `{problem}` is damaged",)) from None
+        raise NotExportableError((f"the comment `{problem}` is damaged",)) from None
     drawing = _Drawing(folder, image_size)
     try:
         return Exported(_edit(recipe.rules[0], notes, drawing), tuple(drawing.drawn))
     except MaskError as problem:
-        raise CannotSayError((f"a mask cannot be used: {problem}",)) from None
+        raise NotExportableError((f"a mask cannot be used: {problem}",)) from None
 
 
 def _obstacles(recipe: r.Recipe) -> Iterable[str]:

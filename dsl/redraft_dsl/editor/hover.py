@@ -80,7 +80,7 @@ def _targets(examined: Examined, offset: int) -> Iterator[Target]:
     # Parameters stand in their places, so that regions can be measured; spans stay the same.
     written = Written(examined.tree, examined.document.source, examined.document.folder)
     context = context_of(written, examined.models, examined.facts, examined.editions)
-    pointed = _Pointed(examined, context, Figures(context))
+    pointed = _Targets(examined, context, Figures(context))
     for written_node, node in zip(examined.tree.statements, context.tree.statements, strict=True):
         if not node.span.start <= offset <= node.span.end:
             continue
@@ -90,7 +90,7 @@ def _targets(examined: Examined, offset: int) -> Iterator[Target]:
 
 
 @dataclass(frozen=True)
-class _Pointed:
+class _Targets:
     """Everything in one statement that can be pointed at."""
 
     examined: Examined

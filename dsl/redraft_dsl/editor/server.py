@@ -285,7 +285,7 @@ def _alike(first: str, second: str) -> int:
 
 
 def _code_action(examined: Examined, params: types.CodeActionParams) -> list[types.CodeAction]:
-    if not _wants_fixes(params.context):
+    if not _asks_for_fixes(params.context):
         return []
     wanted = examined.document.text.span(params.range)
     return [
@@ -297,7 +297,7 @@ def _code_action(examined: Examined, params: types.CodeActionParams) -> list[typ
     ]
 
 
-def _wants_fixes(context: types.CodeActionContext) -> bool:
+def _asks_for_fixes(context: types.CodeActionContext) -> bool:
     only = context.only
     return only is None or any(str(getattr(k, "value", k)) in ("", "quickfix") for k in only)
 

@@ -43,7 +43,7 @@ def write_json(recipe: Recipe) -> str:
     return json.dumps(whole, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def claims_to_be_a_recipe(data: bytes) -> bool:
+def looks_like_a_recipe(data: bytes) -> bool:
     """Whether a file is meant to be a recipe in JSON, be it a good one or not."""
     return b'"recipe"' in data or b'"redraft-recipe-' in data
 

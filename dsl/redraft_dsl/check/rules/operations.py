@@ -75,7 +75,7 @@ def images(context: Context) -> Iterable[Diagnostic]:
             named = line.place.images
             if isinstance(named, s.Images):
                 yield from _images(named, context)
-            elif named.name.text not in known and not context.excused(named.name.text):
+            elif named.name.text not in known and not context.may_be_declared(named.name.text):
                 yield _unknown_list(named, known, context)
             yield from _one_image(line)
 
@@ -94,7 +94,7 @@ def _unknown_list(named: s.ImagesName, known: list[str], context: Context) -> Di
 
 def _images(node: s.Images, context: Context) -> Iterator[Diagnostic]:
     name = node.latents.text
-    if context.counts and name not in context.counts and not context.excused(name):
+    if context.counts and name not in context.counts and not context.may_be_declared(name):
         message, label = f"unknown latents `{name}`", "not defined in this recipe"
         what = "latents of this recipe"
         yield unknown("RD113", message, node.latents, label, context.counts, what)

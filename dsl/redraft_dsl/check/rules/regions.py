@@ -27,7 +27,7 @@ def region_names(context: Context) -> Iterable[Diagnostic]:
         if not isinstance(part, s.Named) or part.name.text in known:
             continue
         name = part.name.text
-        if context.excused(name):
+        if context.may_be_declared(name):
             continue
         message, label = f"unknown region `{name}`", "not defined in this recipe"
         if known:

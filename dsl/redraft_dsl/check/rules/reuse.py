@@ -229,7 +229,7 @@ def _unknown_axis(item: s.Vary, context: Context) -> Iterator[Diagnostic]:
             yield unknown("RD140", message, item.key, label, names, what, more)
         return
     rules = [node.name.text for node in context.rules]
-    if item.owner.text not in rules and not context.excused(item.owner.text):
+    if item.owner.text not in rules and not context.may_be_declared(item.owner.text):
         message, label = f"unknown rule `{item.owner.text}`", "no rule of this name"
         yield unknown("RD140", message, item.owner, label, rules, "rules of this recipe")
 

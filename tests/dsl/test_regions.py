@@ -329,7 +329,7 @@ def test_a_round_hole_is_measured() -> None:
     assert weight == pytest.approx(covered(joined).sum() * 15 / (SIZE[0] * SIZE[1]))
 
 
-@given(ENDS, st.sampled_from([(3, 5), (12, 20), (5, 7), (1, 1)]))
+@given(ENDS, st.sampled_from([(3, 5), (12, 20), (6, 4), (1, 1)]))
 def test_a_box_is_measured_as_its_pixels_are(
     ends: tuple[float, ...], size: tuple[int, int]
 ) -> None:

@@ -24,6 +24,7 @@ class Editor:
     def __init__(self, folder: Path, encodings: list[str] | None = None) -> None:
         self.folder = folder
         self.published: dict[str, types.PublishDiagnosticsParams] = {}
+        self.opened: set[str] = set()
         self.messages: list[str] = []
         self._news = threading.Condition()
         self._loop = asyncio.new_event_loop()
@@ -79,6 +80,11 @@ class Editor:
 
     def open(self, uri: str, text: str, version: int = 1) -> None:
         item = types.TextDocumentItem(uri, "redraft", version, text)
+        if uri in self.opened:
+            # What is on its way about the text before would be taken for an answer to this one.
+            self.close(uri)
+            self.problems(uri, None)
+        self.opened.add(uri)
         self.published.pop(uri, None)
         self.notify(types.TEXT_DOCUMENT_DID_OPEN, types.DidOpenTextDocumentParams(item))
 
@@ -88,6 +94,7 @@ class Editor:
         self.notify(types.TEXT_DOCUMENT_DID_CHANGE, params)
 
     def close(self, uri: str) -> None:
+        self.opened.discard(uri)
         params = types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(uri))
         self.notify(types.TEXT_DOCUMENT_DID_CLOSE, params)
 

@@ -231,7 +231,7 @@ class _Targets:
             f"Context: {marked} marked{matched}; {positions or '?'} key positions.",
         ]
         taps, rank = layer.kernel[0] * layer.kernel[1], job.values.whole("rank")
-        if node.kind.text == "zero":
+        if "solver" not in job.values.rows:
             lines.append("Nothing has to be solved for.")
         elif rank is not None:
             lines.append(

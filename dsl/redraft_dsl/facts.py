@@ -13,7 +13,7 @@ class LayerFacts(BaseModel):
     """One layer that a rule may rewrite.
 
     ``key_size`` and ``value_size`` are (height, width) of what enters and what leaves the layer.
-    ``names`` holds every name of the layer; the first is the canonical one.
+    ``names`` holds every name the layer goes by; the first is the canonical one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from redraft_dsl.report.diagnostics import Diagnostic
 from redraft_dsl.source import Source, Span
@@ -22,10 +21,6 @@ _STYLES = {
     "gutter": "\x1b[1;34m",
     "strong": "\x1b[1m",
 }
-
-
-Paint: TypeAlias = Callable[[str, str], str]
-"""Puts the colour of a style around text, or leaves it as it is."""
 
 
 class Cell(NamedTuple):
@@ -49,23 +44,29 @@ def render(diagnostics: Iterable[Diagnostic], source: Source, *, color: bool = F
     ANSI colours only if asked for. Control characters of the source are shown as escapes, so
     the text can go to a terminal whatever the recipe holds.
     """
-    paint = partial(_painted, color)
-    return "\n".join(_one(diagnostic, source, paint) for diagnostic in diagnostics)
+    painter = _Painter(color)
+    return "\n".join(_one(diagnostic, source, painter) for diagnostic in diagnostics)
 
 
 def summary(diagnostics: Sequence[Diagnostic]) -> str:
     """``2 errors, 1 warning``, or ``no problems``."""
     errors = sum(1 for diagnostic in diagnostics if diagnostic.is_error)
     counts = ((errors, "error"), (len(diagnostics) - errors, "warning"))
-    parts = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in counts if n]
-    return ", ".join(parts) or "no problems"
+    said = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in counts if n]
+    return ", ".join(said) or "no problems"
 
 
-def _painted(color: bool, style: str, text: str) -> str:
-    return f"{_STYLES[style]}{text}{_RESET}" if color and text else text
+class _Painter:
+    """Puts colour around text, or leaves it as it is."""
+
+    def __init__(self, color: bool) -> None:
+        self.color = color
+
+    def __call__(self, style: str, text: str) -> str:
+        return f"{_STYLES[style]}{text}{_RESET}" if self.color and text else text
 
 
-def _one(diagnostic: Diagnostic, source: Source, paint: Paint) -> str:
+def _one(diagnostic: Diagnostic, source: Source, paint: _Painter) -> str:
     head = paint(diagnostic.severity, f"{diagnostic.severity}[{diagnostic.code}]")
     lines = [head + paint("strong", f": {visible(diagnostic.message)}")]
     digits = _gutter_width(diagnostic, source)
@@ -90,7 +91,7 @@ def _one(diagnostic: Diagnostic, source: Source, paint: Paint) -> str:
     return "".join(line.rstrip() + "\n" for line in lines)
 
 
-def _remark(kind: str, text: str, digits: int, paint: Paint) -> str:
+def _remark(kind: str, text: str, digits: int, paint: _Painter) -> str:
     return f"{' ' * digits} {paint('gutter', '=')} {paint('strong', kind)}: {visible(text)}"
 
 
@@ -101,7 +102,7 @@ def _gutter_width(diagnostic: Diagnostic, source: Source) -> int:
 
 
 def _place(
-    span: Span, label: str, source: Source, digits: int, mark: str, style: str, paint: Paint
+    span: Span, label: str, source: Source, digits: int, mark: str, style: str, paint: _Painter
 ) -> Iterator[str]:
     line, column = source.position(span.start)
     bar = " " * digits + " " + paint("gutter", "|")

@@ -145,8 +145,13 @@ _REMEDIES: Mapping[Trouble, str] = {
 def _unreadable(path: str, problem: FileFaultError) -> Diagnostic:
     if problem.trouble == "too large":
         return _too_large(path, str(problem))
-    message = f"the recipe `{path}` cannot be read: {problem}"
-    return error("RD003", message, None, "", _REMEDIES[problem.trouble])
+    return error(
+        "RD003",
+        f"the recipe `{path}` cannot be read: {problem}",
+        None,
+        "",
+        _REMEDIES[problem.trouble],
+    )
 
 
 def _too_large(path: str, size: str) -> Diagnostic:

@@ -141,9 +141,13 @@ def _cycle(line: s.UseLine, file: Path, trail: tuple[Path, ...]) -> Diagnostic:
         return error("RD132", message, line.path.span, f"{len(trail)} deep", "use fewer levels")
     names = [path.name for path in (*trail[trail.index(file) :], file)]
     message = f"`{line.path.text}` leads back to itself"
-    chain = " -> ".join(names)
-    help_text = "take one of these `use` lines out; what both need belongs into a third recipe"
-    return error("RD132", message, line.path.span, chain, help_text)
+    return error(
+        "RD132",
+        message,
+        line.path.span,
+        " -> ".join(names),
+        "take one of these `use` lines out; what both need belongs into a third recipe",
+    )
 
 
 def _faulty(line: s.UseLine, checked: Checked) -> Diagnostic:
@@ -266,10 +270,14 @@ def _unknown_alias(statement: s.Include, used: Mapping[str, Used]) -> Diagnostic
     name, label = statement.alias.text, "not the name of a `use` line"
     message = f"no recipe is used as `{name}`"
     if used:
-        what = "recipes that are used here"
-        return unknown("RD133", message, statement.alias, label, used, what)
-    help_text = f'begin with a line such as `use "./{name}.redraft" 1.0.0 as {name}`'
-    return error("RD133", message, statement.alias.span, label, help_text)
+        return unknown("RD133", message, statement.alias, label, used, "recipes that are used here")
+    return error(
+        "RD133",
+        message,
+        statement.alias.span,
+        label,
+        f'begin with a line such as `use "./{name}.redraft" 1.0.0 as {name}`',
+    )
 
 
 def _unknown_rule(statement: s.Include, source: Used) -> Diagnostic:
@@ -301,9 +309,14 @@ def _unknown_keys(
         if settings is not None and key.text not in (*settings, *params):
             name = statement.rule.text
             message = f"`{name}` has nothing called `{key.text}` to give a value to"
-            label = "neither a setting of the rule nor a parameter of its recipe"
-            known = [*params, *settings]
-            yield unknown("RD135", message, key, label, known, "what can be given")
+            yield unknown(
+                "RD135",
+                message,
+                key,
+                "neither a setting of the rule nor a parameter of its recipe",
+                [*params, *settings],
+                "what can be given",
+            )
 
 
 # ---- paths ------------------------------------------------------------------------------------

@@ -54,8 +54,14 @@ def declaration(line: s.ParamLine) -> Iterator[Diagnostic]:
     """What is wrong with a ``param`` line itself."""
     kind = line.type.text
     if kind not in TYPES:
-        message, label = f"unknown type `{kind}`", "not a type of a parameter"
-        yield unknown("RD123", message, line.type, label, TYPES, "types")
+        yield unknown(
+            "RD123",
+            f"unknown type `{kind}`",
+            line.type,
+            "not a type of a parameter",
+            TYPES,
+            "types",
+        )
         return
     limits = list(_bad_limits(line))
     yield from limits
@@ -124,8 +130,14 @@ def _bad_limits(line: s.ParamLine) -> Iterator[Diagnostic]:
     if isinstance(low, s.Number) and isinstance(high, s.Number) and low.value > high.value:
         turned = f"{high.text}..{low.text}"
         message, label = "this range is empty", "it ends before it starts"
-        fixes = (replacement(span, turned),)
-        yield error("RD125", message, span, label, f"write `in {turned}`", fixes=fixes)
+        yield error(
+            "RD125",
+            message,
+            span,
+            label,
+            f"write `in {turned}`",
+            fixes=(replacement(span, turned),),
+        )
 
 
 def _limits_help(kind: str) -> str:

@@ -191,8 +191,13 @@ class _Reader:
             place = Place(text, part.start, part.end, at)
             return describe(Mistake(place, _accepted(problem), self.language))
         except TooDeepError as problem:
-            help_text = "leave levels out, or paint such a region as a mask"
-            return error("RD016", problem.message, problem.span, problem.label, help_text)
+            return error(
+                "RD016",
+                problem.message,
+                problem.span,
+                problem.label,
+                "leave levels out, or paint such a region as a mask",
+            )
 
     def pieces(self) -> Iterator[Span]:
         """The text cut before every keyword in column 0; blank pieces are left out."""

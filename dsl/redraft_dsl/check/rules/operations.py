@@ -51,8 +51,14 @@ def _unknown_layer(layer: s.Word, facts: ModelFacts) -> Diagnostic:
         found = f"did you mean `{near}`?"
         help_text = f"{found} {every}" if len(canonical) <= FEW_LAYERS else found
     fixes = (replacement(layer.span, near),) if near else ()
-    message, label = f"unknown layer `{layer.text}`", "this model has no such layer"
-    return error("RD102", message, layer.span, label, help_text, fixes=fixes)
+    return error(
+        "RD102",
+        f"unknown layer `{layer.text}`",
+        layer.span,
+        "this model has no such layer",
+        help_text,
+        fixes=fixes,
+    )
 
 
 # ---- images -----------------------------------------------------------------------------------
@@ -61,9 +67,13 @@ def _unknown_layer(layer: s.Word, facts: ModelFacts) -> Diagnostic:
 def images(context: Context) -> Iterable[Diagnostic]:
     """Images are drawn from known latents, by numbers below their count, and each stands once."""
     if context.image_count > MOST_IMAGES_IN_ALL:
-        message = f"this recipe names {context.image_count} images in its places"
-        label, help_text = f"at most {MOST_IMAGES_IN_ALL}", "name fewer, or find them by a match"
-        yield error("RD227", message, context.jobs[0].node.name.span, label, help_text)
+        yield error(
+            "RD227",
+            f"this recipe names {context.image_count} images in its places",
+            context.jobs[0].node.name.span,
+            f"at most {MOST_IMAGES_IN_ALL}",
+            "name fewer, or find them by a match",
+        )
         return
     for node in context.all(s.ImagesStatement):
         yield from _images(node.images, context)
@@ -84,8 +94,13 @@ def _unknown_list(named: s.ImagesName, known: list[str], context: Context) -> Di
     name = named.name.text
     message, label = f"no images are called `{name}`", "not defined in this recipe"
     if name in context.counts:
-        help_text = f"`{name}` are latents: say which image, as in `{name}[130]`"
-        return error("RD143", message, named.span, label, help_text)
+        return error(
+            "RD143",
+            message,
+            named.span,
+            label,
+            f"`{name}` are latents: say which image, as in `{name}[130]`",
+        )
     if known:
         return unknown("RD143", message, named.name, label, known, "images of this recipe")
     example = f"images {name} = {next(iter(context.counts), 'z')}[5, 7, 26..34]"
@@ -96,8 +111,9 @@ def _images(node: s.Images, context: Context) -> Iterator[Diagnostic]:
     name = node.latents.text
     if context.counts and name not in context.counts and not context.may_be_declared(name):
         message, label = f"unknown latents `{name}`", "not defined in this recipe"
-        what = "latents of this recipe"
-        yield unknown("RD113", message, node.latents, label, context.counts, what)
+        yield unknown(
+            "RD113", message, node.latents, label, context.counts, "latents of this recipe"
+        )
     count = image_count(node)
     if count > MOST_IMAGES:
         message, label = f"this list has {count} images", f"at most {MOST_IMAGES} in one list"
@@ -211,8 +227,13 @@ def _match(item: s.MatchLine, line: MarkedLine, context: Context) -> Iterator[Di
     name = line.images[0].latents if line.images else ""
     count = context.counts.get(name)
     if top < 1:
-        message = "`top` must be at least 1"
-        yield error("RD202", message, item.top.span, "found fewer", "say how many to take")
+        yield error(
+            "RD202",
+            "`top` must be at least 1",
+            item.top.span,
+            "found fewer",
+            "say how many to take",
+        )
     if first > last or first < 0:
         turned = f"{max(min(first, last), 0)}..{max(first, last, 0)}"
         yield error(
@@ -241,9 +262,13 @@ def _left_over(
 ) -> Iterator[Diagnostic]:
     for number in item.excluded:
         if int(number.value) not in searched:
-            message = f"image {number.text} is not in the range anyway"
-            label = f"outside {searched[0]}..{searched[-1]}"
-            yield warning("RD216", message, number.span, label, "leave it out")
+            yield warning(
+                "RD216",
+                f"image {number.text} is not in the range anyway",
+                number.span,
+                f"outside {searched[0]}..{searched[-1]}",
+                "leave it out",
+            )
     left = len(searched) - len([number for number in excluded if number in searched])
     if top > left:
         yield error(
@@ -287,9 +312,13 @@ def targets(context: Context) -> Iterable[Diagnostic]:
             lines = job.marked(row.word)
             every = [line.item for line in lines if line.place is None]
             if every and not row.each:
-                message, label = f"`{row.word}` cannot be `each context`", "a place is expected"
-                help_text = "name an image and a region"
-                yield error("RD221", message, every[0].span, label, help_text)
+                yield error(
+                    "RD221",
+                    f"`{row.word}` cannot be `each context`",
+                    every[0].span,
+                    "a place is expected",
+                    "name an image and a region",
+                )
             elif every and len(lines) > 1:
                 other = next(line.item for line in lines if line.item is not every[0])
                 yield error(

@@ -35,8 +35,14 @@ def region_names(context: Context) -> Iterable[Diagnostic]:
             continue
         new = f"region {name} = box(x 12..52, y 24..38)"
         edit = added_statement(context.tree, context.source.text, new)
-        fixes = (Fix(f"Add `{new}`", (edit,), False),)
-        yield error("RD114", message, part.span, label, f"define it: `{new}`", fixes=fixes)
+        yield error(
+            "RD114",
+            message,
+            part.span,
+            label,
+            f"define it: `{new}`",
+            fixes=(Fix(f"Add `{new}`", (edit,), False),),
+        )
 
 
 def region_cycles(context: Context) -> Iterable[Diagnostic]:
@@ -55,9 +61,13 @@ def region_cycles(context: Context) -> Iterable[Diagnostic]:
             name = next(n for n in s.names_in(waiting[name].region) if n in waiting)
         if name in path:
             cycle = path[path.index(name) :]
-            way = " -> ".join(f"`{step}`" for step in [*cycle, name][:6])
-            message, span = f"the region `{name}` is made of itself", waiting[name].name.span
-            yield error("RD303", message, span, way, "define one of them by shapes alone")
+            yield error(
+                "RD303",
+                f"the region `{name}` is made of itself",
+                waiting[name].name.span,
+                " -> ".join(f"`{step}`" for step in [*cycle, name][:6]),
+                "define one of them by shapes alone",
+            )
         reported.update(path)
 
 
@@ -174,9 +184,13 @@ def _ellipse(ellipse: s.EllipseShape, size: Size) -> Iterator[Diagnostic]:
         if not number.is_reasonable:
             yield too_large(number)
         elif number.value <= 0:
-            message = "an ellipse's radius must be above 0"
-            help_text = "the two radii are half the width and half the height"
-            yield error("RD308", message, number.span, f"found {number.text}", help_text)
+            yield error(
+                "RD308",
+                "an ellipse's radius must be above 0",
+                number.span,
+                f"found {number.text}",
+                "the two radii are half the width and half the height",
+            )
 
 
 # ---- masks ------------------------------------------------------------------------------------
@@ -230,8 +244,11 @@ def mask_resampling(context: Context) -> Iterable[Diagnostic]:
     for part in context.nodes:
         how = part.resample if isinstance(part, s.MaskShape) else None
         if how is not None and how.text not in RESAMPLINGS:
-            message, label = (
+            yield unknown(
+                "RD116",
                 f"`mask` cannot be resized by `{how.text}`",
+                how,
                 "not a way of resizing a mask",
+                RESAMPLINGS,
+                "ways of resizing a mask",
             )
-            yield unknown("RD116", message, how, label, RESAMPLINGS, "ways of resizing a mask")

@@ -142,9 +142,14 @@ def included_latents(context: Context) -> Iterable[Diagnostic]:
             if name in own:
                 notes.insert(0, Note("this recipe's are given here", own[name].span))
             rule = included.statement.rule.text
-            message = f"`{rule}` is drawn from latents that this recipe does not have"
-            span = included.statement.span
-            yield error("RD138", message, span, label, help_text, tuple(notes))
+            yield error(
+                "RD138",
+                f"`{rule}` is drawn from latents that this recipe does not have",
+                included.statement.span,
+                label,
+                help_text,
+                tuple(notes),
+            )
 
 
 def _images(rule: r.Rule) -> dict[str, int]:
@@ -224,9 +229,15 @@ def _unknown_axis(item: s.Vary, context: Context) -> Iterator[Diagnostic]:
         names = [line.name.text for line in context.all(s.ParamLine)]
         if item.key.text not in names:
             message, label = f"unknown parameter `{item.key.text}`", "nothing of this name"
-            more = "; a rule's setting is varied as `vary rank of RULE over ...`"
-            what = "parameters of this recipe"
-            yield unknown("RD140", message, item.key, label, names, what, more)
+            yield unknown(
+                "RD140",
+                message,
+                item.key,
+                label,
+                names,
+                "parameters of this recipe",
+                "; a rule's setting is varied as `vary rank of RULE over ...`",
+            )
         return
     rules = [node.name.text for node in context.rules]
     if item.owner.text not in rules and not context.may_be_declared(item.owner.text):
@@ -254,5 +265,10 @@ def swept_values(
                 if problem is not None:
                     of = f" of {item.owner.text}" if item.owner else ""
                     changed = f"{item.key.text}{of} = {value.text}"
-                    message = f"with `{changed}` the recipe does not hold: {problem.message}"
-                    yield error("RD141", message, value.span, problem.label, problem.help)
+                    yield error(
+                        "RD141",
+                        f"with `{changed}` the recipe does not hold: {problem.message}",
+                        value.span,
+                        problem.label,
+                        problem.help,
+                    )

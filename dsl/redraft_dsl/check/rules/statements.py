@@ -107,8 +107,14 @@ def order(context: Context) -> Iterable[Diagnostic]:
         if statements[at] is not statement:
             edits = moved_up(context.tree, context.source.text, statement)
             fixes = (Fix("Move it up", edits),) if edits else ()
-            message, label = f"`{word}` is out of order", f"this must be {place}"
-            yield error("RD109", message, statement.span, label, "move it up", fixes=fixes)
+            yield error(
+                "RD109",
+                f"`{word}` is out of order",
+                statement.span,
+                f"this must be {place}",
+                "move it up",
+                fixes=fixes,
+            )
             return
 
 
@@ -117,10 +123,14 @@ def edition_known(context: Context) -> Iterable[Diagnostic]:
     for statement in context.all(s.EditionLine)[:1]:
         value, latest = statement.value, context.editions.latest
         if not isinstance(value, s.Number):
-            message = f"`edition` takes a number, found `{value.text}`"
-            fixes = (replacement(value.span, str(latest)),)
-            label, help_text = "expected a number", f"write `edition {latest}`"
-            yield error("RD201", message, value.span, label, help_text, fixes=fixes)
+            yield error(
+                "RD201",
+                f"`edition` takes a number, found `{value.text}`",
+                value.span,
+                "expected a number",
+                f"write `edition {latest}`",
+                fixes=(replacement(value.span, str(latest)),),
+            )
         elif value.whole not in context.editions.known:
             there = listing(map(str, context.editions.known))
             yield error(
@@ -229,8 +239,14 @@ def _sha256(value: s.Value) -> Iterator[Diagnostic]:
     if SHA256.fullmatch(lower):
         help_text = "write it in lower case"
         fixes = (Fix("Write it in lower case", (Edit(value.span, f'"{lower}"'),)),)
-    label = f"{len(value.text)} characters; expected 64 of 0-9 and a-f"
-    yield error("RD212", "this is not a sha256", value.span, label, help_text, fixes=fixes)
+    yield error(
+        "RD212",
+        "this is not a sha256",
+        value.span,
+        f"{len(value.text)} characters; expected 64 of 0-9 and a-f",
+        help_text,
+        fixes=fixes,
+    )
 
 
 def truncation_means_something(context: Context) -> Iterable[Diagnostic]:
@@ -275,10 +291,14 @@ def version_format(context: Context) -> Iterable[Diagnostic]:
         digits = re.findall(r"[0-9]{1,9}", version.text)[:3]
         fixed = ".".join(str(int(part)) for part in [*digits, "0", "0", "0"][:3])
         new = fixed if digits else "1.0.0"
-        message = f"`{version.text[:40]}` is not a version"
-        label = "expected three whole numbers, `x.y.z`"
-        fixes = (replacement(version.span, new),)
-        yield error("RD211", message, version.span, label, f"write `{new}`", fixes=fixes)
+        yield error(
+            "RD211",
+            f"`{version.text[:40]}` is not a version",
+            version.span,
+            "expected three whole numbers, `x.y.z`",
+            f"write `{new}`",
+            fixes=(replacement(version.span, new),),
+        )
 
 
 def unused(context: Context) -> Iterable[Diagnostic]:
@@ -315,6 +335,11 @@ def _unused(
         name = node.name
         if name.text not in seen:
             seen.add(name.text)  # reported once, whatever is defined twice
-            help_text, fixes = f"delete the line, or {instead}", (context.reader.removal(node),)
-            text = message.format(name.text)
-            yield warning(code, text, name.span, "unused", help_text, fixes=fixes)
+            yield warning(
+                code,
+                message.format(name.text),
+                name.span,
+                "unused",
+                f"delete the line, or {instead}",
+                fixes=(context.reader.removal(node),),
+            )

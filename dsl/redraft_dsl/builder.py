@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
 from redraft_dsl.builder_values import (
-    NOWHERE,
     Block,
     BuildError,
     Like,
@@ -84,7 +83,7 @@ class Draft:
         named = [pair for _, place in lines if place is not None for pair in place.region.named]
         items = (*(item for item, _ in lines), *_settings(self.editions, word, given))
         head = (word_of(word), word_of(name), word_of(layer))
-        operation = s.Operation(*head, s.Block(items, NOWHERE), NOWHERE, trivia=_above(comment))
+        operation = s.Operation(*head, s.Block(items), trivia=_above(comment))
         draft = replace(self, regions=tuple(dict.fromkeys((*self.regions, *named))))
         # By itself first: a thousand rules are then checked in a thousand short steps.
         replace(draft, regions=tuple(dict.fromkeys(named)))._check((operation,))
@@ -122,9 +121,7 @@ class Draft:
         return f"<a recipe with the rules {names}>" if names else "<a recipe without rules>"
 
     def _check(self, operations: tuple[s.Operation, ...]) -> Checked:
-        definitions = (
-            s.RegionStatement(word_of(name), value.node, NOWHERE) for name, value in self.regions
-        )
+        definitions = (s.RegionStatement(word_of(name), value.node) for name, value in self.regions)
         tree = s.Tree((*self.head, *definitions, *operations))
         # The name puts the text into its folder, so that a plan finds the folder again.
         source = Source(str(self.folder / "<text>"), normalise(format_tree(tree)))
@@ -170,13 +167,13 @@ def recipe(
 
     """
     apart = s.Trivia(blank_before=True)
-    header = s.RecipeLine(word_of(name), word_of(version), s.Text(title, NOWHERE), NOWHERE, apart)
-    begin = s.EditionLine(value_of(edition), NOWHERE, _above(comment))
+    header = s.RecipeLine(word_of(name), word_of(version), s.Text(title), trivia=apart)
+    begin = s.EditionLine(value_of(edition), trivia=_above(comment))
     head: list[s.Statement] = [begin, header, _model(editions, model, apart)]
     for owner, pair in latents.items():
         seed, count = two(pair)
         items = _settings(editions, "latents", {"seed": seed, "count": count})
-        head.append(s.LatentsStatement(word_of(owner), s.Block(tuple(items), NOWHERE), NOWHERE))
+        head.append(s.LatentsStatement(word_of(owner), s.Block(tuple(items))))
     return Draft(tuple(head), models, Path(folder), editions)
 
 
@@ -187,9 +184,9 @@ def _argument(line: str) -> str:
 
 def _model(editions: Editions, model: str | Block, apart: s.Trivia) -> s.ModelStatement:
     if isinstance(model, Block):
-        block = s.Block(tuple(_settings(editions, "model", dict(model.settings))), NOWHERE)
-        return s.ModelStatement(word_of(model.head), block, NOWHERE, apart)
-    return s.ModelStatement(word_of(model), None, NOWHERE, apart)
+        block = s.Block(tuple(_settings(editions, "model", dict(model.settings))))
+        return s.ModelStatement(word_of(model.head), block, trivia=apart)
+    return s.ModelStatement(word_of(model), None, trivia=apart)
 
 
 def _lines(key: str, given: Places) -> Iterator[tuple[s.Item, Place | None]]:
@@ -197,13 +194,13 @@ def _lines(key: str, given: Places) -> Iterator[tuple[s.Item, Place | None]]:
     if given is None:
         return
     if given == "each context":
-        yield s.PlaceLine(word_of(key), None, NOWHERE), None
+        yield s.PlaceLine(word_of(key), None), None
         return
     several = isinstance(given, Iterable) and not isinstance(given, Place | Like)
     for each in cast("Iterable[object]", given if several else (given,)):
         match each:
             case Place():
-                yield s.PlaceLine(word_of(key), _place(each), NOWHERE), each
+                yield s.PlaceLine(word_of(key), _place(each)), each
             case Like():
                 yield _match(key, each), each.place
             case _:
@@ -216,11 +213,11 @@ def _lines(key: str, given: Places) -> Iterator[tuple[s.Item, Place | None]]:
 def _match(key: str, found: Like) -> s.MatchLine:
     top, excluded = number_of(found.top), tuple(map(number_of, found.excluded))
     place = _place(found.place)
-    return s.MatchLine(word_of(key), place, top, *pair_of(found.among), excluded, NOWHERE)
+    return s.MatchLine(word_of(key), place, top, *pair_of(found.among), excluded)
 
 
 def _place(place: Place) -> s.PlaceExpr:
-    return s.PlaceExpr(image_of(place.image), place.region.node, NOWHERE)
+    return s.PlaceExpr(image_of(place.image), place.region.node)
 
 
 def _settings(editions: Editions, owner: str, given: Mapping[str, object]) -> Iterator[s.Setting]:
@@ -228,19 +225,19 @@ def _settings(editions: Editions, owner: str, given: Mapping[str, object]) -> It
     for key, value in given.items():
         if isinstance(value, Block):
             inner = tuple(_settings(editions, value.head, dict(value.settings)))
-            block = s.Block(inner, NOWHERE) if inner else None
-            yield s.Setting(word_of(key), word_of(value.head), block, NOWHERE)
+            block = s.Block(inner) if inner else None
+            yield s.Setting(word_of(key), word_of(value.head), block)
         elif key in rows and rows[key].kind == "text":
             written = value.as_posix() if isinstance(value, Path) else str(value)
-            yield s.Setting(word_of(key), s.Text(written, NOWHERE), None, NOWHERE)
+            yield s.Setting(word_of(key), s.Text(written), None)
         else:
-            yield s.Setting(word_of(key), value_of(value), None, NOWHERE)
+            yield s.Setting(word_of(key), value_of(value), None)
 
 
 def _above(comment: str | None) -> s.Trivia:
     lines = [] if comment is None else comment.splitlines()
     texts = (f"# {line}".rstrip() for line in lines)
-    leading = tuple(s.Comment(NOWHERE, text) for text in texts)
+    leading = tuple(s.Comment(text) for text in texts)
     return s.Trivia(leading=leading)
 
 

@@ -14,10 +14,8 @@ from typing import TypeAlias
 
 from redraft_dsl.recipe.as_tree import number as shortest
 from redraft_dsl.report.diagnostics import Diagnostic
-from redraft_dsl.source import Span
 from redraft_dsl.syntax import tree as s
 
-NOWHERE = Span(0, 0)
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?%?")
 
 Value: TypeAlias = int | float | str
@@ -55,7 +53,7 @@ class Region:
     def _joined(self, operator: s.Operator, other: Region) -> Region:
         if not isinstance(other, Region):
             raise BuildError(f"a region is joined with a region, not with {other!r}")
-        node = s.Joined(operator, self.node, other.node, NOWHERE, 0)
+        node = s.Joined(operator, self.node, other.node)
         return Region(node, (*self.named, *other.named))
 
 
@@ -64,33 +62,33 @@ def box(x: Pair, y: Pair) -> Region:
 
     Numbers are pixels of the model's image; ``"50%"`` is per cent of its width or height.
     """
-    return Region(s.BoxShape(pair_of(x), pair_of(y), NOWHERE))
+    return Region(s.BoxShape(pair_of(x), pair_of(y)))
 
 
 def polygon(*points: Pair) -> Region:
     """``polygon((10, 20), (50, 20), (30, 2))``: the inside of a closed outline."""
-    return Region(s.PolygonShape(tuple(map(pair_of, points)), NOWHERE))
+    return Region(s.PolygonShape(tuple(map(pair_of, points))))
 
 
 def ellipse(center: Pair, radius: Pair) -> Region:
     """``ellipse((31, 31), radius=(20, 8))``: half its width and half its height."""
-    return Region(s.EllipseShape(pair_of(center), pair_of(radius), NOWHERE))
+    return Region(s.EllipseShape(pair_of(center), pair_of(radius)))
 
 
 def mask(path: str | Path, resample: str | None = None) -> Region:
     """``mask("masks/eyes.png")``: the light parts of a picture, seen from the recipe's folder."""
     written = path.as_posix() if isinstance(path, Path) else path
     how = None if resample is None else word_of(resample)
-    return Region(s.MaskShape(s.Text(written, NOWHERE), NOWHERE, how))
+    return Region(s.MaskShape(s.Text(written), how))
 
 
-everything = Region(s.Everything(NOWHERE))
+everything = Region(s.Everything())
 """``all``: the whole picture."""
 
 
 def region(name: str, value: Region) -> Region:
     """The same region under a name: it is printed once, and by its name wherever it is used."""
-    return Region(s.Named(word_of(name), NOWHERE), (*value.named, (name, value)))
+    return Region(s.Named(word_of(name)), (*value.named, (name, value)))
 
 
 # ---- images and places ----------------------------------------------------------------------
@@ -192,12 +190,12 @@ def model_file(name: str, **settings: Value) -> Block:
 def value_of(value: object) -> s.Value:
     """A number as its shortest text, text that looks like a number as a number, else a word."""
     text = written(value)
-    return s.Number(text, NOWHERE) if _NUMBER.fullmatch(text) else word_of(text)
+    return s.Number(text) if _NUMBER.fullmatch(text) else word_of(text)
 
 
 def number_of(value: object) -> s.Number:
     """A number of the language; whatever else it is, the checker will say so."""
-    return s.Number(written(value), NOWHERE)
+    return s.Number(written(value))
 
 
 def written(value: object) -> str:
@@ -213,7 +211,7 @@ def written(value: object) -> str:
 def image_of(image: Image) -> s.Images:
     """An image, or a list of them, of the language."""
     several = image.index if isinstance(image.index, tuple) else (image.index,)
-    return s.Images(word_of(image.latents), tuple(map(number_of, several)), NOWHERE)
+    return s.Images(word_of(image.latents), tuple(map(number_of, several)))
 
 
 def pair_of(pair: Pair) -> tuple[s.Number, s.Number]:
@@ -233,4 +231,4 @@ def two(pair: Pair) -> Pair:
 
 def word_of(text: object) -> s.Word:
     """A word of the language."""
-    return s.Word(str(text), NOWHERE)
+    return s.Word(str(text))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
@@ -58,6 +60,10 @@ class ModelFacts(BaseModel):
     def layer_names(self) -> tuple[str, ...]:
         """Canonical layer names, in the order of the network."""
         return tuple(layer.name for layer in self.layers)
+
+
+FileFacts: TypeAlias = Callable[[Path, str | None], ModelFacts | None]
+"""Reads the head of a model file, of the architecture that a recipe names; None if that fails."""
 
 
 class KnownModels(BaseModel):

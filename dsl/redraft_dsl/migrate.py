@@ -2,14 +2,14 @@
 
 Step by step: the next edition's words for the old ones, every default that it has otherwise written
 out, its layout. The new text is read and checked like any other, and the two checked recipes are
-compared. Where they differ in anything but the edition, nothing comes of it: a recipe is moved
+compared. Where they differ in anything but the edition, the result is dropped: a recipe is moved
 whole, or stays as it is.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,16 +20,13 @@ from redraft_dsl.reading import loads
 from redraft_dsl.recipe import model as r
 from redraft_dsl.recipe.as_tree import setting_of
 from redraft_dsl.recipe.compare import compare
-from redraft_dsl.source import Span
 from redraft_dsl.syntax import tree as s
 from redraft_dsl.syntax.editions import SHIPPED, Editions
 
-NOWHERE = Span(0, 0)
-
 
 @dataclass(frozen=True)
-class Moved:
-    """What came of moving a recipe.
+class Migrated:
+    """The result of moving a recipe.
 
     Attributes:
         before: the edition that it was written in.
@@ -45,7 +42,7 @@ class Moved:
     written_out: tuple[str, ...] = ()
 
 
-class CannotMoveError(Exception):
+class MigrationError(Exception):
     """A recipe cannot be moved. ``reasons`` say why; ``checked`` is a new text with errors."""
 
     def __init__(self, to: int, reasons: Iterable[str], checked: Checked | None = None) -> None:
@@ -66,7 +63,7 @@ def migrate(
     *,
     to: int | None = None,
     editions: Editions = SHIPPED,
-) -> Moved:
+) -> Migrated:
     """Move a recipe to a newer edition, by default the newest.
 
     Args:
@@ -77,7 +74,7 @@ def migrate(
         editions: the editions that there are.
 
     Raises:
-        CannotMoveError: the recipe would mean something else, or nothing.
+        MigrationError: the recipe would mean something else, or nothing.
         NoSuchEditionError: ``to`` is unknown, or older than the recipe.
 
     """
@@ -90,15 +87,15 @@ def migrate(
         raise NoSuchEditionError(
             f"the recipe is written in edition {recipe.edition}, which is newer than {target}"
         )
-    mover = _Mover(models, folder, checked.source.path, editions)
-    moved = Moved(recipe.edition, recipe.edition, checked.source.text)
+    migrator = _Migrator(models, folder, checked.source.path, editions)
+    moved = Migrated(recipe.edition, recipe.edition, checked.source.text)
     while moved.after < target:
-        checked, moved = mover.step(checked, moved)
+        checked, moved = migrator.step(checked, moved)
     return moved
 
 
 @dataclass(frozen=True)
-class _Mover:
+class _Migrator:
     """What texts are read with while a recipe is moved."""
 
     models: KnownModels
@@ -106,7 +103,7 @@ class _Mover:
     path: str
     editions: Editions
 
-    def step(self, checked: Checked, moved: Moved) -> tuple[Checked, Moved]:
+    def step(self, checked: Checked, moved: Migrated) -> tuple[Checked, Migrated]:
         """From one edition to the next."""
         edition = self.editions.after(moved.after)
         assert edition is not None  # the target is known
@@ -116,7 +113,7 @@ class _Mover:
         found = self.read(replace(tree, statements=tuple(node for node, _ in made)), edition)
         self.prove(checked, found, edition)
         out = (*moved.written_out, *(key for _, keys in made for key in keys))
-        return found, Moved(moved.before, edition, found.source.text, out)
+        return found, Migrated(moved.before, edition, found.source.text, out)
 
     def read(self, tree: s.Tree, edition: int) -> Checked:
         """A tree in the checker's words as the text of an edition, read again."""
@@ -125,17 +122,17 @@ class _Mover:
         return loads(text, self.models, folder=self.folder, path=self.path, editions=self.editions)
 
     def prove(self, before: Checked, after: Checked, edition: int) -> None:
-        """Raise CannotMoveError unless both mean the same and no comment is lost."""
+        """Raise MigrationError unless both mean the same and no comment is lost."""
         wanted, got = before.recipe, after.recipe
         assert wanted is not None  # the first was checked, each other one proved
         if got is None:
-            raise CannotMoveError(edition, ["the new text has errors"], after)
+            raise MigrationError(edition, ["the new text has errors"], after)
         if got != wanted.model_copy(update={"edition": edition}):
-            raise CannotMoveError(edition, _differences(wanted, got))
+            raise MigrationError(edition, _differences(wanted, got))
         if (before.params, before.sweeps) != (after.params, after.sweeps):
-            raise CannotMoveError(edition, ["its parameters or sweeps would change"])
+            raise MigrationError(edition, ["its parameters or sweeps would change"])
         if _comments(before) - _comments(after):
-            raise CannotMoveError(edition, ["a comment would be lost"])
+            raise MigrationError(edition, ["a comment would be lost"])
 
 
 @dataclass(frozen=True)
@@ -151,7 +148,7 @@ class _Defaults:
         if not isinstance(node, s.Operation | s.ModelStatement) or node.block is None:
             return node, []
         owner = node.kind.text if isinstance(node, s.Operation) else "model"
-        authors = "davidbau" in (value.text for value in _values(node.block))
+        authors = any(isinstance(n, s.Word) and n.text == "davidbau" for n in s.walk(node.block))
         block, keys = self.filled(owner, node.block, authors=authors)
         return replace(node, block=block), [f"{key} of {node.name.text}" for key in keys]
 
@@ -178,16 +175,9 @@ class _Defaults:
 
     def group(self, setting: s.Setting, *, authors: bool) -> tuple[s.Setting, list[str]]:
         """A setting with settings of its own, those filled in."""
-        block = setting.block or s.Block((), NOWHERE)
+        block = setting.block or s.Block(())
         block, keys = self.filled(setting.value.text, block, authors=authors)
         return replace(setting, block=block if keys else setting.block), keys
-
-
-def _values(block: s.Block) -> Iterator[s.Value]:
-    for item in block.items:
-        if isinstance(item, s.Setting):
-            yield item.value
-            yield from _values(item.block) if item.block else ()
 
 
 def _differences(wanted: r.Recipe, got: r.Recipe) -> list[str]:
@@ -202,7 +192,7 @@ def _comments(checked: Checked) -> Counter[str]:
 
 def _numbered(tree: s.Tree, edition: int) -> s.Tree:
     """The tree with another edition in its first line."""
-    value = s.Number(str(edition), NOWHERE)
+    value = s.Number(str(edition))
     statements = tuple(
         replace(node, value=value) if isinstance(node, s.EditionLine) else node
         for node in tree.statements

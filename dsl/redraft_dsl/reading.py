@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from redraft_dsl.check import Checked, Opened, Written, check
 from redraft_dsl.check.parameters import Given
-from redraft_dsl.facts import KnownModels, ModelFacts
+from redraft_dsl.facts import FileFacts, KnownModels, ModelFacts
+from redraft_dsl.files import FileFaultError, Trouble, read_regular
 from redraft_dsl.report.diagnostics import Diagnostic, error
 from redraft_dsl.source import Source, Span, normalise
 from redraft_dsl.syntax.editions import SHIPPED, Editions
@@ -27,14 +27,14 @@ def load(
     path: str | Path,
     models: KnownModels,
     *,
-    facts: ModelFacts | None = None,
+    facts: ModelFacts | FileFacts | None = None,
     given: Given = (),
     editions: Editions = SHIPPED,
 ) -> Checked:
     """Read and check the recipe at ``path``; its folder is where its own paths start.
 
-    ``given`` are values for its parameters, and for ``RULE.SETTING``; ``editions`` are those of
-    the language that are known.
+    ``facts`` are those of a model given by file, or what reads them. ``given`` are values for its
+    parameters, and for ``RULE.SETTING``; ``editions`` are those of the language that are known.
 
     Never raises for anything in the file, nor for a file that is missing or unreadable: that
     comes back as a diagnostic too.
@@ -51,12 +51,15 @@ def loads(
     *,
     folder: str | Path = ".",
     path: str = "<text>",
-    facts: ModelFacts | None = None,
+    facts: ModelFacts | FileFacts | None = None,
     given: Given = (),
     editions: Editions = SHIPPED,
 ) -> Checked:
     """Check a recipe text; ``path`` is the name under which it is reported."""
     source = Source(path, normalise(text))
+    if len(text) > MAX_BYTES:
+        size = f"{len(text)} characters, at most {MAX_BYTES} are read"
+        return Checked(None, (_too_large(path, size),), {}, source, Tree(()))
     return _checked(source, Path(folder) / Path(path).name, models, facts, given, editions)
 
 
@@ -64,11 +67,11 @@ def _checked(
     source: Source,
     file: Path,
     models: KnownModels,
-    facts: ModelFacts | None,
+    facts: ModelFacts | FileFacts | None,
     given: Given,
     editions: Editions,
 ) -> Checked:
-    """Check a text that lies, or might lie, in a file."""
+    """Check a text that is, or might be, in a file."""
     with _collection_paused():
         parsed = parse(source, editions.language)
         own = _resolved(file)
@@ -125,35 +128,34 @@ def read(path: str | Path) -> tuple[Source, tuple[Diagnostic, ...]]:
 def _contents(path: str | Path, shown: str) -> tuple[Source, tuple[Diagnostic, ...], bytes]:
     """As ``read``, with the bytes that the text was decoded from."""
     try:
-        file = Path(path)
-        status = file.stat()
-        if stat.S_ISDIR(status.st_mode):
-            return _unreadable(shown, "it is a folder", "name the recipe file in it")
-        if not stat.S_ISREG(status.st_mode):
-            return _unreadable(shown, "it is not a regular file", "name a recipe file")
-        if status.st_size > MAX_BYTES:
-            problem = error(
-                "RD004",
-                f"the recipe `{shown}` is too large",
-                None,
-                "",
-                f"{status.st_size} bytes; at most {MAX_BYTES} are read",
-            )
-            return Source(shown, ""), (problem,), b""
-        data = file.read_bytes()
-        return *decode(shown, data), data
-    except FileNotFoundError:
-        return _unreadable(shown, "there is no such file", "check the spelling of the path")
-    except (OSError, ValueError) as problem:
-        reason = (getattr(problem, "strerror", None) or "it cannot be opened").lower()
-        return _unreadable(shown, reason, "check the path and its permissions")
+        data = read_regular(Path(path), MAX_BYTES)
+    except FileFaultError as problem:
+        return Source(shown, ""), (_unreadable(shown, problem),), b""
+    return *decode(shown, data), data
 
 
-def _unreadable(
-    path: str, reason: str, remedy: str
-) -> tuple[Source, tuple[Diagnostic, ...], bytes]:
-    message = f"the recipe `{path}` cannot be read: {reason}"
-    return Source(path, ""), (error("RD003", message, None, "", remedy),), b""
+_REMEDIES: Mapping[Trouble, str] = {
+    "missing": "check the spelling of the path",
+    "a folder": "name the recipe file in it",
+    "not regular": "name a recipe file",
+    "unreadable": "check the path and its permissions",
+}
+
+
+def _unreadable(path: str, problem: FileFaultError) -> Diagnostic:
+    if problem.trouble == "too large":
+        return _too_large(path, str(problem))
+    return error(
+        "RD003",
+        f"the recipe `{path}` cannot be read: {problem}",
+        None,
+        "",
+        _REMEDIES[problem.trouble],
+    )
+
+
+def _too_large(path: str, size: str) -> Diagnostic:
+    return error("RD004", f"the recipe `{path}` is too large", None, "", size)
 
 
 def decode(path: str, data: bytes) -> tuple[Source, tuple[Diagnostic, ...]]:

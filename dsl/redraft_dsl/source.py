@@ -32,6 +32,10 @@ class Span(NamedTuple):
         return Span(self.start, self.end) if self.source is source else self
 
 
+NOWHERE = Span(0, 0)
+"""The span of what was made and not read."""
+
+
 class Edit(NamedTuple):
     """A change of a text: what stands at ``span`` becomes ``text``."""
 

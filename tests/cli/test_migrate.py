@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -36,7 +37,11 @@ rule dot at layer6 {
 
 def two(write: Callable[[Tree], Tree] = lambda tree: tree) -> Editions:
     known = {2026: Edition(), NEXT: Edition(write=write)}
-    return Editions(MappingProxyType(known), LANGUAGE.with_defaults(NEXT, {"rank": 2}))
+    rows = [
+        replace(row, defaults={**row.defaults, NEXT: 2}) if row.name == "rank" else row
+        for row in LANGUAGE.settings
+    ]
+    return Editions(MappingProxyType(known), replace(LANGUAGE, settings=tuple(rows)))
 
 
 def other_rank(tree: Tree) -> Tree:

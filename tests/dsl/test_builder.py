@@ -107,7 +107,7 @@ zero fifth at layer6 {
 """
 
 
-def test_everything_that_can_be_said(begin: Begin, models: KnownModels, folder: Path) -> None:
+def test_everything_that_can_be_written(begin: Begin, models: KnownModels, folder: Path) -> None:
     bar = region("bar", box(x=("0%", "100%"), y=("92%", "100%")))
     roof = polygon((10, 20), (50, 20), (30, 2)) - ellipse((31, 31), radius=(20, 8.5))
     hat = region("hat", bar | roof)
@@ -205,10 +205,10 @@ RULE = {"layer": "layer6", "copy": z[116] @ EYES, "context": z[130] @ EYES}
     ("name", "changes", "said"),
     [
         ("Glasses", {}, "error[RD118]: `Glasses` cannot be a name"),
-        ("a", {"rank": "four"}, "error[RD201]: `rank` wants a whole number, found `four`"),
+        ("a", {"rank": "four"}, "error[RD201]: `rank` takes a whole number, found `four`"),
         ("a", {"rank": True}, "found `True`"),
-        ("a", {"keep": float("nan")}, "`keep` wants a number, found `nan`"),
-        ("a", {"keep": float("inf")}, "`keep` wants a number, found `inf`"),
+        ("a", {"keep": float("nan")}, "`keep` takes a number, found `nan`"),
+        ("a", {"keep": float("inf")}, "`keep` takes a number, found `inf`"),
         ("a", {"rnak": 4}, "did you mean `rank`?"),
         ("a", {"units": 4}, "error[RD208]: `units` does not apply to `rule`"),
         ("a", {"rank": 5000}, "error[RD218]"),
@@ -235,7 +235,7 @@ RULE = {"layer": "layer6", "copy": z[116] @ EYES, "context": z[130] @ EYES}
         ("a", {"comment": "\0"}, "error[RD002]"),
     ],
 )
-def test_what_is_wrong_is_told_where_it_is_added(
+def test_what_is_wrong_is_reported_where_it_is_added(
     begin: Begin, name: str, changes: dict[str, object], said: str
 ) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
@@ -246,7 +246,7 @@ def test_what_is_wrong_is_told_where_it_is_added(
     assert all(f"[{code}]" in str(caught.value) for code in codes)
 
 
-def test_what_only_the_whole_shows_is_told_by_the_text(begin: Begin) -> None:
+def test_what_only_the_whole_shows_is_reported_by_the_text(begin: Begin) -> None:
     twice = begin().rule("a", **PLACES).rule("a", **PLACES)
     with pytest.raises(BuildError, match="the rule `a` is defined twice"):
         twice.text()
@@ -282,7 +282,7 @@ def test_a_wrong_head(begin: Begin, changes: dict[str, object], said: str) -> No
         lambda: box((1, 2, 3), (1, 2)),  # type: ignore[arg-type]
     ],
 )
-def test_what_is_no_region_at_all(wrong: Callable[[], Region]) -> None:
+def test_what_is_not_a_region_at_all(wrong: Callable[[], Region]) -> None:
     with pytest.raises(BuildError):
         wrong()
 
@@ -320,14 +320,14 @@ def test_a_draft_prints_canonical_text_or_is_refused(
         )  # fmt: skip
     except BuildError as refused:
         text = ""
-        told = str(refused)
+        message = str(refused)
     else:
-        told = "fine"
+        message = "fine"
         assert format_text(text).text == text
         checked = loads(text, models)
         assert checked.recipe is not None
         assert checked.recipe.title == title
-    assert told
+    assert message
 
 
 def test_many_rules_are_built(begin: Begin) -> None:

@@ -187,7 +187,7 @@ def test_spans_lead_later_phases_to_the_text(check_text: CheckText, full: str) -
         assert checked.source.text[start:end] == text
 
 
-def test_independent_problems_are_all_told_at_once(models: KnownModels, tmp_path: Path) -> None:
+def test_independent_problems_are_all_reported_at_once(models: KnownModels, tmp_path: Path) -> None:
     text = """edition 2026
 recipe Demo 1.0 "Demo"
 model facs
@@ -209,7 +209,7 @@ zero sweep at layer6 { copy z[1] all }
     ]
 
 
-def test_problems_beside_a_syntax_error_are_told_but_not_what_follows_from_it(
+def test_problems_beside_a_syntax_error_are_reported_but_not_what_follows_from_it(
     models: KnownModels,
 ) -> None:
     text = """edition 2026
@@ -467,7 +467,7 @@ def test_an_empty_text_lacks_everything(check_text: CheckText) -> None:
         "latents z { seed 1 count 200 }\nlatents each { seed 1 count 200 }\n" + rule(),
     ],
 )
-def test_reserved_words_are_no_names(check_text: CheckText, text: str) -> None:
+def test_reserved_words_are_not_names(check_text: CheckText, text: str) -> None:
     assert [d.code for d in check_text(text).errors] == ["RD119"]
 
 
@@ -493,13 +493,13 @@ def test_the_deepest_region_goes_through_every_step(check_text: CheckText) -> No
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 500])
-def test_a_cycle_of_regions_is_told_once(check_text: CheckText, length: int) -> None:
+def test_a_cycle_of_regions_is_reported_once(check_text: CheckText, length: int) -> None:
     cycle = "".join(f"region r{n} = r{(n + 1) % length}\n" for n in range(length))
     codes = found(check_text(cycle + rule().replace(BOX, "r0")))
     assert codes == ["RD303"]
 
 
-def test_an_unreadable_recipe_is_told(models: KnownModels, tmp_path: Path) -> None:
+def test_an_unreadable_recipe_is_reported(models: KnownModels, tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "gone.redraft", "\0", Path("/dev/null/x")):
         assert found(load(path, models)) == ["RD003"]
 
@@ -570,12 +570,12 @@ def test_a_few_layers_are_all_listed(count: int, listed: bool) -> None:
     models = KnownModels(listed={"mine": facts}, architectures=("dcgan",))
     head = 'edition 2026\nrecipe a 1.0.0 "A"\nmodel mine\nlatents z { seed 1 count 2000 }\n'
 
-    def told(layer: str) -> str:
+    def help_for(layer: str) -> str:
         (help_text,) = helps(loads(head + rule("rank 1", layer=layer), models))
         assert help_text is not None
         return help_text
 
     every = "layers of this model: " + ", ".join(f"`conv{number}`" for number in range(count))
-    assert told("conv_0") == "did you mean `conv0`?" + (f" {every}" if listed else "")
-    assert told("main_0").startswith("did you mean `main.0`?")
-    assert told("zzz") == every
+    assert help_for("conv_0") == "did you mean `conv0`?" + (f" {every}" if listed else "")
+    assert help_for("main_0").startswith("did you mean `main.0`?")
+    assert help_for("zzz") == every

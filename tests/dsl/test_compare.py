@@ -1,4 +1,4 @@
-"""Recipes are compared by what they mean, and the differences are told in the language's words."""
+"""Recipes are compared by what they mean; differences are reported in the language's words."""
 
 from __future__ import annotations
 
@@ -179,18 +179,18 @@ CASES: dict[str, tuple[list[Change], list[str]]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_change_is_told_in_the_words_of_the_language(
+def test_a_change_is_reported_in_the_words_of_the_language(
     recipe: Callable[..., Recipe], case: str
 ) -> None:
     changes, wanted = CASES[case]
-    told = [each.sentence() for each in compare(recipe(), recipe(*changes))]
-    assert all(any(line.startswith(part) for line in told) for part in wanted), told
+    reported = [each.sentence() for each in compare(recipe(), recipe(*changes))]
+    assert all(any(line.startswith(part) for line in reported) for part in wanted), reported
     if case not in ("kind", "another model"):
-        assert len(told) == len(wanted), told
+        assert len(reported) == len(wanted), reported
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_way_back_is_told_as_well(recipe: Callable[..., Recipe], case: str) -> None:
+def test_the_way_back_is_reported_as_well(recipe: Callable[..., Recipe], case: str) -> None:
     one, other = recipe(), recipe(*CASES[case][0])
     there, back = compare(one, other), compare(other, one)
     turn = {"added": "removed", "removed": "added"}
@@ -211,7 +211,7 @@ def test_layout_names_and_written_defaults_make_no_difference(
     assert compare(one, other) == ()
 
 
-def test_a_mask_with_another_picture_is_told(recipe: Callable[..., Recipe]) -> None:
+def test_a_mask_with_another_picture_is_reported(recipe: Callable[..., Recipe]) -> None:
     one = recipe()
     sha = one.rules[1].context[0].region.sha256  # type: ignore[union-attr]
     other = Recipe.model_validate_json(one.model_dump_json().replace(sha, "e" * 64))
@@ -221,7 +221,7 @@ def test_a_mask_with_another_picture_is_told(recipe: Callable[..., Recipe]) -> N
 
 
 @given(st.permutations(list(CASES)), st.integers(0, 2), st.integers(0, 2))
-def test_two_recipes_are_told_as_equal_exactly_when_they_are(
+def test_two_recipes_are_equal_exactly_when_they_are(
     models: KnownModels, folder: Path, order: list[str], first: int, second: int
 ) -> None:
     def made(names: list[str]) -> Recipe | None:
@@ -253,12 +253,12 @@ def test_one_rule_taken_to_the_front_is_one_move() -> None:
     assert found == [Difference("moved", "rule d", "place 4 of 4", "place 1 of 4")]
 
 
-def test_context_that_is_kept_in_another_order_is_told_beside_what_is_new(
+def test_context_in_another_order_is_reported_beside_what_is_new(
     recipe: Callable[..., Recipe],
 ) -> None:
     place = "  context z[147] box(x 12..52, y 24..38) minus (hat plus bar)\n"
     found = "  context like z[130] box(x 14..54, y 34..62) top 60 among 0..199 except 17, 40\n"
     new = "  context z[7] bar\n"
-    told = compare(recipe(), recipe((place, ""), (found, found + new + place)))
-    assert [each.kind for each in told] == ["added", "moved"]
-    assert told[1].what == "context of glasses"
+    reported = compare(recipe(), recipe((place, ""), (found, found + new + place)))
+    assert [each.kind for each in reported] == ["added", "moved"]
+    assert reported[1].what == "context of glasses"

@@ -98,7 +98,7 @@ def test_a_halo_contradicts_compat(check_text: CheckText) -> None:
     assert (problem.code, problem.help) == ("RD223", "write `goal crop`, or leave it out")
 
 
-def test_every_contradiction_is_told_at_once(check_text: CheckText) -> None:
+def test_every_contradiction_is_reported_at_once(check_text: CheckText) -> None:
     text = rule(COPY, PASTE, CONTEXT, "keep 1", "contrast 1", "directions goal", COMPAT)
     assert found(check_text(text)) == ["RD223"] * 3
 
@@ -214,7 +214,7 @@ def test_the_word_is_laid_out_after_the_file() -> None:
 
 
 @pytest.mark.parametrize("wrong", [f'mask("{MASK}", bilinear)', f'mask(bilinear "{MASK}")'])
-def test_the_form_of_a_mask_is_told(check_text: CheckText, wrong: str) -> None:
+def test_the_form_of_a_mask_is_reported(check_text: CheckText, wrong: str) -> None:
     (problem,) = check_text(rule(f"copy z[1] {wrong}", CONTEXT)).errors
     assert problem.code == "RD010"
     assert problem.help is not None
@@ -247,7 +247,7 @@ def test_truncation_needs_inner_latents(check_text: CheckText) -> None:
     assert problem.help == "leave the line out; truncation is for `village`"
 
 
-def test_an_unknown_architecture_is_told_once(check_text: CheckText) -> None:
+def test_an_unknown_architecture_is_reported_once(check_text: CheckText) -> None:
     text = MODEL.format(arch="vilage", more="  truncation 0.5\n") + rule(COPY, CONTEXT)
     assert found(check_text(text)) == ["RD112"]
 

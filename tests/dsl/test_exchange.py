@@ -20,13 +20,13 @@ from redraft_dsl.davidbau import edits
 from redraft_dsl.davidbau.edits import (
     FIELDS,
     EditFile,
-    Marked,
+    MarkedImage,
     NotAnEditError,
     read_edit,
     write_edit,
 )
 from redraft_dsl.davidbau.from_recipe import Exported, edit_of
-from redraft_dsl.davidbau.to_recipe import Draft, Wish, draft
+from redraft_dsl.davidbau.to_recipe import Draft, ImportOptions, draft
 from redraft_dsl.facts import KnownModels
 from redraft_dsl.reading import loads
 from redraft_dsl.recipe import model as r
@@ -107,7 +107,7 @@ def trip(models: KnownModels, tmp_path: Path) -> Callable[..., Exported]:
 
     def run(data: bytes, **wish: Any) -> Exported:
         made = draft(
-            read_edit(data), Wish(wish.pop("source", "some_edit"), FACES, "layer6", **wish)
+            read_edit(data), ImportOptions(wish.pop("source", "some_edit"), FACES, "layer6", **wish)
         )
         return exported(made, models, tmp_path)
 
@@ -143,7 +143,7 @@ def test_a_file_comes_back_as_it_was(
 
 
 PICTURES = st.builds(
-    lambda image, mask: Marked(image, MASKS[mask]), st.integers(0, 2000), st.integers(0, 2)
+    lambda image, mask: MarkedImage(image, MASKS[mask]), st.integers(0, 2000), st.integers(0, 2)
 )
 EDITS = st.builds(
     EditFile,
@@ -167,12 +167,12 @@ def test_any_file_comes_back_as_it_was(models: KnownModels, edit: EditFile, remo
         edit.query,
     )
     with tempfile.TemporaryDirectory() as folder:
-        made = draft(read, Wish("x", FACES, "layer9", 1, removal))
+        made = draft(read, ImportOptions("x", FACES, "layer9", 1, removal))
         assert write_edit(exported(made, models, Path(folder)).edit) == text
 
 
 def made_of(name: str, **wish: Any) -> Draft:
-    return draft(read_edit(SHAPES[name]), Wish("dome2tree", FACES, "layer6", **wish))
+    return draft(read_edit(SHAPES[name]), ImportOptions("dome2tree", FACES, "layer6", **wish))
 
 
 def rule_of(made: Draft, models: KnownModels, folder: Path) -> r.Rule:
@@ -240,21 +240,21 @@ def test_marks_without_a_copy_are_removed(
 
 def test_a_model_file_is_named_with_what_was_given(tmp_path: Path, models: KnownModels) -> None:
     model = r.FileModel(name="gan", arch="village", path="g.pt", sha256="0f" * 32, truncation=0.5)
-    made = draft(read_edit(SHAPES["copy and paste"]), Wish("a", model, "layer8"))
+    made = draft(read_edit(SHAPES["copy and paste"]), ImportOptions("a", model, "layer8"))
     recipe = checked_draft(made, models, tmp_path).recipe
     assert recipe is not None
     assert recipe.model == model
     assert "no truncation" not in made.text
     bare = draft(
         read_edit(SHAPES["copy and paste"]),
-        Wish("a", r.FileModel(name="gan", arch="village", path="g.pt"), "layer8"),
+        ImportOptions("a", r.FileModel(name="gan", arch="village", path="g.pt"), "layer8"),
     )
     assert "# - no truncation; their notebook draws StyleGAN2 with truncation 0.5" in bare.text
 
 
-def test_a_layer_that_is_no_word_is_refused() -> None:
+def test_a_layer_that_is_not_a_word_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot hold the layer"):
-        draft(read_edit(SHAPES["paste alone"]), Wish("a", FACES, "layer6 { rank 1 }"))
+        draft(read_edit(SHAPES["paste alone"]), ImportOptions("a", FACES, "layer6 { rank 1 }"))
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_a_layer_that_is_no_word_is_refused() -> None:
 def test_any_file_name_makes_a_recipe(
     models: KnownModels, tmp_path: Path, source: str, name: str
 ) -> None:
-    made = draft(read_edit(SHAPES["a query between"]), Wish(source, FACES, "layer6"))
+    made = draft(read_edit(SHAPES["a query between"]), ImportOptions(source, FACES, "layer6"))
     assert made.name == name
     assert write_edit(exported(made, models, tmp_path).edit).encode() == SHAPES["a query between"]
 
@@ -335,14 +335,14 @@ GOOD = url(MASKS[0])
         ),
         (broken("query", [1, GOOD[:-3]]), "the mask of its `query` is broken base64"),
         (broken("query", [1, GOOD[:40] + "\u00e9" + GOOD[40:]]), "is broken base64"),
-        (broken("query", [1, GOOD[:22] + "QR=="]), "is oddly written base64"),
+        (broken("query", [1, GOOD[:22] + "QR=="]), "is base64 in an unusual form"),
         (broken("query", [1, url(b"GIF89a")]), "the mask of its `query` is not a PNG"),
         (broken("query", [1, url(MASKS[0][:200])]), "the mask of its `query` cannot be used"),
         (broken("query", [1, url(MASKS[0][:8])]), "the mask of its `query` cannot be used"),
         (broken("key", [marked(), [2, url(MASKS[0][:-40])]]), "the mask of its `key[1]` cannot"),
     ],
 )
-def test_anything_else_is_told_what_it_is_not(data: bytes, said: str) -> None:
+def test_anything_else_is_refused(data: bytes, said: str) -> None:
     with pytest.raises(NotAnEditError) as caught:
         read_edit(data)
     assert said in caught.value.message

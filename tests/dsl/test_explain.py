@@ -1,4 +1,4 @@
-"""Every code has a story whose wrong recipe shows it and whose fixed one does not."""
+"""Every code has a page whose wrong recipe shows it and whose fixed one does not."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _codes_in_source() -> set[str]:
     return found
 
 
-def test_every_code_has_a_story_and_no_story_is_left_over() -> None:
+def test_every_code_has_a_page_and_no_page_is_left_over() -> None:
     assert set(codes()) == _codes_in_source()
 
 
@@ -33,17 +33,17 @@ def test_every_code_has_a_story_and_no_story_is_left_over() -> None:
 def test_the_wrong_recipe_shows_the_code_and_the_fixed_one_is_fine(
     code: str, check_text: Callable[[str], Checked]
 ) -> None:
-    told = page(code)
-    assert told is not None
-    assert told.wrong is not None
-    assert told.fixed is not None
-    assert code in {diagnostic.code for diagnostic in check_text(told.wrong).diagnostics}
-    fixed = check_text(told.fixed)
+    explained = page(code)
+    assert explained is not None
+    assert explained.wrong is not None
+    assert explained.fixed is not None
+    assert code in {diagnostic.code for diagnostic in check_text(explained.wrong).diagnostics}
+    fixed = check_text(explained.fixed)
     assert {d.code for d in fixed.diagnostics} <= {"RD120", "RD121"} - {code}
     assert fixed.recipe is not None
 
 
-def test_a_story_begins_with_its_code_and_ends_with_the_remedy() -> None:
+def test_a_page_begins_with_its_code_and_ends_with_the_remedy() -> None:
     for code in codes():
         text = explain(code)
         assert text is not None
@@ -57,5 +57,5 @@ def test_case_and_space_do_not_matter(asked: str) -> None:
 
 
 @pytest.mark.parametrize("asked", ["RD999", "", "../../__init__", "RD1"])
-def test_what_is_no_code_has_no_story(asked: str) -> None:
+def test_an_unknown_code_has_no_page(asked: str) -> None:
     assert explain(asked) is None

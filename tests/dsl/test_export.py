@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from redraft_dsl.check import Checked
-from redraft_dsl.davidbau.edits import Marked, read_edit, write_edit
-from redraft_dsl.davidbau.from_recipe import CannotSayError, Exported, edit_of
+from redraft_dsl.davidbau.edits import MarkedImage, read_edit, write_edit
+from redraft_dsl.davidbau.from_recipe import Exported, NotExportableError, edit_of
 from redraft_dsl.syntax.tree import comments_of
 
 BOX = "box(x 12..52, y 24..38)"
@@ -68,7 +68,7 @@ def test_a_mask_file_keeps_its_bytes_where_it_means_the_same(
     lines = (f"copy z[1] {eyes}", f"paste z[2] {eyes}", f"context z[3] {eyes} minus {BOX}")
     back = check_export(check_text, folder, rule(*lines[:2], f"context z[3] {eyes}"))
     assert back.drawn == ()
-    assert back.edit.object == Marked(1, (folder / "masks" / "eyes.png").read_bytes())
+    assert back.edit.object == MarkedImage(1, (folder / "masks" / "eyes.png").read_bytes())
     joined = f"context z[3] {eyes} plus box(x 0..4, y 0..4)"
     back = check_export(check_text, folder, rule(*lines[:2], joined), lambda: (64, 64))
     assert back.drawn == ("z[3]",)
@@ -114,14 +114,16 @@ def test_soft_edges_that_their_code_would_lose_are_drawn(
 def test_what_a_file_cannot_say_is_refused(
     check_text: Callable[[str], Checked], folder: Path, text: str, reason: str
 ) -> None:
-    with pytest.raises(CannotSayError) as caught:
+    with pytest.raises(NotExportableError) as caught:
         check_export(check_text, folder, text)
     assert reason in str(caught.value)
 
 
-def test_every_obstacle_is_told_at_once(check_text: Callable[[str], Checked], folder: Path) -> None:
+def test_every_obstacle_is_reported_at_once(
+    check_text: Callable[[str], Checked], folder: Path
+) -> None:
     text = "latents z { seed 2  count 99 }\n" + rule(COPY, CONTEXT, f"context z[4] {BOX}")
-    with pytest.raises(CannotSayError) as caught:
+    with pytest.raises(NotExportableError) as caught:
         check_export(check_text, folder, text)
     assert len(caught.value.reasons) == 2
 
@@ -137,10 +139,10 @@ def test_a_removal_has_no_copy(check_text: Callable[[str], Checked], folder: Pat
     assert erase.edit.order == ("paste", "key")
 
 
-def test_masks_that_vanish_after_the_check_are_told(
+def test_masks_that_vanish_after_the_check_are_reported(
     check_text: Callable[[str], Checked], tmp_path: Path
 ) -> None:
     checked = check_text(rule('copy z[1] mask("masks/eyes.png")', PASTE, CONTEXT))
     assert checked.recipe is not None
-    with pytest.raises(CannotSayError, match="there is no such file"):
+    with pytest.raises(NotExportableError, match="there is no such file"):
         edit_of(checked.recipe, [], tmp_path, lambda: (64, 64))

@@ -128,7 +128,7 @@ def test_a_long_list_is_wrapped_at_column_100(models) -> None:
 OFF = HEAD + (RULE % ONE) + (RULE % ONE).replace("rule a", "off rule b")
 
 
-def test_a_rule_that_is_off_is_no_part_of_what_the_recipe_means(models) -> None:
+def test_a_rule_that_is_off_is_not_part_of_what_the_recipe_means(models) -> None:
     found = loads(OFF, models)
     assert found.recipe == checked(ONE, models).recipe
     assert [rule.name for rule in found.off] == ["b"]

@@ -20,7 +20,7 @@ from redraft_dsl.recipe import model as r
 from redraft_dsl.recipe.as_json import (
     MAX_BYTES,
     NotARecipeError,
-    claims_to_be_a_recipe,
+    looks_like_a_recipe,
     read_json,
     write_json,
 )
@@ -215,7 +215,7 @@ def test_a_wrong_value_is_named_with_its_place(
     assert problem.help
 
 
-def test_several_problems_are_told_at_once(whole: dict[str, Any]) -> None:
+def test_several_problems_are_reported_at_once(whole: dict[str, Any]) -> None:
     bad = whole
     for name in ("rank", "keep", "contrast", "strength", "layer", "directions", "name"):
         bad = changed(bad, (*RULE, name), None)
@@ -243,13 +243,13 @@ def test_no_field_may_be_left_out(whole: dict[str, Any]) -> None:
         (b"\xff", "it is not text in UTF-8"),
         (b'{"format": "redraft-recipe-1"}', "it has no field `recipe`"),
         (b'{"format": "redraft-recipe-1", "recipe": NaN}', "it has the number NaN"),
-        (b'{"format": 1, "format": 2}', 'it names `"format"` twice'),
+        (b'{"format": 1, "format": 2}', "it names `format` twice"),
         (b"[" * 100_000, "too deep"),
         (b'{"a":' + b"9" * 5000 + b"}", "a number too long"),
         (b" " * (MAX_BYTES + 1), f"at most {MAX_BYTES} are read"),
     ],
 )
-def test_what_is_no_json_of_a_recipe(data: bytes, said: str) -> None:
+def test_what_is_not_a_recipe_in_json(data: bytes, said: str) -> None:
     assert said in refusal(data).message
 
 
@@ -270,12 +270,12 @@ def test_junk_in_any_place_is_refused_or_checked(
     try:
         recipe = read_json(json.dumps(bad).encode())
     except NotARecipeError as problem:
-        told = problem.message
+        message = problem.message
     else:
-        told = "nothing is wrong"
+        message = "nothing is wrong"
         checked = loads(printed_or_nothing(recipe), models, folder=folder)
         assert (checked.recipe is None) == bool(checked.errors)
-    assert told
+    assert message
 
 
 def printed_or_nothing(recipe: r.Recipe) -> str:
@@ -297,7 +297,7 @@ def printed_or_nothing(recipe: r.Recipe) -> str:
     ],
 )
 def test_what_is_meant_to_be_a_recipe(data: bytes, meant: bool) -> None:
-    assert claims_to_be_a_recipe(data) == meant
+    assert looks_like_a_recipe(data) == meant
 
 
 def test_words_that_would_be_something_else_do_not_come_back_equal(

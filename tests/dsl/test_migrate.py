@@ -6,7 +6,7 @@ Edition 2027 here has other defaults, says ``hold`` for ``preserve``, and indent
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from redraft_dsl.check import Checked
 from redraft_dsl.facts import KnownModels
-from redraft_dsl.language.language import LANGUAGE, LATEST
-from redraft_dsl.migrate import CannotMoveError, Moved, NoSuchEditionError, migrate
+from redraft_dsl.language.language import LANGUAGE, LATEST, Language
+from redraft_dsl.language.rows import Scalar
+from redraft_dsl.migrate import Migrated, MigrationError, NoSuchEditionError, migrate
 from redraft_dsl.reading import loads
 from redraft_dsl.recipe import model as r
 from redraft_dsl.recipe.as_tree import print_recipe
@@ -75,7 +76,22 @@ def write_next(tree: s.Tree) -> s.Tree:
     return renamed(tree, "preserve", "hold")
 
 
-LANGUAGES = LANGUAGE.with_defaults(
+def with_defaults(language: Language, edition: int, defaults: Mapping[str, Scalar]) -> Language:
+    """The same language with other defaults from an edition on, by SETTING or OWNER.SETTING."""
+    rows = list(language.settings)
+    for name, value in defaults.items():
+        wanted, _, key = name.rpartition(".")
+        at = next(i for i, row in enumerate(rows) if row.name == key)
+        but = dict(rows[at].but)
+        for owner in (wanted,) if wanted else rows[at].of:
+            own = {**rows[at].within(owner).defaults, edition: value}
+            but[owner] = {**but.get(owner, {}), "defaults": own}
+        rows[at] = replace(rows[at], but=but)
+    return replace(language, settings=tuple(rows))
+
+
+LANGUAGES = with_defaults(
+    LANGUAGE,
     NEXT,
     {
         "rank": 2,
@@ -153,14 +169,14 @@ latents z { seed 1  count 2000 }
 rule a at layer6 { copy z[116] all context z[130] all %s }
 """
 
-Move = Callable[..., Moved]
+Move = Callable[..., Migrated]
 
 
 @pytest.fixture
 def move(models: KnownModels, folder: Path) -> Move:
     """Moves a text to the newest of some editions."""
 
-    def run(text: str, editions: Editions = PREVIEW, to: int | None = None) -> Moved:
+    def run(text: str, editions: Editions = PREVIEW, to: int | None = None) -> Migrated:
         checked = loads(text, models, folder=folder, editions=editions)
         assert checked.recipe is not None, checked.errors
         return migrate(checked, models, folder, to=to, editions=editions)
@@ -230,7 +246,7 @@ def test_only_what_differs_is_written_out(move: Move, settings: str, line: str) 
     ],
 )
 def test_a_setting_of_a_silent_solver_is_written_out(move: Move, solver: str, line: str) -> None:
-    language = LANGUAGE.with_defaults(NEXT, {"exact.iterations": 50})
+    language = with_defaults(LANGUAGE, NEXT, {"exact.iterations": 50})
     known = {2026: Edition(), NEXT: Edition()}
     moved = move(PLAIN % solver, Editions(MappingProxyType(known), language))
     assert line in moved.text
@@ -284,10 +300,10 @@ def with_text(old: str, new: str) -> Callable[[s.Tree], s.Tree]:
         (without_comments, "a comment would be lost"),
     ],
 )
-def test_a_change_of_meaning_is_refused_and_told(
+def test_a_change_of_meaning_is_refused_and_reported(
     move: Move, write: Callable[[s.Tree], s.Tree], reason: str
 ) -> None:
-    with pytest.raises(CannotMoveError) as caught:
+    with pytest.raises(MigrationError) as caught:
         move(OLD, with_fault(write))
     assert reason in str(caught.value)
     assert (caught.value.checked is not None) == ("errors" in reason)
@@ -300,7 +316,7 @@ def test_parameters_and_sweeps_stay_too(move: Move) -> None:
     )
     moved = move(text).text
     assert "vary hold of a over 0.1, 1" in moved
-    with pytest.raises(CannotMoveError, match="parameters or sweeps"):
+    with pytest.raises(MigrationError, match="parameters or sweeps"):
         move(text, with_fault(with_text("over 1, 2", "over 1, 3")))
 
 
@@ -311,7 +327,7 @@ def test_several_steps_are_taken_one_after_the_other(move: Move) -> None:
         NEXT: PREVIEW.known[NEXT],
         2030: third,
     }
-    language = LANGUAGES.with_defaults(2030, {"rank": 16})
+    language = with_defaults(LANGUAGES, 2030, {"rank": 16})
     editions = Editions(MappingProxyType(known), language)
     moved = move(OLD, editions)
     assert (moved.before, moved.after) == (2026, 2030)
@@ -321,8 +337,8 @@ def test_several_steps_are_taken_one_after_the_other(move: Move) -> None:
 
 
 def test_the_newest_edition_is_left_alone(move: Move) -> None:
-    assert move(OLD, SHIPPED) == Moved(2026, 2026, OLD)
-    assert move(NEW) == Moved(NEXT, NEXT, NEW)
+    assert move(OLD, SHIPPED) == Migrated(2026, 2026, OLD)
+    assert move(NEW) == Migrated(NEXT, NEXT, NEW)
 
 
 @pytest.mark.parametrize(

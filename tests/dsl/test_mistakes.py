@@ -1,4 +1,4 @@
-"""What people type wrong, what they are told, and where the offered fix leads."""
+"""What people type wrong, what is reported, and where the offered fix leads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading: what is understood, and how misunderstandings are told."""
+"""Reading: what is understood, and how mistakes are reported."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_spans_point_at_the_text(full: str) -> None:
         (rule.name.span, "glasses"),
         (rule.layer.span, "where"),
         (copy.span, "copy    z[face] box(x 12..52, y 24..38)"),
-        (copy.place.images.numbers[0].span, "face"),
+        (copy.place.images.items[0].span, "face"),
         (copy.place.region.span, "box(x 12..52, y 24..38)"),
     ):
         assert full[node.start : node.end] == text
@@ -136,7 +136,7 @@ def test_a_bad_byte_is_found_where_it_is() -> None:
     assert source.position(bad[0].span.start) == (2, 6)
 
 
-def test_a_lone_surrogate_is_told() -> None:
+def test_a_lone_surrogate_is_reported() -> None:
     assert [code for code, _, _ in problems("# \ud800\n")] == ["RD001"]
 
 
@@ -224,7 +224,7 @@ BOX_FORM = "a box is written `box(x 12..52, y 24..38)`"
         ("latents z seed 1", "RD010", "expected `{` after `z`, found `seed`", "between braces"),
     ],
 )
-def test_slips_are_told_in_human_words(
+def test_mistakes_are_reported_in_plain_words(
     text: str, code: str, message: str, help_text: str | None
 ) -> None:
     found = problems(text)
@@ -236,7 +236,7 @@ def test_slips_are_told_in_human_words(
         assert help_text in found[0][2]
 
 
-def test_independent_syntax_errors_are_all_told_at_their_places() -> None:
+def test_independent_syntax_errors_are_all_reported_at_their_places() -> None:
     text = HEAD + (
         "latents z ( seed 1 )\n"
         "region a = box(1..2, 3..4)\n"
@@ -259,12 +259,12 @@ def test_independent_syntax_errors_are_all_told_at_their_places() -> None:
 
 def test_what_was_read_beside_an_error_keeps_its_place() -> None:
     text = "region a = box(\nregion b = box(x 1..2, y 3..4)\n"
-    kept = parse(Source("x", text)).tree.statements[1]
-    assert isinstance(kept, s.RegionStatement)
-    assert text[kept.region.span.start : kept.region.span.end] == "box(x 1..2, y 3..4)"
+    read = parse(Source("x", text)).tree.statements[1]
+    assert isinstance(read, s.RegionStatement)
+    assert text[read.region.span.start : read.region.span.end] == "box(x 1..2, y 3..4)"
 
 
-def test_an_unclosed_brace_is_told_at_its_opening_with_the_end_as_a_note() -> None:
+def test_an_unclosed_brace_is_reported_at_its_opening_with_the_end_as_a_note() -> None:
     text = "rule a at layer6 {\n  rank 4\nrule b at layer6 {\n  rank 4\n}\n"
     (found,) = parse(Source("x", text)).diagnostics
     assert found.span is not None
@@ -297,7 +297,7 @@ def test_monstrous_texts_are_read_or_refused(text: str) -> None:
     parse(Source("x", text))
 
 
-def test_the_number_of_errors_told_is_bounded() -> None:
+def test_the_number_of_errors_reported_is_bounded() -> None:
     parsed = parse(Source("x", "region a =\n" * 200_000))
     assert len(parsed.diagnostics) == MOST_ERRORS
     assert len(parsed.tree.statements) == 200_000

@@ -1,4 +1,4 @@
-"""Regions as numbers, and the mask files that somebody else may have made."""
+"""Regions as numbers, and mask files from other people."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from redraft_dsl.geometry.masks import MAX_BYTES, MaskError, path_fault, read_mask
+from redraft_dsl.files import path_fault
+from redraft_dsl.geometry.masks import MAX_BYTES, MaskError, read_mask
 from redraft_dsl.geometry.measure import Measure
-from redraft_dsl.geometry.plain import MOST_WORK, coverage_rows, resample_rows
 from redraft_dsl.geometry.regions import coverage, resample
 from redraft_dsl.recipe.model import All, Box, Combination, Ellipse, Length, Mask, Polygon, Region
 
@@ -242,7 +242,7 @@ def test_mask_files_that_cannot_be_used(folder: Path, name: str, fault: str) -> 
     assert caught.value.fault == fault
 
 
-def test_a_cut_off_picture_is_told_when_it_is_decoded(folder: Path) -> None:
+def test_a_cut_off_picture_is_reported_when_it_is_decoded(folder: Path) -> None:
     mask = read_mask("masks/cut.png", folder)
     with pytest.raises(MaskError, match="damaged"):
         _ = mask.coverage
@@ -299,7 +299,7 @@ def test_paths_stay_in_the_folder(path: str, bad: bool) -> None:
     assert (path_fault(path) is not None) == bad
 
 
-# ---- the way without arrays -----------------------------------------------------------------
+# ---- measures of regions ----------------------------------------------------------------------
 
 BOXES = st.one_of(ENDS.map(lambda ends: box(*ends)), st.just(All()))
 JOINS = st.recursive(
@@ -311,17 +311,8 @@ JOINS = st.recursive(
 )
 
 
-@given(JOINS, st.sampled_from([(3, 5), (12, 20), (5, 7), (1, 1), (24, 30)]))
-def test_joined_boxes_are_the_same_without_numpy(region: Region, size: tuple[int, int]) -> None:
-    rows = coverage_rows(region, SIZE)
-    assert rows is not None
-    expected = covered(region)
-    assert np.array_equal(np.array(rows), expected)
-    np.testing.assert_allclose(resample_rows(rows, size), resample(expected, size), atol=1e-12)
-
-
 @given(JOINS)
-def test_the_box_around_a_region_is_the_same_without_numpy(region: Region) -> None:
+def test_the_box_around_a_region_is_the_smallest(region: Region) -> None:
     found = Measure(SIZE, HERE).bounds(region)
     rows, columns = covered(region).nonzero()
     if isinstance(region, Box) or not len(rows):
@@ -330,15 +321,22 @@ def test_the_box_around_a_region_is_the_same_without_numpy(region: Region) -> No
         assert found == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
 
 
-def test_what_is_large_or_round_is_left_to_numpy() -> None:
-    two = Combination(kind="plus", left=box(1, 2, 1, 2), right=All())
-    assert coverage_rows(two, (MOST_WORK // 4, 2)) is not None
-    assert coverage_rows(two, (MOST_WORK // 4 + 1, 2)) is None
+def test_a_round_hole_is_measured() -> None:
     circle = Ellipse(center=(px(5), px(5)), radius=(px(3), px(3)))
     joined = Combination(kind="minus", left=All(), right=circle)
-    assert coverage_rows(joined, SIZE) is None
-    cells = Measure(SIZE, HERE).cells(joined, (3, 5))
-    assert cells == (1.0, 15)
+    peak, touched, weight = Measure(SIZE, HERE).cells(joined, (3, 5))
+    assert (peak, touched) == (1.0, 15)
+    assert weight == pytest.approx(covered(joined).sum() * 15 / (SIZE[0] * SIZE[1]))
+
+
+@given(ENDS, st.sampled_from([(3, 5), (12, 20), (6, 4), (1, 1)]))
+def test_a_box_is_measured_as_its_pixels_are(
+    ends: tuple[float, ...], size: tuple[int, int]
+) -> None:
+    cells = resample(covered(box(*ends)), size)
+    found = Measure(SIZE, HERE).cells(box(*ends), size)
+    assert found.peak == pytest.approx(cells.max())
+    assert found.weight == pytest.approx(cells.sum())
 
 
 def test_many_regions_are_measured_as_few_are() -> None:

@@ -25,7 +25,7 @@ from redraft_dsl.report.terminal import render, summary, visible
 from redraft_dsl.source import Source, Span
 
 GOLDEN = Path(__file__).parent / "golden"
-# What has no text to show in a story: the wrong file is made by hand.
+# What has no text to show on a page: the wrong file is made by hand.
 BYTES = {
     "RD001": b"edition 2026 # caf\xe9\n",
     "RD002": b"edition 2026\0\n",
@@ -33,20 +33,20 @@ BYTES = {
     "RD004": b"#" * (MAX_BYTES + 1),
     "RD100": b"# nothing yet\n",
 }
-SHOWN = [code for code in codes() if (told := page(code)) and told.wrong]
+SHOWN = [code for code in codes() if (explained := page(code)) and explained.wrong]
 
 
 @pytest.mark.parametrize("code", SHOWN)
 def test_golden(code: str, check_text: Callable[[str], Checked]) -> None:
-    told = page(code)
-    assert told is not None
-    assert told.wrong is not None
-    checked = check_text(told.wrong)
+    explained = page(code)
+    assert explained is not None
+    assert explained.wrong is not None
+    checked = check_text(explained.wrong)
     compare(code, render(checked.diagnostics, checked.source))
 
 
 @pytest.mark.parametrize("code", sorted(BYTES))
-def test_golden_of_a_file_that_is_no_text(
+def test_golden_of_a_file_that_is_not_text(
     code: str, models: KnownModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -73,7 +73,7 @@ def test_no_golden_text_is_left_over() -> None:
 def test_the_shape_of_a_diagnostic_with_a_note() -> None:
     source = Source("a/b.redraft", "one two\nthree\n")
     note = Note("first here", Span(0, 3))
-    found = error("RD999", "a thing is wrong", Span(8, 13), "this one", "mend it", (note,))
+    found = error("RD999", "a thing is wrong", Span(8, 13), "this one", "correct it", (note,))
     assert render([found], source) == (
         "error[RD999]: a thing is wrong\n"
         " --> a/b.redraft:2:1\n"
@@ -81,7 +81,7 @@ def test_the_shape_of_a_diagnostic_with_a_note() -> None:
         "2 | three\n"
         "  | ^^^^^ this one\n"
         "  |\n"
-        "  = help: mend it\n"
+        "  = help: correct it\n"
         "note: first here\n"
         " --> a/b.redraft:1:1\n"
         "  |\n"
@@ -226,7 +226,7 @@ def test_sarif_names_its_rules_and_places() -> None:
     }
 
 
-def test_sarif_tells_of_files_of_any_name() -> None:
+def test_sarif_names_files_of_any_name() -> None:
     def uri(path: str) -> str:
         log = json.loads(to_sarif([(Source(path, ""), [error("RD003", "m", None)])], "1"))
         place = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]

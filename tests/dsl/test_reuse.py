@@ -1,4 +1,4 @@
-"""Parameters, used recipes, included rules and sweeps: what they mean, and what slips are told."""
+"""Parameters, used recipes, included rules and sweeps: their meaning, and mistakes in them."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_parameter_means_its_value_wherever_it_stands(
     assert recipe_of(loads(other, models, given=given_values)) == wanted
 
 
-def test_what_parameters_stand_for_is_told(check_text: CheckText) -> None:
+def test_what_parameters_stand_for_is_reported(check_text: CheckText) -> None:
     checked = check_text("param size: int = 4 in 1..8\n" + rule("rank size"))
     (param,) = checked.params
     assert (param.name, param.type, param.value, param.default, param.given) == (
@@ -182,7 +182,9 @@ def test_a_setting_from_outside_takes_the_place_of_its_opposite(models: KnownMod
         ("param Size: int = 1\n" + rule("rank Size"), "RD118", "cannot be a name"),
     ],
 )  # fmt: skip
-def test_slips_with_parameters(check_text: CheckText, text: str, code: str, message: str) -> None:
+def test_mistakes_with_parameters(
+    check_text: CheckText, text: str, code: str, message: str
+) -> None:
     checked = check_text(text)
     assert code in codes(checked)
     said = [d.message for d in checked.diagnostics if d.code == code]
@@ -291,7 +293,7 @@ def test_a_recipe_that_uses_itself(write: Callable[..., Checked]) -> None:
     assert checked.diagnostics[0].label == "a.redraft -> a.redraft"
 
 
-def test_two_ways_to_one_recipe_are_no_cycle(write: Callable[..., Checked]) -> None:
+def test_two_ways_to_one_recipe_are_not_a_cycle(write: Callable[..., Checked]) -> None:
     use_d = 'use "./d.redraft" 1.0.0 as d\ninclude d.glasses\n'
     top = (
         HEAD.format("a") + BASE + 'use "./b.redraft" 1.0.0 as b\nuse "./c.redraft" 1.0.0 as c\n'
@@ -369,7 +371,7 @@ def test_a_sweep_is_every_combination_and_no_part_of_the_recipe(
     assert len({recipe_of(each).digest() for each in held}) == 8
 
 
-def test_a_cell_is_not_told_of_the_values_of_others(models: KnownModels) -> None:
+def test_a_cell_is_not_checked_with_the_values_of_others(models: KnownModels) -> None:
     text = HEADER_AND_MODEL + "param first: int = 12\n" + rule(copy="box(x first..52, y 24..38)")
     text += "sweep a { vary first over 12, 60 }\n"
     assert codes(loads(text, models)) == ["RD141"]
@@ -388,7 +390,7 @@ def test_a_cell_is_not_told_of_the_values_of_others(models: KnownModels) -> None
         ("vary rank of glasses over 1  vary rank of glasses over 2", "RD205", "varied twice"),
     ],
 )
-def test_slips_in_sweeps(check_text: CheckText, lines: str, code: str, message: str) -> None:
+def test_mistakes_in_sweeps(check_text: CheckText, lines: str, code: str, message: str) -> None:
     checked = check_text(rule() + f"sweep a {{ {lines} }}\n")
     assert codes(checked) == [code]
     assert message in checked.diagnostics[0].message

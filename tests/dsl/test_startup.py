@@ -24,8 +24,8 @@ edition 2026
 recipe demo 1.0.0 "Demo"
 model mine
 latents z { seed 1 count 9 }
-region eyes = box(x 1..30, y 1..30) minus box(x 9..12, y 4..30)
-rule a at layer6 { copy z[1] eyes plus box(x 1..9, y 1..9) context z[2] eyes within all }
+region eyes = box(x 1..30, y 1..30)
+rule a at layer6 { copy z[1] box(x 1..9, y 1..9) context z[2, 3] eyes }
 '''
 checked = redraft_dsl.loads(text, models)
 assert checked.recipe is not None, checked.diagnostics

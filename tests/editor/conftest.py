@@ -24,6 +24,7 @@ class Editor:
     def __init__(self, folder: Path, encodings: list[str] | None = None) -> None:
         self.folder = folder
         self.published: dict[str, types.PublishDiagnosticsParams] = {}
+        self.opened: set[str] = set()
         self.messages: list[str] = []
         self._news = threading.Condition()
         self._loop = asyncio.new_event_loop()
@@ -40,7 +41,7 @@ class Editor:
                 root_uri=folder.as_uri(),
             ),
         ).capabilities
-        self.tell(types.INITIALIZED, types.InitializedParams())
+        self.notify(types.INITIALIZED, types.InitializedParams())
 
     def _listen(self) -> None:
         @self.client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
@@ -71,25 +72,31 @@ class Editor:
 
         return self._wait(asking())
 
-    def tell(self, method: str, params: Any) -> None:
-        async def telling() -> None:
+    def notify(self, method: str, params: Any) -> None:
+        async def notifying() -> None:
             self.client.protocol.notify(method, params)
 
-        self._wait(telling())
+        self._wait(notifying())
 
     def open(self, uri: str, text: str, version: int = 1) -> None:
         item = types.TextDocumentItem(uri, "redraft", version, text)
+        if uri in self.opened:
+            # What is on its way about the text before would be taken for an answer to this one.
+            self.close(uri)
+            self.problems(uri, None)
+        self.opened.add(uri)
         self.published.pop(uri, None)
-        self.tell(types.TEXT_DOCUMENT_DID_OPEN, types.DidOpenTextDocumentParams(item))
+        self.notify(types.TEXT_DOCUMENT_DID_OPEN, types.DidOpenTextDocumentParams(item))
 
     def change(self, uri: str, version: int, *changes: Any) -> None:
         named = types.VersionedTextDocumentIdentifier(version, uri)
         params = types.DidChangeTextDocumentParams(named, list(changes))
-        self.tell(types.TEXT_DOCUMENT_DID_CHANGE, params)
+        self.notify(types.TEXT_DOCUMENT_DID_CHANGE, params)
 
     def close(self, uri: str) -> None:
+        self.opened.discard(uri)
         params = types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(uri))
-        self.tell(types.TEXT_DOCUMENT_DID_CLOSE, params)
+        self.notify(types.TEXT_DOCUMENT_DID_CLOSE, params)
 
     def problems(self, uri: str, version: int | None = 1) -> list[types.Diagnostic]:
         """What the server publishes on a version; waits until it does."""
@@ -143,7 +150,7 @@ class Editor:
         """Shut the server down; its exit status."""
         if politely:
             self.ask(types.SHUTDOWN, None)
-        self.tell(types.EXIT, None)
+        self.notify(types.EXIT, None)
         status: int = self._wait(self.process.wait())
         self._end()
         return status
@@ -216,9 +223,9 @@ def applied() -> Callable[[str, list[types.TextEdit]], str]:
             if place.line >= len(starts):
                 return len(text)
             line = text[starts[place.line] : stops[place.line]]
-            kept = line.encode("utf-16-le", "surrogatepass")[: 2 * place.character]
+            part = line.encode("utf-16-le", "surrogatepass")[: 2 * place.character]
             # A place inside a character is one before it.
-            before = kept.decode("utf-16-le", "surrogatepass")
+            before = part.decode("utf-16-le", "surrogatepass")
             return starts[place.line] + len(before) - ("\ud800" <= before[-1:] <= "\udfff")
 
         spans = [(offset(e.range.start), offset(e.range.end), e.new_text) for e in edits]

@@ -112,7 +112,7 @@ edits = st.lists(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    return tmp_path_factory.mktemp("kept")
+    return tmp_path_factory.mktemp("checked")
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +206,7 @@ def test_the_recipe_of_this_test_holds(folder, models) -> None:
     st.sampled_from(["1", "8", "9", "52", "60", "5%", "goal", "mean", "layer6", "layer7", "0"]),
     st.booleans(),
 )
-def test_a_swept_value_is_told_exactly_where_a_recipe_with_it_has_errors(
+def test_a_swept_value_is_reported_exactly_where_a_recipe_with_it_has_errors(
     folder, models, target, value, joined
 ) -> None:
     tick = [4 * 10**18]

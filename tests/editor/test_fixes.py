@@ -1,4 +1,4 @@
-"""Quick fixes: each one, applied, mends what it was offered for."""
+"""Quick fixes: each one, applied, removes the problem that it was offered for."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def actions(editor, uri, code):
 
 
 @pytest.mark.parametrize(("code", "wrong", "fixed"), FIXED)
-def test_a_fix_mends_its_problem(editor, head, applied, code, wrong, fixed):
+def test_a_fix_removes_its_problem(editor, head, applied, code, wrong, fixed):
     uri = "untitled:fixed"
     editor.open(uri, head + wrong)
     offered, before = actions(editor, uri, code)
@@ -90,21 +90,21 @@ def test_a_fix_mends_its_problem(editor, head, applied, code, wrong, fixed):
 
 
 def shown_wrong(code: str) -> bool:
-    """Whether the story of a code shows a wrong recipe."""
-    told = page(code)
-    return told is not None and told.wrong is not None
+    """Whether the page of a code shows a wrong recipe."""
+    explained = page(code)
+    return explained is not None and explained.wrong is not None
 
 
 @pytest.mark.parametrize("code", [code for code in codes() if shown_wrong(code)])
-def test_no_fix_of_a_story_makes_matters_worse(editor, applied, code):
-    told = page(code)
-    assert told is not None
-    assert told.wrong is not None
+def test_no_fix_on_a_page_makes_matters_worse(editor, applied, code):
+    explained = page(code)
+    assert explained is not None
+    assert explained.wrong is not None
     uri = f"untitled:{code}"
-    editor.open(uri, told.wrong)
+    editor.open(uri, explained.wrong)
     offered, before = actions(editor, uri, code)
     for action in offered:
-        text = applied(told.wrong, list(action.edit.changes[uri]))
+        text = applied(explained.wrong, list(action.edit.changes[uri]))
         after = [each.code for each in redraft_dsl.loads(text, known_models()).diagnostics]
         assert after.count(code) < before.count(code), action.title
         assert action.kind == types.CodeActionKind.QuickFix

@@ -81,7 +81,7 @@ def test_a_mask_is_shown_as_a_small_picture(editor, head):
     assert "mask" in (shown(editor, text.replace("white", "missing"), '"missing') or "")
 
 
-def test_a_problem_is_shown_with_its_story(editor, head):
+def test_a_problem_is_shown_with_its_page(editor, head):
     said = shown(editor, head + "rule a at layer66 { context z[1] eyes }\n", "layer66")
     assert said.startswith("**RD102: unknown layer**")
     assert shown(editor, "# see RD219 for this\n" + head, "RD219").startswith("**RD219")
@@ -134,7 +134,7 @@ def test_without_a_model_only_what_is_known_is_shown(editor):
         assert shown(editor, text, "|q[2]").startswith("**RD113")
 
 
-def test_what_cannot_be_measured_is_said_to_be_unclear(editor, head):
+def test_what_cannot_be_measured_is_reported_as_unclear(editor, head):
     text = head + (
         "rule a at layer6 {\n  copy z[1] eyes\n  context z[2] lost\n"
         "  context z[3] all minus all\n  solver unknown { odd 1 }\n  odd 2\n}\n"

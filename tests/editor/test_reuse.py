@@ -225,7 +225,7 @@ def test_a_name_of_another_recipe_is_changed_there(editor, head, uri, at, why):
         editor.at(*prepare, place)
 
 
-def test_where_the_other_recipe_is_not_there_the_name_it_goes_by_is_told(editor, head, uri):
+def test_where_the_other_recipe_is_not_there_its_name_here_is_reported(editor, head, uri):
     text = head + USING.replace("./village", "./missing")
     editor.open(uri, text)
     why = "`spire` is declared in the recipe that is used as `village`"
@@ -281,7 +281,7 @@ def test_a_used_recipe_with_errors_is_shown_with_the_first_of_them(editor, head,
     assert "rank     power" in rule
 
 
-def test_what_is_no_recipe_is_shown_as_such(editor, head, uri):
+def test_what_is_not_a_recipe_is_shown_as_such(editor, head, uri):
     (editor.folder / "village.redraft").write_text("hello\n")
     text = head + USING
     editor.open(uri, text)

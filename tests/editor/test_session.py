@@ -55,13 +55,13 @@ def test_a_mask_is_looked_for_beside_the_recipe_and_looked_at_again_on_save(edit
     Image.new("L", (64, 64), 255).save(editor.folder / "m.png")
     editor.published.clear()
     saved = types.DidSaveTextDocumentParams(types.TextDocumentIdentifier(uri))
-    editor.tell(types.TEXT_DOCUMENT_DID_SAVE, saved)
+    editor.notify(types.TEXT_DOCUMENT_DID_SAVE, saved)
     assert [problem.code for problem in editor.problems(uri)] == ["RD306"]
-    # The same file with other contents: what was kept of it no longer holds.
+    # The same file with other contents: what was cached of it no longer holds.
     Image.new("L", (64, 64), 0).save(editor.folder / "m.png")
     editor.published.clear()
     changed = types.DidChangeWatchedFilesParams([])
-    editor.tell(types.WORKSPACE_DID_CHANGE_WATCHED_FILES, changed)
+    editor.notify(types.WORKSPACE_DID_CHANGE_WATCHED_FILES, changed)
     assert [problem.code for problem in editor.problems(uri)] == ["RD317"]
 
 
@@ -89,9 +89,9 @@ def test_a_document_that_is_not_open_has_no_answers(editor):
     uri = "file:///not/open.redraft"
     whole = types.Range(types.Position(0, 0), types.Position(9, 9))
     editor.change(uri, 5, types.TextDocumentContentChangeWholeDocument("edition 2026"))
-    assert editor.complete(uri, (0, 0)) == []
+    assert editor.complete(uri, (0, 0)) is None
     assert editor.hover(uri, (0, 0)) is None
-    assert editor.define(uri, (0, 0)) == []
+    assert editor.define(uri, (0, 0)) is None
     assert editor.rename(uri, (0, 0), "b") is None
     assert editor.format(uri) is None
     assert editor.fixes(uri, whole) == []
@@ -123,7 +123,7 @@ def test_a_huge_document_is_refused_and_the_server_goes_on(editor, head):
 
 
 @pytest.mark.parametrize("text", ["", "\0", "\ud83d", "{" * 500, '"', "\u2028", "rule \u0301 at"])
-def test_odd_texts_are_answered(editor, text):
+def test_unusual_texts_are_answered(editor, text):
     uri = "untitled:odd"
     editor.open(uri, text)
     assert editor.problems(uri) != []
@@ -151,7 +151,7 @@ def test_without_pygls_the_command_says_how_to_get_it(tmp_path: Path):
     assert "Traceback" not in said
 
 
-def test_whoever_starts_it_by_hand_is_told_what_it_waits_for(tmp_path):
+def test_started_by_hand_it_says_what_it_waits_for(tmp_path):
     import os
     import subprocess
     import sys

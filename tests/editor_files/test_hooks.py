@@ -49,7 +49,7 @@ def commit(
 ) -> Commit:
     """Stages files in one repository, and runs one hook on them as pre-commit does.
 
-    What needs torch runs in a process that has it at hand.
+    What needs torch runs in a process that has it loaded.
     """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "REDRAFT_CACHE": str(tmp_path / "cache")}

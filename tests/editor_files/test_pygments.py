@@ -14,7 +14,8 @@ from pygments.token import Comment, Error, Keyword, Name, Number, Operator, Stri
 from rich.console import Console
 from rich.syntax import Syntax
 
-from redraft_dsl.colours.highlight import RedraftLexer, choices, setting_words
+from redraft_dsl.colours.highlight import RedraftLexer
+from redraft_dsl.colours.patterns import CHOICES, SETTINGS
 
 Kind = object
 
@@ -58,10 +59,10 @@ def test_every_keyword_of_the_grammar_is_one(keywords: tuple[str, ...]) -> None:
 
 def test_every_setting_and_choice_is_coloured() -> None:
     spoken = {"rank", "preserve", "solver", "seed", "weights", "truncation", "iterations", "goal"}
-    assert spoken <= set(setting_words())
-    assert choices()["directions"] == ("goal", "context", "svd", "mean", "units")
-    assert {"exact", "projected-adam"} <= set(choices()["solver"])
-    for setting, words in choices().items():
+    assert spoken <= set(SETTINGS)
+    assert CHOICES["directions"] == ("goal", "context", "svd", "mean", "units")
+    assert {"exact", "projected-adam"} <= set(CHOICES["solver"])
+    for setting, words in CHOICES.items():
         for word in words:
             assert tokens(f"{setting}  {word}\n") == [
                 (Name.Attribute, setting),
@@ -87,7 +88,7 @@ def test_one_token(text: str, kind: Kind) -> None:
     assert tokens(text) == [(kind, text)]
 
 
-def test_names_are_told_from_keywords() -> None:
+def test_names_are_distinguished_from_keywords() -> None:
     assert tokens("rule hat at b.top.at {")[:4] == [
         (Keyword.Declaration, "rule"),
         (Name.Function, "hat"),

@@ -46,7 +46,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("__main__",),
     ),
     LANGUAGE: (
-        ("source", "facts"),
+        ("source", "facts", "files"),
         ("language",),
         ("colours",),
         ("report",),

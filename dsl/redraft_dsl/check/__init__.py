@@ -1,4 +1,4 @@
-"""The checker: everything that can be said about a recipe without opening the model's weights.
+"""The checker: everything that can be reported about a recipe without opening the model's weights.
 
 ``RULES`` is the whole of it, in one visible list. Each rule looks at the context and gives the
 problems of one kind; none depends on what another one found, so independent problems are all
@@ -20,13 +20,13 @@ from redraft_dsl.check.imports import Library, Opened, imported
 from redraft_dsl.check.lower import spans_of, to_recipe
 from redraft_dsl.check.rules import compat, fit, operations, regions, reuse, statements
 from redraft_dsl.check.sweeps import sweeps_of
-from redraft_dsl.facts import KnownModels, ModelFacts
+from redraft_dsl.facts import FileFacts, KnownModels, ModelFacts
 from redraft_dsl.report.diagnostics import Diagnostic, error, in_order
 from redraft_dsl.source import Source
 from redraft_dsl.syntax.editions import SHIPPED, Editions, as_it_is
 from redraft_dsl.syntax.tree import SweepStatement, Tree
 
-__all__ = ["RULES", "Checked", "Imported", "Opened", "Written", "check"]
+__all__ = ["RULES", "Checked", "Imported", "Opened", "Written", "check", "context_of"]
 
 RULES: tuple[Callable[[Context], Iterable[Diagnostic]], ...] = (
     reuse.parameters_hold,
@@ -78,7 +78,7 @@ def check(
     written: Written,
     models: KnownModels,
     *,
-    facts: ModelFacts | None = None,
+    facts: ModelFacts | FileFacts | None = None,
     syntax: Iterable[Diagnostic] = (),
     opener: Opener | None = None,
     editions: Editions = SHIPPED,
@@ -89,14 +89,21 @@ def check(
         written: the tree and its text. Its trail may have the file that the text comes from: a
             recipe that uses it again is a cycle.
         models: the model list.
-        facts: of a model given by file, once its header has been read; for a listed model they
-            are found in ``models``.
+        facts: of a model given by file, or what reads them; for a listed model they are found in
+            ``models``.
         syntax: the parser's diagnostics, which are reported together with the checker's own.
         opener: reads the recipes that this one uses. Without it they cannot be read.
         editions: the editions of the language that there are.
 
     """
     return _Checker(models, facts, opener or _no_files, editions).check(written, syntax)
+
+
+def context_of(
+    written: Written, models: KnownModels, facts: ModelFacts | FileFacts | None, editions: Editions
+) -> Context:
+    """What the rules look at, without any recipe that this one uses."""
+    return _Checker(models, facts, _no_files, editions).context(written)[0]
 
 
 def _no_files(path: Path, shown: str) -> Opened:
@@ -111,7 +118,7 @@ class _Checker:
     """What one call of the checker has, which may have to check other recipes on its way."""
 
     models: KnownModels
-    facts: ModelFacts | None
+    facts: ModelFacts | FileFacts | None
     opener: Opener
     editions: Editions
     seen: dict[Path, tuple[Opened, Checked]] = field(default_factory=dict)
@@ -140,15 +147,24 @@ class _Checker:
             sweeps=sweeps_of(context.all(SweepStatement)),
             given=written.given,
             off=off,
+            facts=context.facts,
         )
 
     def examine(
         self, written: Written, *, own_words: bool = True
     ) -> tuple[Context, tuple[Diagnostic, ...]]:
         """What there is to know about a tree, and what the rules say of it."""
-        tree, said = as_it_is(written.tree)
+        context, problems = self.context(written, own_words=own_words)
+        found = (problem for rule in RULES for problem in rule(context))
+        return context, in_order([*problems, *found])
+
+    def context(
+        self, written: Written, *, own_words: bool = True
+    ) -> tuple[Context, tuple[Diagnostic, ...]]:
+        """What there is to know about a tree, and what is wrong with its edition's words."""
+        tree, problems = as_it_is(written.tree)
         if own_words:
-            tree, said = self.editions.of(tree).read(tree)
+            tree, problems = self.editions.of(tree).read(tree)
         language = self.editions.language
         bound = bind(tree, language, written.given, written.spans)
         shown = posixpath.dirname(Path(written.source.path).as_posix())
@@ -156,8 +172,7 @@ class _Checker:
             self.opener, self.check_used, language, self.words, written.trail, shown, self.seen
         )
         context = build_context(written, bound, self.models, self.facts, library, self.editions)
-        found = (problem for rule in RULES for problem in rule(context))
-        return context, in_order([*said, *found])
+        return context, problems
 
     def check_used(self, written: Written, *, own_words: bool = True) -> Checked:
         """Check a recipe that another one uses."""

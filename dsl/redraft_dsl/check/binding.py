@@ -6,9 +6,8 @@ so nothing else of the language needs to know that there are parameters.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from redraft_dsl.check.parameters import BoundParam, Given, declaration, misfit, unfit, value_of
@@ -75,10 +74,8 @@ def bind(
             problems.append(unfit(value, params[name], fault, value.span))
     problems += _unknown_names(tree, outside, params, spans)
     binder = Binder(values)
-    statements = tree.statements
-    if values or outside or any(map(_names_a_number, statements)):
-        changed = (_with_given(node, outside, spans, language) for node in statements)
-        statements = tuple(map(binder.statement, changed))
+    changed = (_with_given(node, outside, spans, language) for node in tree.statements)
+    statements = tuple(map(binder.statement, changed))
     declared = tuple(
         BoundParam(name, cast("Any", line.type.text), values[name].text, line.default.text,
                    name in outside)
@@ -87,36 +84,6 @@ def bind(
     used = binder.used | (mentioned(values, tree.statements) if outside else set())
     bound = replace(tree, statements=statements)
     return Bound(bound, declared, (*problems, *binder.problems), frozenset(used))
-
-
-def _names_a_number(node: s.Statement) -> bool:
-    """Whether a name stands in the place of a number."""
-    match node:
-        case s.RegionStatement():
-            return _in_region(node.region)
-        case s.ImagesStatement():
-            return any(number.is_name for number in node.images.numbers)
-        case s.Operation():
-            return any(map(_in_item, node.block.items))
-        case _:
-            return False
-
-
-def _in_item(item: s.Item) -> bool:
-    if isinstance(item, s.MatchLine):
-        numbers = (item.top, item.first, item.last, *item.excluded)
-        if any(number.is_name for number in numbers):
-            return True
-    place = s.place_of(item)
-    if place is None:
-        return False
-    images = place.images
-    named = isinstance(images, s.Images) and any(number.is_name for number in images.numbers)
-    return named or _in_region(place.region)
-
-
-def _in_region(region: s.RegionExpr) -> bool:
-    return any(number.is_name for part in s.parts(region) for number in s.numbers_of(part))
 
 
 def seen_by(target: str, nodes: Iterable[s.Statement]) -> Iterator[Rule]:
@@ -131,7 +98,7 @@ def seen_by(target: str, nodes: Iterable[s.Statement]) -> Iterator[Rule]:
     if key:
         yield from (node for node in rules if node.name.text == owner)
         return
-    values: dict[str, s.Value] = {target: s.Word(target, Span(0, 0))}
+    values: dict[str, s.Value] = {target: s.Word(target)}
     others = [node for node in nodes if not isinstance(node, Rule)]
     everywhere = target in mentioned(values, others)
     yield from (node for node in rules if everywhere or target in mentioned(values, [node]))
@@ -171,13 +138,6 @@ def _unknown_names(
 # ---- putting values in ------------------------------------------------------------------------
 
 
-@cache
-def _parts_of(kind: Hashable) -> tuple[str, ...]:
-    """The fields of a node in which something may have to be replaced."""
-    names = (each.name for each in fields(cast("Any", kind)))
-    return tuple(name for name in names if name not in ("span", "trivia", "opening", "dangling"))
-
-
 @dataclass
 class Binder:
     """Replaces names by values, and collects what it met on the way."""
@@ -197,7 +157,7 @@ class Binder:
         keyword = {s.Operation: "rule", s.ImagesStatement: "images"}.get(type(node), "region")
         keyword = node.kind.text if isinstance(node, s.Operation) else keyword
         name = getattr(node, "name", None)
-        return s.Broken(keyword, name.text if isinstance(name, s.Word) else None, node.span)
+        return s.Broken(keyword, name.text if isinstance(name, s.Word) else None, span=node.span)
 
     def node(self, node: Any) -> Any:
         """Any part of a statement with values in it; the same object where nothing changes."""
@@ -206,11 +166,11 @@ class Binder:
             return node if all(map(_same, parts, node)) else parts
         if isinstance(node, s.Number):
             return self.number(node) if node.is_name else node
-        if not hasattr(node, "__dataclass_fields__"):
+        if not isinstance(node, s.Node):
             return node
         kind: Any = type(node)
         changed: dict[str, Any] = {}
-        for name in _parts_of(kind):
+        for name in s.fields_of(kind):
             old = getattr(node, name)
             new = self.word(old) if (kind, name) in _WORDS else self.node(old)
             if new is not old:
@@ -223,16 +183,16 @@ class Binder:
         if bound is None:
             return value
         self.used.add(value.text)
-        return type(bound)(bound.text, value.span)
+        return type(bound)(bound.text, span=value.span)
 
     def number(self, name: s.Number) -> s.Number:
         """What the parameter in the place of a number stands for."""
         bound = self.values.get(name.text)
         self.used.add(name.text)
         if isinstance(bound, s.Number):
-            return s.Number(bound.text, name.span)
+            return s.Number(bound.text, span=name.span)
         self.problems.append(_no_number(name, bound, self.values))
-        return s.Number("0", name.span)
+        return s.Number("0", span=name.span)
 
 
 def _same(one: object, other: object) -> bool:
@@ -264,7 +224,7 @@ def _with_given(
         owner, _, key = name.partition(".")
         if key and owner == node.name.text:
             span = spans.get(name, node.name.span)
-            node = overridden(node, s.Word(key, span), value_of(text, span), language)
+            node = overridden(node, s.Word(key, span=span), value_of(text, span), language)
     return node
 
 
@@ -276,13 +236,16 @@ def overridden(node: Rule, key: s.Word, value: s.Value, language: Language) -> R
     """
     span = key.span.to(value.span)
     if isinstance(node, s.Include):
-        block = node.block or s.Block((), node.span)
+        block = node.block or s.Block((), span=node.span)
         items: tuple[s.Item, ...] = _without(block.items, key.text, language)
-        items = (*items, s.Override(key, value, span))
+        items = (*items, s.Override(key, value, span=span))
         return replace(node, block=replace(block, items=items))
     if key.text == LAYER and not isinstance(value, s.Text):
-        return replace(node, layer=s.Word(value.text, value.span))
-    items = (*_without(node.block.items, key.text, language), s.Setting(key, value, None, span))
+        return replace(node, layer=s.Word(value.text, span=value.span))
+    items = (
+        *_without(node.block.items, key.text, language),
+        s.Setting(key, value, None, span=span),
+    )
     return replace(node, block=replace(node.block, items=items))
 
 

@@ -1,4 +1,4 @@
-"""A recipe on its way through the checker: as it was written, and what came of it."""
+"""A recipe on its way through the checker: as it was written, and as it was checked."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from redraft_dsl.check.parameters import BoundParam, Given
 from redraft_dsl.check.sweeps import Sweep
+from redraft_dsl.facts import ModelFacts
 from redraft_dsl.recipe.model import Recipe, Rule
 from redraft_dsl.report.diagnostics import Diagnostic
 from redraft_dsl.source import Source, Span
@@ -54,12 +55,12 @@ class Imported:
 
 @dataclass(frozen=True)
 class Checked:
-    """What came of checking. ``recipe`` is None when there is an error.
+    """The result of checking. ``recipe`` is None when there is an error.
 
     ``spans`` maps paths such as ``glasses.rank`` to places in ``source``, so that later phases
     can point at the text too. ``tree`` is the recipe as written; ``imports``, ``params``,
     ``sweeps`` and ``given`` say what the recipe was made from besides its text. ``off`` are rules
-    that stay out of the run.
+    that stay out of the run, ``facts`` those of the model where they are known.
     """
 
     recipe: Recipe | None
@@ -72,6 +73,7 @@ class Checked:
     sweeps: tuple[Sweep, ...] = ()
     given: Given = ()
     off: tuple[Rule, ...] = ()
+    facts: ModelFacts | None = None
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TypeVar
 
 from redraft_dsl.check.binding import Bound
@@ -20,7 +21,8 @@ from redraft_dsl.check.resolve import (
     resolve_all,
 )
 from redraft_dsl.check.values import Reader, Values
-from redraft_dsl.facts import KnownModels, LayerFacts, ModelFacts
+from redraft_dsl.facts import FileFacts, KnownModels, LayerFacts, ModelFacts
+from redraft_dsl.files import path_fault
 from redraft_dsl.geometry.measure import Measure
 from redraft_dsl.language.language import Language
 from redraft_dsl.language.rows import Line, Operation
@@ -33,7 +35,7 @@ S = TypeVar("S", bound=s.Statement)
 
 
 @dataclass(frozen=True)
-class Marked:
+class MarkedLine:
     """A line of an operation that names a place.
 
     Attributes:
@@ -64,10 +66,10 @@ class Job:
     node: s.Operation
     row: Operation
     values: Values
-    lines: tuple[Marked, ...]
+    lines: tuple[MarkedLine, ...]
     layer: LayerFacts | None
 
-    def marked(self, word: str) -> tuple[Marked, ...]:
+    def marked(self, word: str) -> tuple[MarkedLine, ...]:
         """The lines that begin with a word."""
         return tuple(line for line in self.lines if line.item.key.text == word)
 
@@ -115,6 +117,11 @@ class Context:
         if kind not in self._kinds:
             self._kinds[kind] = tuple(n for n in self.tree.statements if isinstance(n, kind))
         return self._kinds[kind]  # type: ignore[return-value]
+
+    @cached_property
+    def nodes(self) -> tuple[s.Node, ...]:
+        """Every node of the tree."""
+        return tuple(s.walk(self.tree.statements))
 
     @property
     def broken(self) -> tuple[s.Broken, ...]:
@@ -173,7 +180,7 @@ class Context:
         """Regions on the model's picture; None when the model is not known."""
         return Measure(self.facts.image_size, self.written.folder) if self.facts else None
 
-    def excused(self, name: str) -> bool:
+    def may_be_declared(self, name: str) -> bool:
         """Whether a statement that could not be read may have declared ``name``."""
         return any(broken.name in (name, None) for broken in self.broken)
 
@@ -184,13 +191,13 @@ class Context:
         lines = tuple(self._lines(node, self.language.lines_of(word)))
         return Job(node, self.language.operation(word), values, lines, layer)
 
-    def _lines(self, node: s.Operation, rows: Mapping[str, Line]) -> Iterator[Marked]:
+    def _lines(self, node: s.Operation, rows: Mapping[str, Line]) -> Iterator[MarkedLine]:
         for item in node.block.items:
             if not isinstance(item, s.PlaceLine | s.MatchLine) or item.key.text not in rows:
                 continue
             place = s.place_of(item)
             region = self.regions.resolve(place.region) if place else None
-            yield Marked(rows[item.key.text], item, place, self.images_in(place), region)
+            yield MarkedLine(rows[item.key.text], item, place, self.images_in(place), region)
 
     def images_in(self, place: s.PlaceExpr | None) -> tuple[Image, ...]:
         """Every image that a place names; an image of a named list stands where the name does."""
@@ -206,7 +213,7 @@ def build_context(
     written: Written,
     bound: Bound,
     known: KnownModels,
-    facts: ModelFacts | None,
+    facts: ModelFacts | FileFacts | None,
     library: Library,
     editions: Editions,
 ) -> Context:
@@ -215,18 +222,22 @@ def build_context(
     edition = editions.number(number_of(tree))
     names = [param.name for param in bound.params]
     reader = Reader(editions.language, edition, written.source.text, names)
-    statements = [node for node in tree.statements if isinstance(node, s.ModelStatement)]
+    models = tuple(
+        (node, reader.read("model", node.block, node.name))
+        for node in tree.statements
+        if isinstance(node, s.ModelStatement)
+    )
     used = tuple(use(n, folder, library) for n in tree.statements if isinstance(n, s.UseLine))
     aliases = {each.line.name.text: each for each in reversed(used)}
     return Context(
         written=written,
         bound=bound,
         known=known,
-        facts=facts or _listed_facts(statements, known),
+        facts=_facts(models, known, facts, folder),
         editions=editions,
         edition=edition,
         reader=reader,
-        models=tuple((n, reader.read("model", n.block, n.name)) for n in statements),
+        models=models,
         latents=tuple(
             (node, reader.read("latents", node.block, node.name))
             for node in tree.statements
@@ -242,7 +253,19 @@ def build_context(
     )
 
 
-def _listed_facts(statements: list[s.ModelStatement], models: KnownModels) -> ModelFacts | None:
-    if len(statements) != 1 or statements[0].block is not None:
+def _facts(
+    models: tuple[tuple[s.ModelStatement, Values], ...],
+    known: KnownModels,
+    given: ModelFacts | FileFacts | None,
+    folder: Path,
+) -> ModelFacts | None:
+    """Those of the one model that a recipe names."""
+    if isinstance(given, ModelFacts) or len(models) != 1:
+        return given if isinstance(given, ModelFacts) else None
+    statement, values = models[0]
+    if statement.block is None:
+        return known.listed.get(statement.name.text)
+    weights, arch = values.given.get("weights"), values.items.get("arch")
+    if given is None or not isinstance(weights, str) or path_fault(weights) is not None:
         return None
-    return models.listed.get(statements[0].name.text)
+    return given(folder / weights, arch.value.text if arch else None)

@@ -11,13 +11,13 @@ from redraft_dsl.report.terminal import render, summary, visible
 
 def checked_html(checked: Checked) -> str:
     """What a recipe is, its text in colours, and what is wrong with it where it is wrong."""
-    said = checked.diagnostics
-    style = "error" if checked.errors else "warning" if said else "good"
-    head = f'<p><strong class="redraft-{style}">{escaped(summary(said))}</strong>'
+    problems = checked.diagnostics
+    style = "error" if checked.errors else "warning" if problems else "good"
+    head = f'<p><strong class="redraft-{style}">{escaped(summary(problems))}</strong>'
     return wrapped(
         _title(checked),
         f"{head} in <code>{escaped(checked.source.path)}</code></p>",
-        code_html(checked.source, said, FIRST_LINES if said else MOST_LINES),
+        code_html(checked.source, problems, FIRST_LINES if problems else MOST_LINES),
     )
 
 

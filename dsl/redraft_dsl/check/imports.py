@@ -1,7 +1,7 @@
 """What a recipe takes from other recipes: the files that it uses, and the rules that it includes.
 
-Everything here happens before the checker's rules look at the recipe; what goes wrong is held
-beside what came of it, and reported by ``check.rules.reuse``.
+Everything here happens before the checker's rules look at the recipe; problems are held beside
+the result, and reported by ``check.rules.reuse``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 from redraft_dsl.check.binding import LAYER, Rule, overridden
 from redraft_dsl.check.checked import Checked, Imported, Written
 from redraft_dsl.check.parameters import BoundParam
-from redraft_dsl.geometry.masks import path_fault
+from redraft_dsl.files import inside, path_fault
 from redraft_dsl.language.language import Language
 from redraft_dsl.recipe import model as r
 from redraft_dsl.report.diagnostics import Diagnostic, Note, error, unknown
@@ -80,7 +80,7 @@ class Library:
 
 @dataclass(frozen=True)
 class Used:
-    """A ``use`` line and what came of it; ``checked`` is None when the file cannot be used."""
+    """A ``use`` line and its recipe; ``checked`` is None when the file cannot be used."""
 
     line: s.UseLine
     file: Path
@@ -117,19 +117,14 @@ class Included:
 
 def use(line: s.UseLine, folder: Path, library: Library) -> Used:
     """Open and check the recipe of a ``use`` line."""
-    file = folder / line.path.text
     if path_fault(line.path.text) is not None:
-        return Used(line, file)  # reported together with all other paths
-    try:
-        file = file.resolve()
-        outside = not file.is_relative_to(folder.resolve())
-    except (OSError, RuntimeError, ValueError):
-        outside = True
-    if outside:
-        message = f"the recipe `{line.path.text}` lies outside this recipe's folder"
+        return Used(line, folder)  # reported together with all other paths
+    file = inside(folder, line.path.text)
+    if file is None:
+        message = f"the recipe `{line.path.text}` is outside this recipe's folder"
         help_text = "a link may lead out of it; copy the file into the folder"
         problem = error("RD130", message, line.path.span, "not in the folder", help_text)
-        return Used(line, file, problem=problem)
+        return Used(line, folder, problem=problem)
     if file in library.trail or len(library.trail) > DEEPEST:
         return Used(line, file, problem=_cycle(line, file, library.trail))
     opened, checked = library.get(file, line.path.text)
@@ -146,9 +141,13 @@ def _cycle(line: s.UseLine, file: Path, trail: tuple[Path, ...]) -> Diagnostic:
         return error("RD132", message, line.path.span, f"{len(trail)} deep", "use fewer levels")
     names = [path.name for path in (*trail[trail.index(file) :], file)]
     message = f"`{line.path.text}` leads back to itself"
-    chain = " -> ".join(names)
-    help_text = "take one of these `use` lines out; what both need belongs into a third recipe"
-    return error("RD132", message, line.path.span, chain, help_text)
+    return error(
+        "RD132",
+        message,
+        line.path.span,
+        " -> ".join(names),
+        "take one of these `use` lines out; what both need belongs into a third recipe",
+    )
 
 
 def _faulty(line: s.UseLine, checked: Checked) -> Diagnostic:
@@ -232,7 +231,7 @@ def _instance(
             given.append((item.key.text, value.text))
             spans[item.key.text] = value.span
         else:
-            key = s.Word(item.key.text, item.key.span.of(here))
+            key = s.Word(item.key.text, span=item.key.span.of(here))
             changed = overridden(changed, key, value, library.language)
     left = tuple(
         changed if node is rule else node
@@ -271,10 +270,14 @@ def _unknown_alias(statement: s.Include, used: Mapping[str, Used]) -> Diagnostic
     name, label = statement.alias.text, "not the name of a `use` line"
     message = f"no recipe is used as `{name}`"
     if used:
-        what = "recipes that are used here"
-        return unknown("RD133", message, statement.alias, label, used, what)
-    help_text = f'begin with a line such as `use "./{name}.redraft" 1.0.0 as {name}`'
-    return error("RD133", message, statement.alias.span, label, help_text)
+        return unknown("RD133", message, statement.alias, label, used, "recipes that are used here")
+    return error(
+        "RD133",
+        message,
+        statement.alias.span,
+        label,
+        f'begin with a line such as `use "./{name}.redraft" 1.0.0 as {name}`',
+    )
 
 
 def _unknown_rule(statement: s.Include, source: Used) -> Diagnostic:
@@ -306,9 +309,14 @@ def _unknown_keys(
         if settings is not None and key.text not in (*settings, *params):
             name = statement.rule.text
             message = f"`{name}` has nothing called `{key.text}` to give a value to"
-            label = "neither a setting of the rule nor a parameter of its recipe"
-            known = [*params, *settings]
-            yield unknown("RD135", message, key, label, known, "what can be given")
+            yield unknown(
+                "RD135",
+                message,
+                key,
+                "neither a setting of the rule nor a parameter of its recipe",
+                [*params, *settings],
+                "what can be given",
+            )
 
 
 # ---- paths ------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
-from redraft_dsl.check.context import Context, Job, Marked
+from redraft_dsl.check.context import Context, Job, MarkedLine
 from redraft_dsl.check.values import Values
 from redraft_dsl.recipe import model as r
 from redraft_dsl.source import Span
@@ -72,7 +72,7 @@ def _places(job: Job, word: str) -> Any:
     return tuple(place for line in job.marked(word) for place in _line(line))
 
 
-def _line(line: Marked) -> Iterator[r.Place | r.Match]:
+def _line(line: MarkedLine) -> Iterator[r.Place | r.Match]:
     if line.place is None:
         return
     assert line.region is not None, "what cannot be resolved is an error"
@@ -128,7 +128,7 @@ def _operation_spans(job: Job) -> Iterator[tuple[str, Span]]:
             yield (f"{name}.{row.word}" if row.single else f"{name}.{row.word}[{at}]"), span
 
 
-def _line_spans(line: Marked) -> Iterator[Span]:
+def _line_spans(line: MarkedLine) -> Iterator[Span]:
     if len(line.images) <= 1:
         yield line.item.span
     else:

@@ -46,16 +46,22 @@ class BoundParam:
 def value_of(text: str, span: Span) -> s.Value:
     """A value as it would be read in a recipe; what is neither number nor word is text."""
     if _NUMBER.fullmatch(text):
-        return s.Number(text, span)
-    return s.Word(text, span) if _WORD.fullmatch(text) else s.Text(text, span)
+        return s.Number(text, span=span)
+    return s.Word(text, span=span) if _WORD.fullmatch(text) else s.Text(text, span=span)
 
 
 def declaration(line: s.ParamLine) -> Iterator[Diagnostic]:
     """What is wrong with a ``param`` line itself."""
     kind = line.type.text
     if kind not in TYPES:
-        message, label = f"unknown type `{kind}`", "not a type of a parameter"
-        yield unknown("RD123", message, line.type, label, TYPES, "types")
+        yield unknown(
+            "RD123",
+            f"unknown type `{kind}`",
+            line.type,
+            "not a type of a parameter",
+            TYPES,
+            "types",
+        )
         return
     limits = list(_bad_limits(line))
     yield from limits
@@ -65,7 +71,7 @@ def declaration(line: s.ParamLine) -> Iterator[Diagnostic]:
 
 
 def misfit(value: s.Value, line: s.ParamLine) -> str | None:
-    """What a parameter wants in place of ``value``, or None when the value is fine."""
+    """What a parameter takes in place of ``value``, or None when the value is fine."""
     kind = line.type.text
     if kind not in TYPES:
         return None  # reported at its declaration
@@ -124,8 +130,14 @@ def _bad_limits(line: s.ParamLine) -> Iterator[Diagnostic]:
     if isinstance(low, s.Number) and isinstance(high, s.Number) and low.value > high.value:
         turned = f"{high.text}..{low.text}"
         message, label = "this range is empty", "it ends before it starts"
-        fixes = (replacement(span, turned),)
-        yield error("RD125", message, span, label, f"write `in {turned}`", fixes=fixes)
+        yield error(
+            "RD125",
+            message,
+            span,
+            label,
+            f"write `in {turned}`",
+            fixes=(replacement(span, turned),),
+        )
 
 
 def _limits_help(kind: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +11,8 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Literal, cast
 
-from redraft_dsl.geometry.masks import MaskError, MaskFile, path_fault, read_mask
+from redraft_dsl.files import path_fault
+from redraft_dsl.geometry.masks import MaskError, MaskFile, read_mask
 from redraft_dsl.language.words import RESAMPLINGS
 from redraft_dsl.recipe import model as r
 from redraft_dsl.source import Span
@@ -152,24 +153,9 @@ def _length(text: str) -> r.Length | None:
     return r.Length(value=value, unit="%" if text.endswith("%") else "px")
 
 
-def expressions(tree: s.Tree) -> Iterator[s.RegionExpr]:
-    """Every region expression of a recipe: definitions first, then the places of operations."""
-    for statement in tree.statements:
-        if isinstance(statement, s.RegionStatement):
-            yield statement.region
-    for statement in tree.statements:
-        if isinstance(statement, s.Operation):
-            for place in s.places(statement):
-                yield place.region
-
-
 def _read_masks(tree: s.Tree, folder: Path) -> dict[str, MaskFile | MaskError]:
-    masks: dict[str, MaskFile | MaskError] = {}
-    for expr in expressions(tree):
-        for part in s.parts(expr):
-            if isinstance(part, s.MaskShape) and part.path.text not in masks:
-                masks[part.path.text] = _read(part.path.text, folder)
-    return masks
+    shapes = (node for node in s.walk(tree.statements) if isinstance(node, s.MaskShape))
+    return {path: _read(path, folder) for path in dict.fromkeys(each.path.text for each in shapes)}
 
 
 def _read(path: str, folder: Path) -> MaskFile | MaskError:
@@ -196,7 +182,13 @@ class Image:
 
 def image_count(node: s.Images) -> int:
     """How many images a list names, without writing them out."""
-    return sum(_size(item) for item in node.items)
+    return sum(len(range_of(item)) for item in node.items)
+
+
+def range_of(item: s.Number | s.Interval) -> range:
+    """The images of an item of a list; none where its numbers are not numbers of images."""
+    first, last = (end.whole for end in s.ends(item))
+    return range(0) if first is None or last is None else range(first, last + 1)
 
 
 def images_of(node: s.Images) -> tuple[Image, ...]:
@@ -206,24 +198,8 @@ def images_of(node: s.Images) -> tuple[Image, ...]:
     """
     if image_count(node) > MOST_IMAGES:
         return ()
-    return tuple(image for item in node.items for image in _images(node.latents.text, item))
-
-
-def _size(item: s.Number | s.Interval) -> int:
-    if isinstance(item, s.Number):
-        return 1
-    first, last = item.first.whole, item.last.whole
-    return 0 if first is None or last is None else max(0, last - first + 1)
-
-
-def _images(latents: str, item: s.Number | s.Interval) -> Iterator[Image]:
-    if isinstance(item, s.Number):
-        if item.whole is not None:
-            yield Image(latents, item.whole, item.span)
-    elif _size(item):
-        span = item.first.span.to(item.last.span)
-        first, last = int(item.first.value), int(item.last.value)
-        yield from (Image(latents, index, span) for index in range(first, last + 1))
+    name = node.latents.text
+    return tuple(Image(name, at, item.span) for item in node.items for at in range_of(item))
 
 
 MOST_IMAGES = 5000

@@ -1,4 +1,4 @@
-"""Sweeps: which settings take which values, and the cells that come of it."""
+"""Sweeps: which settings take which values, and the cells that result."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from redraft_dsl.syntax import tree as s
 from redraft_dsl.syntax.edit import added_line, deleted
 from redraft_dsl.syntax.format import value as written
 
-_WANTED = {
+_EXPECTED = {
     "whole": "a whole number",
     "number": "a number",
     "percent": "per cent, such as `5%`",
@@ -248,8 +248,8 @@ class Reader:
             )
         first.setdefault(key, item)
 
-    def removal(self, item: s.Item) -> Fix:
-        """The fix that takes a line out."""
+    def removal(self, item: s.WithTrivia) -> Fix:
+        """The fix that takes a line or a statement out."""
         line = " ".join(self.text[item.span.start : item.span.end].split())
         shown = line if len(line) <= 40 else f"{line[:39]}…"
         return Fix(f"Remove `{shown}`", (deleted(self.text, item.span),), False)
@@ -306,7 +306,7 @@ class Reader:
         return (near,)
 
     def _wrong_kind(self, value: s.Value, row: Setting) -> Diagnostic:
-        wanted = _WANTED[row.kind]
+        expected = _EXPECTED[row.kind]
         help_text, new = f"write `{row.example}`" if row.example else None, None
         if isinstance(value, s.Word) and (near := self._parameter_like(value.text)):
             help_text, new = f"did you mean `{near[0]}`?", near[0]
@@ -324,9 +324,9 @@ class Reader:
         elif isinstance(value, s.Number) and value.percent:
             new = f"{value.value / 100:g}"
             help_text = f"write it as a plain number: `{new}`"
-        message = f"`{row.name}` wants {wanted}, found `{written(value)}`"
+        message = f"`{row.name}` takes {expected}, found `{written(value)}`"
         fixes = () if new is None else (replacement(value.span, new),)
-        return error("RD201", message, value.span, f"expected {wanted}", help_text, fixes=fixes)
+        return error("RD201", message, value.span, f"expected {expected}", help_text, fixes=fixes)
 
     def _numeric(self, value: s.Value, row: Setting) -> Diagnostic | None:
         if not isinstance(value, s.Number) or value.percent != (row.kind == "percent"):
@@ -370,7 +370,7 @@ def _out_of_range(value: s.Number, row: Setting) -> Diagnostic:
 
 
 def too_large(value: s.Number) -> Diagnostic:
-    """A number that nobody means."""
+    """A number beyond any that a recipe needs."""
     return error(
         "RD204",
         "this number is too large",
@@ -381,7 +381,7 @@ def too_large(value: s.Number) -> Diagnostic:
 
 
 def not_whole(what: str, value: s.Number) -> Diagnostic:
-    """A whole number was wanted. ``what`` names what it is for."""
+    """A whole number was expected. ``what`` names what it is for."""
     whole = f"{round(value.value)}" if value.is_reasonable else "1"
     message, label = f"{what} must be a whole number", "not a whole number"
     fixes = (replacement(value.span, whole),)

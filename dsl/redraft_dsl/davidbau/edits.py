@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from redraft_dsl.geometry.masks import MaskError, mask_of
+from redraft_dsl.recipe.json_file import JsonFileError, read_object
 
 FIELDS = ("object", "paste", "key", "query")
 MAX_BYTES = 64 * 2**20
@@ -25,18 +26,18 @@ PREFIX = "data:image/png;base64,"
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-class NotAnEditError(Exception):
-    """A text is not an edit file. ``message`` says what it is not, ``help`` what is expected."""
+class NotAnEditError(JsonFileError):
+    """A text is not an edit file."""
 
-    def __init__(self, message: str, help: str) -> None:  # noqa: A002
-        super().__init__(message)
-        self.message = message
-        self.help = help
+    expected = (
+        "an edit file of the paper's authors is a JSON object of `object`, `paste`, `key` and "
+        '`query`, with pictures such as [116, "data:image/png;base64,..."]'
+    )
 
 
 @dataclass(frozen=True)
-class Marked:
-    """A picture by its number, and the PNG of the mask that somebody drew on it."""
+class MarkedImage:
+    """A picture by its number, and the PNG of the mask that was drawn on it."""
 
     image: int
     png: bytes
@@ -46,13 +47,13 @@ class Marked:
 class EditFile:
     """An edit file. What it does not have is None; ``order`` names its fields as they stand."""
 
-    object: Marked | None = None
-    paste: Marked | None = None
-    key: tuple[Marked, ...] | None = None
-    query: Marked | None = None
+    object: MarkedImage | None = None
+    paste: MarkedImage | None = None
+    key: tuple[MarkedImage, ...] | None = None
+    query: MarkedImage | None = None
     order: tuple[str, ...] = FIELDS
 
-    def context(self) -> tuple[Marked, ...]:
+    def context(self) -> tuple[MarkedImage, ...]:
         """Where the rule belongs: the key, or the paste where there is no key."""
         return self.key or ((self.paste,) if self.paste is not None else ())
 
@@ -62,19 +63,13 @@ def read_edit(data: bytes) -> EditFile:
 
     Raises ``NotAnEditError`` for anything that could not be written back as it was.
     """
-    if len(data) > MAX_BYTES:
-        raise NotAnEditError(
-            f"it has {len(data)} bytes, and at most {MAX_BYTES} are read", EXPECTED
-        )
-    fields = _fields(data)
+    fields = read_object(data, MAX_BYTES, NotAnEditError)
     _known(fields)
     single = {name: _marked(fields[name], name) for name in fields if name != "key"}
     key = _key(fields["key"]) if "key" in fields else None
     found = EditFile(**single, key=key, order=tuple(fields))
     if not found.context():
-        raise NotAnEditError(
-            "it has neither `paste` nor `key`, so there is no place in it to edit", EXPECTED
-        )
+        raise NotAnEditError("it has neither `paste` nor `key`, so there is no place in it to edit")
     return found
 
 
@@ -90,39 +85,6 @@ def write_edit(edit: EditFile) -> str:
     return json.dumps(fields, indent=1)
 
 
-EXPECTED = (
-    "an edit file of the paper's authors is a JSON object of `object`, `paste`, `key` and `query`, "
-    'with pictures such as [116, "data:image/png;base64,..."]'
-)
-"""The remedy where a file is another kind of file altogether."""
-
-
-def _fields(data: bytes) -> dict[str, Any]:
-    try:
-        read = json.loads(data.decode("utf-8"), object_pairs_hook=_once)
-    except UnicodeDecodeError:
-        raise NotAnEditError("it is not text in UTF-8", EXPECTED) from None
-    except json.JSONDecodeError as problem:
-        place = f"line {problem.lineno}, column {problem.colno}"
-        raise NotAnEditError(f"it is not JSON ({place})", EXPECTED) from None
-    except (RecursionError, ValueError):
-        raise NotAnEditError(
-            "it is JSON that is too deep, or has a number too long", EXPECTED
-        ) from None
-    if not isinstance(read, dict):
-        raise NotAnEditError("it is JSON, but not an object", EXPECTED)
-    return read
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        again = next(name for name in found if names.count(name) > 1)
-        raise NotAnEditError(f"it names `{again[:40]}` twice", "keep one of the two")
-    return found
-
-
 def _known(fields: dict[str, Any]) -> None:
     unknown = [name for name in fields if name not in FIELDS]
     if not unknown:
@@ -130,30 +92,30 @@ def _known(fields: dict[str, Any]) -> None:
     first = fields[unknown[0]]
     if isinstance(first, dict) and "intervention" in first:
         raise NotAnEditError(
-            "it holds the marks of the authors' reflection experiment, which are no edit",
+            "it holds the marks of the authors' reflection experiment, which is not an edit",
             "no rule of this language takes them",
         )
-    raise NotAnEditError(f"it has a field `{unknown[0][:40]}`, which no edit file has", EXPECTED)
+    raise NotAnEditError(f"it has a field `{unknown[0][:40]}`, which no edit file has")
 
 
-def _key(value: Any) -> tuple[Marked, ...]:
+def _key(value: Any) -> tuple[MarkedImage, ...]:
     if not (isinstance(value, list) and value):
-        raise NotAnEditError("its `key` is not a list of marked pictures", EXPECTED)
+        raise NotAnEditError("its `key` is not a list of marked pictures")
     if len(value) > MAX_PICTURES:
-        said = f"its `key` has {len(value)} pictures, and at most {MAX_PICTURES} are read"
-        raise NotAnEditError(said, EXPECTED)
+        message = f"its `key` has {len(value)} pictures, and at most {MAX_PICTURES} are read"
+        raise NotAnEditError(message)
     return tuple(_marked(each, f"key[{at}]") for at, each in enumerate(value))
 
 
-def _marked(value: Any, where: str) -> Marked:
+def _marked(value: Any, where: str) -> MarkedImage:
     if not (isinstance(value, list) and len(value) == 2):
-        raise NotAnEditError(f"its `{where}` is not a number and a mask", EXPECTED)
+        raise NotAnEditError(f"its `{where}` is not a number and a mask")
     image, url = value
     if type(image) is not int or not 0 <= image < MAX_IMAGE:
-        raise NotAnEditError(f"the picture of its `{where}` is not a number from 0 up", EXPECTED)
+        raise NotAnEditError(f"the picture of its `{where}` is not a number from 0 up")
     if not (isinstance(url, str) and url.startswith(PREFIX)):
-        raise NotAnEditError(f"the mask of its `{where}` is not a data URL of a PNG", EXPECTED)
-    return Marked(image, _png(url.removeprefix(PREFIX), where))
+        raise NotAnEditError(f"the mask of its `{where}` is not a data URL of a PNG")
+    return MarkedImage(image, _png(url.removeprefix(PREFIX), where))
 
 
 def _png(text: str, where: str) -> bytes:
@@ -163,7 +125,7 @@ def _png(text: str, where: str) -> bytes:
     except (binascii.Error, ValueError):
         raise NotAnEditError(f"the mask of its `{where}` is broken base64", remedy) from None
     if base64.b64encode(data).decode() != text:
-        raise NotAnEditError(f"the mask of its `{where}` is oddly written base64", remedy)
+        raise NotAnEditError(f"the mask of its `{where}` is base64 in an unusual form", remedy)
     if not data.startswith(_PNG):
         raise NotAnEditError(f"the mask of its `{where}` is not a PNG", remedy)
     try:
@@ -175,5 +137,5 @@ def _png(text: str, where: str) -> bytes:
     return data
 
 
-def _written(marked: Marked) -> list[Any]:
+def _written(marked: MarkedImage) -> list[Any]:
     return [marked.image, PREFIX + base64.b64encode(marked.png).decode()]

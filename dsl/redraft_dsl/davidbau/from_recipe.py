@@ -1,4 +1,4 @@
-"""From a recipe to an edit file of the paper's authors, where it can be said in one."""
+"""From a recipe to an edit file of the paper's authors, where one can hold it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from redraft_dsl.davidbau.edits import FIELDS, EditFile, Marked
+from redraft_dsl.davidbau.edits import FIELDS, EditFile, MarkedImage
 from redraft_dsl.davidbau.notes import Notes, UnreadableNoteError, read_notes
 from redraft_dsl.davidbau.to_recipe import AUTHORS_SEED
 from redraft_dsl.geometry.masks import MaskError, png_of, read_mask
@@ -18,7 +18,7 @@ ImageSize = Callable[[], tuple[int, int]]
 """Gives the picture's (height, width); called only for a region that has to be drawn."""
 
 
-class CannotSayError(Exception):
+class NotExportableError(Exception):
     """A recipe has no form as an edit file. ``reasons`` are all that stand in the way."""
 
     def __init__(self, reasons: tuple[str, ...]) -> None:
@@ -39,21 +39,21 @@ def edit_of(
 ) -> Exported:
     """The edit file that says what ``recipe`` does; ``comments`` are those of its text.
 
-    Raises ``CannotSayError`` when the recipe does more than such a file can say, and passes on
+    Raises ``NotExportableError`` when the recipe does more than such a file can say, and passes on
     whatever ``image_size`` raises.
     """
     reasons = tuple(_obstacles(recipe))
     if reasons:
-        raise CannotSayError(reasons)
+        raise NotExportableError(reasons)
     try:
         notes = read_notes(comments)
     except UnreadableNoteError as problem:
-        raise CannotSayError((f"the comment `{problem}` is damaged",)) from None
+        raise NotExportableError((f"the comment `{problem}` is damaged",)) from None
     drawing = _Drawing(folder, image_size)
     try:
         return Exported(_edit(recipe.rules[0], notes, drawing), tuple(drawing.drawn))
     except MaskError as problem:
-        raise CannotSayError((f"a mask cannot be used: {problem}",)) from None
+        raise NotExportableError((f"a mask cannot be used: {problem}",)) from None
 
 
 def _obstacles(recipe: r.Recipe) -> Iterable[str]:
@@ -78,20 +78,11 @@ def _targets(key: str, targets: str | tuple[r.Place, ...], contexts: int) -> Ite
 
 
 def _latents(rule: r.Rule, recipe: r.Recipe) -> Iterable[str]:
-    names = {place.latents for place in _places(rule)}
+    names = {place.latents for place in rule.places()}
     for name in sorted(names):
         seed = recipe.latents_named(name).seed
         if seed != AUTHORS_SEED:
             yield f"`{name}` has seed {seed}, and their images are those of seed {AUTHORS_SEED}"
-
-
-def _places(rule: r.Rule) -> Iterable[r.Place]:
-    if isinstance(rule, r.Insert):
-        yield rule.copy_from
-        yield from () if isinstance(rule.paste, str) else rule.paste
-    elif isinstance(rule, r.Erase):
-        yield from () if isinstance(rule.source, str) else rule.source
-    yield from (context for context in rule.context if isinstance(context, r.Place))
 
 
 def _edit(rule: r.Rule, notes: Notes, drawing: _Drawing) -> EditFile:
@@ -104,7 +95,7 @@ def _edit(rule: r.Rule, notes: Notes, drawing: _Drawing) -> EditFile:
         )
     elif isinstance(rule, r.Erase) and not isinstance(rule.source, str):
         found["paste"] = drawing.marked(rule.source[0])
-    key: tuple[Marked, ...] | None = context
+    key: tuple[MarkedImage, ...] | None = context
     keyless = notes.fields is not None and "key" not in notes.fields and len(context) == 1
     if keyless and found.setdefault("paste", context[0]) == context[0]:
         key = None  # the file had none: its paste is the context
@@ -122,11 +113,11 @@ class _Drawing:
     image_size: ImageSize
     drawn: list[str] = field(default_factory=list)
 
-    def unused(self, image: int, path: str) -> Marked:
-        """A picture that a note keeps."""
-        return Marked(image, read_mask(path, self.folder).data)
+    def unused(self, image: int, path: str) -> MarkedImage:
+        """A picture that a note names."""
+        return MarkedImage(image, read_mask(path, self.folder).data)
 
-    def marked(self, place: r.Place) -> Marked:
+    def marked(self, place: r.Place) -> MarkedImage:
         """A place; its mask is the file's own bytes wherever these mean the same there."""
         region = place.region
         if isinstance(region, r.Mask):
@@ -135,6 +126,6 @@ class _Drawing:
                 (file.coverage == file.resized(file.size)).all()
             )
             if same and file.data.startswith(PNG):
-                return Marked(place.index, file.data)
+                return MarkedImage(place.index, file.data)
         self.drawn.append(f"{place.latents}[{place.index}]")
-        return Marked(place.index, png_of(coverage(region, self.image_size(), self.folder)))
+        return MarkedImage(place.index, png_of(coverage(region, self.image_size(), self.folder)))

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from redraft_dsl.davidbau.edits import EditFile, Marked
+from redraft_dsl.davidbau.edits import EditFile, MarkedImage
 from redraft_dsl.davidbau.notes import fields_note, unused_note
 from redraft_dsl.language.language import LATEST
 from redraft_dsl.language.spelling import respelled
 from redraft_dsl.recipe import model as r
+from redraft_dsl.recipe.as_tree import model_text
 from redraft_dsl.syntax.editions import format_text
 
 AUTHORS_RANK = 1
@@ -26,7 +27,7 @@ Removal = Literal["erase", "zero"]
 
 
 @dataclass(frozen=True)
-class Wish:
+class ImportOptions:
     """What an edit file does not say.
 
     ``source`` is the file's name without its ending, from which the recipe gets its own. ``rank``
@@ -54,7 +55,7 @@ class _Part:
     """A field of the file, one picture of it, and where its mask goes."""
 
     field: str
-    marked: Marked
+    marked: MarkedImage
     path: str
 
 
@@ -67,33 +68,33 @@ def kind_of(edit: EditFile, removal: Removal | None = None) -> Kind:
     return "erase" if edit.object is None else "rule"
 
 
-def draft(edit: EditFile, wish: Wish) -> Draft:
+def draft(edit: EditFile, options: ImportOptions) -> Draft:
     """The recipe; whether it fits the model is for the checker to say.
 
     Raises ``ValueError`` for a layer or a model's path that the language cannot write.
     """
-    name = respelled(wish.source)
+    name = respelled(options.source)
     parts = tuple(_parts(edit, name))
-    kind, count = kind_of(edit, wish.removal), _count(parts)
+    kind, count = kind_of(edit, options.removal), _count(parts)
     lines = [
-        *_remarks(edit, wish, kind, count),
+        *_remarks(edit, options, kind, count),
         *(unused_note(p.field, p.marked.image, p.path) for p in parts if not _used(p, edit, kind)),
         fields_note(edit.order),
         f"edition {LATEST}",
         "",
-        f'recipe {name} 1.0.0 "{_shown(wish.source)}, an edit of the paper\'s authors"',
+        f'recipe {name} 1.0.0 "{_shown(options.source)}, an edit of the paper\'s authors"',
         "",
-        *_model(wish.model),
+        *model_text(options.model).splitlines(),
         f"latents z {{ seed {AUTHORS_SEED}  count {count} }}",
-        f"{kind} {name} at {wish.layer} {{",
+        f"{kind} {name} at {options.layer} {{",
         *_lines(edit, parts, kind),
-        f"rank {wish.rank or AUTHORS_RANK}",
+        f"rank {options.rank or AUTHORS_RANK}",
         *_settings(edit, kind),
         "}",
     ]
     formatted = format_text("\n".join(lines))
     if formatted.text is None:
-        raise ValueError(f"a recipe cannot hold the layer {wish.layer!r} or the model's path")
+        raise ValueError(f"a recipe cannot hold the layer {options.layer!r} or the model's path")
     return Draft(name, formatted.text, {part.path: part.marked.png for part in parts})
 
 
@@ -112,7 +113,7 @@ def _parts(edit: EditFile, name: str) -> Iterator[_Part]:
 
 
 def _used(part: _Part, edit: EditFile, kind: Kind) -> bool:
-    """Whether a line of the recipe names a part, so that no note has to keep it."""
+    """Whether a line of the recipe names a part, so that no note is needed."""
     match part.field:
         case "key":
             return True
@@ -144,20 +145,6 @@ def _settings(edit: EditFile, kind: Kind) -> Iterator[str]:
         yield "solver projected-adam { compat davidbau }"
 
 
-def _model(model: r.Model) -> Iterator[str]:
-    if isinstance(model, r.ListedModel):
-        yield f"model {model.name}"
-        return
-    yield f"model {model.name} {{"
-    yield f"arch {model.arch}"
-    yield f'weights "{model.path}"'
-    if model.sha256 is not None:
-        yield f'sha256 "{model.sha256}"'
-    if model.truncation != 1.0:
-        yield f"truncation {model.truncation!r}"
-    yield "}"
-
-
 def _count(parts: tuple[_Part, ...]) -> int:
     return max(AUTHORS_COUNT, *(part.marked.image + 1 for part in parts))
 
@@ -168,34 +155,34 @@ def _shown(text: str) -> str:
     return safe if len(safe) <= 60 else f"{safe[:59]}…"
 
 
-def _remarks(edit: EditFile, wish: Wish, kind: Kind, count: int) -> Iterator[str]:
-    yield f"# Made from {_shown(wish.source)}, an edit file of the paper's authors. Such a file"
+def _remarks(edit: EditFile, options: ImportOptions, kind: Kind, count: int) -> Iterator[str]:
+    yield f"# Made from {_shown(options.source)}, an edit file of the paper's authors. Such a file"
     yield "# holds images and masks only. The model and the layer were given; also assumed:"
-    if wish.rank is None:
+    if options.rank is None:
         yield f"# - rank {AUTHORS_RANK}, where the authors' program begins"
     yield f"# - image i is row i of seed {AUTHORS_SEED}, as in their notebook"
     if count == AUTHORS_COUNT:
         yield f"# - statistics are over {count} images, as in their notebook"
     else:
         yield f"# - there are {count} images, since the file names one as high as that"
-    if isinstance(wish.model, r.FileModel) and wish.model.truncation == 1.0:
+    if isinstance(options.model, r.FileModel) and options.model.truncation == 1.0:
         yield "# - no truncation; their notebook draws StyleGAN2 with truncation 0.5"
-    yield from _about(edit, wish, kind)
+    yield from _about(edit, options, kind)
     if edit.key is None:
         yield "# - the file has no `key`, so the paste is the context, as in their code"
-    yield "# The next lines keep what has no place in a recipe; `redraft export` reads them."
+    yield "# The next lines hold what has no place in a recipe; `redraft export` reads them."
 
 
-def _about(edit: EditFile, wish: Wish, kind: Kind) -> Iterator[str]:
+def _about(edit: EditFile, options: ImportOptions, kind: Kind) -> Iterator[str]:
     """What the kind of operation rests on, and what it computes."""
     if kind == "rule":
         yield "# - a rule, computed as their code does it (`compat davidbau`)"
         return
-    why = "as asked for" if wish.removal else "since the file does not say what to copy where"
+    why = "as asked for" if options.removal else "since the file does not say what to copy where"
     other = "erase" if kind == "zero" else "zero"
     yield f"# - {kind}, {why}; import it with `--as {other}` for the other kind of removal"
     if kind == "erase" and edit.paste is not None:
         yield "# - the erase is computed as their code does it (`compat davidbau`)"
     elif kind == "erase":
         yield "# - the goal is set at each context, by this project's own solver: their code"
-        yield "#   wants a paste for that, and the file has none"
+        yield "#   needs a paste for that, and the file has none"

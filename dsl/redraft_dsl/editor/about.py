@@ -10,7 +10,7 @@ from redraft_dsl.syntax.names import Occurrence
 
 
 def about_recipe(alias: str, examined: Examined) -> str | None:
-    """The recipe that goes by a name in a document."""
+    """The recipe that a document uses under a name."""
     used = used_as(examined, alias)
     return used.about() if used is not None else None
 

@@ -43,7 +43,7 @@ _KIND = types.CompletionItemKind
 
 
 @dataclass(frozen=True)
-class Spot:
+class Cursor:
     """The place of the cursor: the tokens of the statement before it, and what may follow them.
 
     ``given`` are the words of the block around it.
@@ -94,8 +94,8 @@ def complete(examined: Examined, offset: int) -> list[types.CompletionItem]:
     partial = _RULE_OF.search(line) or _PARTIAL.search(line)
     start = line_start + partial.start(1) if partial else offset
     found: dict[str, types.CompletionItem] = {}
-    for spot in _spots(text, line_start, start, examined.language):
-        for item in _items(spot, examined):
+    for cursor in _cursors(text, line_start, start, examined.language):
+        for item in _items(cursor, examined):
             found.setdefault(item.label, item)
     area = examined.document.text.range(Span(start, offset))
     for item in found.values():
@@ -115,8 +115,8 @@ def _open_quote(line: str) -> int | None:
     return at
 
 
-def _spots(text: str, line_start: int, start: int, language: Language) -> Iterator[Spot]:
-    """The ways to see the cursor: after the whole statement, and as a line that begins anew."""
+def _cursors(text: str, line_start: int, start: int, language: Language) -> Iterator[Cursor]:
+    """The ways to see the cursor: after the whole statement, and as the beginning of a line."""
     statement = _statement(language)
     begins = [match.start() for match in statement.finditer(text, 0, start)]
     begin = begins[-1] if begins else 0
@@ -127,14 +127,14 @@ def _spots(text: str, line_start: int, start: int, language: Language) -> Iterat
     accepts = accepted(text[begin:start], language)
     ended = not line.strip() and accepts is not None and "OPERATION" in accepts
     if accepts is not None and not ended:
-        yield Spot(before, accepts, given)
+        yield Cursor(before, accepts, given)
         if line.strip():
             return
     # A line of a block is mostly a line of the text, whatever is wrong with the lines above it.
     again = "".join(f"{' '.join(head)} {{ " for head in heads) + line
     fresh = accepted(again, language)
     if fresh is not None:
-        yield Spot(tuple(tokens(again, 0, len(again))), fresh, given)
+        yield Cursor(tuple(tokens(again, 0, len(again))), fresh, given)
 
 
 def _statement(language: Language) -> re.Pattern[str]:
@@ -175,56 +175,56 @@ def _heads(before: tuple[Token, ...]) -> list[tuple[str, ...]]:
     return heads
 
 
-def _items(spot: Spot, examined: Examined) -> Iterator[types.CompletionItem]:
+def _items(cursor: Cursor, examined: Examined) -> Iterator[types.CompletionItem]:
     language = examined.language
-    if "LINE" in spot.accepts and spot.blocks:
-        yield from _keys(spot, examined)
-    elif spot.accepts >= VALUE:
-        yield from _values(spot, examined)
+    if "LINE" in cursor.accepts and cursor.blocks:
+        yield from _keys(cursor, examined)
+    elif cursor.accepts >= VALUE:
+        yield from _values(cursor, examined)
     else:
-        yield from _named(spot, examined)
+        yield from _named(cursor, examined)
     for word, about in language.keywords.items():
-        if _fits(word, spot, language):
+        if _fits(word, cursor, language):
             yield offer(word, _KIND.Keyword, about)
 
 
-def _fits(word: str, spot: Spot, language: Language) -> bool:
+def _fits(word: str, cursor: Cursor, language: Language) -> bool:
     """Whether a word of the grammar may come next.
 
     The grammar lets every line begin with ``like`` or ``each``; the rows say which lines do.
     """
-    lines = language.lines_of(spot.block)
-    if "LINE" in spot.accepts:
+    lines = language.lines_of(cursor.block)
+    if "LINE" in cursor.accepts:
         return word in lines
     if word in language.operation_words:
-        return "OPERATION" in spot.accepts
-    line = lines.get(spot.last)
+        return "OPERATION" in cursor.accepts
+    line = lines.get(cursor.last)
     if line is not None and word in ("like", "each"):
         return line.found if word == "like" else line.each
-    return word.upper() in spot.accepts
+    return word.upper() in cursor.accepts
 
 
-def _keys(spot: Spot, examined: Examined) -> Iterator[types.CompletionItem]:
+def _keys(cursor: Cursor, examined: Examined) -> Iterator[types.CompletionItem]:
     """The settings of a block that it does not have yet."""
-    for key, row in examined.language.block(spot.block).items():
-        if key not in spot.given:
+    for key, row in examined.language.block(cursor.block).items():
+        if key not in cursor.given:
             default = row.default_text(examined.edition)
             detail = f"default {default}" if default is not None else ""
             yield offer(key, _KIND.Property, row.about(examined.edition), detail)
 
 
-def _values(spot: Spot, examined: Examined) -> Iterator[types.CompletionItem]:
+def _values(cursor: Cursor, examined: Examined) -> Iterator[types.CompletionItem]:
     """Values of the setting before the cursor; parameters may stand for any."""
-    if spot.block == "include":
-        yield from overridden_values(spot.before, examined)
+    if cursor.block == "include":
+        yield from overridden_values(cursor.before, examined)
         return
-    if spot.before and spot.before[0].text == "edition" and len(spot.before) == 1:
+    if cursor.before and cursor.before[0].text == "edition" and len(cursor.before) == 1:
         yield offer(str(examined.editions.latest), _KIND.Value, "The newest edition.")
         return
-    if spot.last == "arch":
+    if cursor.last == "arch":
         for name in examined.models.architectures:
             yield offer(name, _KIND.EnumMember, "An architecture that can be read.")
-    row = examined.language.block(spot.block).get(spot.last)
+    row = examined.language.block(cursor.block).get(cursor.last)
     if row is not None:
         default = row.default_text(examined.edition)
         for choice in row.choices:
@@ -235,33 +235,33 @@ def _values(spot: Spot, examined: Examined) -> Iterator[types.CompletionItem]:
     yield from declared("parameter", examined)
 
 
-def _named(spot: Spot, examined: Examined) -> Iterator[types.CompletionItem]:
+def _named(cursor: Cursor, examined: Examined) -> Iterator[types.CompletionItem]:
     """Names, where the grammar takes one."""
-    accepts, last = spot.accepts, spot.last
+    accepts, last = cursor.accepts, cursor.last
     if "LAYER" in accepts:
         yield from layers(examined)
         yield from declared("parameter", examined)
     elif "IMAGE" in accepts:
         for name in defined(examined.tree, "latents"):
             yield offer(f"{name}[", _KIND.Variable, "Latents.", f"an image of {name}")
-        line = examined.language.lines_of(spot.block).get(last)
+        line = examined.language.lines_of(cursor.block).get(last)
         if line is not None and not line.single:
             yield from declared("images", examined)
     elif "PLAIN_BOX" in accepts:
         # A region is not made of itself.
-        own = spot.before[1].text if spot.before[0].text == "region" else ""
+        own = cursor.before[1].text if cursor.before[0].text == "region" else ""
         yield from (item for item in declared("region", examined) if item.label != own)
     elif "NUMBER" in accepts and "WORD" in accepts:
         yield from declared("parameter", examined)
-    elif "WORD" in accepts and spot.block == "include":
-        yield from overridden_keys(spot.before, spot.given, examined)
-    elif last == "." and spot.before[0].text == "include":
-        yield from included_rules(spot.before[1].text, examined)
+    elif "WORD" in accepts and cursor.block == "include":
+        yield from overridden_keys(cursor.before, cursor.given, examined)
+    elif last == "." and cursor.before[0].text == "include":
+        yield from included_rules(cursor.before[1].text, examined)
     elif "WORD" in accepts:
-        yield from _names_after(last, spot, examined)
+        yield from _names_after(last, cursor, examined)
 
 
-def _names_after(last: str, spot: Spot, examined: Examined) -> Iterator[types.CompletionItem]:
+def _names_after(last: str, cursor: Cursor, examined: Examined) -> Iterator[types.CompletionItem]:
     kinds: dict[str, Kind] = {"include": "recipe", "of": "rule", "vary": "parameter"}
     if last in kinds:
         yield from declared(kinds[last], examined)
@@ -277,7 +277,7 @@ def _names_after(last: str, spot: Spot, examined: Examined) -> Iterator[types.Co
         rows = examined.language.settings
         for row in (row for row in rows if row.name in examined.language.setting_words):
             yield offer(row.name, _KIND.Property, row.meaning, "of a rule")
-    elif len(spot.before) > 1 and spot.before[-2].text == "(":
+    elif len(cursor.before) > 1 and cursor.before[-2].text == "(":
         for name in words.RESAMPLINGS:
             yield offer(name, _KIND.EnumMember, "How the mask is brought to another size.")
 

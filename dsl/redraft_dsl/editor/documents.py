@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,18 +11,13 @@ from pygls.uris import to_fs_path
 
 from redraft_dsl.check import Checked
 from redraft_dsl.editor.positions import Text
-from redraft_dsl.facts import KnownModels, ModelFacts
-from redraft_dsl.geometry.masks import path_fault
+from redraft_dsl.facts import FileFacts, KnownModels, ModelFacts
 from redraft_dsl.language.language import Language
-from redraft_dsl.reading import MAX_BYTES, loads
-from redraft_dsl.report.diagnostics import Diagnostic, error
+from redraft_dsl.reading import loads
+from redraft_dsl.report.diagnostics import Diagnostic
 from redraft_dsl.source import Source
 from redraft_dsl.syntax import tree as s
 from redraft_dsl.syntax.editions import SHIPPED, Editions, number_of
-from redraft_dsl.syntax.parse import parse
-
-FileFacts = Callable[[Path, str | None], ModelFacts | None]
-"""Reads the head of a model file, given what the recipe says it is; None if that fails."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +37,13 @@ class Document:
 
 @dataclass(frozen=True)
 class Examined:
-    """A document with what the checker made of it, and the facts of its model if they are known.
+    """A document with what the checker made of it.
 
     ``models`` is the model list that it was checked with, and ``editions`` those that there are.
     """
 
     document: Document
     checked: Checked
-    facts: ModelFacts | None
     models: KnownModels
     editions: Editions = SHIPPED
 
@@ -67,6 +61,11 @@ class Examined:
     def tree(self) -> s.Tree:
         """What could be read of the text."""
         return self.checked.tree
+
+    @property
+    def facts(self) -> ModelFacts | None:
+        """Those of the model, if they are known."""
+        return self.checked.facts
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
@@ -123,11 +122,11 @@ class Documents:
         self._examined.pop(uri, None)
 
     def forget_checks(self) -> None:
-        """Files beside the documents may have changed: everything is to be checked anew."""
+        """Files beside the documents may have changed: everything is to be checked again."""
         self._examined.clear()
 
     def examine(self, document: Document) -> Examined:
-        """A document checked as a whole; what came of the last state of each is cached.
+        """A document checked as a whole; the result for the last state of each is cached.
 
         It may run in a thread of its own: nothing but that cache is changed.
         """
@@ -140,38 +139,25 @@ class Documents:
         return found
 
     def _check(self, document: Document) -> Examined:
-        if len(document.source.text) > MAX_BYTES:
-            checked = _too_large(document.source)
-            return Examined(document, checked, None, self.models, self.editions)
-        model = _single_model(parse(document.source, self.editions.language).tree)
-        head = self._head(document, model.block) if model and model.block else None
         checked = loads(
             document.text.raw,
             self.models,
             folder=document.folder,
             path=document.source.path,
-            facts=head,
+            facts=self._head,
             editions=self.editions,
         )
-        listed = model if model and model.block is None else None
-        facts = self.models.listed.get(listed.name.text) if listed else head
-        return Examined(document, checked, facts, self.models, self.editions)
+        return Examined(document, checked, self.models, self.editions)
 
-    def _head(self, document: Document, block: s.Block) -> ModelFacts | None:
+    def _head(self, path: Path, arch: str | None) -> ModelFacts | None:
         """The facts of a model that is given by its file, read once for each state of it."""
-        weights, arch = s.settings(block, "weights"), s.settings(block, "arch")
-        if not weights or not isinstance(weights[0].value, s.Text):
-            return None
-        if path_fault(weights[0].value.text) is not None:
-            return None
-        path, name = document.folder / weights[0].value.text, arch[0].value.text if arch else None
         try:
             status = path.stat()
         except (OSError, ValueError):
             return None
-        key = (path, name, status.st_mtime_ns, status.st_size)
+        key = (path, arch, status.st_mtime_ns, status.st_size)
         if key not in self._heads:
-            self._heads[key] = self.file_facts(path, name)
+            self._heads[key] = self.file_facts(path, arch)
         return self._heads[key]
 
 
@@ -182,21 +168,3 @@ def path_of(uri: str) -> Path | None:
     except ValueError:
         return None
     return Path(found) if found else None
-
-
-def _single_model(tree: s.Tree) -> s.ModelStatement | None:
-    """The one model that a recipe names."""
-    named = [node for node in tree.statements if isinstance(node, s.ModelStatement)]
-    return named[0] if len(named) == 1 else None
-
-
-def _too_large(source: Source) -> Checked:
-    """As for a file of that size."""
-    problem = error(
-        "RD004",
-        "the recipe is too large",
-        None,
-        "",
-        f"{len(source.text)} characters; at most {MAX_BYTES} are read",
-    )
-    return Checked(None, (problem,), {}, source, s.Tree(()))

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from redraft_dsl.check.binding import bind
-from redraft_dsl.check.resolve import images_of
+from redraft_dsl.check import Written, context_of
+from redraft_dsl.check.context import Context
+from redraft_dsl.check.resolve import image_count
+from redraft_dsl.check.rules.fit import count_positions
 from redraft_dsl.editor.about import about_included, about_parameter, about_recipe, kind_of
 from redraft_dsl.editor.documents import Examined
 from redraft_dsl.editor.figures import Figures
@@ -35,19 +37,19 @@ class Target:
 
 def hover(examined: Examined, offset: int) -> tuple[str, Span] | None:
     """What is known about the place (Markdown), and how far that place reaches."""
-    said: list[str] = []
+    texts: list[str] = []
     span: Span | None = None
     for target in sorted(
         _targets(examined, offset), key=lambda each: each.span.end - each.span.start
     ):
         text = target.say()
         if text:
-            said, span = [text], target.span
+            texts, span = [text], target.span
             break
     for code, place in _codes(examined, offset):
-        said.append(page_of(code))
+        texts.append(page_of(code))
         span = span or place
-    return ("\n\n---\n\n".join(said), span) if span is not None else None
+    return ("\n\n---\n\n".join(texts), span) if span is not None else None
 
 
 def _codes(examined: Examined, offset: int) -> Iterator[tuple[str, Span]]:
@@ -76,22 +78,23 @@ def _targets(examined: Examined, offset: int) -> Iterator[Target]:
     if named is not None and named.kind == "parameter":
         yield Target(named.span, partial(about_parameter, named, examined))
     # Parameters stand in their places, so that regions can be measured; spans stay the same.
-    bound = bind(examined.tree, examined.language).tree
-    figures = Figures(bound, examined.document.folder, examined.facts)
-    for written, node in zip(examined.tree.statements, bound.statements, strict=True):
+    written = Written(examined.tree, examined.document.source, examined.document.folder)
+    context = context_of(written, examined.models, examined.facts, examined.editions)
+    pointed = _Targets(examined, context, Figures(context))
+    for written_node, node in zip(examined.tree.statements, context.tree.statements, strict=True):
         if not node.span.start <= offset <= node.span.end:
             continue
-        pointed = _Pointed(examined, figures)
-        for target in pointed.targets(written if isinstance(node, s.Broken) else node):
+        for target in pointed.targets(written_node if isinstance(node, s.Broken) else node):
             if target.span.start <= offset <= target.span.end:
                 yield target
 
 
 @dataclass(frozen=True)
-class _Pointed:
+class _Targets:
     """Everything in one statement that can be pointed at."""
 
     examined: Examined
+    context: Context
     figures: Figures
 
     def targets(self, node: s.Statement) -> Iterator[Target]:
@@ -156,22 +159,18 @@ class _Pointed:
         if isinstance(images, s.ImagesName):
             yield Target(images.span, partial(self.named_images, images.name.text))
             return
-        start = images.latents.span.start
-        span = Span(start, start + len(images.latents.text))
-        yield Target(span, partial(self.latents, images.latents.text))
+        yield Target(images.latents.span, partial(self.latents, images.latents.text))
         if name is not None:
             yield Target(name, partial(self.counted, images))
 
     def named_images(self, name: str) -> str | None:
         """The images that a name stands for."""
-        for node in self.examined.tree.statements:
-            if isinstance(node, s.ImagesStatement) and node.name.text == name:
-                return self.counted(node.images)
-        return None
+        images = self.context.lists.get(name)
+        return self.counted(images) if images else None
 
     def counted(self, images: s.Images) -> str:
         """A list of images, and how many they are."""
-        count = len(images_of(images))
+        count = image_count(images)
         return f"`{layout.images(images)}`: {count} image{'s' if count != 1 else ''}"
 
     def regions(
@@ -210,34 +209,31 @@ class _Pointed:
 
     def latents(self, name: str) -> str | None:
         """Where images come from."""
-        for node in self.examined.tree.statements:
-            if isinstance(node, s.LatentsStatement) and node.name.text == name:
-                given = [i for i in node.block.items if isinstance(i, s.Setting)]
-                listed = ", ".join(f"{item.key.text} {item.value.text}" for item in given)
-                return f"latents `{name}`: {listed}" if listed else f"latents `{name}`"
+        for node, values in self.context.latents:
+            if node.name.text == name:
+                given = (f"{key} {item.value.text}" for key, item in values.items.items())
+                return (
+                    f"latents `{name}`: {', '.join(given)}" if values.items else f"latents `{name}`"
+                )
         return None
 
     def cost(self, node: s.Operation, layer: LayerFacts) -> str:
         """What a rule listens to, and how much has to be solved for."""
-        given = [item.value for item in s.settings(node.block, "rank")]
-        row = self.examined.language.block(node.kind.text)["rank"]
-        rank = row.default(self.examined.edition)
-        if given:
-            rank = given[0].whole if isinstance(given[0], s.Number) else None
-        marks = [item for item in node.block.items if isinstance(item, s.PlaceLine)]
-        contexts = [mark.place for mark in marks if mark.key.text == "context"]
-        marked = sum(map(self.figures.images, contexts))
-        tops = [item.top.whole or 0 for item in node.block.items if isinstance(item, s.MatchLine)]
+        job = next(each for each in self.context.jobs if each.node is node)
+        assert self.context.measure is not None, "a layer is known by its model"
+        positions = count_positions(job, layer, self.context.measure)
+        contexts = job.marked("context")
+        marked = sum(len(line.images) for line in contexts if isinstance(line.item, s.PlaceLine))
+        tops = [line.taken or 0 for line in contexts if isinstance(line.item, s.MatchLine)]
         matched = f" and up to {sum(tops)} by match" if tops else ""
         lines = [
             f"`{node.kind.text} {node.name.text}` at `{layer.name}` ({layer_line(layer)})",
-            f"Context: {marked} marked{matched}; "
-            f"{self.figures.positions(node, layer)} key positions.",
+            f"Context: {marked} marked{matched}; {positions or '?'} key positions.",
         ]
-        taps = layer.kernel[0] * layer.kernel[1]
-        if node.kind.text == "zero":
+        taps, rank = layer.kernel[0] * layer.kernel[1], job.values.whole("rank")
+        if "solver" not in job.values.rows:
             lines.append("Nothing has to be solved for.")
-        elif isinstance(rank, int):
+        elif rank is not None:
             lines.append(
                 f"Rank {rank}: {rank * taps} unknowns ({rank} x {taps} taps) for each of "
                 f"{layer.out_channels} output channels."

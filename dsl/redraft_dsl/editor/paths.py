@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from redraft_dsl.geometry.masks import path_fault
+from redraft_dsl.files import path_fault
 
 MOST = 500
 """Entries of a folder that are looked at."""

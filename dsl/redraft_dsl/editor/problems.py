@@ -36,8 +36,8 @@ def _problem(problem: Diagnostic, document: Document) -> types.Diagnostic:
 
 def message(problem: Diagnostic) -> str:
     """What is wrong, what the caret's label adds, and the help line."""
-    said = f"{problem.message}: {problem.label}" if problem.label else problem.message
-    return f"{said}\nhelp: {problem.help}" if problem.help else said
+    text = f"{problem.message}: {problem.label}" if problem.label else problem.message
+    return f"{text}\nhelp: {problem.help}" if problem.help else text
 
 
 def _related(note: Note, document: Document) -> types.DiagnosticRelatedInformation:

@@ -20,7 +20,7 @@ _KIND = types.CompletionItemKind
 
 
 def included_rules(alias: str, examined: Examined) -> Iterator[types.CompletionItem]:
-    """The rules of the recipe that goes by a name."""
+    """The rules of the recipe that is used under a name."""
     used = used_as(examined, alias)
     for name, node in used.rules.items() if used is not None else ():
         rule = used.rule(name) if used else None

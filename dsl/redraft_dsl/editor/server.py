@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,12 +16,12 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from redraft_dsl.editor.complete import complete
-from redraft_dsl.editor.documents import Document, Documents, Examined, FileFacts, path_of
+from redraft_dsl.editor.documents import Document, Documents, Examined, path_of
 from redraft_dsl.editor.hover import hover
 from redraft_dsl.editor.problems import problems
 from redraft_dsl.editor.symbols import folds, symbols
 from redraft_dsl.editor.used import used_as, used_from
-from redraft_dsl.facts import KnownModels
+from redraft_dsl.facts import FileFacts, KnownModels
 from redraft_dsl.report.diagnostics import Fix
 from redraft_dsl.source import Edit, Span
 from redraft_dsl.syntax.editions import SHIPPED, Editions, format_text
@@ -45,19 +45,19 @@ class Protocol(LanguageServerProtocol):
 
     @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
     def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> None:
-        """A document is there."""
+        """A document was opened."""
         self._server.documents.open(params.text_document)
         self._server.check_soon(params.text_document.uri)
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
     def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> None:
-        """A document is another."""
+        """A document was changed."""
         if self._server.documents.change(params):
             self._server.check_soon(params.text_document.uri)
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
     def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> None:
-        """A document is gone, and what was said about it too."""
+        """A document is closed, and its diagnostics are withdrawn."""
         uri = params.text_document.uri
         self._server.documents.close(uri)
         self._server.publish(uri, None, [])
@@ -81,7 +81,7 @@ class Server(LanguageServer):
 
     @property
     def ended_well(self) -> bool:
-        """Whether the editor said that it is done before it left."""
+        """Whether the editor asked for the shutdown before it left."""
         return self.protocol._shutdown
 
     def check_soon(self, uri: str) -> None:
@@ -91,8 +91,8 @@ class Server(LanguageServer):
         loop = asyncio.get_running_loop()
         self._waiting[uri] = loop.call_later(DELAY, self._begin, uri)
 
-    def check_all(self) -> None:
-        """Check everything anew: files beside the documents may have changed."""
+    def check_all(self, _params: Any) -> None:
+        """Check everything again: files beside the documents may have changed."""
         self.documents.forget_checks()
         for document in self.documents:
             self.check_soon(document.uri)
@@ -115,12 +115,25 @@ class Server(LanguageServer):
         """Show what is wrong with a document."""
         self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found, version))
 
-    async def ask(self, uri: str, answer: Callable[[Examined], T]) -> T | None:
-        """Answer a question about a document as it is now; None where it is not open."""
-        document = self.documents.get(uri)
-        if document is None:
-            return None
-        return await self._work(lambda: answer(self.documents.examine(document)))
+    def answering(self, answer: Callable[[Examined, Any], Any]) -> Callable[[Any], Any]:
+        """A handler that answers about a document as it is now; with null where it is not open."""
+
+        async def handle(params: Any) -> Any:
+            document = self.documents.get(params.text_document.uri)
+            if document is None:
+                return None
+            return await self._work(lambda: answer(self.documents.examine(document), params))
+
+        return handle
+
+    def begin(self, params: types.InitializeParams) -> None:
+        """Note how the editor counts columns, and where its files lie."""
+        encoding = self.protocol.workspace.position_encoding
+        if encoding is not None:
+            self.documents.encoding = str(getattr(encoding, "value", encoding))
+        roots = [folder.uri for folder in params.workspace_folders or ()]
+        home = path_of(roots[0] if roots else params.root_uri or "")
+        self.documents.home = home or Path.cwd()
 
     async def _work(self, task: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, task)
@@ -139,75 +152,48 @@ def make_server(
 
     """
     server = Server(version, models, file_facts, editions)
-    logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_news)
-    for feature, handler, options in _FEATURES:
-        server.feature(feature, options)(_bound(handler, server))
+    logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_notable)
+    server.feature(types.INITIALIZE)(partial(server.begin))
+    server.feature(types.TEXT_DOCUMENT_DID_SAVE)(partial(server.check_all))
+    server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(partial(server.check_all))
+    for feature, answer, options in _ANSWERS:
+        server.feature(feature, options)(server.answering(answer))
     return server
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a record of pygls is worth a line; a request that is refused is no fault."""
+def _is_notable(record: logging.LogRecord) -> bool:
+    """Whether a record of pygls is worth a line; a refused request is not an error."""
     return not (record.exc_info and isinstance(record.exc_info[1], JsonRpcException))
 
 
-def _bound(handler: Callable[[Server, Any], Any], server: Server) -> Callable[[Any], Any]:
-    async def answer(params: Any) -> Any:
-        return await handler(server, params)
-
-    def note(params: Any) -> Any:
-        return handler(server, params)
-
-    return answer if inspect.iscoroutinefunction(handler) else note
+def _completion(examined: Examined, params: types.CompletionParams) -> list[types.CompletionItem]:
+    return complete(examined, examined.document.text.offset(params.position))
 
 
-def _initialize(server: Server, params: types.InitializeParams) -> None:
-    encoding = server.protocol.workspace.position_encoding
-    if encoding is not None:
-        server.documents.encoding = str(getattr(encoding, "value", encoding))
-    roots = [folder.uri for folder in params.workspace_folders or ()]
-    home = path_of(roots[0] if roots else params.root_uri or "")
-    server.documents.home = home or Path.cwd()
+def _hover(examined: Examined, params: types.HoverParams) -> types.Hover | None:
+    text = examined.document.text
+    found = hover(examined, text.offset(params.position))
+    if found is None:
+        return None
+    content = types.MarkupContent(types.MarkupKind.Markdown, found[0])
+    return types.Hover(content, text.range(found[1]))
 
 
-def _files_changed(server: Server, _params: Any) -> None:
-    server.check_all()
+def _named(examined: Examined, position: types.Position) -> Occurrence | None:
+    return at(examined.tree, examined.document.text.offset(position))
 
 
-async def _completion(server: Server, params: types.CompletionParams) -> list[types.CompletionItem]:
-    def answer(examined: Examined) -> list[types.CompletionItem]:
-        offset = examined.document.text.offset(params.position)
-        return complete(examined, offset)
-
-    return (await server.ask(params.text_document.uri, answer)) or []
+def _location(examined: Examined, span: Span) -> types.Location:
+    return types.Location(examined.document.uri, examined.document.text.range(span))
 
 
-async def _hover(server: Server, params: types.HoverParams) -> types.Hover | None:
-    def answer(examined: Examined) -> types.Hover | None:
-        text = examined.document.text
-        found = hover(examined, text.offset(params.position))
-        if found is None:
-            return None
-        content = types.MarkupContent(types.MarkupKind.Markdown, found[0])
-        return types.Hover(content, text.range(found[1]))
-
-    return await server.ask(params.text_document.uri, answer)
-
-
-async def _definition(server: Server, params: types.DefinitionParams) -> list[types.Location]:
-    def answer(examined: Examined) -> list[types.Location]:
-        text = examined.document.text
-        offset = text.offset(params.position)
-        found = at(examined.tree, offset)
-        other = _elsewhere(examined, found, offset)
-        if other is not None:
-            return [other]
-        return [
-            types.Location(examined.document.uri, text.range(each.span))
-            for each in (same(examined.tree, found) if found else ())
-            if each.defines
-        ]
-
-    return (await server.ask(params.text_document.uri, answer)) or []
+def _definition(examined: Examined, params: types.DefinitionParams) -> list[types.Location]:
+    found = _named(examined, params.position)
+    other = _elsewhere(examined, found, examined.document.text.offset(params.position))
+    if other is not None:
+        return [other]
+    every = same(examined.tree, found) if found else ()
+    return [_location(examined, each.span) for each in every if each.defines]
 
 
 def _elsewhere(examined: Examined, found: Occurrence | None, offset: int) -> types.Location | None:
@@ -225,47 +211,35 @@ def _elsewhere(examined: Examined, found: Occurrence | None, offset: int) -> typ
     return None
 
 
-async def _references(server: Server, params: types.ReferenceParams) -> list[types.Location]:
-    wanted = params.context.include_declaration
-
-    def answer(examined: Examined) -> list[types.Location]:
-        text = examined.document.text
-        found = at(examined.tree, text.offset(params.position))
-        if found is None:
-            return []
-        places = [
-            types.Location(examined.document.uri, text.range(each.span))
-            for each in same(examined.tree, found)
-            if wanted or not each.defines or each.of is not None
-        ]
-        other = _elsewhere(examined, found, -1) if found.of else None
-        return [*places, *([other] if other is not None and wanted else [])]
-
-    return (await server.ask(params.text_document.uri, answer)) or []
+def _references(examined: Examined, params: types.ReferenceParams) -> list[types.Location]:
+    wanted, found = params.context.include_declaration, _named(examined, params.position)
+    if found is None:
+        return []
+    places = [
+        _location(examined, each.span)
+        for each in same(examined.tree, found)
+        if wanted or not each.defines or each.of is not None
+    ]
+    other = _elsewhere(examined, found, -1) if found.of else None
+    return [*places, *([other] if other is not None and wanted else [])]
 
 
-async def _prepare_rename(server: Server, params: types.PrepareRenameParams) -> types.Range | None:
-    def answer(examined: Examined) -> types.Range | None:
-        text = examined.document.text
-        found = at(examined.tree, text.offset(params.position))
-        if found is not None:
-            _refuse(elsewhere(found, _declared_in(examined, found)))
-        return text.range(found.span) if found else None
-
-    return await server.ask(params.text_document.uri, answer)
+def _prepare_rename(examined: Examined, params: types.PrepareRenameParams) -> types.Range | None:
+    found = _named(examined, params.position)
+    if found is None:
+        return None
+    _refuse(elsewhere(found, _declared_in(examined, found)))
+    return examined.document.text.range(found.span)
 
 
-async def _rename(server: Server, params: types.RenameParams) -> types.WorkspaceEdit | None:
-    def answer(examined: Examined) -> types.WorkspaceEdit | None:
-        found = at(examined.tree, examined.document.text.offset(params.position))
-        if found is None:
-            raise JsonRpcInvalidParams("there is no name here that can be changed")
-        _refuse(elsewhere(found, _declared_in(examined, found)))
-        _refuse(objection(examined.tree, found, params.new_name))
-        every = same(examined.tree, found)
-        return _changes(examined.document, tuple(Edit(e.span, params.new_name) for e in every))
-
-    return await server.ask(params.text_document.uri, answer)
+def _rename(examined: Examined, params: types.RenameParams) -> types.WorkspaceEdit | None:
+    found = _named(examined, params.position)
+    if found is None:
+        raise JsonRpcInvalidParams("there is no name here that can be changed")
+    _refuse(elsewhere(found, _declared_in(examined, found)))
+    _refuse(objection(examined.tree, found, params.new_name))
+    every = same(examined.tree, found)
+    return _changes(examined.document, tuple(Edit(e.span, params.new_name) for e in every))
 
 
 def _refuse(why: str | None) -> None:
@@ -290,13 +264,11 @@ def _changes(document: Document, edits: tuple[Edit, ...]) -> types.WorkspaceEdit
 
 
 def _formatting(
-    server: Server, params: types.DocumentFormattingParams
+    examined: Examined, _params: types.DocumentFormattingParams
 ) -> list[types.TextEdit] | None:
-    document = server.documents.get(params.text_document.uri)
-    if document is None:
-        return None
+    document = examined.document
     old = document.source.text
-    new = format_text(document.text.raw, editions=server.documents.editions).text
+    new = format_text(document.text.raw, editions=examined.editions).text
     if new is None or new == old:
         return None
     start = _alike(old, new)
@@ -312,56 +284,35 @@ def _alike(first: str, second: str) -> int:
     return next(differing, min(len(first), len(second)))
 
 
-async def _code_action(
-    server: Server, params: types.CodeActionParams
-) -> list[types.CodeAction] | None:
-    def answer(examined: Examined) -> list[types.CodeAction]:
-        wanted = examined.document.text.span(params.range)
-        shown = problems(examined)
-        return [
-            _action(fix, examined.document, published)
-            for problem, published in zip(examined.diagnostics, shown, strict=True)
-            if problem.span and problem.span.start <= wanted.end
-            if problem.span.end >= wanted.start
-            for fix in problem.fixes
-        ]
-
-    if not _wants_fixes(params.context):
-        return None
-    return await server.ask(params.text_document.uri, answer)
+def _code_action(examined: Examined, params: types.CodeActionParams) -> list[types.CodeAction]:
+    if not _asks_for_fixes(params.context):
+        return []
+    wanted = examined.document.text.span(params.range)
+    return [
+        _action(fix, examined.document, published)
+        for problem, published in zip(examined.diagnostics, problems(examined), strict=True)
+        if problem.span and problem.span.start <= wanted.end
+        if problem.span.end >= wanted.start
+        for fix in problem.fixes
+    ]
 
 
-def _wants_fixes(context: types.CodeActionContext) -> bool:
+def _asks_for_fixes(context: types.CodeActionContext) -> bool:
     only = context.only
     return only is None or any(str(getattr(k, "value", k)) in ("", "quickfix") for k in only)
 
 
-def _action(fix: Fix, document: Document, mends: types.Diagnostic) -> types.CodeAction:
+def _action(fix: Fix, document: Document, fixed: types.Diagnostic) -> types.CodeAction:
     return types.CodeAction(
         title=fix.title,
         kind=types.CodeActionKind.QuickFix,
-        diagnostics=[mends],
+        diagnostics=[fixed],
         is_preferred=fix.preferred,
         edit=_changes(document, fix.edits),
     )
 
 
-async def _symbols(
-    server: Server, params: types.DocumentSymbolParams
-) -> list[types.DocumentSymbol] | None:
-    return await server.ask(params.text_document.uri, symbols)
-
-
-async def _folding(
-    server: Server, params: types.FoldingRangeParams
-) -> list[types.FoldingRange] | None:
-    return await server.ask(params.text_document.uri, folds)
-
-
-_FEATURES: tuple[tuple[str, Callable[[Server, Any], Any], Any], ...] = (
-    (types.INITIALIZE, _initialize, None),
-    (types.TEXT_DOCUMENT_DID_SAVE, _files_changed, None),
-    (types.WORKSPACE_DID_CHANGE_WATCHED_FILES, _files_changed, None),
+_ANSWERS: tuple[tuple[str, Callable[[Examined, Any], Any], Any], ...] = (
     (
         types.TEXT_DOCUMENT_COMPLETION,
         _completion,
@@ -378,6 +329,7 @@ _FEATURES: tuple[tuple[str, Callable[[Server, Any], Any], Any], ...] = (
         _code_action,
         types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix]),
     ),
-    (types.TEXT_DOCUMENT_DOCUMENT_SYMBOL, _symbols, None),
-    (types.TEXT_DOCUMENT_FOLDING_RANGE, _folding, None),
+    (types.TEXT_DOCUMENT_DOCUMENT_SYMBOL, symbols, None),
+    (types.TEXT_DOCUMENT_FOLDING_RANGE, folds, None),
 )
+"""What an editor asks, how it is answered, and what it may know of the answers beforehand."""

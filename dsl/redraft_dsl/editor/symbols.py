@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import Any
 
 from lsprotocol import types
 
 from redraft_dsl.editor.documents import Document, Examined
+from redraft_dsl.editor.used import short
 from redraft_dsl.source import Span
 from redraft_dsl.syntax import tree as s
 from redraft_dsl.syntax.format import value
@@ -14,56 +16,54 @@ from redraft_dsl.syntax.format import value
 _KIND = types.SymbolKind
 
 
-def symbols(examined: Examined) -> list[types.DocumentSymbol]:
+def symbols(examined: Examined, _params: object = None) -> list[types.DocumentSymbol]:
     """Every statement, with the lines of its block inside."""
     document = examined.document
     found = (_statement(node, document) for node in examined.tree.statements)
     return [symbol for symbol in found if symbol is not None]
 
 
-def folds(examined: Examined) -> list[types.FoldingRange]:
+def folds(examined: Examined, _params: object = None) -> list[types.FoldingRange]:
     """Every block that takes more than one line."""
+    blocks = (node for node in s.walk(examined.tree.statements) if isinstance(node, s.Block))
+    areas = (examined.document.text.range(block.span) for block in blocks)
+    # The last line, with its brace, stays in sight.
     return [
-        fold
-        for node in examined.tree.statements
-        for fold in _folds(getattr(node, "block", None), examined.document)
+        types.FoldingRange(
+            area.start.line,
+            max(area.end.line - 1, area.start.line),
+            kind=types.FoldingRangeKind.Region,
+        )
+        for area in areas
+        if area.end.line > area.start.line
     ]
 
 
 def _statement(node: s.Statement, document: Document) -> types.DocumentSymbol | None:
-    match node:
-        case s.EditionLine():
-            return _symbol("edition", value(node.value), _KIND.Constant, node, node.span, document)
-        case s.RecipeLine():
-            detail = f"{node.version.text} {node.title.text}"
-            return _symbol(node.name.text, detail, _KIND.Package, node, node.name.span, document)
-        case s.Operation():
-            detail = f"{node.kind.text} at {node.layer.text}"
-            return _symbol(node.name.text, detail, _KIND.Function, node, node.name.span, document)
-        case s.Include():
-            detail = f"include {node.alias.text}.{node.rule.text}"
-            return _symbol(node.name.text, detail, _KIND.Function, node, node.name.span, document)
-        case s.UseLine():
-            detail = f"use {node.path.text} {node.version.text}"
-            return _symbol(node.name.text, detail, _KIND.Module, node, node.name.span, document)
-        case s.Broken():
-            if node.name is None:
-                return None
-            detail = f"{node.keyword} (cannot be read)"
-            return _symbol(node.name, detail, _KIND.Null, node, node.span, document)
-        case _:
-            word, kind = _PLAIN[type(node)]
-            return _symbol(node.name.text, word, kind, node, node.name.span, document)
+    if isinstance(node, s.Broken):
+        if node.name is None:
+            return None
+        seen = f"{node.keyword} (cannot be read)"
+        return _symbol(node.name, seen, _KIND.Null, node, node.span, document)
+    name = s.name_of(node) or s.Word("edition", span=node.span)
+    detail, kind = _DETAILS[type(node)]
+    return _symbol(name.text, detail(node), kind, node, name.span, document)
 
 
-_PLAIN: dict[type[s.Statement], tuple[str, types.SymbolKind]] = {
-    s.ModelStatement: ("model", _KIND.Module),
-    s.LatentsStatement: ("latents", _KIND.Array),
-    s.RegionStatement: ("region", _KIND.Variable),
-    s.ImagesStatement: ("images", _KIND.Array),
-    s.ParamLine: ("param", _KIND.TypeParameter),
-    s.SweepStatement: ("sweep", _KIND.Enum),
+_DETAILS: dict[type[s.Statement], tuple[Callable[[Any], str], types.SymbolKind]] = {
+    s.EditionLine: (lambda node: value(node.value), _KIND.Constant),
+    s.RecipeLine: (lambda node: f"{node.version.text} {node.title.text}", _KIND.Package),
+    s.UseLine: (lambda node: f"use {node.path.text} {node.version.text}", _KIND.Module),
+    s.Operation: (short, _KIND.Function),
+    s.Include: (short, _KIND.Function),
+    s.ModelStatement: (lambda _: "model", _KIND.Module),
+    s.LatentsStatement: (lambda _: "latents", _KIND.Array),
+    s.RegionStatement: (lambda _: "region", _KIND.Variable),
+    s.ImagesStatement: (lambda _: "images", _KIND.Array),
+    s.ParamLine: (lambda _: "param", _KIND.TypeParameter),
+    s.SweepStatement: (lambda _: "sweep", _KIND.Enum),
 }
+"""What is shown beside the name of each statement, and as what."""
 
 
 def _symbol(
@@ -92,15 +92,3 @@ def _item(item: s.Item, document: Document) -> types.DocumentSymbol:
     detail = detail if len(detail) <= 60 else detail[:59] + "…"
     kind = _KIND.Field if isinstance(item, s.PlaceLine | s.MatchLine) else _KIND.Property
     return _symbol(item.key.text, detail, kind, item, item.key.span, document)
-
-
-def _folds(block: object, document: Document) -> Iterator[types.FoldingRange]:
-    if not isinstance(block, s.Block):
-        return
-    area = document.text.range(block.span)
-    if area.end.line > area.start.line:
-        # The last line, with its brace, stays in sight.
-        last = max(area.end.line - 1, area.start.line)
-        yield types.FoldingRange(area.start.line, last, kind=types.FoldingRangeKind.Region)
-    for item in block.items:
-        yield from _folds(getattr(item, "block", None), document)

@@ -12,7 +12,7 @@ from lsprotocol import types
 from redraft_dsl.check import Checked
 from redraft_dsl.editor.documents import Examined
 from redraft_dsl.editor.positions import Text
-from redraft_dsl.geometry.masks import path_fault
+from redraft_dsl.files import inside, path_fault
 from redraft_dsl.reading import load
 from redraft_dsl.recipe import model as r
 from redraft_dsl.recipe.as_tree import tree_of
@@ -117,7 +117,7 @@ def values_of(operation: s.Operation | None) -> Mapping[str, str]:
 
 
 def used_as(examined: Examined, alias: str) -> UsedRecipe | None:
-    """The recipe that goes by a name in a document; None where it cannot be read."""
+    """The recipe that a document uses under a name; None where it cannot be read."""
     for node in examined.tree.statements:
         if isinstance(node, s.UseLine) and node.name.text == alias:
             return used_from(examined, node.path.text)
@@ -127,13 +127,8 @@ def used_as(examined: Examined, alias: str) -> UsedRecipe | None:
 def used_from(examined: Examined, path: str) -> UsedRecipe | None:
     """The recipe at a path in a document's folder; None where it cannot be read."""
     folder = examined.document.folder
-    if path_fault(path) is not None:
-        return None
-    try:
-        file = (folder / path).resolve()
-        if not file.is_relative_to(folder.resolve()) or not file.is_file():
-            return None
-    except (OSError, RuntimeError, ValueError):
+    file = inside(folder, path) if path_fault(path) is None else None
+    if file is None or not file.is_file():
         return None
     checked = load(file, examined.models, facts=examined.facts, editions=examined.editions)
     return UsedRecipe(file, checked)

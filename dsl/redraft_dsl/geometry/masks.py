@@ -1,9 +1,8 @@
-"""Reading mask files that somebody else may have made: small limits, no surprises."""
+"""Reading mask files from other people: small limits, no surprises."""
 
 from __future__ import annotations
 
 import hashlib
-import stat
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from redraft_dsl.files import FileFaultError, inside, path_fault, read_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,24 +73,6 @@ class MaskFile:
         return _decode(self.data, partial(_resized_red, size=size))
 
 
-def path_fault(path: str) -> str | None:
-    """Why a path cannot stand in a recipe, judged by its text alone; None when it can."""
-    if not path.strip():
-        return "the path is empty"
-    if "\\" in path:
-        return "it has a backslash"
-    if path.startswith("/") or (len(path) > 1 and path[1] == ":" and path[0].isalpha()):
-        return "it is absolute"
-    if not all(character.isprintable() for character in path):
-        return "it has a character that cannot be seen"
-    depth = 0
-    for part in path.split("/"):
-        depth += {"..": -1, ".": 0, "": 0}.get(part, 1)
-        if depth < 0:
-            return "it leaves the recipe's folder"
-    return None
-
-
 def read_mask(path: str, folder: Path) -> MaskFile:
     """Read ``folder/path`` and its header; the picture itself is decoded on first use.
 
@@ -126,30 +109,15 @@ def png_of(cover: npt.NDArray[np.float64]) -> bytes:
 
 
 def _bytes(path: str, folder: Path) -> bytes:
-    try:
-        full = (folder / path).resolve(strict=True)
-        inside = full.is_relative_to(folder.resolve())
-        status = full.stat()
-    except FileNotFoundError:
-        raise MaskError("missing", "there is no such file") from None
-    except (OSError, RuntimeError, ValueError) as problem:
-        raise MaskError("unreadable", _reason(problem)) from None
-    if not inside:
+    file = inside(folder, path)
+    if file is None:
         raise MaskError("outside", "it is a link that leaves the recipe's folder")
-    if stat.S_ISDIR(status.st_mode):
-        raise MaskError("unreadable", "it is a folder")
-    if not stat.S_ISREG(status.st_mode):
-        raise MaskError("unreadable", "it is not a regular file")
-    if status.st_size > MAX_BYTES:
-        raise MaskError("too large", f"{status.st_size} bytes, at most {MAX_BYTES} are read")
     try:
-        return full.read_bytes()
-    except OSError as problem:
-        raise MaskError("unreadable", _reason(problem)) from None
-
-
-def _reason(problem: Exception) -> str:
-    return (getattr(problem, "strerror", None) or "it cannot be opened").lower()
+        return read_regular(file, MAX_BYTES)
+    except FileFaultError as problem:
+        trouble = problem.trouble
+        fault = trouble if trouble in ("missing", "too large") else "unreadable"
+        raise MaskError(fault, str(problem)) from None
 
 
 def _open(data: bytes) -> Any:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from redraft_dsl.language import words
 from redraft_dsl.language.operations import OPERATIONS
-from redraft_dsl.language.rows import FIRST_EDITION, Line, Operation, Scalar, Setting
+from redraft_dsl.language.rows import FIRST_EDITION, Line, Operation, Setting
 from redraft_dsl.language.settings import SETTINGS
 
 
@@ -89,23 +89,6 @@ class Language:
         """The lines of an operation by their words; none for any other word."""
         found = (row for row in self.operations if row.word == owner)
         return {line.word: line for row in found for line in row.lines}
-
-    def with_defaults(self, edition: int, defaults: Mapping[str, Scalar]) -> Language:
-        """The same language with other defaults from an edition on.
-
-        ``defaults`` are by ``OWNER.SETTING``, such as ``exact.iterations``, or by ``SETTING`` for
-        whatever takes it.
-        """
-        rows = list(self.settings)
-        for name, value in defaults.items():
-            wanted, _, key = name.rpartition(".")
-            at = next(i for i, row in enumerate(rows) if row.name == key)
-            but = dict(rows[at].but)
-            for owner in (wanted,) if wanted else rows[at].of:
-                own = {**rows[at].within(owner).defaults, edition: value}
-                but[owner] = {**but.get(owner, {}), "defaults": own}
-            rows[at] = replace(rows[at], but=but)
-        return replace(self, settings=tuple(rows))
 
 
 LANGUAGE = Language(SETTINGS, OPERATIONS)

@@ -44,7 +44,7 @@ MODEL = (
     Setting(
         "truncation",
         "number",
-        "Lower: pictures closer to the mean picture, less odd and less varied; 1: as they are.",
+        "Lower: pictures closer to the mean picture, less unusual and less varied; 1: as they are.",
         ("model",),
         _since_first(1.0),
         low=0,

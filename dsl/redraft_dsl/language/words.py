@@ -7,7 +7,7 @@ from collections.abc import Mapping
 STATEMENTS: Mapping[str, str] = {
     "edition": "Which grammar and which defaults hold. The first line of a recipe.",
     "recipe": "The recipe's name, its version `x.y.z`, and its title in double quotes.",
-    "use": "Another recipe, at exactly this version, and the name that it goes by here.",
+    "use": "Another recipe, at exactly this version, and its name here.",
     "model": "The model: one of the list, or a file of your own in a block.",
     "latents": "A row of images. `z[116]` is image 116 of the latents called `z`.",
     "param": "A value that can be given from outside. It may stand for a number or a word.",
@@ -16,7 +16,7 @@ STATEMENTS: Mapping[str, str] = {
     "include": "A rule of a used recipe, run at this place.",
     "sweep": "Runs the recipe with several values.",
 }
-"""Statements that are no operation."""
+"""Statements that are not operations."""
 
 SHAPES: Mapping[str, str] = {
     "box": "`box(x 12..52, y 24..38)`: columns 12 to 51 and rows 24 to 37; the end is not "
@@ -50,7 +50,7 @@ INNER: Mapping[str, str] = {
     "among": "The images to search, both ends included.",
     "except": "Images to leave out.",
     "radius": "Half the width, then half the height.",
-    "as": "The name that it goes by here.",
+    "as": "Its name here.",
     "with": "Values in place of the rule's own.",
     "in": "The limits of the value.",
     "vary": "`vary rank of glasses over 1, 4, 10`: the values to run with.",

@@ -8,12 +8,14 @@ recipe goes as text.
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from redraft_dsl.language.language import LANGUAGE, Language
+from redraft_dsl.recipe.json_file import JsonFileError, read_object
 from redraft_dsl.recipe.json_schema import FORMAT, SCHEMA_ID
 from redraft_dsl.recipe.model import Recipe, recipe_class
 from redraft_dsl.report.diagnostics import alternatives, did_you_mean
@@ -25,18 +27,14 @@ MOST_REPORTED = 5
 """Problems that are reported at once."""
 
 _HEAD = ("$schema", "format", "recipe")
-_EXPECTED = f"`redraft export --json` writes such files, with `format` {FORMAT}"
 _SHAPE = "`redraft schema` prints what such a file may hold"
 _CUT = 60
 
 
-class NotARecipeError(Exception):
-    """A text is not a recipe in JSON. ``message`` says why, ``help`` what is expected."""
+class NotARecipeError(JsonFileError):
+    """A text is not a recipe in JSON."""
 
-    def __init__(self, message: str, help: str = _EXPECTED) -> None:  # noqa: A002
-        super().__init__(message)
-        self.message = message
-        self.help = help
+    expected = f"`redraft export --json` writes such files, with `format` {FORMAT}"
 
 
 def write_json(recipe: Recipe) -> str:
@@ -45,27 +43,17 @@ def write_json(recipe: Recipe) -> str:
     return json.dumps(whole, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def claims_to_be_a_recipe(data: bytes) -> bool:
+def looks_like_a_recipe(data: bytes) -> bool:
     """Whether a file is meant to be a recipe in JSON, be it a good one or not."""
-    if len(data) > MAX_BYTES:
-        return False
-    try:
-        read = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        return False
-    if not isinstance(read, dict):
-        return False
-    return "recipe" in read or str(read.get("format", "")).startswith("redraft-recipe")
+    return b'"recipe"' in data or b'"redraft-recipe-' in data
 
 
 def read_json(data: bytes, language: Language = LANGUAGE) -> Recipe:
-    """Read a file's bytes. The recipe that comes of it has the right shape and is not checked.
+    """Read a file's bytes. The recipe has the right shape and is not checked.
 
     Raises ``NotARecipeError``, which reports several problems at once.
     """
-    if len(data) > MAX_BYTES:
-        raise NotARecipeError(f"it has {len(data)} bytes, and at most {MAX_BYTES} are read")
-    whole = _object(data)
+    whole = read_object(data.removeprefix(BOM_UTF8), MAX_BYTES, NotARecipeError)
     _check_head(whole)
     try:
         inner = json.dumps(whole["recipe"], ensure_ascii=False).encode("utf-8")
@@ -80,44 +68,12 @@ def read_json(data: bytes, language: Language = LANGUAGE) -> Recipe:
     return recipe
 
 
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        read = json.loads(
-            data.decode("utf-8-sig"), object_pairs_hook=_once, parse_constant=_no_constant
-        )
-    except UnicodeDecodeError:
-        raise NotARecipeError("it is not text in UTF-8") from None
-    except json.JSONDecodeError as problem:
-        place = f"line {problem.lineno}, column {problem.colno}"
-        raise NotARecipeError(f"it is not JSON ({place})") from None
-    except (RecursionError, ValueError):
-        raise NotARecipeError("it is JSON that is too deep, or has a number too long") from None
-    if not isinstance(read, dict):
-        raise NotARecipeError("it is JSON, but not an object")
-    return read
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        again = next(name for name in found if names.count(name) > 1)
-        raise NotARecipeError(
-            f"it names {_shown(again)} twice in one object", "keep one of the two"
-        )
-    return found
-
-
-def _no_constant(word: str) -> float:
-    raise NotARecipeError(f"it has the number {word}", "every number of a recipe is finite")
-
-
 def _check_head(whole: dict[str, Any]) -> None:
     form = whole.get("format")
     if form != FORMAT:
         if isinstance(form, str) and form.startswith("redraft-recipe-"):
-            said = f"its `format` is {_shown(form)}, and this version reads {FORMAT}"
-            raise NotARecipeError(said, "a newer file needs a newer redraft")
+            message = f"its `format` is {_shown(form)}, and this version reads {FORMAT}"
+            raise NotARecipeError(message, "a newer file needs a newer redraft")
         raise NotARecipeError(f"it has no field `format` that says {FORMAT}")
     if whole.get("$schema", SCHEMA_ID) != SCHEMA_ID:
         raise NotARecipeError(
@@ -133,14 +89,14 @@ def _check_head(whole: dict[str, Any]) -> None:
 
 def _problems(problem: ValidationError, data: Any) -> str:
     """Every problem with its place, up to a limit."""
-    said: dict[str, str] = {}
+    sentences: dict[str, str] = {}
     for each in problem.errors(include_url=False):
         if each["type"] == "json_invalid":
             return "it is JSON that is too deep, or has a number too long"
         if _is_a_list_of_places(each):
             continue  # words or a list are expected, and the list is judged by itself
-        said.setdefault(_path(each, data), _sentence(each))
-    found = [f"{path}: {sentence}" for path, sentence in said.items()]
+        sentences.setdefault(_path(each, data), _sentence(each))
+    found = [f"{path}: {sentence}" for path, sentence in sentences.items()]
     if len(found) > MOST_REPORTED:
         found[MOST_REPORTED:] = [f"and {len(found) - MOST_REPORTED} more"]
     return "; ".join(found)

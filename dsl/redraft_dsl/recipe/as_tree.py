@@ -13,11 +13,9 @@ from typing import Any
 from redraft_dsl.language.language import LANGUAGE, LATEST, Language
 from redraft_dsl.language.rows import Line, Setting
 from redraft_dsl.recipe import model as r
-from redraft_dsl.source import Span
 from redraft_dsl.syntax import tree as s
 from redraft_dsl.syntax.format import format_tree
 
-NOWHERE = Span(0, 0)
 LONGEST_LIST = 1000
 """Images that are written in one list."""
 
@@ -29,6 +27,11 @@ def print_recipe(recipe: r.Recipe, language: Language = LANGUAGE) -> str:
     language cannot hold; a checked recipe never has one.
     """
     return format_tree(tree_of(recipe, language, listed=True))
+
+
+def model_text(model: r.Model) -> str:
+    """The statement that names a model; raises as ``print_recipe`` does."""
+    return format_tree(s.Tree((_Writer(LANGUAGE, listed=False).model(model),)))
 
 
 def number(value: float) -> str:
@@ -46,8 +49,8 @@ def tree_of(recipe: r.Recipe, language: Language = LANGUAGE, *, listed: bool = F
     writer = _Writer(language, listed)
     return s.Tree(
         (
-            s.EditionLine(_number(recipe.edition), NOWHERE),
-            s.RecipeLine(_word(recipe.name), _word(recipe.version), _text(recipe.title), NOWHERE),
+            s.EditionLine(_number(recipe.edition)),
+            s.RecipeLine(s.Word(recipe.name), s.Word(recipe.version), _text(recipe.title)),
             writer.model(recipe.model),
             *map(writer.latents, recipe.latents),
             *map(writer.operation, recipe.rules),
@@ -65,25 +68,25 @@ class _Writer:
     def model(self, model: r.Model) -> s.ModelStatement:
         apart = s.Trivia(blank_before=True)
         if isinstance(model, r.ListedModel):
-            return s.ModelStatement(_word(model.name), None, NOWHERE, apart)
+            return s.ModelStatement(s.Word(model.name), None, trivia=apart)
         block = self.block(self.language.block("model"), model)
-        return s.ModelStatement(_word(model.name), block, NOWHERE, apart)
+        return s.ModelStatement(s.Word(model.name), block, trivia=apart)
 
     def latents(self, latents: r.Latents) -> s.LatentsStatement:
         block = self.block(self.language.block("latents"), latents)
-        return s.LatentsStatement(_word(latents.name), block, NOWHERE)
+        return s.LatentsStatement(s.Word(latents.name), block)
 
     def operation(self, rule: r.Rewriting) -> s.Operation:
         word: str = rule.kind  # type: ignore[attr-defined]
-        kind, name, layer = map(_word, (word, rule.name, rule.layer))
+        kind, name, layer = map(s.Word, (word, rule.name, rule.layer))
         rows = self.language.operation(word).lines
         lines = (item for row in rows for item in _lines(row, rule, self.listed))
         block = self.block(self.language.block(word), rule, *lines)
-        return s.Operation(kind, name, layer, block, NOWHERE)
+        return s.Operation(kind, name, layer, block)
 
     def block(self, rows: Mapping[str, Setting], owner: object, *before: s.Item) -> s.Block:
         """The settings of something, after what else its block holds."""
-        return s.Block((*before, *self.settings(rows, owner)), NOWHERE)
+        return s.Block((*before, *self.settings(rows, owner)))
 
     def settings(self, rows: Mapping[str, Setting], owner: Any) -> Iterator[s.Setting]:
         for row in rows.values():
@@ -95,28 +98,28 @@ class _Writer:
                 continue
             if row.kind == "group":
                 block = self.block(self.language.block(found.kind), found)
-                yield s.Setting(_word(row.name), _word(found.kind), block, NOWHERE)
+                yield s.Setting(s.Word(row.name), s.Word(found.kind), block)
             else:
                 yield setting_of(row, found)
 
 
 def setting_of(row: Setting, value: Any) -> s.Setting:
     """The line of a setting that is not a group."""
-    written: s.Value = _text(value) if row.kind == "text" else _word(value)
+    written: s.Value = _text(value) if row.kind == "text" else s.Word(value)
     if row.numeric:
-        written = s.Number(f"{number(value)}{row.unit}", NOWHERE)
-    return s.Setting(_word(row.name), written, None, NOWHERE)
+        written = s.Number(f"{number(value)}{row.unit}")
+    return s.Setting(s.Word(row.name), written, None)
 
 
 def _lines(row: Line, rule: r.Rewriting, listed: bool) -> Iterator[s.Item]:
     found = getattr(rule, row.stored)
     if isinstance(found, str):
-        yield s.PlaceLine(_word(row.word), None, NOWHERE)
+        yield s.PlaceLine(s.Word(row.word), None)
         return
     together: list[r.Place] = []
     for each in (*(found if isinstance(found, tuple) else (found,)), None):
         if together and not (listed and each and _goes_with(each, together)):
-            yield s.PlaceLine(_word(row.word), _place(*together), NOWHERE)
+            yield s.PlaceLine(s.Word(row.word), _place(*together))
             together.clear()
         if isinstance(each, r.Match):
             yield _match(row, each)
@@ -136,45 +139,41 @@ def _goes_with(place: r.Place | r.Match, others: Sequence[r.Place]) -> bool:
 def _match(row: Line, match: r.Match) -> s.MatchLine:
     top, first, last = map(_number, (match.top, match.first, match.last))
     excluded = tuple(map(_number, match.excluded))
-    return s.MatchLine(_word(row.word), _place(match.like), top, first, last, excluded, NOWHERE)
+    return s.MatchLine(s.Word(row.word), _place(match.like), top, first, last, excluded)
 
 
 def _place(place: r.Place, *others: r.Place) -> s.PlaceExpr:
     numbers = tuple(_number(each.index) for each in (place, *others))
-    images = s.Images(_word(place.latents), numbers, NOWHERE)
-    return s.PlaceExpr(images, _region(place.region), NOWHERE)
+    images = s.Images(s.Word(place.latents), numbers)
+    return s.PlaceExpr(images, _region(place.region))
 
 
 def _region(region: r.Region) -> s.RegionExpr:
     match region:
         case r.Box():
-            return s.BoxShape(_pair(region.x), _pair(region.y), NOWHERE)
+            return s.BoxShape(_pair(region.x), _pair(region.y))
         case r.Polygon():
-            return s.PolygonShape(tuple(map(_pair, region.points)), NOWHERE)
+            return s.PolygonShape(tuple(map(_pair, region.points)))
         case r.Ellipse():
-            return s.EllipseShape(_pair(region.center), _pair(region.radius), NOWHERE)
+            return s.EllipseShape(_pair(region.center), _pair(region.radius))
         case r.Mask():
-            how = None if region.resample == "area" else _word(region.resample)
-            return s.MaskShape(_text(region.path), NOWHERE, how)
+            how = None if region.resample == "area" else s.Word(region.resample)
+            return s.MaskShape(_text(region.path), how)
         case r.All():
-            return s.Everything(NOWHERE)
+            return s.Everything()
         case r.Combination():
             left, right = _region(region.left), _region(region.right)
-            return s.Joined(region.kind, left, right, NOWHERE, 0)
-
-
-def _word(text: str) -> s.Word:
-    return s.Word(text, NOWHERE)
+            return s.Joined(region.kind, left, right)
 
 
 def _number(value: int) -> s.Number:
-    return s.Number(str(value), NOWHERE)
+    return s.Number(str(value))
 
 
 def _text(text: str) -> s.Text:
     if '"' in text or "\n" in text or "\r" in text or "\0" in text:
         raise ValueError(f"text in a recipe cannot hold quotes or line ends: {text!r}")
-    return s.Text(text, NOWHERE)
+    return s.Text(text)
 
 
 def _pair(pair: tuple[r.Length, r.Length]) -> tuple[s.Number, s.Number]:
@@ -182,4 +181,4 @@ def _pair(pair: tuple[r.Length, r.Length]) -> tuple[s.Number, s.Number]:
 
 
 def _length(length: r.Length) -> s.Number:
-    return s.Number(number(length.value) + ("%" if length.unit == "%" else ""), NOWHERE)
+    return s.Number(number(length.value) + ("%" if length.unit == "%" else ""))

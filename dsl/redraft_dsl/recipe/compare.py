@@ -59,7 +59,7 @@ def compare(before: r.Recipe, after: r.Recipe) -> tuple[Difference, ...]:
     return (
         *_heads(before, after),
         *_settings("the model", _model(first), _model(second)),
-        *_latents(before.latents, after.latents),
+        *_parts_compared("latents", _latents(first), _latents(second), {}),
         *_rules(_operations(first), _operations(second)),
         *_masks(before, after),
     )
@@ -82,25 +82,73 @@ def _model(tree: s.Tree) -> Lines:
     return {"name": (found.name.text,), **_lines(items)}
 
 
-def _latents(before: Sequence[r.Latents], after: Sequence[r.Latents]) -> Iterator[Difference]:
-    old, new = ({each.name: each for each in side} for side in (before, after))
-    for name, each in old.items():
-        if name not in new:
-            yield Difference("removed", f"latents {name}", _seeded(each))
+@dataclass(frozen=True)
+class _Part:
+    """Latents or a rule: what it is, in a few words, and everything that it says."""
+
+    kind: str
+    summary: str
+    owner: str
+    lines: Lines
+
+
+Parts = Mapping[str, _Part]
+"""By their names."""
+
+
+def _latents(tree: s.Tree) -> Parts:
+    found = {}
+    for node in tree.statements:
+        if isinstance(node, s.LatentsStatement):
+            name, lines = node.name.text, _lines(node.block.items)
+            summary = ", ".join(f"{key} {text}" for key, (text,) in lines.items())
+            found[name] = _Part("latents", summary, f"latents {name}", lines)
+    return found
+
+
+def _operations(tree: s.Tree) -> Parts:
+    found = {}
+    for node in tree.statements:
+        if isinstance(node, s.Operation):
+            kind, name, layer = node.kind.text, node.name.text, node.layer.text
+            lines = {"kind": (kind,), "layer": (layer,), **_lines(node.block.items)}
+            found[name] = _Part(kind, f"at {layer}", name, lines)
+    return found
+
+
+def _rules(before: Parts, after: Parts) -> Iterator[Difference]:
+    renamed = _renamed(before, after)
+    for old, new in renamed.items():
+        yield Difference("renamed", f"{before[old].kind} {old}", old, new)
+    yield from _parts_compared("rule", before, after, renamed)
+
+
+def _renamed(before: Parts, after: Parts) -> dict[str, str]:
+    """Rules of one side that the other has under another name only."""
+    found: dict[str, str] = {}
+    for old in (name for name in before if name not in after):
+        same = (new for new, part in after.items() if part.lines == before[old].lines)
+        new = next((name for name in same if name not in (*before, *found.values())), None)
+        if new is not None:
+            found[old] = new
+    return found
+
+
+def _parts_compared(
+    what: str, before: Parts, after: Parts, renamed: Mapping[str, str]
+) -> Iterator[Difference]:
+    names = {name: renamed.get(name, name) for name in before}
+    for old, part in before.items():
+        new = after.get(names[old])
+        if new is None:
+            yield Difference("removed", f"{part.kind} {old}", part.summary)
         else:
-            for field in ("seed", "count"):
-                one, other = str(getattr(each, field)), str(getattr(new[name], field))
-                if one != other:
-                    yield Difference("changed", f"{field} of latents {name}", one, other)
-    for name, each in new.items():
-        if name not in old:
-            yield Difference("added", f"latents {name}", None, _seeded(each))
-    # The first block is the one that statistics are taken over.
-    yield from order_differences("latents", list(old), list(new))
-
-
-def _seeded(latents: r.Latents) -> str:
-    return f"seed {latents.seed}, count {latents.count}"
+            yield from _settings(new.owner, part.lines, new.lines)
+    for name, part in after.items():
+        if name not in names.values():
+            yield Difference("added", f"{part.kind} {name}", None, part.summary)
+    # Order is meaning: rules run one after another, and the first latents have the statistics.
+    yield from order_differences(what, list(names.values()), list(after))
 
 
 def order_differences(
@@ -129,57 +177,6 @@ def _longest_common(first: Sequence[str], second: Sequence[str]) -> set[str]:
 def _longest(runs: Iterable[list[str]]) -> list[str]:
     nothing: list[str] = []
     return max(runs, key=len, default=nothing)
-
-
-def _operations(tree: s.Tree) -> dict[str, s.Operation]:
-    return {each.name.text: each for each in tree.statements if isinstance(each, s.Operation)}
-
-
-def _rules(before: dict[str, s.Operation], after: dict[str, s.Operation]) -> Iterator[Difference]:
-    renamed = _renamed(before, after)
-    for old, new in renamed.items():
-        yield Difference("renamed", f"{before[old].kind.text} {old}", old, new)
-    names = {name: renamed.get(name, name) for name in before}
-    for old, operation in before.items():
-        if names[old] not in after:
-            yield Difference("removed", f"{operation.kind.text} {old}", _at(operation))
-        else:
-            yield from _changed(operation, after[names[old]])
-    for new, operation in after.items():
-        if new not in names.values():
-            yield Difference("added", f"{operation.kind.text} {new}", None, _at(operation))
-    yield from order_differences("rule", list(names.values()), list(after))
-
-
-def _renamed(before: dict[str, s.Operation], after: dict[str, s.Operation]) -> dict[str, str]:
-    """Rules of one side that the other has under another name only."""
-    found: dict[str, str] = {}
-    for old, operation in before.items():
-        if old in after:
-            continue
-        for new, other in after.items():
-            same = (operation.kind, operation.layer, operation.block) == (
-                other.kind,
-                other.layer,
-                other.block,
-            )
-            if same and new not in before and new not in found.values():
-                found[old] = new
-                break
-    return found
-
-
-def _at(operation: s.Operation) -> str:
-    return f"at {operation.layer.text}"
-
-
-def _changed(before: s.Operation, after: s.Operation) -> Iterator[Difference]:
-    heads = (
-        {"kind": (each.kind.text,), "layer": (each.layer.text,)} for each in (before, after)
-    )  # fmt: skip
-    owner = after.name.text
-    yield from _settings(owner, *heads)
-    yield from _settings(owner, _lines(before.block.items), _lines(after.block.items))
 
 
 def _lines(items: Iterable[s.Item]) -> Lines:
@@ -221,10 +218,10 @@ def _settings(owner: str, before: Lines, after: Lines) -> Iterator[Difference]:
             gone, come = Counter(old) - Counter(new), Counter(new) - Counter(old)
             yield from (Difference("removed", what, text) for text in gone.elements())
             yield from (Difference("added", what, None, text) for text in come.elements())
-            yield from _kept_order(what, old, new)
+            yield from _moved_lines(what, old, new)
 
 
-def _kept_order(what: str, old: Sequence[str], new: Sequence[str]) -> Iterator[Difference]:
+def _moved_lines(what: str, old: Sequence[str], new: Sequence[str]) -> Iterator[Difference]:
     """Places that both have, where they stand in another order."""
     both = Counter(old) & Counter(new)
     sides = [[text for text in side if text in both] for side in (old, new)]
@@ -233,7 +230,7 @@ def _kept_order(what: str, old: Sequence[str], new: Sequence[str]) -> Iterator[D
 
 
 def _masks(before: r.Recipe, after: r.Recipe) -> Iterator[Difference]:
-    """Masks that have kept their name and are another picture now."""
+    """Masks with the same name and another picture."""
     old, new = (dict(_pictures(side.model_dump())) for side in (before, after))
     for path in sorted(old.keys() & new.keys()):
         if old[path] != new[path]:

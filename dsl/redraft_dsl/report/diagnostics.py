@@ -78,7 +78,7 @@ warning = partial(Diagnostic, severity="warning")
 
 
 def in_order(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """By place, then by code; the same code at the same place is said once."""
+    """By place, then by code; the same code at the same place is reported once."""
     unique: dict[tuple[str, Span | None], Diagnostic] = {}
     for diagnostic in found:
         unique.setdefault((diagnostic.code, diagnostic.span), diagnostic)

@@ -62,11 +62,11 @@ strong.redraft-warning {{ color: var(--redraft-warning); }}
 .redraft-mark {{ text-decoration: underline wavy var(--redraft-edge); border-radius: 2px; }}
 .redraft-mark.redraft-error {{ text-decoration-color: var(--redraft-error); }}
 .redraft-mark.redraft-warning {{ text-decoration-color: var(--redraft-warning); }}
-.redraft-said {{ border-left: 3px solid var(--redraft-error); margin: .2em 1em .4em 4em;
+.redraft-problem {{ border-left: 3px solid var(--redraft-error); margin: .2em 1em .4em 4em;
  padding: .1em .8em; white-space: normal; font: 13px/1.5 system-ui, "Segoe UI", sans-serif; }}
-.redraft-said.redraft-warning {{ border-color: var(--redraft-warning); }}
-.redraft-said.redraft-error strong {{ color: var(--redraft-error); }}
-.redraft-said.redraft-warning strong {{ color: var(--redraft-warning); }}
+.redraft-problem.redraft-warning {{ border-color: var(--redraft-warning); }}
+.redraft-problem.redraft-error strong {{ color: var(--redraft-error); }}
+.redraft-problem.redraft-warning strong {{ color: var(--redraft-warning); }}
 """
 
 _KINDS = (
@@ -107,16 +107,16 @@ def code_html(
         line = source.position(each.span.start).line if each.span else 0
         under.setdefault(line, []).append(each)
     words = _words(source)
-    parts = [_said(each, source) for each in under.get(0, ())]
+    parts = [_problem(each, source) for each in under.get(0, ())]
     before = 0
     for line in _shown(source, under, most):
         parts.append(_gap(line - before - 1) if most or before else "")
         parts.append(_line(source, line, words.get(line, ()), shown))
-        parts += [_said(each, source) for each in under.get(line, ())]
+        parts += [_problem(each, source) for each in under.get(line, ())]
         before = line
     parts.append(_gap(_last(source) - before) if most else "")
     if len(diagnostics) > len(shown):
-        parts.append(f'<div class="redraft-said">and {len(diagnostics) - len(shown)} more</div>')
+        parts.append(f'<div class="redraft-problem">and {len(diagnostics) - len(shown)} more</div>')
     scrolled = "" if shown else " redraft-scrolled"
     return f'<div class="redraft-code{scrolled}">{"".join(parts)}</div>'
 
@@ -199,7 +199,7 @@ def _gap(count: int) -> str:
     return f'<div class="redraft-line redraft-soft">      … {count} {lines} not shown</div>'
 
 
-def _said(diagnostic: Diagnostic, source: Source) -> str:
+def _problem(diagnostic: Diagnostic, source: Source) -> str:
     severity = diagnostic.severity
     parts = [
         f"<strong>{severity}[{diagnostic.code}]</strong> {sentence(diagnostic.message)}",
@@ -208,7 +208,7 @@ def _said(diagnostic: Diagnostic, source: Source) -> str:
         *(_note(note, source) for note in diagnostic.notes),
     ]
     body = "<br>".join(part for part in parts if part)
-    return f'<div class="redraft-said redraft-{severity}">{body}</div>'
+    return f'<div class="redraft-problem redraft-{severity}">{body}</div>'
 
 
 def _note(note: Note, source: Source) -> str:

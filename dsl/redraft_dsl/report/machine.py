@@ -16,7 +16,7 @@ from redraft_dsl.report.explain import explain
 from redraft_dsl.source import Source, Span
 
 Report: TypeAlias = tuple[Source, Sequence[Diagnostic]]
-"""One recipe and what was said about it."""
+"""One recipe and its diagnostics."""
 
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 FINGERPRINT = "recipeLine/v1"
@@ -52,7 +52,7 @@ def to_github(reports: Iterable[Report]) -> str:
 def to_sarif(
     reports: Iterable[Report], version: str, explain: Callable[[str], str | None] = explain
 ) -> str:
-    """A SARIF 2.1.0 log with one run, as GitHub's code scanning wants it.
+    """A SARIF 2.1.0 log with one run, as GitHub's code scanning expects it.
 
     Args:
         reports: what was found. The codes that occur are the run's rules.
@@ -76,7 +76,7 @@ def to_sarif(
         "results": results,
     }
     log = {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
-    # Names of files may hold bytes that are no UTF-8; escaped, they are a text all the same.
+    # Names of files may hold bytes that are not UTF-8; escaped, they are text.
     return json.dumps(log, indent=1)
 
 
@@ -105,7 +105,7 @@ def _note_place(note: Note, source: Source) -> dict[str, Any]:
     return place if other is None else {"file": other.path, **place}
 
 
-def _said(diagnostic: Diagnostic) -> str:
+def _text(diagnostic: Diagnostic) -> str:
     """Message, label and help, a line each."""
     return "\n".join(filter(None, (diagnostic.message, diagnostic.label, diagnostic.help)))
 
@@ -124,7 +124,7 @@ def _command(diagnostic: Diagnostic, source: Source) -> str:
     where = ",".join(
         f"{key}={_property(str(value))}" for key, value in properties.items() if value is not None
     )
-    return f"::{diagnostic.severity} {where}::{_escaped(_said(diagnostic))}"
+    return f"::{diagnostic.severity} {where}::{_escaped(_text(diagnostic))}"
 
 
 def _escaped(text: str) -> str:
@@ -156,14 +156,14 @@ def _result(diagnostic: Diagnostic, source: Source) -> dict[str, Any]:
     return {
         "ruleId": diagnostic.code,
         "level": diagnostic.severity,
-        "message": {"text": _said(diagnostic)},
+        "message": {"text": _text(diagnostic)},
         "locations": [_location(diagnostic.span, source)],
         **({"relatedLocations": notes} if notes else {}),
     }
 
 
 def _location(span: Span | None, source: Source) -> dict[str, Any]:
-    # What is about a whole file stands at its beginning: code scanning wants a line of all.
+    # What is about a whole file stands at its beginning: code scanning needs a line.
     place = _place(span or Span(0, 0), source)
     region = {
         "startLine": place["line"],
@@ -185,7 +185,7 @@ def _fingerprint(diagnostic: Diagnostic, source: Source) -> str:
 
 
 def _uri(path: str) -> str:
-    """A path below the present folder is relative, as SARIF wants it for files of a checkout."""
+    """A path below the present folder is relative, as SARIF has it for files of a checkout."""
     file = Path(path)
     if file.is_absolute() and file.is_relative_to(Path.cwd()):
         file = file.relative_to(Path.cwd())

@@ -23,17 +23,12 @@ Node = TypeVar("Node", Item, Statement)
 def attach(tree: Tree, text: str) -> Tree:
     """The same tree with its comments and its blank lines."""
     comments = [
-        Comment(Span(*match.span()), _clean(match[0]), _blank_before(text, match.start()))
+        Comment(match[0].rstrip(), _blank_before(text, match.start()), span=Span(*match.span()))
         for match in _COMMENT.finditer(text)
         if match[0].startswith("#")
     ]
     statements, rest = _attach(tree.statements, comments, text)
     return Tree(statements, rest)
-
-
-def _clean(comment: str) -> str:
-    # Control characters would otherwise reach the terminal of whoever reads the formatted text.
-    return comment.rstrip()
 
 
 def _blank_before(text: str, at: int) -> bool:

@@ -1,8 +1,8 @@
 """Changes of a recipe's text: one statement, line or setting, and nothing around it.
 
-Comments and layout stay as they are. Whoever changes a recipe for its author (a quick fix, a
-command, a page with sliders) does it by one of the changes below, and leaves text that a person
-could have written.
+Comments and layout stay as they are. Everything that changes a recipe for its author (a quick
+fix, a command, a page with sliders) does it by one of the changes below, and leaves text that a
+person could have written.
 
 Things are addressed by name: ``edition``, ``recipe``, ``model``, ``latents.z``, ``region.eyes``,
 ``images.plain``, ``param.size``, ``use.village``, ``sweep.looks``, and a rule by its own name, such
@@ -13,7 +13,7 @@ that word), ``glasses.solver.iterations``, ``model.weights`` and ``latents.z.cou
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -69,7 +69,7 @@ class Drop:
 
 @dataclass(frozen=True)
 class Replace:
-    """Write a statement or a line anew."""
+    """Replace a statement or a line."""
 
     target: str
     text: str
@@ -365,12 +365,3 @@ def line_end(text: str, offset: int) -> int:
     """Where the line that an offset is in ends."""
     end = text.find("\n", offset)
     return len(text) if end < 0 else end
-
-
-def items(tree: s.Tree) -> Iterator[s.Item]:
-    """Every line of every block, outer ones first."""
-    waiting: list[s.Statement | s.Item] = list(tree.statements)
-    while waiting:
-        inner = items_of(waiting.pop(0))
-        yield from inner
-        waiting += inner

@@ -9,17 +9,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from redraft_dsl.source import Span
+from redraft_dsl.source import NOWHERE, Span
 
 LARGEST = 1e9
 """No length, factor or count of a recipe is larger."""
 
 
 @dataclass(frozen=True, slots=True)
-class Comment:
+class Node:
+    """Anything that was written; ``span`` is where, and takes no part in comparison."""
+
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Comment(Node):
     """``text`` starts with ``#`` and has no trailing space."""
 
-    span: Span
     text: str
     blank_before: bool = False
 
@@ -41,22 +47,27 @@ PLAIN = Trivia()
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """A bare word: a name, a keyword's value, a version, a layer."""
+class WithTrivia(Node):
+    """A statement, or a line of a block, with its comments, which take no part either."""
 
-    text: str
-    span: Span = field(compare=False)
+    trivia: Trivia = field(default=PLAIN, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class Word(Node):
+    """A bare word: a name, a keyword's value, a version, a layer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Node):
     """A number as written, with its ``%`` if it has one; or the name of a parameter.
 
     Before anything is checked, every name is replaced by the number that the parameter stands for.
     """
 
     text: str
-    span: Span = field(compare=False)
 
     @property
     def percent(self) -> bool:
@@ -75,7 +86,7 @@ class Number:
 
     @property
     def whole(self) -> int | None:
-        """The number as a whole one; None for a name, per cent, a fraction or a monster."""
+        """The number as a whole one; None for a name, per cent, a fraction or a huge number."""
         if self.is_name or self.percent:
             return None
         number = self.value
@@ -88,71 +99,63 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class Text(Node):
     """Text in double quotes; ``text`` is what is between them."""
 
     text: str
-    span: Span = field(compare=False)
 
 
 Value: TypeAlias = Word | Number | Text
 
 
 @dataclass(frozen=True, slots=True)
-class BoxShape:
+class BoxShape(Node):
     """``box(x a..b, y c..d)``."""
 
     x: tuple[Number, Number]
     y: tuple[Number, Number]
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class PolygonShape:
+class PolygonShape(Node):
     """``polygon(x,y x,y ...)``."""
 
     points: tuple[tuple[Number, Number], ...]
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class EllipseShape:
+class EllipseShape(Node):
     """``ellipse(x,y radius rx,ry)``."""
 
     center: tuple[Number, Number]
     radius: tuple[Number, Number]
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class MaskShape:
+class MaskShape(Node):
     """``mask("file.png")`` or ``mask("file.png" bilinear)``; ``resample`` is the word, if any."""
 
     path: Text
-    span: Span = field(compare=False)
     resample: Word | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Everything:
+class Everything(Node):
     """``all``."""
-
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class Named(Node):
     """A region by its name."""
 
     name: Word
-    span: Span = field(compare=False)
 
 
 Operator = Literal["plus", "minus", "within"]
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(Node):
     """Two regions joined; ``depth`` counts the joins on the longest way down.
 
     Joins in a row group from the left.
@@ -161,8 +164,7 @@ class Joined:
     operator: Operator
     left: RegionExpr
     right: RegionExpr
-    span: Span = field(compare=False)
-    depth: int = field(compare=False)
+    depth: int = field(default=0, compare=False)
 
 
 RegionExpr: TypeAlias = (
@@ -171,7 +173,7 @@ RegionExpr: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(Node):
     """``0..9``; both ends are included."""
 
     first: Number
@@ -179,38 +181,26 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Images:
+class Images(Node):
     """``z[130]`` or ``z[5, 7, 26..34]``."""
 
     latents: Word
     items: tuple[Number | Interval, ...]
-    span: Span = field(compare=False)
-
-    @property
-    def numbers(self) -> tuple[Number, ...]:
-        """Every number that is written."""
-        return tuple(
-            number
-            for item in self.items
-            for number in ((item,) if isinstance(item, Number) else (item.first, item.last))
-        )
 
 
 @dataclass(frozen=True, slots=True)
-class ImagesName:
+class ImagesName(Node):
     """Images by the name of an ``images`` statement."""
 
     name: Word
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceExpr:
+class PlaceExpr(Node):
     """``z[130] REGION``, ``z[5, 7] REGION`` or ``NAME REGION``."""
 
     images: Images | ImagesName
     region: RegionExpr
-    span: Span = field(compare=False)
 
 
 def parts(expr: RegionExpr) -> Iterator[RegionExpr]:
@@ -222,17 +212,9 @@ def parts(expr: RegionExpr) -> Iterator[RegionExpr]:
         yield expr
 
 
-def numbers_of(shape: RegionExpr) -> tuple[Number, ...]:
-    """The numbers of a single shape, in the order of the text."""
-    match shape:
-        case BoxShape():
-            return (*shape.x, *shape.y)
-        case EllipseShape():
-            return (*shape.center, *shape.radius)
-        case PolygonShape():
-            return tuple(number for point in shape.points for number in point)
-        case _:
-            return ()
+def ends(item: Number | Interval) -> tuple[Number, Number]:
+    """The first and the last number of an item of a list of images."""
+    return (item, item) if isinstance(item, Number) else (item.first, item.last)
 
 
 def names_in(expr: RegionExpr) -> Iterator[str]:

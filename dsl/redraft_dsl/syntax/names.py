@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
 from redraft_dsl.language.language import LANGUAGE, Language
 from redraft_dsl.language.spelling import LONGEST_NAME, NAME
@@ -56,7 +56,7 @@ def occurrences(tree: s.Tree, language: Language = LANGUAGE) -> tuple[Occurrence
         },
         frozenset(("layer", *(row.name for row in language.settings))),
     )
-    found = (each for node in tree.statements for each in _statement(node, scope))
+    found = (each for node in s.walk(tree.statements) for each in _named(node, scope))
     return tuple(sorted(found, key=lambda each: each.span))
 
 
@@ -115,96 +115,56 @@ def objection(
     return None
 
 
-def _statement(node: s.Statement, scope: _Scope) -> Iterator[Occurrence]:
+_DECLARED: Mapping[type[s.Node], Kind] = {
+    s.LatentsStatement: "latents",
+    s.RegionStatement: "region",
+    s.ImagesStatement: "images",
+    s.Operation: "rule",
+    s.ParamLine: "parameter",
+    s.UseLine: "recipe",
+    s.SweepStatement: "sweep",
+}
+"""What each statement declares; an ``include`` may declare a rule, too."""
+
+
+def _named(node: s.Node, scope: _Scope) -> Iterator[Occurrence]:
+    """The names that a node itself holds, and not the nodes in it."""
+    if type(node) in _DECLARED:
+        name: s.Word = cast("Any", node).name
+        yield Occurrence(_DECLARED[type(node)], name.text, name.span, True)
     match node:
-        case s.LatentsStatement():
-            yield Occurrence("latents", node.name.text, node.name.span, True)
-            yield from _values(node.block, scope)
-        case s.ModelStatement() if node.block is not None:
-            yield from _values(node.block, scope)
-        case s.RegionStatement():
-            yield Occurrence("region", node.name.text, node.name.span, True)
-            yield from _region(node.region)
-        case s.ImagesStatement():
-            yield Occurrence("images", node.name.text, node.name.span, True)
-            yield from _images(node.images)
         case s.Operation():
-            yield from _operation(node, scope)
-        case s.ParamLine():
-            yield Occurrence("parameter", node.name.text, node.name.span, True)
-        case s.UseLine():
-            yield Occurrence("recipe", node.name.text, node.name.span, True)
-        case s.Include() | s.SweepStatement():
-            yield from _reuse(node, scope)
+            yield from _word(node.layer, scope)
+        case s.Setting() | s.Override():
+            yield from _word(node.value, scope)
+        case s.Number() if node.is_name:
+            yield Occurrence("parameter", node.text, node.span)
+        case s.Named() | s.ImagesName():
+            kind: Kind = "region" if isinstance(node, s.Named) else "images"
+            yield Occurrence(kind, node.name.text, node.span)
+        case s.Images():
+            yield Occurrence("latents", node.latents.text, node.latents.span)
+        case s.Vary() if node.owner is not None:
+            borrowed = scope.borrowed.get(node.owner.text)
+            yield Occurrence("rule", node.owner.text, node.owner.span, False, borrowed)
+        case s.Vary():
+            yield Occurrence("parameter", node.key.text, node.key.span)
+        case s.Include():
+            yield from _included(node, scope)
 
 
-def _operation(node: s.Operation, scope: _Scope) -> Iterator[Occurrence]:
-    yield Occurrence("rule", node.name.text, node.name.span, True)
-    yield from _word(node.layer, scope)
-    yield from _values(node.block, scope)
-    for place in s.places(node):
-        yield from _images(place.images)
-        yield from _region(place.region)
-    for item in node.block.items:
-        if isinstance(item, s.MatchLine):
-            yield from _numbers((item.top, item.first, item.last, *item.excluded))
-
-
-def _images(images: s.Images | s.ImagesName) -> Iterator[Occurrence]:
-    if isinstance(images, s.ImagesName):
-        yield Occurrence("images", images.name.text, images.span)
-        return
-    name = images.latents
-    # The word may have been read with its brackets, as one token.
-    span = Span(name.span.start, name.span.start + len(name.text))
-    yield Occurrence("latents", name.text, span)
-    yield from _numbers(images.numbers)
-
-
-def _reuse(node: s.Include | s.SweepStatement, scope: _Scope) -> Iterator[Occurrence]:
-    if isinstance(node, s.Include):
-        yield Occurrence("recipe", node.alias.text, node.alias.span)
-        alias, own = node.alias.text, node.given is None
-        yield Occurrence("rule", node.rule.text, node.rule.span, own, alias)
-        if node.given is not None:
-            yield Occurrence("rule", node.given.text, node.given.span, True)
-        for item in node.block.items if node.block else ():
-            if item.key.text not in scope.settings:
-                yield Occurrence("parameter", item.key.text, item.key.span, False, alias)
-        yield from _values(node.block, scope)
-        return
-    yield Occurrence("sweep", node.name.text, node.name.span, True)
-    for item in node.block.items:
-        if isinstance(item, s.Vary) and item.owner is not None:
-            borrowed = scope.borrowed.get(item.owner.text)
-            yield Occurrence("rule", item.owner.text, item.owner.span, False, borrowed)
-        elif isinstance(item, s.Vary):
-            yield Occurrence("parameter", item.key.text, item.key.span)
-
-
-def _values(block: s.Block | None, scope: _Scope) -> Iterator[Occurrence]:
-    """Parameters in the place of settings' values."""
-    for item in block.items if block else ():
-        if isinstance(item, s.Setting | s.Override):
-            yield from _word(item.value, scope)
-        if isinstance(item, s.Setting):
-            yield from _values(item.block, scope)
+def _included(node: s.Include, scope: _Scope) -> Iterator[Occurrence]:
+    alias, own = node.alias.text, node.given is None
+    yield Occurrence("recipe", alias, node.alias.span)
+    yield Occurrence("rule", node.rule.text, node.rule.span, own, alias)
+    if node.given is not None:
+        yield Occurrence("rule", node.given.text, node.given.span, True)
+    for item in node.block.items if node.block else ():
+        if item.key.text not in scope.settings:
+            yield Occurrence("parameter", item.key.text, item.key.span, False, alias)
 
 
 def _word(value: s.Value, scope: _Scope) -> Iterator[Occurrence]:
+    """A parameter in the place of a value."""
     if isinstance(value, s.Word) and value.text in scope.parameters:
         yield Occurrence("parameter", value.text, value.span)
-
-
-def _numbers(numbers: Iterable[s.Number]) -> Iterator[Occurrence]:
-    for number in numbers:
-        if number.is_name:
-            yield Occurrence("parameter", number.text, number.span)
-
-
-def _region(region: s.RegionExpr) -> Iterator[Occurrence]:
-    for part in s.parts(region):
-        if isinstance(part, s.Named):
-            yield Occurrence("region", part.name.text, part.span)
-        else:
-            yield from _numbers(s.numbers_of(part))

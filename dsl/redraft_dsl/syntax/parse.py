@@ -34,7 +34,7 @@ from redraft_dsl.syntax.nodes import Builder, TooDeepError
 from redraft_dsl.syntax.tree import Broken, Statement, Tree, Word
 
 Piece: TypeAlias = tuple[Span, Tree | Diagnostic | None]
-"""A piece of the text and what came of it: None if too many errors came before."""
+"""A piece of the text and the result of reading it: None if too many errors came before."""
 
 MOST_ERRORS = 50
 """Syntax errors that are reported at once; a hostile file could have millions."""
@@ -176,7 +176,7 @@ class _Reader:
         at = whole.span.start if whole.span else 0
         if not any(piece.start <= at <= piece.end for piece in failed):
             # The pieces are fine where the whole is not: cutting made no sense of this text.
-            return Parsed(Tree((Broken("", None, Span(0, len(self.text))),)), (whole,))
+            return Parsed(Tree((Broken("", None, span=Span(0, len(self.text))),)), (whole,))
         further = [each for piece, first in failed.items() for each in self.in_lines(piece, first)]
         problems = in_order([*failed.values(), *further])
         return Parsed(Tree(tuple(self.statements(read))), problems[:MOST_ERRORS])
@@ -191,8 +191,13 @@ class _Reader:
             place = Place(text, part.start, part.end, at)
             return describe(Mistake(place, _accepted(problem), self.language))
         except TooDeepError as problem:
-            help_text = "leave levels out, or paint such a region as a mask"
-            return error("RD016", problem.message, problem.span, problem.label, help_text)
+            return error(
+                "RD016",
+                problem.message,
+                problem.span,
+                problem.label,
+                "leave levels out, or paint such a region as a mask",
+            )
 
     def pieces(self) -> Iterator[Span]:
         """The text cut before every keyword in column 0; blank pieces are left out."""
@@ -236,7 +241,7 @@ class _Reader:
             else:
                 declared = _DECLARED.match(self.text, piece.start, piece.end)
                 keyword, name = (declared[1], declared[2]) if declared else ("", None)
-                yield Broken(keyword, name, piece, self.layer(piece, found))
+                yield Broken(keyword, name, self.layer(piece, found), span=piece)
 
     def layer(self, piece: Span, problem: Diagnostic | None) -> Word | None:
         """The layer of an operation that went wrong after its name of the layer."""
@@ -247,7 +252,7 @@ class _Reader:
         at = problem.span.start if problem and problem.span else piece.start
         if header is None or at < header.end(1):
             return None
-        return Word(header[1], Span(*header.span(1)))
+        return Word(header[1], span=Span(*header.span(1)))
 
 
 @dataclass(frozen=True)
@@ -293,7 +298,7 @@ def _accepted(problem: UnexpectedInput) -> frozenset[str]:
 
 def _nothing_but(source: Source) -> Tree:
     """The tree of a text of which nothing could be read."""
-    return Tree((Broken("", None, Span(0, len(source.text))),))
+    return Tree((Broken("", None, span=Span(0, len(source.text))),))
 
 
 def _bad_characters(text: str) -> Iterator[Diagnostic]:

@@ -6,11 +6,11 @@ take part in comparison.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import Any, TypeAlias, cast
 
-from redraft_dsl.source import Span
 from redraft_dsl.syntax.expressions import (
     LARGEST,
     PLAIN,
@@ -24,6 +24,7 @@ from redraft_dsl.syntax.expressions import (
     Joined,
     MaskShape,
     Named,
+    Node,
     Number,
     Operator,
     PlaceExpr,
@@ -32,9 +33,10 @@ from redraft_dsl.syntax.expressions import (
     Text,
     Trivia,
     Value,
+    WithTrivia,
     Word,
+    ends,
     names_in,
-    numbers_of,
     parts,
 )
 
@@ -60,6 +62,7 @@ __all__ = [
     "MatchLine",
     "ModelStatement",
     "Named",
+    "Node",
     "Number",
     "Operation",
     "Operator",
@@ -80,41 +83,39 @@ __all__ = [
     "UseLine",
     "Value",
     "Vary",
+    "WithTrivia",
     "Word",
     "comments_of",
+    "ends",
+    "fields_of",
     "name_of",
     "names_in",
-    "numbers_of",
     "parts",
     "place_of",
     "places",
-    "settings",
+    "walk",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(WithTrivia):
     """``key value`` or ``key value { ... }``."""
 
     key: Word
     value: Value
     block: Block | None
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceLine:
+class PlaceLine(WithTrivia):
     """``copy``, ``paste``, ``from`` or ``context`` and a place; None means ``each context``."""
 
     key: Word
     place: PlaceExpr | None
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class MatchLine:
+class MatchLine(WithTrivia):
     """``context like z[130] REGION top N among A..B except C, D``."""
 
     key: Word
@@ -123,36 +124,30 @@ class MatchLine:
     first: Number
     last: Number
     excluded: tuple[Number, ...]
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Override:
+class Override(WithTrivia):
     """``key = value`` of an ``include``."""
 
     key: Word
     value: Value
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Vary:
+class Vary(WithTrivia):
     """``vary rank of glasses over 1, 4, 10``; without ``of`` the key is a parameter."""
 
     key: Word
     owner: Word | None
     values: tuple[Value, ...]
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 Item: TypeAlias = Setting | PlaceLine | MatchLine | Override | Vary
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class Block(Node):
     """Items between braces.
 
     ``opening`` is a comment right after the brace, ``dangling`` are comments after the last item;
@@ -160,97 +155,80 @@ class Block:
     """
 
     items: tuple[Item, ...]
-    span: Span = field(compare=False)
     depth: int = field(default=1, compare=False)
     opening: Comment | None = field(default=None, compare=False)
     dangling: tuple[Comment, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class EditionLine:
+class EditionLine(WithTrivia):
     """``edition 2026``."""
 
     value: Value
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class RecipeLine:
+class RecipeLine(WithTrivia):
     """``recipe NAME VERSION "TITLE"``."""
 
     name: Word
     version: Word
     title: Text
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class UseLine:
+class UseLine(WithTrivia):
     """``use "./other.redraft" 2.0.0 as NAME``."""
 
     path: Text
     version: Word
     name: Word
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class ParamLine:
+class ParamLine(WithTrivia):
     """``param NAME: TYPE = VALUE in A..B`` or ``in word, word``; ``limits`` may be missing."""
 
     name: Word
     type: Word
     default: Value
     limits: tuple[Number, Number] | tuple[Word, ...]
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class ModelStatement:
+class ModelStatement(WithTrivia):
     """``model NAME`` or ``model NAME { ... }``."""
 
     name: Word
     block: Block | None
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class LatentsStatement:
+class LatentsStatement(WithTrivia):
     """``latents NAME { ... }``."""
 
     name: Word
     block: Block
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class RegionStatement:
+class RegionStatement(WithTrivia):
     """``region NAME = REGION``."""
 
     name: Word
     region: RegionExpr
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class ImagesStatement:
+class ImagesStatement(WithTrivia):
     """``images NAME = z[5, 7, 26..34]``."""
 
     name: Word
     images: Images
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(WithTrivia):
     """``rule``, ``erase`` or ``zero``, then ``NAME at LAYER { ... }``.
 
     ``off`` is the word before it by which it stays out of the run.
@@ -260,16 +238,14 @@ class Operation:
     name: Word
     layer: Word
     block: Block
-    span: Span = field(compare=False)
     off: Word | None = None
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Include:
+class Include(WithTrivia):
     """``include ALIAS.RULE``, perhaps ``as NAME``, perhaps ``with { key = value }``.
 
-    ``given`` is the name after ``as``, None where the rule keeps its own; ``off`` as for
+    ``given`` is the name after ``as``, None where the rule has its own; ``off`` as for
     operations.
     """
 
@@ -277,9 +253,7 @@ class Include:
     rule: Word
     given: Word | None
     block: Block | None
-    span: Span = field(compare=False)
     off: Word | None = None
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
     @property
     def name(self) -> Word:
@@ -288,28 +262,24 @@ class Include:
 
 
 @dataclass(frozen=True, slots=True)
-class SweepStatement:
+class SweepStatement(WithTrivia):
     """``sweep NAME { vary ... }``."""
 
     name: Word
     block: Block
-    span: Span = field(compare=False)
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(WithTrivia):
     """A statement that could not be read; ``name`` is what it seems to declare.
 
-    It keeps the checker from reporting what only follows from the syntax error. ``layer`` is that
+    It stops the checker from reporting what only follows from the syntax error. ``layer`` is that
     of an operation whose first line was read and whose block was not.
     """
 
     keyword: str
     name: str | None
-    span: Span = field(compare=False)
     layer: Word | None = None
-    trivia: Trivia = field(default=PLAIN, compare=False)
 
 
 Statement: TypeAlias = (
@@ -334,6 +304,27 @@ class Tree:
 
     statements: tuple[Statement, ...]
     dangling: tuple[Comment, ...] = field(default=(), compare=False)
+
+
+@cache
+def fields_of(kind: Hashable) -> tuple[str, ...]:
+    """The fields of a class of nodes that may hold other nodes, comments apart."""
+    apart = ("span", "trivia", "opening", "dangling")
+    return tuple(each.name for each in fields(cast("Any", kind)) if each.name not in apart)
+
+
+def walk(*parts: object) -> Iterator[Node]:
+    """Every node of some parts of a tree, outer ones first, in the order of their fields."""
+    waiting = [*reversed(parts)]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, tuple):
+            waiting += reversed(part)
+        elif isinstance(part, Node):
+            yield part
+            waiting += [
+                getattr(part, name) for name in reversed(fields_of(cast("Any", type(part))))
+            ]
 
 
 def comments_of(tree: Tree) -> tuple[Comment, ...]:
@@ -372,9 +363,3 @@ def place_of(item: Item) -> PlaceExpr | None:
 def places(operation: Operation) -> Iterator[PlaceExpr]:
     """Every place that an operation names, in the order of the text."""
     return (place for item in operation.block.items if (place := place_of(item)) is not None)
-
-
-def settings(block: Block | None, key: str) -> tuple[Setting, ...]:
-    """Every setting of a block with this key."""
-    items = block.items if block else ()
-    return tuple(item for item in items if isinstance(item, Setting) and item.key.text == key)

@@ -1,4 +1,4 @@
-"""Rules about ``compat``: a rule that reproduces somebody's code says nothing against that code."""
+"""Rules about ``compat``: a rule that reproduces other people's code has no settings against it."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _masks(expr: s.RegionExpr, context: Context, seen: set[str]) -> Iterator[s.M
 
 
 def _compatible(context: Context) -> Iterator[tuple[Job, s.Setting]]:
-    """The operations that ask for somebody's code, with the line that does so."""
+    """The operations that ask for other people's code, with the line that does so."""
     for job in context.jobs:
         compat = job.values.compat
         if compat is not None and any(row.each for row in job.row.lines):

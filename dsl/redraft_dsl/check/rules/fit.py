@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from redraft_dsl.check.context import Context, Job, Marked
+from redraft_dsl.check.context import Context, Job, MarkedLine
 from redraft_dsl.facts import LayerFacts
 from redraft_dsl.geometry.masks import MaskError
 from redraft_dsl.geometry.measure import Bounds, Cells, Measure
@@ -33,11 +33,11 @@ def _at_layers(context: Context) -> Iterator[tuple[Job, LayerFacts, Measure]]:
             yield job, job.layer, context.measure
 
 
-def _grid(line: Marked, layer: LayerFacts) -> tuple[int, int]:
+def _grid(line: MarkedLine, layer: LayerFacts) -> tuple[int, int]:
     return layer.key_size if line.row.grid == "keys" else layer.value_size
 
 
-def _cells(line: Marked, layer: LayerFacts, measure: Measure) -> Cells | None:
+def _cells(line: MarkedLine, layer: LayerFacts, measure: Measure) -> Cells | None:
     """A line's region on its grid; None where something else is wrong with it."""
     found = line.region
     if found is None or found.is_oversized or measure.is_flawed(found.region):
@@ -48,7 +48,7 @@ def _cells(line: Marked, layer: LayerFacts, measure: Measure) -> Cells | None:
         return None  # a damaged mask is reported by its own rule
 
 
-def _too_small(line: Marked, cells: Cells, layer: LayerFacts, measure: Measure) -> Diagnostic:
+def _too_small(line: MarkedLine, cells: Cells, layer: LayerFacts, measure: Measure) -> Diagnostic:
     assert line.place is not None, "it has a region"
     size, what = _grid(line, layer), line.row.grid
     height, width = (measure.image_size[axis] / size[axis] for axis in (0, 1))
@@ -79,7 +79,7 @@ def copy_fits(context: Context) -> Iterable[Diagnostic]:
             yield from _overhang(copies[0], paste, measure)
 
 
-def _overhang(copy: Marked, paste: Marked, measure: Measure) -> Iterator[Diagnostic]:
+def _overhang(copy: MarkedLine, paste: MarkedLine, measure: Measure) -> Iterator[Diagnostic]:
     source, target = _bounds(copy, measure), _bounds(paste, measure)
     if source is None or target is None:
         return
@@ -97,7 +97,7 @@ def _overhang(copy: Marked, paste: Marked, measure: Measure) -> Iterator[Diagnos
         )
 
 
-def _bounds(line: Marked, measure: Measure) -> Bounds | None:
+def _bounds(line: MarkedLine, measure: Measure) -> Bounds | None:
     found = line.region
     if found is None or found.is_oversized or measure.is_flawed(found.region):
         return None

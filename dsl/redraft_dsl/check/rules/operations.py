@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from redraft_dsl.check.context import Context, Job, Marked
-from redraft_dsl.check.resolve import MOST_IMAGES, MOST_IMAGES_IN_ALL, Image, image_count
+from redraft_dsl.check.context import Context, Job, MarkedLine
+from redraft_dsl.check.resolve import MOST_IMAGES, MOST_IMAGES_IN_ALL, Image, image_count, range_of
 from redraft_dsl.check.values import not_an_index
 from redraft_dsl.facts import ModelFacts
 from redraft_dsl.report.diagnostics import (
@@ -51,8 +51,14 @@ def _unknown_layer(layer: s.Word, facts: ModelFacts) -> Diagnostic:
         found = f"did you mean `{near}`?"
         help_text = f"{found} {every}" if len(canonical) <= FEW_LAYERS else found
     fixes = (replacement(layer.span, near),) if near else ()
-    message, label = f"unknown layer `{layer.text}`", "this model has no such layer"
-    return error("RD102", message, layer.span, label, help_text, fixes=fixes)
+    return error(
+        "RD102",
+        f"unknown layer `{layer.text}`",
+        layer.span,
+        "this model has no such layer",
+        help_text,
+        fixes=fixes,
+    )
 
 
 # ---- images -----------------------------------------------------------------------------------
@@ -61,9 +67,13 @@ def _unknown_layer(layer: s.Word, facts: ModelFacts) -> Diagnostic:
 def images(context: Context) -> Iterable[Diagnostic]:
     """Images are drawn from known latents, by numbers below their count, and each stands once."""
     if context.image_count > MOST_IMAGES_IN_ALL:
-        message = f"this recipe names {context.image_count} images in its places"
-        label, help_text = f"at most {MOST_IMAGES_IN_ALL}", "name fewer, or find them by a match"
-        yield error("RD227", message, context.jobs[0].node.name.span, label, help_text)
+        yield error(
+            "RD227",
+            f"this recipe names {context.image_count} images in its places",
+            context.jobs[0].node.name.span,
+            f"at most {MOST_IMAGES_IN_ALL}",
+            "name fewer, or find them by a match",
+        )
         return
     for node in context.all(s.ImagesStatement):
         yield from _images(node.images, context)
@@ -75,7 +85,7 @@ def images(context: Context) -> Iterable[Diagnostic]:
             named = line.place.images
             if isinstance(named, s.Images):
                 yield from _images(named, context)
-            elif named.name.text not in known and not context.excused(named.name.text):
+            elif named.name.text not in known and not context.may_be_declared(named.name.text):
                 yield _unknown_list(named, known, context)
             yield from _one_image(line)
 
@@ -84,8 +94,13 @@ def _unknown_list(named: s.ImagesName, known: list[str], context: Context) -> Di
     name = named.name.text
     message, label = f"no images are called `{name}`", "not defined in this recipe"
     if name in context.counts:
-        help_text = f"`{name}` are latents: say which image, as in `{name}[130]`"
-        return error("RD143", message, named.span, label, help_text)
+        return error(
+            "RD143",
+            message,
+            named.span,
+            label,
+            f"`{name}` are latents: say which image, as in `{name}[130]`",
+        )
     if known:
         return unknown("RD143", message, named.name, label, known, "images of this recipe")
     example = f"images {name} = {next(iter(context.counts), 'z')}[5, 7, 26..34]"
@@ -94,10 +109,11 @@ def _unknown_list(named: s.ImagesName, known: list[str], context: Context) -> Di
 
 def _images(node: s.Images, context: Context) -> Iterator[Diagnostic]:
     name = node.latents.text
-    if context.counts and name not in context.counts and not context.excused(name):
+    if context.counts and name not in context.counts and not context.may_be_declared(name):
         message, label = f"unknown latents `{name}`", "not defined in this recipe"
-        what = "latents of this recipe"
-        yield unknown("RD113", message, node.latents, label, context.counts, what)
+        yield unknown(
+            "RD113", message, node.latents, label, context.counts, "latents of this recipe"
+        )
     count = image_count(node)
     if count > MOST_IMAGES:
         message, label = f"this list has {count} images", f"at most {MOST_IMAGES} in one list"
@@ -114,8 +130,8 @@ def _images(node: s.Images, context: Context) -> Iterator[Diagnostic]:
 
 def _bad_item(item: s.Number | s.Interval, name: str, count: int | None) -> Diagnostic | None:
     """Why something cannot stand in a list of images."""
-    numbers = (item,) if isinstance(item, s.Number) else (item.first, item.last)
-    for number in numbers:
+    ends = s.ends(item)
+    for number in ends:
         index = number.whole
         if index is None:
             return not_an_index(number)
@@ -128,41 +144,37 @@ def _bad_item(item: s.Number | s.Interval, name: str, count: int | None) -> Diag
                 f"images are numbered {limit}",
                 "choose a smaller number, or raise `count`" if index > 0 else "count from 0",
             )
-    if isinstance(item, s.Interval):
-        return _bad_interval(item.first, item.last)
-    return None
-
-
-def _bad_interval(first: s.Number, last: s.Number) -> Diagnostic | None:
-    span, low, high = first.span.to(last.span), int(first.value), int(last.value)
-    if low > high:
-        turned = f"{high}..{low}"
-        message, label = "this range of images is empty", "it ends before it starts"
-        help_text, fixes = f"write `{turned}`; both ends are included", (replacement(span, turned),)
-        return error("RD215", message, span, label, help_text, fixes=fixes)
-    return None
+    if range_of(item):
+        return None
+    turned = "..".join(str(number.whole) for number in reversed(ends))
+    return error(
+        "RD215",
+        "this range of images is empty",
+        item.span,
+        "it ends before it starts",
+        f"write `{turned}`; both ends are included",
+        fixes=(replacement(item.span, turned),),
+    )
 
 
 def _repeated(
     item: s.Number | s.Interval, name: str, seen: dict[int, Span]
 ) -> Iterator[Diagnostic]:
-    first, last = (item, item) if isinstance(item, s.Number) else (item.first, item.last)
-    span = first.span.to(last.span)
-    for index in range(int(first.value), int(last.value) + 1):
+    for index in range_of(item):
         if index in seen:
             yield error(
                 "RD225",
                 f"image {name}[{index}] stands twice in this list",
-                span,
+                item.span,
                 "named again",
                 "name it once",
                 (Note("it is named here first", seen[index]),),
             )
             return
-        seen[index] = span
+        seen[index] = item.span
 
 
-def _one_image(line: Marked) -> Iterator[Diagnostic]:
+def _one_image(line: MarkedLine) -> Iterator[Diagnostic]:
     """A copy, and the model of a match, is one image."""
     match = isinstance(line.item, s.MatchLine)
     if (line.row.single or match) and len(line.images) > 1 and line.place is not None:
@@ -180,7 +192,7 @@ def _one_image(line: Marked) -> Iterator[Diagnostic]:
 
 
 def matches(context: Context) -> Iterable[Diagnostic]:
-    """A match stands where one may, looks through images that exist, and wants no more of them."""
+    """A match stands where one may, and looks through enough images, all of which exist."""
     for job in context.jobs:
         for line in job.lines:
             if not isinstance(line.item, s.MatchLine):
@@ -203,7 +215,7 @@ def _no_search(item: s.MatchLine, job: Job) -> Diagnostic:
     )
 
 
-def _match(item: s.MatchLine, line: Marked, context: Context) -> Iterator[Diagnostic]:
+def _match(item: s.MatchLine, line: MarkedLine, context: Context) -> Iterator[Diagnostic]:
     numbers = (item.top, item.first, item.last, *item.excluded)
     wrong = [number for number in numbers if number.whole is None]
     if wrong:
@@ -215,8 +227,13 @@ def _match(item: s.MatchLine, line: Marked, context: Context) -> Iterator[Diagno
     name = line.images[0].latents if line.images else ""
     count = context.counts.get(name)
     if top < 1:
-        message = "`top` must be at least 1"
-        yield error("RD202", message, item.top.span, "found fewer", "say how many to take")
+        yield error(
+            "RD202",
+            "`top` must be at least 1",
+            item.top.span,
+            "found fewer",
+            "say how many to take",
+        )
     if first > last or first < 0:
         turned = f"{max(min(first, last), 0)}..{max(first, last, 0)}"
         yield error(
@@ -245,14 +262,18 @@ def _left_over(
 ) -> Iterator[Diagnostic]:
     for number in item.excluded:
         if int(number.value) not in searched:
-            message = f"image {number.text} is not in the range anyway"
-            label = f"outside {searched[0]}..{searched[-1]}"
-            yield warning("RD216", message, number.span, label, "leave it out")
+            yield warning(
+                "RD216",
+                f"image {number.text} is not in the range anyway",
+                number.span,
+                f"outside {searched[0]}..{searched[-1]}",
+                "leave it out",
+            )
     left = len(searched) - len([number for number in excluded if number in searched])
     if top > left:
         yield error(
             "RD214",
-            f"`top {top}` wants more images than there are",
+            f"`top {top}` asks for more images than there are",
             item.top.span,
             f"only {left} to choose from",
             f"write `top {left}` or less, or search a longer range" if left else "exclude fewer",
@@ -291,9 +312,13 @@ def targets(context: Context) -> Iterable[Diagnostic]:
             lines = job.marked(row.word)
             every = [line.item for line in lines if line.place is None]
             if every and not row.each:
-                message, label = f"`{row.word}` cannot be `each context`", "a place is expected"
-                help_text = "name an image and a region"
-                yield error("RD221", message, every[0].span, label, help_text)
+                yield error(
+                    "RD221",
+                    f"`{row.word}` cannot be `each context`",
+                    every[0].span,
+                    "a place is expected",
+                    "name an image and a region",
+                )
             elif every and len(lines) > 1:
                 other = next(line.item for line in lines if line.item is not every[0])
                 yield error(

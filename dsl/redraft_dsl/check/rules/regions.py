@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from redraft_dsl.check.context import Context
-from redraft_dsl.check.resolve import MAX_POINTS, MAX_SHAPES, Regions, expressions
+from redraft_dsl.check.resolve import MAX_POINTS, MAX_SHAPES, Regions
 from redraft_dsl.check.rules.statements import bad_path
 from redraft_dsl.check.values import too_large
-from redraft_dsl.geometry.masks import MaskError, MaskFile, path_fault
+from redraft_dsl.files import path_fault
+from redraft_dsl.geometry.masks import MaskError, MaskFile
 from redraft_dsl.language.words import RESAMPLINGS
 from redraft_dsl.report.diagnostics import Diagnostic, Fix, error, replacement, unknown
 from redraft_dsl.source import Span
@@ -19,19 +20,14 @@ Pair = tuple[s.Number, s.Number]
 Size = tuple[int, int] | None
 
 
-def _shapes(context: Context) -> Iterator[s.RegionExpr]:
-    """Every shape and name of every region, one after another."""
-    return (part for expr in expressions(context.tree) for part in s.parts(expr))
-
-
 def region_names(context: Context) -> Iterable[Diagnostic]:
     """A region's name is defined somewhere in the recipe."""
     known = [definition.name.text for definition in context.all(s.RegionStatement)]
-    for part in _shapes(context):
+    for part in context.nodes:
         if not isinstance(part, s.Named) or part.name.text in known:
             continue
         name = part.name.text
-        if context.excused(name):
+        if context.may_be_declared(name):
             continue
         message, label = f"unknown region `{name}`", "not defined in this recipe"
         if known:
@@ -39,8 +35,14 @@ def region_names(context: Context) -> Iterable[Diagnostic]:
             continue
         new = f"region {name} = box(x 12..52, y 24..38)"
         edit = added_statement(context.tree, context.source.text, new)
-        fixes = (Fix(f"Add `{new}`", (edit,), False),)
-        yield error("RD114", message, part.span, label, f"define it: `{new}`", fixes=fixes)
+        yield error(
+            "RD114",
+            message,
+            part.span,
+            label,
+            f"define it: `{new}`",
+            fixes=(Fix(f"Add `{new}`", (edit,), False),),
+        )
 
 
 def region_cycles(context: Context) -> Iterable[Diagnostic]:
@@ -59,14 +61,18 @@ def region_cycles(context: Context) -> Iterable[Diagnostic]:
             name = next(n for n in s.names_in(waiting[name].region) if n in waiting)
         if name in path:
             cycle = path[path.index(name) :]
-            way = " -> ".join(f"`{step}`" for step in [*cycle, name][:6])
-            message, span = f"the region `{name}` is made of itself", waiting[name].name.span
-            yield error("RD303", message, span, way, "define one of them by shapes alone")
+            yield error(
+                "RD303",
+                f"the region `{name}` is made of itself",
+                waiting[name].name.span,
+                " -> ".join(f"`{step}`" for step in [*cycle, name][:6]),
+                "define one of them by shapes alone",
+            )
         reported.update(path)
 
 
 def region_sizes(context: Context) -> Iterable[Diagnostic]:
-    """Names do not multiply into more shapes than anybody could have meant."""
+    """Names do not multiply into more shapes than a recipe may hold."""
     for definition in context.all(s.RegionStatement):
         if definition.name.text in context.regions.oversized:
             yield _oversized(definition.name.span)
@@ -90,9 +96,9 @@ def _oversized(span: Span) -> Diagnostic:
 
 
 def geometry(context: Context) -> Iterable[Diagnostic]:
-    """Shapes have an inside, and it lies in the picture."""
+    """Shapes have an inside, and it is in the picture."""
     size = context.facts.image_size if context.facts else None
-    for part in _shapes(context):
+    for part in context.nodes:
         match part:
             case s.BoxShape():
                 yield from _box(part, size)
@@ -178,9 +184,13 @@ def _ellipse(ellipse: s.EllipseShape, size: Size) -> Iterator[Diagnostic]:
         if not number.is_reasonable:
             yield too_large(number)
         elif number.value <= 0:
-            message = "an ellipse's radius must be above 0"
-            help_text = "the two radii are half the width and half the height"
-            yield error("RD308", message, number.span, f"found {number.text}", help_text)
+            yield error(
+                "RD308",
+                "an ellipse's radius must be above 0",
+                number.span,
+                f"found {number.text}",
+                "the two radii are half the width and half the height",
+            )
 
 
 # ---- masks ------------------------------------------------------------------------------------
@@ -189,14 +199,14 @@ _MASK_CODES = {
     "missing": ("RD311", "the mask file is missing", "paths start at the recipe's folder"),
     "not an image": ("RD312", "this mask is not a picture", "save it as PNG"),
     "too large": ("RD313", "this mask is too large", "scale it to the size of the model's picture"),
-    "outside": ("RD315", "this mask lies outside the recipe's folder", "copy it into the folder"),
+    "outside": ("RD315", "this mask is outside the recipe's folder", "copy it into the folder"),
     "unreadable": ("RD316", "this mask cannot be read", "point at a readable picture file"),
 }
 
 
 def mask_files(context: Context) -> Iterable[Diagnostic]:
-    """Mask files exist, are pictures of a sane size and the picture's shape, and mark something."""
-    for part in _shapes(context):
+    """Mask files are pictures that are not too large, of the model's shape, and mark something."""
+    for part in context.nodes:
         if isinstance(part, s.MaskShape):
             yield from _mask(part, context, context.regions)
 
@@ -231,11 +241,14 @@ def _mask_shape(part: s.MaskShape, mask: MaskFile, image: tuple[int, int]) -> It
 
 def mask_resampling(context: Context) -> Iterable[Diagnostic]:
     """How a mask is resized is one of the known ways."""
-    for part in _shapes(context):
+    for part in context.nodes:
         how = part.resample if isinstance(part, s.MaskShape) else None
         if how is not None and how.text not in RESAMPLINGS:
-            message, label = (
+            yield unknown(
+                "RD116",
                 f"`mask` cannot be resized by `{how.text}`",
+                how,
                 "not a way of resizing a mask",
+                RESAMPLINGS,
+                "ways of resizing a mask",
             )
-            yield unknown("RD116", message, how, label, RESAMPLINGS, "ways of resizing a mask")

@@ -142,9 +142,14 @@ def included_latents(context: Context) -> Iterable[Diagnostic]:
             if name in own:
                 notes.insert(0, Note("this recipe's are given here", own[name].span))
             rule = included.statement.rule.text
-            message = f"`{rule}` is drawn from latents that this recipe does not have"
-            span = included.statement.span
-            yield error("RD138", message, span, label, help_text, tuple(notes))
+            yield error(
+                "RD138",
+                f"`{rule}` is drawn from latents that this recipe does not have",
+                included.statement.span,
+                label,
+                help_text,
+                tuple(notes),
+            )
 
 
 def _images(rule: r.Rule) -> dict[str, int]:
@@ -184,9 +189,9 @@ def unused_names(context: Context) -> Iterable[Diagnostic]:
             message = f"the parameter `{line.name.text}` is never used"
             help_text = "delete the line, or write the name where a number or word stands"
             yield warning("RD139", message, line.name.span, "unused", help_text)
-    wanted = {included.statement.alias.text for included in context.included}
+    included = {each.statement.alias.text for each in context.included}
     for used in context.used:
-        if used.line.name.text not in wanted:
+        if used.line.name.text not in included:
             message = f"nothing of `{used.line.name.text}` is included"
             help_text = f"delete the line, or write `include {used.line.name.text}.RULE`"
             yield warning("RD139", message, used.line.span, "unused", help_text)
@@ -224,12 +229,18 @@ def _unknown_axis(item: s.Vary, context: Context) -> Iterator[Diagnostic]:
         names = [line.name.text for line in context.all(s.ParamLine)]
         if item.key.text not in names:
             message, label = f"unknown parameter `{item.key.text}`", "nothing of this name"
-            more = "; a rule's setting is varied as `vary rank of RULE over ...`"
-            what = "parameters of this recipe"
-            yield unknown("RD140", message, item.key, label, names, what, more)
+            yield unknown(
+                "RD140",
+                message,
+                item.key,
+                label,
+                names,
+                "parameters of this recipe",
+                "; a rule's setting is varied as `vary rank of RULE over ...`",
+            )
         return
     rules = [node.name.text for node in context.rules]
-    if item.owner.text not in rules and not context.excused(item.owner.text):
+    if item.owner.text not in rules and not context.may_be_declared(item.owner.text):
         message, label = f"unknown rule `{item.owner.text}`", "no rule of this name"
         yield unknown("RD140", message, item.owner, label, rules, "rules of this recipe")
 
@@ -253,6 +264,11 @@ def swept_values(
                 problem = problem_with(target_of(item), value.text)
                 if problem is not None:
                     of = f" of {item.owner.text}" if item.owner else ""
-                    said = f"{item.key.text}{of} = {value.text}"
-                    message = f"with `{said}` the recipe does not hold: {problem.message}"
-                    yield error("RD141", message, value.span, problem.label, problem.help)
+                    changed = f"{item.key.text}{of} = {value.text}"
+                    yield error(
+                        "RD141",
+                        f"with `{changed}` the recipe does not hold: {problem.message}",
+                        value.span,
+                        problem.label,
+                        problem.help,
+                    )

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from redraft_dsl.check.context import Context
-from redraft_dsl.check.resolve import expressions
-from redraft_dsl.geometry.masks import path_fault
+from redraft_dsl.files import path_fault
 from redraft_dsl.language.spelling import LONGEST_NAME, NAME, SHA256, VERSION, respelled
 from redraft_dsl.language.words import RESERVED_NAMES
 from redraft_dsl.report.diagnostics import (
@@ -25,7 +24,7 @@ from redraft_dsl.report.diagnostics import (
 from redraft_dsl.source import Edit, Span
 from redraft_dsl.syntax import names
 from redraft_dsl.syntax import tree as s
-from redraft_dsl.syntax.edit import added_statement, deleted, moved_up
+from redraft_dsl.syntax.edit import added_statement, moved_up
 
 
 def required_statements(context: Context) -> Iterable[Diagnostic]:
@@ -41,30 +40,26 @@ def required_statements(context: Context) -> Iterable[Diagnostic]:
         fixes = (_addition(context, first, preferred=True),)
         yield error("RD100", "the recipe is empty", start, label, help_text, fixes=fixes)
         return
-    editions, headers = context.all(s.EditionLine), context.all(s.RecipeLine)
-    if not editions:
-        message = "the recipe does not say which edition it is written in"
-        label, help_text = "expected `edition` here", f"begin with the line `{first}`"
-        fixes = (_addition(context, first, preferred=True),)
-        yield error("RD101", message, start, label, help_text, fixes=fixes)
-    if not headers:
-        new = 'recipe my-edit 1.0.0 "My edit"'
-        where, label = start, "a `recipe` line is expected here"
-        if editions:
-            where, label = editions[0].span, "a `recipe` line is expected after this"
-        help_text = f"after the edition, write `{new}`"
-        fixes = (_addition(context, new),)
-        yield error("RD104", "the recipe has no name", where, label, help_text, fixes=fixes)
-    if not context.models:
-        new = f"model {next(iter(context.known.names()), 'faces')}"
-        label, help_text = "no `model` up to here", f"add a line such as `{new}`"
-        fixes = (_addition(context, new),)
-        yield error("RD105", "the recipe names no model", last, label, help_text, fixes=fixes)
-    if not context.latents:
-        new = "latents z { seed 1  count 2000 }"
-        label, help_text = "no `latents` up to here", f"add a line such as `{new}`"
-        fixes = (_addition(context, new),)
-        yield error("RD107", "the recipe has no latents", last, label, help_text, fixes=fixes)
+    editions = context.all(s.EditionLine)
+    after, expected = start, "a `recipe` line is expected here"
+    if editions:
+        after, expected = editions[0].span, "a `recipe` line is expected after this"
+    model = f"model {next(iter(context.known.names()), 'faces')}"
+    such = "add a line such as"
+    needed = (
+        (editions, "RD101", "the recipe does not say which edition it is written in", start,
+         "expected `edition` here", "begin with the line", first),
+        (context.all(s.RecipeLine), "RD104", "the recipe has no name", after, expected,
+         "after the edition, write", 'recipe my-edit 1.0.0 "My edit"'),
+        (context.models, "RD105", "the recipe names no model", last, "no `model` up to here",
+         such, model),
+        (context.latents, "RD107", "the recipe has no latents", last, "no `latents` up to here",
+         such, "latents z { seed 1  count 2000 }"),
+    )  # fmt: skip
+    for there, code, message, where, label, remedy, new in needed:
+        if not there:
+            fixes = (_addition(context, new, preferred=new == first),)
+            yield error(code, message, where, label, f"{remedy} `{new}`", fixes=fixes)
     if not context.rules:
         kinds = (*context.language.operation_words, "include")
         words = (f"{'an' if word[0] in 'aeiou' else 'a'} `{word}`" for word in kinds)
@@ -79,24 +74,23 @@ def _addition(context: Context, new: str, *, preferred: bool = False) -> Fix:
 
 def single_statements(context: Context) -> Iterable[Diagnostic]:
     """Edition, recipe and model stand once."""
-    yield from _single(context, context.all(s.EditionLine), "edition")
-    yield from _single(context, context.all(s.RecipeLine), "recipe")
-    yield from _single(context, context.all(s.ModelStatement), "model")
-
-
-def _single(context: Context, statements: Sequence[s.Statement], what: str) -> Iterator[Diagnostic]:
-    for again in statements[1:]:
-        notes = (Note(f"the first `{what}` is here", statements[0].span),)
-        fixes = (_removal(context, again),)
-        message, help_text = f"a second `{what}`", f"keep one `{what}`"
-        yield error("RD106", message, again.span, "given again", help_text, notes, fixes=fixes)
-
-
-def _removal(context: Context, node: s.Statement) -> Fix:
-    text = context.source.text
-    line = " ".join(text[node.span.start : node.span.end].split())
-    shown = line if len(line) <= 40 else f"{line[:39]}…"
-    return Fix(f"Remove `{shown}`", (deleted(text, node.span),), False)
+    kinds: tuple[tuple[str, type[s.Statement]], ...] = (
+        ("edition", s.EditionLine),
+        ("recipe", s.RecipeLine),
+        ("model", s.ModelStatement),
+    )
+    for what, kind in kinds:
+        statements = context.all(kind)
+        for again in statements[1:]:
+            yield error(
+                "RD106",
+                f"a second `{what}`",
+                again.span,
+                "given again",
+                f"keep one `{what}`",
+                (Note(f"the first `{what}` is here", statements[0].span),),
+                fixes=(context.reader.removal(again),),
+            )
 
 
 def order(context: Context) -> Iterable[Diagnostic]:
@@ -113,8 +107,14 @@ def order(context: Context) -> Iterable[Diagnostic]:
         if statements[at] is not statement:
             edits = moved_up(context.tree, context.source.text, statement)
             fixes = (Fix("Move it up", edits),) if edits else ()
-            message, label = f"`{word}` is out of order", f"this must be {place}"
-            yield error("RD109", message, statement.span, label, "move it up", fixes=fixes)
+            yield error(
+                "RD109",
+                f"`{word}` is out of order",
+                statement.span,
+                f"this must be {place}",
+                "move it up",
+                fixes=fixes,
+            )
             return
 
 
@@ -123,10 +123,14 @@ def edition_known(context: Context) -> Iterable[Diagnostic]:
     for statement in context.all(s.EditionLine)[:1]:
         value, latest = statement.value, context.editions.latest
         if not isinstance(value, s.Number):
-            message = f"`edition` wants a number, found `{value.text}`"
-            fixes = (replacement(value.span, str(latest)),)
-            label, help_text = "expected a number", f"write `edition {latest}`"
-            yield error("RD201", message, value.span, label, help_text, fixes=fixes)
+            yield error(
+                "RD201",
+                f"`edition` takes a number, found `{value.text}`",
+                value.span,
+                "expected a number",
+                f"write `edition {latest}`",
+                fixes=(replacement(value.span, str(latest)),),
+            )
         elif value.whole not in context.editions.known:
             there = listing(map(str, context.editions.known))
             yield error(
@@ -235,8 +239,14 @@ def _sha256(value: s.Value) -> Iterator[Diagnostic]:
     if SHA256.fullmatch(lower):
         help_text = "write it in lower case"
         fixes = (Fix("Write it in lower case", (Edit(value.span, f'"{lower}"'),)),)
-    label = f"{len(value.text)} characters; expected 64 of 0-9 and a-f"
-    yield error("RD212", "this is not a sha256", value.span, label, help_text, fixes=fixes)
+    yield error(
+        "RD212",
+        "this is not a sha256",
+        value.span,
+        f"{len(value.text)} characters; expected 64 of 0-9 and a-f",
+        help_text,
+        fixes=fixes,
+    )
 
 
 def truncation_means_something(context: Context) -> Iterable[Diagnostic]:
@@ -281,21 +291,23 @@ def version_format(context: Context) -> Iterable[Diagnostic]:
         digits = re.findall(r"[0-9]{1,9}", version.text)[:3]
         fixed = ".".join(str(int(part)) for part in [*digits, "0", "0", "0"][:3])
         new = fixed if digits else "1.0.0"
-        message = f"`{version.text[:40]}` is not a version"
-        label = "expected three whole numbers, `x.y.z`"
-        fixes = (replacement(version.span, new),)
-        yield error("RD211", message, version.span, label, f"write `{new}`", fixes=fixes)
+        yield error(
+            "RD211",
+            f"`{version.text[:40]}` is not a version",
+            version.span,
+            "expected three whole numbers, `x.y.z`",
+            f"write `{new}`",
+            fixes=(replacement(version.span, new),),
+        )
 
 
 def unused(context: Context) -> Iterable[Diagnostic]:
     """A region, images or latents that nothing uses are probably a mistake."""
     if context.broken:
         return
-    regions = {name for expr in expressions(context.tree) for name in s.names_in(expr)}
-    places = [place for node in context.all(s.Operation) for place in s.places(node)]
-    lists = {p.images.name.text for p in places if isinstance(p.images, s.ImagesName)}
-    written = [*(place.images for place in places), *context.lists.values()]
-    latents = {each.latents.text for each in written if isinstance(each, s.Images)}
+    regions = {node.name.text for node in context.nodes if isinstance(node, s.Named)}
+    lists = {node.name.text for node in context.nodes if isinstance(node, s.ImagesName)}
+    latents = {node.latents.text for node in context.nodes if isinstance(node, s.Images)}
     if context.included:
         latents |= {node.name.text for node, _ in context.latents}  # they may need any
     yield from _unused(context, context.all(s.RegionStatement), regions, "RD120",
@@ -323,6 +335,11 @@ def _unused(
         name = node.name
         if name.text not in seen:
             seen.add(name.text)  # reported once, whatever is defined twice
-            help_text, fixes = f"delete the line, or {instead}", (_removal(context, node),)
-            said = message.format(name.text)
-            yield warning(code, said, name.span, "unused", help_text, fixes=fixes)
+            yield warning(
+                code,
+                message.format(name.text),
+                name.span,
+                "unused",
+                f"delete the line, or {instead}",
+                fixes=(context.reader.removal(node),),
+            )

@@ -126,8 +126,14 @@ class Mistake:
         after = f" after `{tail(self.before)}`" if self.before else ""
         found = f"`{short(self.text)}`" if self.found else "the end"
         span = self.found.span if self.found else self.ends
-        message = f"expected {self.expected()}{after}, found {found}"
-        return error("RD010", message, span, "", help_text, fixes=fixes)
+        return error(
+            "RD010",
+            f"expected {self.expected()}{after}, found {found}",
+            span,
+            "",
+            help_text,
+            fixes=fixes,
+        )
 
     def special(self, message: str, label: str, help_text: str, *fixes: Fix) -> Diagnostic:
         """Something particular to say of the token at the place."""

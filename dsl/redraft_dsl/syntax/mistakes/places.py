@@ -59,9 +59,13 @@ def missing_image(mistake: Mistake) -> Diagnostic | None:
         return None
     if before[-2].text not in mistake.language.lines:
         return None
-    form = "say which image first, as `z[116]`, and then the region"
-    message = f"expected `[` after `{tail(before)}`, found `{opening.text}`"
-    return error("RD010", message, opening.span, "", form)
+    return error(
+        "RD010",
+        f"expected `[` after `{tail(before)}`, found `{opening.text}`",
+        opening.span,
+        "",
+        "say which image first, as `z[116]`, and then the region",
+    )
 
 
 def bare_index(mistake: Mistake) -> Diagnostic | None:
@@ -72,9 +76,11 @@ def bare_index(mistake: Mistake) -> Diagnostic | None:
     if mistake.found is None or mistake.found.kind != "number":
         return None
     form = f"{before[-1].text}[{mistake.text}]"
-    message = f"expected `[` after `{tail(before)}`, found `{short(mistake.text)}`"
-    help_text = f"an image is written with its number in brackets: `{form}`"
-    return mistake.special(message, "", help_text)
+    return mistake.special(
+        f"expected `[` after `{tail(before)}`, found `{short(mistake.text)}`",
+        "",
+        f"an image is written with its number in brackets: `{form}`",
+    )
 
 
 def unknown_line(mistake: Mistake) -> Diagnostic | None:
@@ -120,9 +126,14 @@ def word_operator(mistake: Mistake) -> Diagnostic | None:
     if word is None or before[-1].text not in words.SHAPES:
         return None
     span = before[-2].span
-    message = f"`{before[-2].text}` does not join regions"
-    label, help_text = "not an operator", f"regions are joined with `{word}`"
-    return error("RD010", message, span, label, help_text, fixes=(replacement(span, word),))
+    return error(
+        "RD010",
+        f"`{before[-2].text}` does not join regions",
+        span,
+        "not an operator",
+        f"regions are joined with `{word}`",
+        fixes=(replacement(span, word),),
+    )
 
 
 def shape_form(mistake: Mistake) -> Diagnostic | None:

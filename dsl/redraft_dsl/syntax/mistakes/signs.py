@@ -76,8 +76,14 @@ def foreign_comment(mistake: Mistake) -> Diagnostic | None:
         return None
     span = Span(mistake.at, mistake.at + 2)
     fixes = (replacement(span, "#"),) if mark != "/*" else ()
-    message = f"`{mark}` does not start a comment"
-    return error("RD013", message, span, "not here", "comments start with `#`", fixes=fixes)
+    return error(
+        "RD013",
+        f"`{mark}` does not start a comment",
+        span,
+        "not here",
+        "comments start with `#`",
+        fixes=fixes,
+    )
 
 
 def foreign_sign(mistake: Mistake) -> Diagnostic | None:
@@ -99,8 +105,14 @@ def _unlike(found: Token, rule: str, plain: str) -> Diagnostic:
     shown = _shown(found.text)
     help_text = f"write `{plain}`" if plain.strip() else "write a plain space, or nothing"
     fix = Fix(f"Replace {shown} with `{plain}`", (Edit(found.span, plain),))
-    message = f"the character {shown} has no meaning here"
-    return error("RD013", message, found.span, rule, help_text, fixes=(fix,))
+    return error(
+        "RD013",
+        f"the character {shown} has no meaning here",
+        found.span,
+        rule,
+        help_text,
+        fixes=(fix,),
+    )
 
 
 def _shown(character: str) -> str:
@@ -114,10 +126,14 @@ def stray(mistake: Mistake) -> Diagnostic | None:
         return None
     character = mistake.text
     shown = f"`{character}`" if character.isprintable() else f"U+{ord(character):04X}"
-    message = f"the character {shown} has no meaning here"
-    span, label = mistake.found.span, f"expected {mistake.expected()}"
-    fixes = (deletion(mistake.found),)
-    return error("RD013", message, span, label, "delete it", fixes=fixes)
+    return error(
+        "RD013",
+        f"the character {shown} has no meaning here",
+        mistake.found.span,
+        f"expected {mistake.expected()}",
+        "delete it",
+        fixes=(deletion(mistake.found),),
+    )
 
 
 def separator(mistake: Mistake) -> Diagnostic | None:

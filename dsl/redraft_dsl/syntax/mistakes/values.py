@@ -23,8 +23,10 @@ def decimal_comma(mistake: Mistake) -> Diagnostic | None:
     decimals = re.compile(r",([0-9]+%?)").match(mistake.place.text, mistake.at)
     if decimals is None:
         return None
-    point = replacement(Span(mistake.at, mistake.at + 1), ".")
-    return mistake.general(f"decimals follow a point: `{last.text}.{decimals[1]}`", point)
+    return mistake.general(
+        f"decimals follow a point: `{last.text}.{decimals[1]}`",
+        replacement(Span(mistake.at, mistake.at + 1), "."),
+    )
 
 
 def arithmetic(mistake: Mistake) -> Diagnostic | None:
@@ -45,8 +47,10 @@ def loose_percent(mistake: Mistake) -> Diagnostic | None:
     last = mistake.last
     if mistake.text != "%" or last is None or last.kind != "number":
         return None
-    fix = Fix("Delete the space", (Edit(Span(last.span.end, mistake.at), ""),))
-    return mistake.general(f"write `{last.text}%`, without a space", fix)
+    return mistake.general(
+        f"write `{last.text}%`, without a space",
+        Fix("Delete the space", (Edit(Span(last.span.end, mistake.at), ""),)),
+    )
 
 
 def leading_dot(mistake: Mistake) -> Diagnostic | None:
@@ -55,8 +59,9 @@ def leading_dot(mistake: Mistake) -> Diagnostic | None:
     if number is None or "NUMBER" not in mistake.accepts:
         return None
     at = number.start(2)
-    fix = Fix("Add `0`", (Edit(Span(at, at), "0"),))
-    return mistake.general(f"write `{number[1]}0{number[2]}`", fix)
+    return mistake.general(
+        f"write `{number[1]}0{number[2]}`", Fix("Add `0`", (Edit(Span(at, at), "0"),))
+    )
 
 
 def not_a_range(mistake: Mistake) -> Diagnostic | None:
@@ -68,8 +73,9 @@ def not_a_range(mistake: Mistake) -> Diagnostic | None:
         return _single_number(mistake, last)
     if "RBRACKET" in mistake.accepts and found.kind != "number":
         at = last.span.end
-        close = Fix("Add `]`", (Edit(Span(at, at), "]"),))
-        return mistake.general(f"close the list of images: `{last.text}]`", close)
+        return mistake.general(
+            f"close the list of images: `{last.text}]`", Fix("Add `]`", (Edit(Span(at, at), "]"),))
+        )
     further = [found, *mistake.following]
     end = next((token for token in further if token.kind == "number"), None)
     written = end.text.lstrip("-") if end else "52"

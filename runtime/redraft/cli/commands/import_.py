@@ -57,11 +57,11 @@ def command(
     assumed. A recipe in JSON says everything itself; its masks must lie beside the new recipe.
     """
     from redraft.share.exchange.importing import read_bytes, read_file
-    from redraft_dsl.recipe.as_json import claims_to_be_a_recipe
+    from redraft_dsl.recipe.as_json import looks_like_a_recipe
 
     target = out or Path(f"{file.stem}{SUFFIX}")
     data = read_bytes(file)
-    if claims_to_be_a_recipe(data):
+    if looks_like_a_recipe(data):
         if any(each is not None for each in (model, layer, rank, truncation, removal)):
             raise click.UsageError(
                 "this is a recipe in JSON, which says everything itself: leave out --model, "

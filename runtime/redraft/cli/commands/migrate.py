@@ -18,7 +18,7 @@ from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
     from redraft_dsl.check import Checked
-    from redraft_dsl.migrate import Moved
+    from redraft_dsl.migrate import Migrated
     from redraft_dsl.syntax.editions import Editions
 
 
@@ -28,7 +28,7 @@ class Move:
 
     name: str
     old: str
-    moved: Moved
+    moved: Migrated
 
     @property
     def differs(self) -> bool:
@@ -82,7 +82,7 @@ def command(
 def _move(name: str, to: int | None, editions: Editions, screen: Screen) -> Move | None:
     """Read and move; what stands in the way is shown on standard error."""
     from redraft.models.listed.catalog import known_models
-    from redraft_dsl.migrate import CannotMoveError, NoSuchEditionError, migrate
+    from redraft_dsl.migrate import MigrationError, NoSuchEditionError, migrate
     from redraft_dsl.reading import load
 
     models = known_models()
@@ -95,7 +95,7 @@ def _move(name: str, to: int | None, editions: Editions, screen: Screen) -> Move
     except NoSuchEditionError as problem:
         _tell("RD741", f"{name} cannot be moved: {problem}", "leave `--to` out", screen)
         return None
-    except CannotMoveError as problem:
+    except MigrationError as problem:
         if problem.checked is not None:
             _show(problem.checked, screen)
         message = f"{name} cannot be moved to edition {problem.to}: {problem}"

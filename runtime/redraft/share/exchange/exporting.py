@@ -11,7 +11,7 @@ from redraft.models.locate import locate
 from redraft.plans.loading import recipe_of
 from redraft_dsl.check import Checked
 from redraft_dsl.davidbau.edits import write_edit
-from redraft_dsl.davidbau.from_recipe import CannotSayError, edit_of
+from redraft_dsl.davidbau.from_recipe import NotExportableError, edit_of
 from redraft_dsl.recipe.model import Recipe
 from redraft_dsl.syntax.tree import comments_of
 
@@ -30,7 +30,7 @@ def davidbau_text(checked: Checked, folder: Path) -> tuple[str, tuple[str, ...]]
     size = partial(_image_size, recipe, folder)
     try:
         made = edit_of(recipe, comments, folder, size)
-    except CannotSayError as problem:
+    except NotExportableError as problem:
         raise ArtifactError(
             "RD682",
             f"this recipe has no form as an edit file: {problem}",

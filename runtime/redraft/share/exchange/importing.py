@@ -14,10 +14,10 @@ from redraft.errors import ArtifactError, PlanError
 from redraft.models.listed import catalog
 from redraft.models.locate import locate_named
 from redraft_dsl.check import Checked
-from redraft_dsl.davidbau.edits import EXPECTED, MAX_BYTES, EditFile, NotAnEditError, read_edit
-from redraft_dsl.davidbau.to_recipe import Draft, Removal, Wish, draft
+from redraft_dsl.davidbau.edits import MAX_BYTES, EditFile, NotAnEditError, read_edit
+from redraft_dsl.davidbau.to_recipe import Draft, ImportOptions, Removal, draft
 from redraft_dsl.facts import ModelFacts
-from redraft_dsl.geometry.masks import path_fault
+from redraft_dsl.files import path_fault
 from redraft_dsl.language.spelling import respelled
 from redraft_dsl.reading import loads
 from redraft_dsl.recipe.model import FileModel, ListedModel, Model
@@ -79,7 +79,7 @@ def import_edit(
     if facts.layer(layer) is None:
         help_text = did_you_mean(layer, facts.layer_names(), "layers of this model")
         raise PlanError("RD401", f"{model} has no layer `{layer}`", help_text)
-    made = draft(edit, Wish(source.stem, found, layer, rank, removal))
+    made = draft(edit, ImportOptions(source.stem, found, layer, rank, removal))
     checked = _check(made, facts, out)
     masks = {out.parent / path: data for path, data in made.masks.items()}
     refuse_overwriting([out, *masks], force=force)
@@ -98,7 +98,7 @@ def read_file(path: Path) -> EditFile:
         return read_edit(read_bytes(path))
     except NotAnEditError as problem:
         help_text = problem.help
-        if help_text == EXPECTED:
+        if help_text == NotAnEditError.expected:
             help_text += "; a recipe in JSON is what `redraft export --json` writes"
         raise ArtifactError(
             "RD680", f"{path} is not an edit file: {problem.message}", help_text

@@ -76,7 +76,7 @@ def test_without_the_file_layers_are_compared_by_name_and_it_says_so(
     Path("tiny.pth").unlink()
     done = invoke("diff", "demo.redraft", "alias.redraft")
     assert (done.exit_code, done.stdout) == (1, "changed  layer of dot: layer6 -> main.6\n")
-    assert "two names may be of one layer: tiny.pth is not at hand" in done.stderr
+    assert "two names may be of one layer: tiny.pth is not there" in done.stderr
     told = json.loads(invoke("diff", "demo.redraft", "alias.redraft", "--format", "json").stdout)
     assert told["note"] in " ".join(done.stderr.split())
     assert invoke("diff", "demo.redraft", other).stderr == ""  # nothing hangs on it

@@ -62,6 +62,6 @@ def solved(path: Path) -> list[RuleRecord]:
     try:
         obtain(catalog.FACES)
     except ModelError as error:
-        pytest.skip(f"the face model is not at hand: {error.message}")
+        pytest.skip(f"the face model is not there: {error.message}")
     session = open_session(redraft.plan(path, device="cpu"), choose_device("cpu"), Cache())
     return [done.record for done in solve_all(session)]

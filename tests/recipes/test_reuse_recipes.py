@@ -55,7 +55,7 @@ def test_the_pack_can_be_repeated_by_whoever_gets_it() -> None:
     try:
         obtain(catalog.FACES)
     except ModelError as error:
-        pytest.skip(f"the face model is not at hand: {error.message}")
+        pytest.skip(f"the face model is not there: {error.message}")
     verified = verify(run_in(REUSE / "faint-glasses.redraftpack"), device="cpu", cache=Cache())
     # It was made on another machine than the one that runs this.
     assert [(check.within, check.weights_identical) for check in verified.rules] == [(True, True)]
@@ -72,7 +72,7 @@ def test_they_keep_their_promises(name: str) -> None:
     try:
         obtain(catalog.FACES)
     except ModelError as error:
-        pytest.skip(f"the face model is not at hand: {error.message}")
+        pytest.skip(f"the face model is not there: {error.message}")
     session = open_session(redraft.plan(RECIPES[name], device="cpu"), choose_device("cpu"), Cache())
     for done in solve_all(session):
         share, amplitude, outside = PROMISES[name][done.record.name]

@@ -188,7 +188,7 @@ BROKEN = {
     "flat weight": (
         "rosinality",
         _with("convs.3.conv.weight", (8, 8, 3, 3)),
-        "`convs.3.conv.weight` has shape (8, 8, 3, 3), and that is no convolution",
+        "`convs.3.conv.weight` has shape (8, 8, 3, 3), and that is not a convolution",
     ),
     "flat constant": (
         "rosinality",

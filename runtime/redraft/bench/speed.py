@@ -75,7 +75,7 @@ def enlarged(rule: Insert, size: Size, among: int) -> Insert:
 
 
 def _solve_row(case: Case, size: Size, among: int) -> Row:
-    """Directions and coefficients of one rule, statistics and context keys at hand.
+    """Directions and coefficients of one rule, statistics and context keys given.
 
     The shortest time is the one that other work on the machine disturbs least. Memory is the most
     that the process has held so far, torch and the model included.

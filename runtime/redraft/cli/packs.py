@@ -1,4 +1,4 @@
-"""Packs where a command wants a recipe: read what is in them, or say why they are left alone."""
+"""Packs where a command takes a recipe: read what is in them, or say why they are left alone."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def parse_images(
     """A list of image numbers in the order given; both ends of ``A..B`` are in it.
 
     Raises:
-        click.BadParameter: it is no such list, or too long.
+        click.BadParameter: it is not such a list, or too long.
 
     """
     numbers: list[int] = []
@@ -40,7 +40,7 @@ def parse_range(
     """First and last number of ``A..B``, both in it; None when nothing was given.
 
     Raises:
-        click.BadParameter: it is no range.
+        click.BadParameter: it is not a range.
 
     """
     if value is None:
@@ -55,7 +55,7 @@ def parse_ranks(_context: click.Context, _option: click.Parameter, value: str) -
     """Ranks as in ``1,4,8``.
 
     Raises:
-        click.BadParameter: it is no such list.
+        click.BadParameter: it is not such a list.
 
     """
     if not re.fullmatch(r"[0-9]{1,7}(,[0-9]{1,7})*", value):

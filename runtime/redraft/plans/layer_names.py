@@ -1,4 +1,4 @@
-"""Recipes with their layers under one name each, as far as the models' files are at hand. No torch.
+"""Recipes with their layers under one name each, as far as the models' files are there. No torch.
 
 A layer of a model that a recipe gives by its file has several names, such as the paper's and the
 file's own, and which are of one layer can be read in the head of that file alone.
@@ -22,7 +22,7 @@ class ComparableRecipes:
 
     Attributes:
         recipes: their layers have their first names where these are known.
-        missing: the model file that is not at hand, where layers still have other names and
+        missing: the model file that is not there, where layers still have other names and
             nothing says whether they are the same; else None.
 
     """
@@ -57,7 +57,7 @@ def _named(recipe: Recipe) -> dict[str, str]:
 
 
 def _facts(recipe: Recipe, folder: Path) -> ModelFacts | None:
-    """What the file of a recipe's model says; None for one that is not at hand, or is another."""
+    """What the file of a recipe's model says; None where it is not there, or is another."""
     if not isinstance(recipe.model, FileModel):
         return None  # the layers of a listed model have their first names already
     try:

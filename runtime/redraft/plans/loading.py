@@ -1,4 +1,4 @@
-"""Reading recipes with the model list at hand. No torch."""
+"""Reading recipes with the list of models. No torch."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def locate_rule(
         cancel: set it to stop.
 
     Raises:
-        PlanError: it is no rule that is solved, or has too few contexts to leave some out.
+        PlanError: the rule is not one that is solved, or has too few contexts to leave some out.
         CancelledError: ``cancel`` was set.
 
     """

@@ -17,7 +17,7 @@ class Watch:
     """The one who waits for a result.
 
     Attributes:
-        progress: is told how far it is.
+        progress: called with how far it is.
         cancel: set once the result is not needed any more.
 
     """

@@ -61,7 +61,7 @@ def load_edit(path: Path) -> Edit:
 
 
 def check_strength(strength: float) -> None:
-    """Refuse what is no number; everything else has a meaning, negative ones too."""
+    """Refuse what is not a number; everything else has a meaning, negative ones too."""
     import math
 
     if not math.isfinite(strength):

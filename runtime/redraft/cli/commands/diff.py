@@ -38,7 +38,7 @@ def command(first: str, second: str, form: str) -> None:
     """Show what differs between two recipes, two edits or two runs.
 
     Recipes are compared by what they mean, so layout, comments and written-out defaults make no
-    difference, nor does another name of a layer if the model's file is at hand. Of edits, the
+    difference, nor does another name of a layer if the model's file is there. Of edits, the
     rules are compared: rank, norm, angles between the keys that they read, cosine of the changes.
     Of run folders also what went in, so that it shows why the results differ. A pack stands for
     what is in it of the other's kind; two packs for their runs.
@@ -138,7 +138,7 @@ def _recipes(first: Path, second: Path) -> Outcome:
     if pair.missing is not None:
         found["note"] = (
             f"layers are compared by their names, and two names may be of one layer: "
-            f"{pair.missing} is not at hand"
+            f"{pair.missing} is not there"
         )
 
     def show(screen: Screen) -> None:

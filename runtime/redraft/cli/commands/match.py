@@ -88,7 +88,7 @@ def _matches(
     own = [context for context in step.rule.context if isinstance(context, Match)]
     if not own:
         first = step.rule.context[0]
-        assert isinstance(first, Place), "a context that is no match is a place"
+        assert isinstance(first, Place), "a context that is not a match is a place"
         last = min(FIRST_SEARCHED, plan.recipe.latents_named(first.latents).count) - 1
         own = [Match(like=first, top=TOP, first=0, last=last)]
     changes: dict[str, int] = {} if top is None else {"top": top}

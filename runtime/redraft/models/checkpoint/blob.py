@@ -54,12 +54,12 @@ def _in_legacy(head: bytes, data: PlacedBytes) -> StorageRef:
     marks = (read_pickle(stream), read_pickle(stream))
     system = read_pickle(stream)
     if marks != (LEGACY_MAGIC, LEGACY_PROTOCOL) or not isinstance(system, dict):
-        raise MalformedPickleError("bytes that are no tensor's")
+        raise MalformedPickleError("bytes that are not a tensor's")
     if system.get("little_endian") is not True:
         raise MalformedPickleError("a tensor in another byte order")
     storage, keys = read_pickle(stream), read_pickle(stream)
     if not isinstance(storage, StorageRef) or keys != [storage.key]:
-        raise MalformedPickleError("bytes that are no tensor's")
+        raise MalformedPickleError("bytes that are not a tensor's")
     claimed = int.from_bytes(stream.read(8), "little")
     if claimed != storage.count or data.length != stream.tell() + storage.size_bytes:
         raise MalformedPickleError(f"{storage.size_bytes} bytes promised and not there")
@@ -75,11 +75,11 @@ def _in_archive(content: bytes, begin: int) -> StorageRef:
         raise MalformedPickleError("a broken archive") from error
     pickles = [name for name in entries if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(pickles) != 1:
-        raise MalformedPickleError("an archive that is no tensor's")
+        raise MalformedPickleError("an archive that is not a tensor's")
     start, end = _record(content, entries[pickles[0]])
     storage = read_pickle(io.BytesIO(content[start:end]))
     if not isinstance(storage, StorageRef):
-        raise MalformedPickleError("an archive that is no tensor's")
+        raise MalformedPickleError("an archive that is not a tensor's")
     entry = entries.get(pickles[0].removesuffix("data.pkl") + f"data/{storage.key}")
     if entry is None or entry.file_size != storage.size_bytes:
         raise MalformedPickleError(f"{storage.size_bytes} bytes promised and not there")

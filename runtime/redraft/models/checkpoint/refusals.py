@@ -156,7 +156,7 @@ def changed(path: Path) -> ModelError:
 
 
 def not_finite(path: Path, name: str, count: int, total: int) -> ModelError:
-    """Weights that are no numbers."""
+    """Weights that are not numbers."""
     return ModelError(
         "RD612",
         f"{path} has {count} of {total} values that are NaN or infinite in tensor {name!r}",

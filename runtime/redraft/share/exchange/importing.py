@@ -69,7 +69,7 @@ def import_edit(
         force: overwrite.
 
     Raises:
-        ArtifactError: the file is no edit file, or something would be overwritten.
+        ArtifactError: the file is not an edit file, or something would be overwritten.
         ModelError: the model cannot be found or recognised.
         PlanError: the recipe would have errors, or the model file is out of its reach.
 
@@ -91,7 +91,7 @@ def read_file(path: Path) -> EditFile:
     """Read an edit file.
 
     Raises:
-        ArtifactError: it cannot be read, or is no edit file.
+        ArtifactError: it cannot be read, or is not an edit file.
 
     """
     try:

@@ -47,7 +47,7 @@ def read_pack(path: Path) -> Pack:
     """Read a pack and check all of it: names, sizes, layout, and the hash of every file.
 
     Raises:
-        ArtifactError: it cannot be read, is no pack, is of a newer format, or anything in it is
+        ArtifactError: it cannot be read, is not a pack, is of a newer format, or anything in it is
             not as it should be.
 
     """

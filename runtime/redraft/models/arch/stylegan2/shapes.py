@@ -251,7 +251,7 @@ def _width_of(names: Names, shapes: Shapes) -> int:
 def _outputs(layer: LayerNames, names: Names, shapes: Shapes) -> int:
     shape = shapes[layer.weight]
     if len(shape) != (4 if names.vendor else 5):
-        raise not_stylegan2(f"`{layer.weight}` has shape {shape}, and that is no convolution")
+        raise not_stylegan2(f"`{layer.weight}` has shape {shape}, and that is not a convolution")
     return shape[-4]
 
 

@@ -123,6 +123,42 @@ def test_the_shipped_language_knows_nothing_of_it(models: KnownModels) -> None:
     assert [problem.code for problem in loads(ruled, models).errors] == ["RD115"]
 
 
+class LaterInsert(r.Insert):
+    """``rule`` with a setting that came later."""
+
+    polish: int = Field(default=0, ge=0, le=9, json_schema_extra={r.LATER: True})
+
+
+class LaterRecipe(r.Recipe):
+    """A recipe whose rules have it."""
+
+    rules: tuple[Annotated[LaterInsert | r.Erase | r.Zero, Field(discriminator="kind")], ...]
+
+
+POLISH = Setting("polish", "whole", "More: smoother.", ("rule",), {2026: 0}, low=0, high=9,
+                 later=True)  # fmt: skip
+WITH_POLISH = Editions(
+    SHIPPED.known, Language((*LANGUAGE.settings, POLISH), LANGUAGE.operations, LaterRecipe)
+)
+
+
+def test_a_setting_that_came_later_changes_no_recipe_without_it(models: KnownModels) -> None:
+    text = TEXT[: TEXT.index("# Two things")].replace("  sharpen  25%\n", "")
+    before, after = loads(text, models).recipe, loads(text, models, editions=WITH_POLISH).recipe
+    assert before is not None
+    assert after is not None
+    assert after.digest() == before.digest()
+    assert read_json(write_json(before).encode(), WITH_POLISH.language) == after
+    polished = text.replace("context", "polish 3\n  context")
+    other = loads(polished, models, editions=WITH_POLISH).recipe
+    assert other is not None
+    assert other.digest() != before.digest()
+    assert read_json(write_json(other).encode(), WITH_POLISH.language) == other
+    found = schema(WITH_POLISH.language)["$defs"]["LaterInsert"]
+    assert "polish" not in found["required"]
+    assert found["properties"]["polish"] == {"maximum": 9, "minimum": 0, "type": "integer"}
+
+
 def test_it_is_checked(check) -> None:
     checked = check(TEXT)
     assert checked.diagnostics == ()

@@ -36,6 +36,9 @@ class Setting:
         instead_of: the setting in whose place it stands; a block has one of the two.
         quiet: whether it is printed only where it is not the default.
         davidbau: what ``compat davidbau`` means where a rule says nothing.
+        later: whether it came after the first recipes of its edition. Such a setting of operations
+            takes no part in a recipe's digest where it has its default, and a recipe in JSON may
+            leave it out, so that what was written before it stays as it is.
         but: by operation, statement or solver, what is otherwise there.
 
     """
@@ -56,6 +59,7 @@ class Setting:
     instead_of: str = ""
     quiet: bool = False
     davidbau: Scalar | None = None
+    later: bool = False
     but: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def default(self, edition: int) -> Scalar | None:

@@ -178,7 +178,7 @@ def _shown(value: Any) -> str:
 
 def _nothing_left_out(written: Any, recipe: Recipe) -> None:
     """Fields with a default in the classes must be there too: defaults belong to the edition."""
-    missing = _first_missing(written, recipe.model_dump(mode="json"), "recipe")
+    missing = _first_missing(written, recipe.meaning(), "recipe")
     if missing is not None:
         raise NotARecipeError(f"{missing}: {_MISSING}", _SHAPE)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from redraft_dsl.language.language import LANGUAGE, Language
 from redraft_dsl.language.spelling import LONGEST_NAME, NAME, SHA256, VERSION
-from redraft_dsl.recipe.model import recipe_class
+from redraft_dsl.recipe.model import LATER, recipe_class
 
 FORMAT = "redraft-recipe-1"
 """What the field ``format`` of a recipe in JSON says."""
@@ -67,7 +67,7 @@ def _class(name: str, found: dict[str, Any]) -> dict[str, Any]:
         "description": about,
         "type": "object",
         "properties": fields,
-        "required": sorted(fields),
+        "required": sorted(key for key in fields if LATER not in found["properties"][key]),
         "additionalProperties": False,
     }
 
@@ -77,7 +77,7 @@ def _bare(value: Any) -> Any:
     if isinstance(value, list):
         return [_bare(each) for each in value]
     if isinstance(value, dict):
-        dropped = ("title", "default", "discriminator")
+        dropped = ("title", "default", "discriminator", LATER)
         return {key: _bare(each) for key, each in value.items() if key not in dropped}
     return value
 

@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from redraft_dsl.language.language import LANGUAGE, LATEST, Language
 
 DIGEST_ALGORITHM = "redraft-recipe-v1+sha256"
+LATER = "later"
+"""Marks a field of a setting that is ``later`` (``redraft_dsl.language.rows.Setting``)."""
 
 
 class Frozen(BaseModel):
@@ -34,8 +36,10 @@ def _row(owner: str, name: str, *, silent: bool = False) -> Any:
     given: dict[str, Any] = {"description": row.meaning}
     if row.numeric:
         given |= {"gt" if row.above else "ge": row.low, "le": row.high}
-    if silent:
+    if silent or row.later:
         given["default"] = row.default(LATEST)
+    if row.later:
+        given["json_schema_extra"] = {LATER: True}
     return Field(**given)
 
 
@@ -328,12 +332,20 @@ class Recipe(Frozen):
         return hashlib.sha256(self.canonical_json().encode()).hexdigest()
 
     def canonical_json(self) -> str:
-        """One line of JSON with sorted keys and every default written out."""
+        """One line of JSON with sorted keys, of what ``meaning`` gives."""
         import json
 
-        return json.dumps(
-            self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        )
+        return json.dumps(self.meaning(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    def meaning(self) -> dict[str, Any]:
+        """Plain data with every default written out, but for those of settings that came later."""
+        data = self.model_dump(mode="json")
+        for rule, fields in zip(self.rules, data["rules"], strict=True):
+            for name, field in type(rule).model_fields.items():
+                extra = field.json_schema_extra
+                if isinstance(extra, dict) and LATER in extra and fields[name] == field.default:
+                    del fields[name]
+        return data
 
     def rule(self, name: str) -> Rule | None:
         """The rule called ``name``, or None."""

@@ -212,7 +212,7 @@ def _judgement(
 
     The pictures of its goal are drawn once for both.
     """
-    drawn = cache(partial(_goal_pictures, session, step, opened, solved))
+    drawn = cache(partial(goal_pictures, session, step, opened))
     solved = _left_out(session, step, solved, drawn)
     indices = judged(session.plan.recipe, session.plan.base.facts)
     return solved, drawn().wish() if indices else None
@@ -222,7 +222,7 @@ def left_out_of(
     session: Session, step: RuleStep, opened: OpenRule, solved: SolvedRule
 ) -> SolvedRule:
     """A solved rule with its left-out figures, on the network as it was solved on."""
-    drawn = partial(_goal_pictures, session, step, opened, solved)
+    drawn = partial(goal_pictures, session, step, opened)
     return _left_out(session, step, solved, drawn)
 
 
@@ -238,12 +238,12 @@ def _left_out(
     return replace(solved, left_out=left.agreeing(scores))
 
 
-def _goal_pictures(
-    session: Session, step: RuleStep, opened: OpenRule, solved: SolvedRule
-) -> GoalPictures:
-    generator, areas = session.model.generator, solved.placed.pastes.areas
-    key = (network_before(session.plan, step), opened.stages.goal_key)
-    draw = partial(draw_goal, generator, step.facts.name, solved.goal, areas)
+def goal_pictures(session: Session, step: RuleStep, opened: OpenRule) -> GoalPictures:
+    """The pictures of a rule's goal, on the network as the rule finds it; drawn once."""
+    layer, stages = step.facts.name, opened.stages
+    key = (network_before(session.plan, step), stages.goal_key)
+    areas = opened.placed.pastes.areas
+    draw = partial(draw_goal, session.model.generator, layer, stages.goal, areas)
     return session.shared.once("drawn", key, draw)
 
 

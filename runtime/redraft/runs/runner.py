@@ -24,7 +24,7 @@ from redraft.plans.run_files import EDIT, LOCK, RECIPE, RECORD, RUNS, STEPS
 from redraft.plans.run_folder import cannot_make
 from redraft.plans.unseen import judged
 from redraft.runs.execute import assist, check_untouched, edit_of, solve_all
-from redraft.runs.memo import Shared
+from redraft.runs.memo import MOST, Shared
 from redraft.runs.processes import ALONE, Ranks
 from redraft.runs.recording import group_record, now
 from redraft.runs.session import Session, open_session
@@ -87,6 +87,8 @@ def run_plan(
     folder = out or RUNS / plan.run_name
     inputs = _inputs(plan)
     _prepare(folder, fresh)
+    # Judging and the report draw some of the same pictures, from the same stages.
+    shared = shared or Shared(MOST)
     session = open_session(plan, choose_device(device), cache, progress, shared, ranks)
     machine = group_record(session.device, ranks)
     steps = Steps(folder / STEPS, session)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from redraft.disk import files
+from redraft.judge.effect import GoalPictures
 from redraft.memory import match
 from redraft.memory.layer import Layer
 from redraft.memory.marked import Picture
@@ -21,6 +22,7 @@ from redraft.models.batches import batch_size, draw_values, inputs_in_parts
 from redraft.plans.planner import Plan, RuleStep
 from redraft.plans.run_files import PICTURE, REPORT
 from redraft.plans.unseen import judged
+from redraft.runs.execute import goal_pictures
 from redraft.runs.memo import Shared
 from redraft.runs.processes import ALONE, Ranks
 from redraft.runs.rule import OpenRule
@@ -103,15 +105,20 @@ def report_data(run: Run) -> ReportData:
     """Everything the report shows, drawn by applying the rules once more, one by one."""
     session = run.session
     indices = judged(session.plan.recipe, session.plan.base.facts)[-SHOWN_UNSEEN:]
-    final = _unseen_pictures(session, indices)
+    # The whole edit of one rule is that rule, which is shown anyway.
+    several = len(session.plan.rules) > 1
+    final = _unseen_pictures(session, indices) if several else None
     restore_base(session)
-    original = _unseen_pictures(session, indices)
+    original = _unseen_pictures(session, indices) if several else None
     views = tuple(_view(session, step, done, indices) for step, done in _replayed(session))
+    whole: tuple[Tile, ...] = ()
+    if original is not None and final is not None:
+        whole = _tiles(_names(session, indices), original, final)
     return ReportData(
         record=run.record,
         recipe_text=session.plan.text,
         rules=views,
-        whole=_tiles(_names(session, indices), original, final) if len(views) > 1 else (),
+        whole=whole,
         run_folder=str(run.folder),
     )
 
@@ -127,7 +134,8 @@ def _view(session: Session, step: RuleStep, done: FinishedRule, indices: Sequenc
     opened = opened_rule(session, step)
     if isinstance(step.rule, Erase):
         indices = _holding(session, opened)
-    tiles = _context_tiles(opened, done)
+    goals = goal_pictures(session, step, opened)
+    tiles = _context_tiles(opened, done, goals)
     copy = _copy_tile(opened, done)
     rows = latents.rows(
         session.plan.recipe.latents[0].seed, indices, session.plan.base.facts.latent_size
@@ -171,12 +179,17 @@ def _weakest(done: FinishedRule) -> list[int]:
     return [min(rest, key=lambda each: each[0] or 0.0)[1]] if rest else []
 
 
-def _context_tiles(opened: OpenRule, done: FinishedRule) -> tuple[Tile, ...]:
+def _context_tiles(opened: OpenRule, done: FinishedRule, drawn: GoalPictures) -> tuple[Tile, ...]:
     placed = opened.placed
     first = range(min(SHOWN_CONTEXTS, len(placed.contexts)))
-    contexts = placed.contexts.part([*first, *_weakest(done)])
-    before, after = _both(opened.layer, done, contexts.latents)
-    goals = _goal_pictures(opened)
+    rows = [*first, *_weakest(done)]
+    contexts = placed.contexts.part(rows)
+    if placed.pasted_everywhere:
+        before = _shown(drawn.present[rows])
+        after = _after(opened.layer, done, contexts.latents)
+    else:
+        before, after = _both(opened.layer, done, contexts.latents)
+    goals = _goals(opened, drawn)
     everywhere = placed.pastes.pictures == placed.contexts.pictures
     tiles = []
     for row, place in enumerate(contexts):
@@ -189,13 +202,11 @@ def _context_tiles(opened: OpenRule, done: FinishedRule) -> tuple[Tile, ...]:
     return tuple(tiles)
 
 
-def _goal_pictures(opened: OpenRule) -> dict[Picture, Tensor]:
+def _goals(opened: OpenRule, drawn: GoalPictures) -> dict[Picture, Tensor]:
     """The pictures that the goals would give, by picture; none for zero or a cropped goal."""
     if isinstance(opened.placed.rule, Zero) or opened.stages.setup.crop:
         return {}
-    layer, goal = opened.layer, opened.stages.goal
-    drawn = draw_values(layer.generator, layer.facts.name, goal.values, goal.inputs)
-    return dict(zip(opened.placed.pastes.pictures, _shown(drawn), strict=True))
+    return dict(zip(opened.placed.pastes.pictures, _shown(drawn.wanted), strict=True))
 
 
 def _copy_tile(opened: OpenRule, done: FinishedRule) -> Tile | None:
@@ -226,14 +237,25 @@ def _matches(opened: OpenRule, tiles: Sequence[Tile]) -> tuple[Tile, ...]:
 
 def _both(layer: Layer, done: FinishedRule, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Pictures (N, 3, H, W) before and after one rule, as they are shown."""
+    weight = layer.form.weight
+    before, after = _with(layer, (weight, done.delta.added_to(weight)), rows)
+    return before, after
+
+
+def _after(layer: Layer, done: FinishedRule, rows: Tensor) -> Tensor:
+    """Pictures (N, 3, H, W) after one rule, as they are shown."""
+    return _with(layer, (done.delta.added_to(layer.form.weight),), rows)[0]
+
+
+def _with(layer: Layer, weights: Sequence[Tensor], rows: Tensor) -> list[Tensor]:
+    """The pictures (N, 3, H, W) that each of some weights of the layer gives, as they are shown."""
     generator, name, form = layer.generator, layer.facts.name, layer.form
-    weights = (form.weight, done.delta.added_to(form.weight))
-    drawn: tuple[list[Tensor], list[Tensor]] = ([], [])
+    drawn: list[list[Tensor]] = [[] for _ in weights]
     for inputs in inputs_in_parts(generator, rows.to(layer.device), name):
         for weight, pictures in zip(weights, drawn, strict=True):
             values = form.activate(form.response(inputs, weight))
             pictures.append(_shown(draw_values(generator, name, values, inputs)))
-    return torch.cat(drawn[0]), torch.cat(drawn[1])
+    return [torch.cat(pictures) for pictures in drawn]
 
 
 def _unseen_pictures(session: Session, indices: Sequence[int]) -> Tensor:

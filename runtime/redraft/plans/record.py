@@ -60,6 +60,9 @@ class RuleRecord(Frozen):
     when nothing was measured. ``judged`` is how many of the unseen pictures effect and amplitude
     are taken over: for an erase, those that hold what it removes.
 
+    ``solver`` is its name and version; ``stopped`` is why it stopped: little was left to gain, or
+    its iterations were used up. Both are None for a zero, and in records of older versions.
+
     ``weight_before`` and ``weight_after`` are sha256 digests of the layer's weight;
     ``delta_digest`` of the change. ``interference`` gives, for each earlier rule at the same
     layer, the largest cosine between the two under C.
@@ -74,6 +77,8 @@ class RuleRecord(Frozen):
     preserve: float
     loss_before: float
     loss_after: float
+    solver: str | None = None
+    stopped: Literal["converged", "iterations"] | None = None
     solve_seconds: float
     left_out: LeftOutRecord | None
     judged: int | None

@@ -6,7 +6,7 @@ import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -27,7 +27,11 @@ from redraft.plans.record import (
 from redraft.runs.processes import Ranks
 from redraft.runs.rule import SolvedRule
 from redraft.runs.session import Session, moment_of
+from redraft.solve import VERSIONS
 from redraft.solve.delta import Delta, interference
+from redraft_dsl.recipe.model import Erase, Insert, Zero
+
+_STOPPED: dict[bool, Literal["converged", "iterations"]] = {True: "converged", False: "iterations"}
 
 
 def machine_record(device: torch.device) -> MachineRecord:
@@ -87,6 +91,8 @@ def rule_record(
         preserve=solved.preserve,
         loss_before=solved.loss_before,
         loss_after=solved.loss_after,
+        solver=None if isinstance(rule, Zero) else solver_name(rule),
+        stopped=None if isinstance(rule, Zero) else _STOPPED[solved.converged],
         solve_seconds=solved.solve_seconds,
         left_out=_left_out(solved),
         **_figures(effect),
@@ -101,6 +107,11 @@ def rule_record(
         interference=_interference(session, step, delta),
         warnings=_warnings(solved),
     )
+
+
+def solver_name(rule: Insert | Erase) -> str:
+    """The solver of a rule and its version, as in ``exact 2``."""
+    return f"{rule.solver.kind} {VERSIONS[rule.solver.kind]}"
 
 
 def _figures(effect: Effect | None) -> dict[str, Any]:

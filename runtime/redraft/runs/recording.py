@@ -31,6 +31,8 @@ from redraft.solve import VERSIONS
 from redraft.solve.delta import Delta, interference
 from redraft_dsl.recipe.model import Erase, Insert, Zero
 
+NULLS = ("null", "elsewhere")
+"""Shares that a rule would have if it did not follow; see redraft.judge.chance."""
 _STOPPED: dict[bool, Literal["converged", "iterations"]] = {True: "converged", False: "iterations"}
 
 
@@ -81,7 +83,7 @@ def rule_record(
     before = generator.form(layer).weight
     gains = _gains(solved)
     placed = solved.placed
-    return RuleRecord(
+    record = RuleRecord(
         name=rule.name,
         kind=rule.kind,
         layer=layer,
@@ -107,6 +109,7 @@ def rule_record(
         interference=_interference(session, step, delta),
         warnings=_warnings(solved),
     )
+    return record.model_copy(update={"verdict": record.judgement.word})
 
 
 def solver_name(rule: Insert | Erase) -> str:
@@ -115,14 +118,12 @@ def solver_name(rule: Insert | Erase) -> str:
 
 
 def _figures(effect: Effect | None) -> dict[str, Any]:
-    names = {"effect": "share", "amplitude": "amplitude", "outside": "outside"}
-    if effect is None:
-        return dict.fromkeys(["judged", *names, *(f"{name}_interval" for name in names)])
-    figures: dict[str, Any] = {"judged": effect.judged}
+    names = {"effect": "share", **{name: name for name in ("amplitude", "outside", *NULLS)}}
+    figures: dict[str, Any] = {"judged": None if effect is None else effect.judged}
     for name, measured in names.items():
-        interval = getattr(effect, measured)
-        figures[name] = interval.value
-        figures[f"{name}_interval"] = (interval.low, interval.high)
+        interval = None if effect is None else getattr(effect, measured)
+        figures[name] = None if interval is None else interval.value
+        figures[f"{name}_interval"] = None if interval is None else (interval.low, interval.high)
     return figures
 
 

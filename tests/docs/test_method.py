@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from redraft.judge import effect, leftout
+from redraft.judge import chance, effect, intervals, leftout, verdict
 from redraft.memory import match, moments
 from redraft.plans import record, unseen
 from redraft.runs import rule, verify
@@ -31,7 +31,13 @@ TOLD = {
     "steps by the chord": f"first {levenberg.CHORDS} steps the slope",
     "the damping": f"gains {levenberg.KEPT_WELL:g} of what it promised and raised where it gains "
     f"less than {levenberg.KEPT_BADLY:g}",
-    "the annealing": f"it is ${levenberg.ANNEALING:g}^n$",
+    "the annealing": f"it is ${fit.ANNEALING:g}^n$",
+    "the easing": f"${fit.FIRST_PRESERVE:g} \\cdot {fit.ANNEALING:g}^n$ in step $n$, for "
+    f"{fit.MOST_EASED} steps",
+    "what is too faint": f"amplitude is below {verdict.FAINT:g}",
+    "who follows widely": f"that {verdict.WIDELY:.0%} of".replace("%", " %"),
+    "who follows in part": f"from {verdict.PARTLY:.0%} on".replace("%", " %"),
+    "random edits": f"{chance.DRAWS} are judged",
     "side's range": "between {:g} and {:g}".format(*rule.SIDE_RANGE),
     "a clear match": f"clear from {match.CLEAR_MARGIN:g} on",
     "folds": {3: "three"}[leftout.FOLDS] + " folds",
@@ -40,7 +46,7 @@ TOLD = {
     "a low agreement": f"agreement is below {record.LOW_AGREEMENT:g}",
     "large pictures": f"above {unseen.EVALUATED_SIZE} px",
     "least pictures": f"at least {unseen.EVALUATED_LEAST})",
-    "who follows": f"above {effect.CORRELATION:g}",
+    "who follows": f"above {intervals.CORRELATION:g}",
     "what holds the thing": {1.0: "at least as large as"}[effect.HOLDS] + " the contexts' mean",
     "the grown region": "grown by " + {1 / 8: "an eighth"}[effect.MARGIN],
     "measured images": f"up to {unseen.EVALUATED} images",
@@ -58,7 +64,7 @@ def test_the_powers_of_ten(root: Path) -> None:
     floor = inspect.signature(moments.Whitening).parameters["floor"].default
     for value, text in (
         (floor, "at least $10^{-6}$ of the largest"),
-        (levenberg.WEIGHT_FLOOR, "until it reaches $10^{-3}$"),
+        (fit.WEIGHT_FLOOR, "until it reaches $10^{-3}$"),
     ):
         assert f"10^{{{round(math.log10(value))}}}" in text
         assert text in page
@@ -67,7 +73,9 @@ def test_the_powers_of_ten(root: Path) -> None:
 def test_when_the_solver_stops(root: Path) -> None:
     page = " ".join((root / "docs" / "method.md").read_text(encoding="utf-8").split())
     share = exact.ExactSolver().tolerance
-    assert f"gains less than {share:.1%}".replace("%", " %") in page
+    assert f"({levenberg.FEW} at least) would gain less than {share:.0%}".replace("%", " %") in page
+    each = share / exact.ExactSolver().iterations
+    assert f"a step gains less than {each:.1%}".replace("%", " %") in page
 
 
 def test_the_promises_are_those_that_verify_keeps(root: Path) -> None:

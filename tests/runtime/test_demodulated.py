@@ -168,7 +168,7 @@ def search_of(problem: Problem, phase: Positions, basis: Tensor) -> tuple[Group,
 def equations(group: Group, fit: Fit, unknowns: Tensor) -> tuple[Normal, Tensor]:
     """Normal matrices and gradients of the whole objective."""
     response = group.response(unknowns)
-    _, difference = fit.objective(unknowns, response)
+    difference = fit.place(unknowns, response).difference
     slopes = fit.slopes(response, difference, across=False)
     curvature = fit.curvature(difference, torch.full_like(difference[:, :, 0], 1e-12))
     matrices, gradient = group.equations(unknowns, response, difference, slopes, curvature)
@@ -238,9 +238,8 @@ def test_gradients_are_those_of_the_objective(keep: float, loss: str, demodulate
     value.sum().backward()  # type: ignore[no-untyped-call]
     assert leaf.grad is not None
     assert torch.allclose(gradient.reshape(-1), leaf.grad.reshape(-1), rtol=1e-8, atol=1e-10)
-    assert torch.allclose(
-        fit.objective(unknowns, group.response(unknowns))[0][0], value, rtol=1e-10
-    )
+    found = fit.place(unknowns, group.response(unknowns)).value(fit.restraint)
+    assert torch.allclose(found[0], value, rtol=1e-10)
 
 
 def test_matrices_are_those_of_the_dense_jacobian() -> None:

@@ -178,4 +178,4 @@ rule demo at layer6 {
 """
     recipe = loads(text).recipe
     assert recipe is not None
-    assert judged(recipe, bare(side, side)) == list(range(600 - count, 600))
+    assert judged(recipe, bare(side, side)) == list(range(600, 600 + count))

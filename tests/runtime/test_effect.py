@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from redraft.judge.effect import (
-    CORRELATION,
     PictureScores,
     Wish,
     measure,
@@ -20,6 +19,7 @@ from redraft.judge.effect import (
     summarise,
     wish_of,
 )
+from redraft.judge.intervals import CORRELATION
 from redraft.models.arch.dcgan import DCGAN
 from redraft.models.generator import LayerInputs
 from redraft.solve import goals

@@ -127,6 +127,28 @@ def test_units_go_by_quantiles_and_not_by_size() -> None:
     assert found.tolist() == [[0.0, 1.0]]
 
 
+def test_units_that_are_always_silent_come_last() -> None:
+    """After a ReLU most keys are 0: a channel that never is anything else is unusual nowhere."""
+    population = noise(400, 6, seed=3).clamp_min(0)
+    population[:, [0, 1]] = 0.0
+    rows = population[:40].clone()
+    rows[:, 4] += 2.0  # unusual
+    rows[:, 5] = 0.0  # as silent here as it often is
+    found = keys.unit_directions(ContextKeys(rows.double(), torch.ones(40).double()), population, 6)
+    order = found.argmax(1).tolist()
+    assert order[0] == 4
+    assert set(order[-3:]) == {0, 1, 5}
+
+
+def test_the_middle_of_equal_activations_counts() -> None:
+    population = torch.tensor([[0.0], [0.0], [0.0], [5.0]]).repeat(1, 2)
+    population[:, 1] = torch.tensor([-3.0, -2.0, -1.0, 5.0])
+    rows = torch.tensor([[0.0, -2.0]]).double()
+    # Three zeros at places 1 to 3 stand at the second: just where -2 stands.
+    found = keys.unit_directions(ContextKeys(rows, torch.ones(1).double()), population, 2)
+    assert found.argmax(1).tolist() == [0, 1], "equal scores keep their order"
+
+
 def test_unusual_units_are_those_above_their_usual_energy() -> None:
     second = torch.diag(torch.tensor([100.0, 1.0, 4.0], dtype=torch.float64))
     rows = torch.tensor([[10.0, 3.0, 0.5]], dtype=torch.float64)

@@ -222,7 +222,7 @@ def test_one_paste_is_judged_on_the_other_contexts(workshop: Any) -> None:
     assert [place.index for place in rule.contexts] == [2, 3, 4]
 
 
-def test_unseen_pictures_are_those_that_no_rule_uses() -> None:
+def test_unseen_pictures_are_those_that_nothing_was_made_from() -> None:
     text = f"""edition 2026
 recipe demo 1.0.0 "Demo"
 model faces
@@ -239,8 +239,12 @@ rule hat at layer6 {{
     recipe = loads(text, known_models()).recipe
     assert isinstance(known_models(), KnownModels)
     assert recipe is not None
-    assert unseen(recipe) == [1, *range(4, 10), *range(21, 29)]
-    assert unseen(recipe, 3) == [26, 27, 28]
+    assert unseen(recipe) == list(range(30, 60)), "statistics have seen the first 30"
+    assert unseen(recipe, 3) == [30, 31, 32]
+    twin = text.replace(" count 30 }", " count 30 }\nlatents w { seed 3  count 90 }")
+    other = loads(twin.replace("context z[2]", "context w[31]"), known_models()).recipe
+    assert other is not None
+    assert unseen(other, 3) == [30, 32, 33], "an image by another name is the same image"
 
 
 KILLED = """

@@ -20,6 +20,7 @@ from redraft.memory.search import search
 from redraft.models import latents
 from redraft.models.arch.dcgan import DCGAN
 from redraft.models.listed import catalog, download
+from redraft.runs import rule as solving
 from redraft.runs.rule import SIDE_STEPS, OpenRule, estimated, open_rule, solve_rule
 from redraft.solve import goals
 from redraft.solve.exact.solver import ExactSolver
@@ -157,7 +158,23 @@ def test_side_solves_for_coefficients_alone(make_generator: GeneratorMaker) -> N
     written = estimated(solve_rule(rule))
     assert written.preserve == solved.preserve
     assert torch.equal(written.delta.coefficients, solved.delta.coefficients)
-    assert written.left_out == solved.left_out
+
+
+def test_side_is_chosen_anew_without_the_pictures_that_are_left_out(
+    make_generator: GeneratorMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fold is solved as the rule would be if it had the other pictures alone."""
+    monkeypatch.setattr(solving, "FOLD_STEPS", SIDE_STEPS)
+    text = EACH.replace("rank 3", f"context z[6] {EYES}\n  rank 3") % "side 20%"
+    found = estimated(solve_rule(opened(make_generator(), text))).left_out
+    assert found is not None
+    assert [fold.held for fold in found.folds] == [(0, 3), (1, 4), (2,)]
+    for fold in found.folds:
+        rest = text
+        for row in fold.held:
+            rest = rest.replace(f"  context z[{row + 2}] {EYES}\n", "")
+        alone = solve_rule(opened(make_generator(), rest))
+        assert torch.equal(alone.delta.coefficients, fold.solution.coefficients)
 
 
 def test_keep_holds_the_rest_of_the_picture(make_generator: GeneratorMaker) -> None:

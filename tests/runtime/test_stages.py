@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from redraft.errors import RunError
+from redraft.judge.leftout import dealt
 from redraft.memory import keys
 from redraft.memory.layer import Places
 from redraft.memory.moments import Whitening, key_rows
@@ -118,7 +119,7 @@ class Rule:
         area = np.zeros((16, 16))
         area[box[0] : box[1], box[2] : box[3]] = 1.0
         each = tuple(ResolvedPlace("z", index, area) for index in indices)
-        return Places(each, torch.zeros(len(each), 1), self.facts)
+        return Places(each, torch.tensor(indices)[:, None].float(), self.facts)
 
     def enter(self, places: Places) -> LayerInputs:
         self.entered += len(places)
@@ -397,7 +398,8 @@ def test_a_moment_is_decomposed_once(large: bool, monkeypatch: pytest.MonkeyPatc
         for change in ({"rank": 1}, {"keep": 0.5}, {"directions": "svd"}, {"preserve": 1.0}):
             assert stages.changed(**change).solution.loss_after > 0
         assert stages.part((0, 1, 2)).solution.loss_after > 0
-    assert sizes == [CHANNELS]
+    # Without some of the contexts, what they hold elsewhere is another moment.
+    assert sizes == [CHANNELS, CHANNELS]
 
 
 @pytest.mark.parametrize("kind", ["dcgan", "convolution"])
@@ -426,7 +428,7 @@ def test_a_large_problem_finds_its_normal_matrix_where_the_copy_alone_is_another
 @pytest.mark.parametrize("kind", ["dcgan", "stylegan2, up", "linear"])
 @pytest.mark.parametrize("directions", ["goal", "context"])
 def test_a_part_is_the_rule_on_some_of_its_pictures(kind: str, directions: str) -> None:
-    """A part of the goal, weights divided anew, the moment of the whole, and its own contexts."""
+    """A part of the goal, weights divided anew, and its own contexts."""
     rule = Rule(kind)
     whole = Stages(rule.setup(directions=directions))
     part, rows = whole.part((0, 2, 3)), [0, 2, 3]
@@ -434,11 +436,10 @@ def test_a_part_is_the_rule_on_some_of_its_pictures(kind: str, directions: str) 
     assert_same(problem.goal, whole.goal.select(rows))
     assert_same(part.goal, problem.goal)
     assert_same(part.weights, goals.importance(problem.goal, 1.0))
-    assert part.whitening is whole.whitening
-    basis = goal_directions(problem, 2)
-    if directions == "context":
-        contexts = rule.places((1, 3, 4), (4, 12, 2, 12))
-        basis = Stages(rule.setup(directions=directions, contexts=contexts)).directions
+    contexts = rule.places((1, 3, 4), (4, 12, 2, 12))
+    alone = Stages(rule.setup(directions=directions, contexts=contexts))
+    assert_same(part.whitening.moment, alone.whitening.moment)
+    basis = alone.directions if directions == "context" else goal_directions(problem, 2)
     assert_same(part.solution, ExactSolver()(problem, basis))
 
 
@@ -458,6 +459,37 @@ def test_contexts_stay_whole_where_the_goal_is_set_elsewhere() -> None:
     pastes = rule.places((6, 7, 0), (2, 10, 4, 14))
     whole = Stages(rule.setup(pastes=pastes, directions="context"))
     assert torch.equal(whole.part((0, 1)).directions, whole.directions)
+
+
+def test_a_context_goes_with_a_picture_that_is_pasted_into_too() -> None:
+    rule = Rule("dcgan")
+    pastes = rule.places((6, 2, 7), (2, 10, 4, 14))
+    part = Stages(rule.setup(pastes=pastes, directions="context")).part((0, 2))
+    contexts = rule.places((1, 3, 4, 5), (4, 12, 2, 12))
+    alone = Stages(rule.setup(pastes=pastes, directions="context", contexts=contexts))
+    assert_same(part.directions, alone.directions)
+
+
+@pytest.mark.parametrize("kind", FORMS)
+@pytest.mark.parametrize(
+    ("source", "directions"), [(None, "goal"), (Silence(2), "goal"), (Silence(2), "context")]
+)
+def test_a_picture_that_is_left_out_has_no_part_in_the_solution(
+    kind: str, source: Silence | None, directions: str
+) -> None:
+    """Whatever its keys are; and the rows of one picture are left out together."""
+    contexts = (1, 2, 3, 2, 5)
+    held = dealt(contexts)[1]
+    assert held == (1, 3), "both rows of the second picture"
+    rest = [row for row in range(len(contexts)) if row not in held]
+    rule = Rule(kind)
+    places = rule.places(contexts, (4, 12, 2, 12))
+    settings = {} if source is None else {"source": source}
+    setup = rule.setup(contexts=places, pastes=places, directions=directions, **settings)
+    whole, part = Stages(setup).solution, Stages(setup).part(rest).solution
+    rule.inputs.keys[2] = 3 * normal(*rule.inputs.keys.shape[1:], seed=77)
+    assert_same(part, Stages(setup).part(rest).solution)
+    assert not torch.equal(whole.coefficients, Stages(setup).solution.coefficients)
 
 
 # ---- other kinds of goals and solvers ------------------------------------------------------------

@@ -27,7 +27,7 @@ from redraft.runs.watch import Progress
 from redraft.solve.delta import Delta
 from redraft.solve.problem import Solution
 from redraft_dsl import Checked
-from redraft_dsl.recipe.model import Insert, Recipe
+from redraft_dsl.recipe.model import Insert
 
 Row = dict[str, Any]
 """One row of a bench: its figures by name, as they are printed."""
@@ -103,10 +103,14 @@ def case_batches(case: Case, count: int, most: int) -> Iterator[Tensor]:
         yield part.to(case.session.device)
 
 
-def judged_latents(case: Case, recipe: Recipe, first: int, last: int) -> Tensor:
-    """(N, latent_size) of the images ``first`` to ``last`` that the recipe's rules do not use."""
-    block = recipe.latents[0]
-    numbers = [n for n in unseen(recipe, block.count) if first <= n <= last]
+JUDGED = 800
+"""Unseen pictures that the benches judge on."""
+
+
+def judged_latents(case: Case, most: int) -> Tensor:
+    """(N, latent_size) of the first images that nothing of the case's recipe was made from."""
+    recipe = case.plan.recipe
+    block, numbers = recipe.latents[0], unseen(recipe, most)
     rows = latents.rows(block.seed, numbers, case.plan.base.facts.latent_size)
     return rows.to(case.session.device)
 
@@ -131,4 +135,6 @@ def case_pictures(case: Case, delta: Delta | None, rows: Tensor) -> Tensor:
 
 def case_effect(case: Case, delta: Delta, rows: Tensor, wish: Wish) -> Effect:
     """What a change does to unseen pictures."""
-    return measure(case.session.model.generator, case.step.facts.name, delta, rows, wish)
+    return measure(
+        case.session.model.generator, case.step.facts.name, delta, rows, wish, null=False
+    )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from redraft.bench.cases import (
+    JUDGED,
     Case,
     Row,
     case_effect,
@@ -31,7 +32,6 @@ from redraft.show.sheets import comparison
 from redraft.solve.delta import Delta
 from redraft_dsl.recipe.model import Insert, Preserve
 
-JUDGED = (200, 999)
 PAPER_RANKS = (1, 4, 8)
 MEASURES = ("share", "amplitude", "outside")
 COLUMNS = 12
@@ -71,11 +71,11 @@ class Yardstick:
 
     @classmethod
     def of(cls, case: Case) -> Yardstick:
-        """The yardstick of a case, on the pictures ``JUDGED`` that its recipe does not use."""
+        """The yardstick of a case, on the first ``JUDGED`` pictures that nothing was made from."""
         return cls(
             case,
             case_wish(case, case.rule),
-            judged_latents(case, case.plan.recipe, *JUDGED),
+            judged_latents(case, JUDGED),
         )
 
     def effect(self, delta: Delta) -> Effect:
@@ -170,7 +170,7 @@ def save_comparison(path: Path, shown: Sequence[tuple[Case, str, Delta]]) -> Non
     """
     first = shown[0][0]
     # Every case leaves out other pictures; those of the first are shown for all.
-    latents = judged_latents(first, first.plan.recipe, *JUDGED)[-COLUMNS:]
+    latents = judged_latents(first, JUDGED)[-COLUMNS:]
     rows = [("as the model draws them", tuple(case_pictures(first, None, latents)))]
     for case, name, delta in shown:
         rows.append((name, tuple(case_pictures(case, delta, latents))))

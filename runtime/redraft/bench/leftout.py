@@ -14,7 +14,8 @@ from redraft.bench.agreement import rank_rows, side_rows
 from redraft.bench.cases import Case, Row, case_effect, case_of, case_wish, judged_latents
 from redraft.errors import RunError
 from redraft.explain.words import silent
-from redraft.judge.effect import CORRELATION, PictureScores, draw_goal
+from redraft.judge.effect import PictureScores, draw_goal
+from redraft.judge.intervals import CORRELATION
 from redraft.judge.leftout import LeftOut, left_out_scores, reached
 from redraft.plans.loading import load, loads
 from redraft.runs.rule import SolvedRule, estimated, open_rule, solve_rule
@@ -24,8 +25,6 @@ from redraft.solve.sources import Copy
 from redraft_dsl import print_recipe
 from redraft_dsl.recipe.model import Side
 
-FIRST = 200
-"""Images before this one are those that recipes mark and search."""
 BATCH = 200
 
 
@@ -88,7 +87,7 @@ def _pair(path: Path, layer: str, trials: Trials) -> Row:
         drawn = draw_goal(generator, layer, solved.goal, solved.placed.pastes.areas)
         parts = left_out_scores(generator, layer, solved.goal, drawn, estimate.folds)
         wish = case_wish(case, case.rule)
-        effect = case_effect(case, solved.delta, _unseen(case, trials), wish)
+        effect = case_effect(case, solved.delta, judged_latents(case, trials.judged), wish)
     scores = PictureScores.joined(parts)
     return {
         "rule": path.stem,
@@ -111,7 +110,7 @@ def _chosen(path: Path, trials: Trials) -> Row:
     case = _case_at(path, None, trials)
     rule = case.rule.model_copy(update={"restraint": Side(percent=trials.side)})
     solved = estimated(solve_rule(case.opened(rule)))
-    side, wanted = unseen_side(case, solved, _unseen(case, trials)), trials.side / 100
+    side, wanted = unseen_side(case, solved, judged_latents(case, trials.judged)), trials.side / 100
     return {
         "rule": path.stem,
         "layer": case.step.facts.name,
@@ -152,17 +151,6 @@ def _case_at(path: Path, layer: str | None, trials: Trials) -> Case:
             print_recipe(recipe.model_copy(update={"rules": (moved,)})), folder=path.parent
         )
     return case_of(checked, path.parent, trials.device)
-
-
-def _unseen(case: Case, trials: Trials) -> Tensor:
-    rows = judged_latents(case, case.plan.recipe, FIRST, FIRST + trials.judged - 1)
-    if not len(rows):
-        raise RunError(
-            "RD532",
-            f"the recipe has no image from {FIRST} on that its rule does not use",
-            f"raise `count` of its latents above {FIRST}, and search fewer of them",
-        )
-    return rows
 
 
 def _estimate(case: Case, solved: SolvedRule) -> LeftOut:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from redraft.bench.cases import Case, Row, case_effect, case_wish, judged_latents
+from redraft.bench.cases import JUDGED, Case, Row, case_effect, case_wish, judged_latents
 from redraft.bench.timing import timed
 from redraft.explain.words import silent
 from redraft.models.arithmetic import full_float32
@@ -27,7 +27,6 @@ RATES = (0.05, 0.01, 0.003, 0.001, 0.0003, 0.0001)
 REPEATS = 3
 EXACT = 0.0
 """Stands for the exact solver, which has no learning rate."""
-JUDGED = (200, 999)
 
 
 def bench_solve(
@@ -48,7 +47,7 @@ def bench_solve(
     rows: list[Row] = []
     follow: list[Row] = []
     wish = case_wish(case, case.rule)
-    judged = judged_latents(case, case.plan.recipe, *JUDGED)
+    judged = judged_latents(case, JUDGED)
     for number, rank in enumerate(ranks):
         progress(f"rank {rank}", number, len(ranks))
         problem, directions = papers_problem(case, rank)

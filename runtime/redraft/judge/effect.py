@@ -13,43 +13,35 @@ They are measured on pictures that no rule saw, and no solver optimises them.
 A removal asks for nothing where there is nothing to remove, so its wish is each picture's own, and
 share and amplitude are taken over the pictures whose wish is at least as large as the contexts'
 mean. Outside is taken over all.
+
+Each has an interval, see :mod:`redraft.judge.intervals`, and beside the share stand its nulls, see
+:mod:`redraft.judge.chance`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from redraft.judge.chance import DRAWS, moved_region, random_edit
+from redraft.judge.intervals import Interval, bootstrap, null_of, share_of
 from redraft.models.arithmetic import full_float32
 from redraft.models.batches import at_once, batch_size, draw_values
 from redraft.models.generator import Generator, LayerInputs
 from redraft.solve.delta import Delta
 from redraft.solve.goals import Goal
 
-CORRELATION = 0.3
-"""Least correlation with the wish at which a picture counts as changed."""
 INSIDE = 0.5
 """Pixels that at least this share of the context regions cover make up the region."""
 HOLDS = 1.0
 """A picture holds what is to go if its wish is at least this share of the contexts' mean."""
 MARGIN = 1 / 8
 """How far the region is grown, as a share of the picture's side, before outside is measured."""
-RESAMPLES = 1000
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A figure with its 95 % bootstrap interval over pictures."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -57,7 +49,9 @@ class Effect:
     """The measures of one rule over ``pictures`` unseen pictures.
 
     ``judged`` is how many of them share and amplitude are taken over: all for an insert, those
-    that hold what is to go for a removal.
+    that hold what is to go for a removal. ``null`` is the share of random edits; its interval is
+    for one more such edit. ``elsewhere`` is the share at another region. Each is None where it was
+    not measured.
     """
 
     share: Interval
@@ -65,6 +59,8 @@ class Effect:
     outside: Interval
     pictures: int
     judged: int
+    null: Interval | None = None
+    elsewhere: Interval | None = None
 
     @property
     def ratio(self) -> float:
@@ -88,6 +84,11 @@ class Wish:
     inside: Tensor
     outside: Tensor
     size: float
+
+    @cached_property
+    def elsewhere(self) -> Tensor | None:
+        """(H, W) bool, the region moved away; see :func:`redraft.judge.chance.moved_region`."""
+        return moved_region(self.inside)
 
     def to(self, device: torch.device) -> Wish:
         """The same on a device."""
@@ -162,13 +163,16 @@ def wish_between(present: Tensor, wanted: Tensor, regions: Tensor) -> Wish:
 class PictureScores:
     """Per picture (N,): correlation with the wish, amplitude, change outside, float64.
 
-    ``counts`` (N,) bool says whether there is anything to wish for.
+    ``counts`` (N,) bool says whether there is anything to wish for. ``elsewhere`` (N,) is the
+    correlation in the moved region, ``random`` (N,) that of a random edit; None if there is none.
     """
 
     correlation: Tensor
     amplitude: Tensor
     outside: Tensor
     counts: Tensor
+    elsewhere: Tensor | None = None
+    random: Tensor | None = None
 
     @classmethod
     def joined(cls, parts: Sequence[PictureScores]) -> PictureScores:
@@ -178,6 +182,8 @@ class PictureScores:
             torch.cat([part.amplitude for part in parts]),
             torch.cat([part.outside for part in parts]),
             torch.cat([part.counts for part in parts]),
+            _joined([part.elsewhere for part in parts]),
+            _joined([part.random for part in parts]),
         )
 
 
@@ -201,35 +207,30 @@ def score_pictures(
     else:
         own = _centred((wanted - before).double(), wish.inside)
         counts = (torch.linalg.vector_norm(own, dim=1) >= HOLDS * wish.size).cpu()
-    along = (inside * own).sum(1)
     length = torch.linalg.vector_norm(own, dim=1)
-    sizes = torch.linalg.vector_norm(inside, dim=1) * length
+    moved = None if wish.elsewhere is None else _centred(difference, wish.elsewhere)
     return PictureScores(
-        (along / sizes.clamp_min(1e-12)).cpu(),
-        (along / length.square().clamp_min(1e-12)).cpu(),
+        _correlation(inside, own),
+        ((inside * own).sum(1) / length.square().clamp_min(1e-12)).cpu(),
         _mean_absolute(difference, wish.outside),
         counts,
+        None if moved is None else _correlation(moved, own),
     )
 
 
 def summarise(scores: PictureScores, seed: int = 0) -> Effect:
-    """Means with 95 % intervals by bootstrap over pictures (seeded, so that they repeat)."""
+    """Means with 95 % intervals over pictures (seeded, so that they repeat)."""
     counts = scores.counts.numpy()
-    followed = (scores.correlation > CORRELATION).double().numpy()
-    table = np.stack([followed, scores.amplitude.numpy()], 1)[counts]
-    share, amplitude = _intervals(table, seed) if len(table) else (Interval(0.0, 0.0, 0.0),) * 2
-    (outside,) = _intervals(scores.outside.numpy()[:, None], seed)
-    return Effect(share, amplitude, outside, len(counts), int(counts.sum()))
-
-
-def _intervals(table: NDArray[np.float64], seed: int) -> tuple[Interval, ...]:
-    """The mean of every column with its interval; rows are drawn together."""
-    draws = np.random.default_rng(seed).integers(0, len(table), (RESAMPLES, len(table)))
-    means = np.stack([table[draw].mean(0) for draw in draws])
-    low, high = np.quantile(means, (0.025, 0.975), axis=0)
-    return tuple(
-        Interval(float(mean), float(lo), float(hi))
-        for mean, lo, hi in zip(table.mean(0), low, high, strict=True)
+    amplitudes = scores.amplitude.numpy()[counts]
+    amplitude = bootstrap(amplitudes, seed) if len(amplitudes) else Interval(0.0, 0.0, 0.0)
+    return Effect(
+        share=share_of(scores.correlation, counts),
+        amplitude=amplitude,
+        outside=bootstrap(scores.outside.numpy(), seed),
+        pictures=len(counts),
+        judged=int(counts.sum()),
+        null=None if scores.random is None else null_of(scores.random, counts),
+        elsewhere=None if scores.elsewhere is None else share_of(scores.elsewhere, counts),
     )
 
 
@@ -241,6 +242,12 @@ class Unchanged:
     before: Tensor
     wanted: Tensor | None
 
+    def select(self, rows: Sequence[int]) -> Unchanged:
+        """Some of them."""
+        some = list(rows)
+        wanted = None if self.wanted is None else self.wanted[some]
+        return Unchanged(self.inputs.select(some), self.before[some], wanted)
+
 
 @full_float32()
 def measure(
@@ -250,17 +257,64 @@ def measure(
     latents: Tensor,
     wish: Wish,
     seed: int = 0,
+    *,
+    null: bool = True,
 ) -> Effect:
     """The effect of one change on pictures of ``latents`` (N, latent_size).
 
+    ``null`` is whether random edits are judged too, which takes as long again.
+
     Everything before the layer is run once for both sides; the generator is left as it is.
     """
-    weight = delta.added_to(generator.form(layer).weight)
+    judge = Judge.of(generator, delta, wish, null=null)
     parts = [
-        score_change(generator, layer, weight, draw_unchanged(generator, layer, rows), wish)
-        for rows in judged_batches(generator, latents)
+        judge.scores(number, draw_unchanged(generator, layer, rows))
+        for number, rows in enumerate(judged_batches(generator, latents))
     ]
     return summarise(PictureScores.joined(parts), seed)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Compares pictures with a change, and with random edits in its place, to what was wished.
+
+    Attributes:
+        generator: the network before the rule.
+        layer: the rule's layer.
+        weight: (O, C, kh, kw), with the change.
+        random: the weights with random edits in its place.
+        wish: of the rule.
+
+    """
+
+    generator: Generator
+    layer: str
+    weight: Tensor
+    random: tuple[Tensor, ...]
+    wish: Wish
+
+    @classmethod
+    def of(cls, generator: Generator, delta: Delta, wish: Wish, *, null: bool = True) -> Judge:
+        """The judge of a change, by random edits too unless ``null`` is false."""
+        weight = generator.form(delta.layer).weight
+        draws = range(DRAWS if null else 0)
+        random = tuple(random_edit(delta, draw).added_to(weight) for draw in draws)
+        return cls(generator, delta.layer, delta.added_to(weight), random, wish)
+
+    def scores(self, number: int, unchanged: Unchanged) -> PictureScores:
+        """The scores of the batch ``number`` of those that are judged."""
+        found = score_change(self.generator, self.layer, self.weight, unchanged, self.wish)
+        if not self.random:
+            return found
+        first = number * batch_size(self.generator.facts)
+        random = torch.zeros_like(found.correlation)
+        for draw, weight in enumerate(self.random):
+            rows = range((draw - first) % DRAWS, len(random), DRAWS)
+            if rows:
+                some = unchanged.select(rows)
+                scored = score_change(self.generator, self.layer, weight, some, self.wish)
+                random[list(rows)] = scored.correlation
+        return replace(found, random=random)
 
 
 def judged_batches(generator: Generator, latents: Tensor) -> tuple[Tensor, ...]:
@@ -298,6 +352,18 @@ def score_change(
     values = form.activate(form.response(unchanged.inputs, weight))
     after = generator.pictures(layer, values, unchanged.inputs)
     return score_pictures(unchanged.before, after, wish, unchanged.wanted)
+
+
+def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
+    known = [part for part in parts if part is not None]
+    return torch.cat(known) if len(known) == len(parts) else None
+
+
+def _correlation(changes: Tensor, own: Tensor) -> Tensor:
+    """(N,) of centred changes and wishes."""
+    sizes = torch.linalg.vector_norm(changes, dim=1) * torch.linalg.vector_norm(own, dim=1)
+    found: Tensor = (changes * own).sum(1) / sizes.clamp_min(1e-12)
+    return found.cpu()
 
 
 def _centred(changes: Tensor, inside: Tensor) -> Tensor:

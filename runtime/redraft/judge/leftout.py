@@ -6,7 +6,7 @@ reached there, and how much changes elsewhere. Needs no labels and no further pi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -69,28 +69,45 @@ class LeftOut:
         )
 
 
-def left_out(problem: Problem, solve: FoldSolver, folds: int = FOLDS) -> LeftOut | None:
-    """Solve without each fold of the pictures, and measure on that fold.
+def dealt(pictures: Sequence[Hashable], folds: int = FOLDS) -> tuple[tuple[int, ...], ...]:
+    """The rows of each fold. Rows of one picture are in one fold, so that it is wholly left out.
 
     Pictures are dealt to folds in turn, so the result does not depend on chance.
+    """
+    order = {picture: place for place, picture in enumerate(dict.fromkeys(pictures))}
+    places = [order[picture] % folds for picture in pictures]
+    return tuple(
+        tuple(row for row, place in enumerate(places) if place == fold)
+        for fold in range(min(folds, len(order)))
+    )
+
+
+def left_out(
+    problem: Problem,
+    solve: FoldSolver,
+    pictures: Sequence[Hashable] | None = None,
+    least: int = LEAST,
+) -> LeftOut | None:
+    """Solve without each fold of the pictures, and measure on that fold.
 
     Args:
         problem: the rule on all its pictures.
         solve: solves the rule on the pictures that are not left out.
-        folds: how many parts.
+        pictures: which picture each row of the problem is; by default all are different.
+        least: fewest pictures.
 
     Returns:
-        None when there are fewer than three pictures.
+        None when there are fewer pictures.
 
     """
     count = len(problem.goal.inputs)
-    if count < LEAST:
+    pictures = range(count) if pictures is None else pictures
+    if len(set(pictures)) < least:
         return None
     per_picture = torch.zeros(count, dtype=torch.float64)
     gains, sides, solved = [], [], []
-    for fold in range(folds):
-        held = list(range(fold, count, folds))
-        rest = [row for row in range(count) if row % folds != fold]
+    for held in map(list, dealt(pictures)):
+        rest = [row for row in range(count) if row not in held]
         solution = solve(tuple(rest))
         weight = edited_weight(problem.weight, solution.coefficients, solution.directions)
         found = reached(problem, problem.goal.select(held), weight)

@@ -134,7 +134,8 @@ def unit_directions(keys: ContextKeys, population: Tensor, rank: int) -> Tensor:
     """The channels whose activations are most unusual inside the regions (GAN dissection).
 
     The score of a channel is the coverage-weighted mean of ``-log(1 - quantile)`` of its
-    activations; quantiles are counted over ``population``.
+    activations; quantiles are counted over ``population``. Of equal activations it is the middle
+    one's, so a channel that is always 0, as after a ReLU, is not unusual anywhere.
 
     Args:
         keys: keys inside the regions.
@@ -146,8 +147,9 @@ def unit_directions(keys: ContextKeys, population: Tensor, rank: int) -> Tensor:
 
     """
     ordered = population.double().T.contiguous().sort(1).values
-    places = torch.searchsorted(ordered, keys.rows.T.contiguous(), right=True)
-    surprise = -torch.log1p(-places.double() / (ordered.shape[1] + 1))
+    rows = keys.rows.T.contiguous()
+    first, last = (torch.searchsorted(ordered, rows, right=end) for end in (False, True))
+    surprise = -torch.log1p(-(first + last).double() / 2 / (ordered.shape[1] + 1))
     scores = (surprise * keys.weights).sum(1) / keys.weights.sum()
     chosen = scores.sort(descending=True, stable=True).indices[:rank]
     directions = torch.zeros(rank, keys.rows.shape[1], dtype=torch.float64, device=scores.device)

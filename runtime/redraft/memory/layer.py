@@ -58,6 +58,11 @@ class Places:
         """Which pictures they are."""
         return tuple(place.picture for place in self.each)
 
+    @property
+    def drawn(self) -> tuple[bytes, ...]:
+        """What each picture is drawn from: equal where two are the same by whatever names."""
+        return tuple(row.numpy().tobytes() for row in self.latents)
+
     @cached_property
     def content(self) -> Hashable:
         """What they say of pictures and regions: equal only where both are the same."""

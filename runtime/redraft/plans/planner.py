@@ -24,6 +24,7 @@ from redraft.models.listed.download import Progress
 from redraft.models.locate import Base, locate
 from redraft.plans.loading import recipe_of
 from redraft.plans.lock import Lock
+from redraft.solve import VERSIONS
 from redraft_dsl import Checked, loads
 from redraft_dsl.check import Imported
 from redraft_dsl.check.parameters import Given
@@ -301,6 +302,7 @@ def _rule_step(
         "reads": [step.digest for step in reads],
         # A run that goes on after an upgrade must not mix what two versions solved.
         "redraft": _version("redraft"),
+        "solver": None if isinstance(rule, Zero) else VERSIONS[rule.solver.kind],
     }
     if locked:
         # Another search may have found other places.

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from redraft.judge.verdict import Verdict, Word, verdict
 from redraft.models.device import MOST_THREADS
 
 _YES = {True: "yes", False: "no", None: "not recorded"}
@@ -58,7 +59,12 @@ class RuleRecord(Frozen):
     ``effect`` is the share of unseen pictures that changed as meant, ``outside`` the mean absolute
     change outside the grown region, pictures in -1..1 (see redraft.judge.effect); both None
     when nothing was measured. ``judged`` is how many of the unseen pictures effect and amplitude
-    are taken over: for an erase, those that hold what it removes.
+    are taken over: for an erase, those that hold what it removes. ``null`` is the share of random
+    edits, ``elsewhere`` that of the rule at another region (see redraft.judge.chance); ``verdict``
+    is what comes of share, nulls and amplitude together (see redraft.judge.verdict).
+
+    ``solver`` is its name and version; ``stopped`` is why it stopped: little was left to gain, or
+    its iterations were used up. Both are None for a zero, and in records of older versions.
 
     ``weight_before`` and ``weight_after`` are sha256 digests of the layer's weight;
     ``delta_digest`` of the change. ``interference`` gives, for each earlier rule at the same
@@ -74,6 +80,8 @@ class RuleRecord(Frozen):
     preserve: float
     loss_before: float
     loss_after: float
+    solver: str | None = None
+    stopped: Literal["converged", "iterations"] | None = None
     solve_seconds: float
     left_out: LeftOutRecord | None
     judged: int | None
@@ -83,6 +91,11 @@ class RuleRecord(Frozen):
     amplitude_interval: tuple[float, float] | None
     outside: float | None
     outside_interval: tuple[float, float] | None
+    null: float | None = None
+    null_interval: tuple[float, float] | None = None
+    elsewhere: float | None = None
+    elsewhere_interval: tuple[float, float] | None = None
+    verdict: Word = "not measured"
     copy_from: PlaceRecord | None
     contexts: tuple[PlaceRecord, ...]
     pastes: tuple[PlaceRecord, ...]
@@ -93,6 +106,14 @@ class RuleRecord(Frozen):
     weight_after: str
     interference: dict[str, float]
     warnings: tuple[str, ...]
+
+    @property
+    def judgement(self) -> Verdict:
+        """The verdict, with its reason. It is made of the figures, in records of any version."""
+        lowest = None if self.effect_interval is None else self.effect_interval[0]
+        highest = None if self.null_interval is None else self.null_interval[1]
+        nulls = [each for each in (highest, self.elsewhere) if each is not None]
+        return verdict(self.effect, self.amplitude, lowest, max(nulls, default=None))
 
 
 class ModelRecord(Frozen):

@@ -1,6 +1,8 @@
-"""The pictures that no rule of a recipe uses: rules are judged on these. No torch."""
+"""The pictures that no rule of a recipe has seen: rules are judged on these. No torch."""
 
 from __future__ import annotations
+
+import itertools
 
 from redraft.memory.marked import places
 from redraft_dsl.facts import ModelFacts
@@ -15,7 +17,7 @@ EVALUATED_LEAST = 24
 
 
 def judged(recipe: Recipe, facts: ModelFacts) -> list[int]:
-    """The images that rules are judged on: up to 400 of the unseen ones, fewer of large pictures.
+    """The images that rules are judged on: up to 400 unseen ones, fewer of large pictures.
 
     From 128 pixels on their number falls as the pictures grow, so that judging a rule never takes
     much longer than solving it.
@@ -26,13 +28,22 @@ def judged(recipe: Recipe, facts: ModelFacts) -> list[int]:
 
 
 def unseen(recipe: Recipe, most: int = EVALUATED) -> list[int]:
-    """Images of the first latents block that no rule uses or searches, the last ``most`` of them.
+    """Images of the first latents block that nothing was made from: from ``count`` on.
 
-    A removal or an insert is judged on these alone.
+    Statistics are taken over the images before, and rules mark and search among them; so no rule
+    has seen these, by its second moment either. An image that a rule uses under another name of the
+    same seed is left out.
+
+    Args:
+        recipe: whose rules are judged.
+        most: how many; no more than statistics are taken over.
+
     """
-    used = {place.index for rule in recipe.rules for place in places(rule)}
+    block = recipe.latents[0]
+    same = {each.name for each in recipe.latents if each.seed == block.seed}
+    used = {place.index for rule in recipe.rules for place in places(rule) if place.latents in same}
     for context in (context for rule in recipe.rules for context in rule.context):
-        if isinstance(context, Match):
+        if isinstance(context, Match) and context.like.latents in same:
             used.update(range(context.first, context.last + 1))
-    free = [index for index in range(recipe.latents[0].count) if index not in used]
-    return free[:most] if len(free) <= most else free[-most:]
+    free = (index for index in itertools.count(block.count) if index not in used)
+    return list(itertools.islice(free, min(most, block.count)))

@@ -15,12 +15,12 @@ from redraft.errors import RunError
 from redraft.judge.effect import (
     Effect,
     GoalPictures,
+    Judge,
     PictureScores,
     Wish,
     draw_goal,
     draw_unchanged,
     judged_batches,
-    score_change,
     summarise,
 )
 from redraft.judge.leftout import left_out_scores
@@ -259,13 +259,13 @@ def _measured(
     if isinstance(stages.setup.source, Silence):
         own = stages.setup.source.anywhere(stages)
         key = (*key, stages.setup.source.content(stages))
-    weight = delta.added_to(stages.setup.form.weight)
+    judge = Judge.of(generator, delta, wish)
 
     def scores(batch: tuple[int, Tensor]) -> PictureScores:
         number, part = batch
         draw = partial(draw_unchanged, generator, layer, part, own)
         pictures = session.shared.once("judged", (*key, number), draw)
-        return score_change(generator, layer, weight, pictures, wish)
+        return judge.scores(number, pictures)
 
     batches = enumerate(judged_batches(generator, rows))
     joined = session.ranks.combined(batches, scores, lambda parts: PictureScores.joined([*parts]))

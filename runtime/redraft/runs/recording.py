@@ -6,7 +6,7 @@ import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -27,7 +27,13 @@ from redraft.plans.record import (
 from redraft.runs.processes import Ranks
 from redraft.runs.rule import SolvedRule
 from redraft.runs.session import Session, moment_of
+from redraft.solve import VERSIONS
 from redraft.solve.delta import Delta, interference
+from redraft_dsl.recipe.model import Erase, Insert, Zero
+
+NULLS = ("null", "elsewhere")
+"""Shares that a rule would have if it did not follow; see redraft.judge.chance."""
+_STOPPED: dict[bool, Literal["converged", "iterations"]] = {True: "converged", False: "iterations"}
 
 
 def machine_record(device: torch.device) -> MachineRecord:
@@ -77,7 +83,7 @@ def rule_record(
     before = generator.form(layer).weight
     gains = _gains(solved)
     placed = solved.placed
-    return RuleRecord(
+    record = RuleRecord(
         name=rule.name,
         kind=rule.kind,
         layer=layer,
@@ -87,6 +93,8 @@ def rule_record(
         preserve=solved.preserve,
         loss_before=solved.loss_before,
         loss_after=solved.loss_after,
+        solver=None if isinstance(rule, Zero) else solver_name(rule),
+        stopped=None if isinstance(rule, Zero) else _STOPPED[solved.converged],
         solve_seconds=solved.solve_seconds,
         left_out=_left_out(solved),
         **_figures(effect),
@@ -101,17 +109,21 @@ def rule_record(
         interference=_interference(session, step, delta),
         warnings=_warnings(solved),
     )
+    return record.model_copy(update={"verdict": record.judgement.word})
+
+
+def solver_name(rule: Insert | Erase) -> str:
+    """The solver of a rule and its version, as in ``exact 2``."""
+    return f"{rule.solver.kind} {VERSIONS[rule.solver.kind]}"
 
 
 def _figures(effect: Effect | None) -> dict[str, Any]:
-    names = {"effect": "share", "amplitude": "amplitude", "outside": "outside"}
-    if effect is None:
-        return dict.fromkeys(["judged", *names, *(f"{name}_interval" for name in names)])
-    figures: dict[str, Any] = {"judged": effect.judged}
+    names = {"effect": "share", **{name: name for name in ("amplitude", "outside", *NULLS)}}
+    figures: dict[str, Any] = {"judged": None if effect is None else effect.judged}
     for name, measured in names.items():
-        interval = getattr(effect, measured)
-        figures[name] = interval.value
-        figures[f"{name}_interval"] = (interval.low, interval.high)
+        interval = None if effect is None else getattr(effect, measured)
+        figures[name] = None if interval is None else interval.value
+        figures[f"{name}_interval"] = None if interval is None else (interval.low, interval.high)
     return figures
 
 

@@ -10,7 +10,7 @@ from functools import partial
 import torch
 
 from redraft.errors import RunError
-from redraft.judge.leftout import LEAST, LeftOut, left_out, reached
+from redraft.judge.leftout import LEAST, LeftOut, dealt, left_out, reached
 from redraft.memory.layer import Layer
 from redraft.memory.placed import PlacedRule
 from redraft.models.arithmetic import full_float32
@@ -24,11 +24,13 @@ from redraft.solve.results import Results
 from redraft.solve.sources import Copy, Silence, Zeroed
 from redraft.solve.stages import Setup, Source, Stages
 from redraft_dsl.recipe import model as checked
-from redraft_dsl.recipe.model import Erase, Insert, Side, Zero
+from redraft_dsl.recipe.model import Erase, Insert, Rule, Side, Zero
 
 SIDE_RANGE = (0.01, 100.0)
 """Least and most preserve that ``side`` chooses from."""
-SIDE_STEPS = 8
+SIDE_STEPS, FOLD_STEPS = 8, 6
+"""Steps of its bisection: on all pictures, and anew without each fold of them. What the left-out
+figures say of a fold must not have been chosen by that fold's own."""
 SIDE_BYTES = 1 << 28
 """Memory for what the trials of ``side`` have in common."""
 
@@ -60,6 +62,7 @@ class SolvedRule:
         preserve: the value that was used, chosen by ``side`` or as written; 0 for zero.
         loss_before: data term before the edit.
         loss_after: data term after it, at strength 1.
+        converged: whether the solver stopped because little was left to gain.
         left_out: gain and side effect on left-out pictures; None when they cannot be estimated, or
             have not been, see :func:`estimated`.
         solve_seconds: wall time of directions and coefficients.
@@ -73,6 +76,7 @@ class SolvedRule:
     preserve: float
     loss_before: float
     loss_after: float
+    converged: bool
     left_out: LeftOut | None
     solve_seconds: float
     stages: Stages
@@ -124,7 +128,7 @@ def open_rule(
 def solve_rule(opened: OpenRule) -> SolvedRule:
     """Solve one rule; changes nothing in the network.
 
-    Left-out figures are here only where ``side`` has chosen by them; else see :func:`estimated`.
+    Its left-out figures take longer, see :func:`estimated`.
 
     Raises:
         RunError: the rule cannot be solved; says why and what to change.
@@ -149,9 +153,8 @@ def estimated(solved: SolvedRule) -> SolvedRule:
 
 def _solve(opened: OpenRule, rule: Insert | Erase) -> SolvedRule:
     stages = opened.stages
-    estimate: LeftOut | None = None
     if isinstance(rule.restraint, Side):
-        stages, estimate = _choose_preserve(stages, rule.restraint.percent / 100)
+        stages = _choose_preserve(stages, rule.restraint.percent / 100)
     _, started = stages.problem, time.perf_counter()
     solution = stages.solution
     seconds = time.perf_counter() - started
@@ -164,7 +167,8 @@ def _solve(opened: OpenRule, rule: Insert | Erase) -> SolvedRule:
         preserve=stages.setup.preserve,
         loss_before=solution.loss_before,
         loss_after=solution.loss_after,
-        left_out=estimate,
+        converged=solution.converged,
+        left_out=None,
         solve_seconds=seconds,
         stages=stages,
     )
@@ -177,7 +181,7 @@ def _zero(opened: OpenRule, rule: Zero) -> SolvedRule:
     delta = zeroing(rule.name, layer, setup.form.weight, directions, rule.strength)
     seconds = time.perf_counter() - started
     goal = setup.source.goal(opened.stages, setup.contexts)
-    return SolvedRule(opened.placed, delta, goal, 0.0, 0.0, 0.0, None, seconds, opened.stages)
+    return SolvedRule(opened.placed, delta, goal, 0.0, 0.0, 0.0, True, None, seconds, opened.stages)
 
 
 def _source(placed: PlacedRule) -> Source:
@@ -203,10 +207,10 @@ def _estimate(placed: PlacedRule, stages: Stages) -> LeftOut | None:
     setup, problem, solution = stages.setup, stages.problem, stages.solution
     # Where descent would take minutes for each fold, the contexts serve as left-out pictures.
     by_folds = not setup.crop and isinstance(setup.solver, ExactSolver | GradientSolver)
-    if by_folds and (placed.pasted_everywhere or len(placed.pastes) >= LEAST):
-        return left_out(problem, lambda rows: stages.part(rows).solution)
-    pasted = set(placed.pastes.pictures)
-    rest = [row for row, each in enumerate(placed.contexts.pictures) if each not in pasted]
+    if by_folds and (placed.pasted_everywhere or _can_be_dealt(setup)):
+        return left_out(problem, partial(_without, stages, placed.rule), setup.pastes.drawn)
+    pasted = set(placed.pastes.drawn)
+    rest = [row for row, each in enumerate(placed.contexts.drawn) if each not in pasted]
     if len(rest) < LEAST:
         return None
     goal = stages.goal_in(placed.contexts.part(rest))
@@ -216,34 +220,57 @@ def _estimate(placed: PlacedRule, stages: Stages) -> LeftOut | None:
     return LeftOut(found.gain, found.side, spread, 0.0, tuple(found.per_picture.tolist()))
 
 
-def _choose_preserve(stages: Stages, side: float) -> tuple[Stages, LeftOut]:
-    """The smallest preserve whose left-out side effect stays below ``side``, by bisection."""
-    problem = stages.problem
-    if len(problem.goal.inputs) < LEAST:
+def _can_be_dealt(setup: Setup) -> bool:
+    """Whether each fold of the pictures of the goal leaves some of them, and a context."""
+    pictures, contexts = setup.pastes.drawn, set(setup.contexts.drawn)
+    folds = ({pictures[row] for row in held} for held in dealt(pictures))
+    return len(set(pictures)) >= LEAST and all(contexts - fold for fold in folds)
+
+
+def _without(stages: Stages, rule: Rule, rows: tuple[int, ...]) -> Solution:
+    """A rule solved on some of its pictures, which also choose ``preserve`` where it has a side."""
+    part = stages.part(rows)
+    if not isinstance(rule, Zero) and isinstance(rule.restraint, Side):
+        chosen = _smallest(part, rule.restraint.percent / 100, FOLD_STEPS)
+        part = part.changed(preserve=SIDE_RANGE[1] if chosen is None else chosen)
+    return part.solution
+
+
+def _choose_preserve(stages: Stages, side: float) -> Stages:
+    """The rule with the smallest preserve whose left-out side effect stays below ``side``."""
+    pictures = len(set(stages.setup.pastes.drawn))
+    if pictures < LEAST:
         raise RunError(
             "RD512",
             f"`side` needs {LEAST} pictures or more to leave some out, and this rule has "
-            f"{len(problem.goal.inputs)}",
+            f"{pictures}",
             "add contexts, or write `preserve` instead",
         )
-    parts: dict[tuple[int, ...], Stages] = {}
-    low, high = SIDE_RANGE
-    best: tuple[float, LeftOut] | None = None
-    for _ in range(SIDE_STEPS):
-        middle = (low * high) ** 0.5
-        estimate = left_out(problem, partial(_solve_part, stages, parts, middle))
-        assert estimate is not None, "there are enough pictures"
-        if estimate.side <= side:
-            best, high = (middle, estimate), middle
-        else:
-            low = middle
-    if best is None:
+    chosen = _smallest(stages, side, SIDE_STEPS)
+    if chosen is None:
         raise RunError(
             "RD513",
             f"no preserve keeps the side effect below {side:.1%}",
             "allow more, mark more contexts, or choose another layer",
         )
-    return stages.changed(preserve=best[0]), best[1]
+    return stages.changed(preserve=chosen)
+
+
+def _smallest(stages: Stages, side: float, steps: int) -> float | None:
+    """The smallest preserve whose left-out side effect stays below ``side``, by bisection."""
+    problem, pictures = stages.problem, stages.setup.pastes.drawn
+    parts: dict[tuple[int, ...], Stages] = {}
+    low, high = SIDE_RANGE
+    best: float | None = None
+    for _ in range(steps):
+        middle = (low * high) ** 0.5
+        found = left_out(problem, partial(_solve_part, stages, parts, middle), pictures, least=2)
+        assert found is not None, "there are enough pictures"
+        if found.side <= side:
+            best = high = middle
+        else:
+            low = middle
+    return best
 
 
 def _solve_part(

@@ -198,7 +198,7 @@ def _record(
         machine=machine,
         statistics=tuple(session.statistics),
         rules=tuple(done.record for done in session.finished),
-        evaluated_on=f"pictures of {block.name} that no rule uses or searches",
+        evaluated_on=f"pictures of {block.name} from {block.count} on, which nothing was made from",
         evaluated_count=len(indices),
         edit_sha256=hashlib.sha256(edit).hexdigest(),
         started=started,

@@ -25,7 +25,7 @@ from redraft.plans.run_files import LOCK
 from redraft.plans.run_folder import FinishedRun, read_run
 from redraft.runs.execute import solve_all
 from redraft.runs.recording import machine_record
-from redraft.runs.session import open_session
+from redraft.runs.session import Session, open_session
 from redraft.runs.watch import Progress
 from redraft.solve.delta import Delta, principal_angles
 from redraft_dsl.recipe.model import FileModel, Recipe
@@ -66,7 +66,7 @@ class Verified:
     """What came of repeating a run.
 
     Attributes:
-        differences: what differs from the recorded machine and versions, as in
+        differences: what differs from the recorded machine and versions, solvers included, as in
             ``threads 1 -> 2``; says which promise was at stake.
         rules: one check for each rule, in order.
 
@@ -160,7 +160,18 @@ def _repeated(
         compare(old, done.delta, weight_digest(edited[rule.weight_name]) == last[rule.weight_name])
         for old, done, rule in zip(edit.deltas, session.finished, record.rules, strict=True)
     ]
-    return Verified(record.machine.differences(machine_record(target)), tuple(checks))
+    differences = (*record.machine.differences(machine_record(target)), *_solvers(session, record))
+    return Verified(differences, tuple(checks))
+
+
+def _solvers(session: Session, record: RunRecord) -> tuple[str, ...]:
+    """What differs between the versions of the solvers, as in ``solver exact 1 -> exact 2``."""
+    pairs = {
+        (old.solver or "not recorded", done.record.solver)
+        for old, done in zip(record.rules, session.finished, strict=True)
+        if old.solver != done.record.solver
+    }
+    return tuple(f"solver {old} -> {new}" for old, new in sorted(pairs))
 
 
 def _home(run: FinishedRun, recipe: Recipe | None, first: Path | None = None) -> Path:

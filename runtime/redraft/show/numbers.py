@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from redraft.plans.record import LeftOutRecord
+from redraft.plans.record import LeftOutRecord, RuleRecord
 
 NONE = "-"
 """What stands for a figure that was not measured."""
@@ -28,6 +28,15 @@ def measures(rule: object) -> list[str]:
         interval(getattr(rule, name), getattr(rule, f"{name}_interval"), digits)
         for name, digits in MEASURES.items()
     ]
+
+
+def judgement(rule: RuleRecord) -> str:
+    """The verdict on a rule with what it hangs on, as in ``follows widely (null 0.02)``."""
+    found = rule.judgement
+    nulls = ((name, getattr(rule, name)) for name in ("null", "elsewhere"))
+    hangs = [f"{name} {value:.2f}" for name, value in nulls if value is not None]
+    hangs += [found.reason] if found.reason else []
+    return f"{found.word} ({', '.join(hangs)})" if hangs else found.word
 
 
 def left_out(found: LeftOutRecord | None) -> str:

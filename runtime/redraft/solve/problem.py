@@ -117,6 +117,7 @@ class Solution:
         loss_before: data term before, summed over channels and divided by their number.
         loss_after: the same after.
         iterations: steps taken.
+        converged: whether it stopped because little was left to gain, and not for want of steps.
 
     """
 
@@ -125,6 +126,7 @@ class Solution:
     loss_before: float
     loss_after: float
     iterations: int
+    converged: bool = False
 
     def delta(self, rule: str, layer: str) -> Delta:
         """The solution as the change that ``rule`` makes to ``layer``, float32."""

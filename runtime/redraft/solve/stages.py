@@ -356,42 +356,45 @@ class _Parts:
 
 
 class _Part(Stages):
-    """A rule on some of its pictures: a part of its goal, with weights divided anew.
+    """A rule on some of the pictures of its goal, as if there were no others.
 
-    It goes by the moment of the whole; directions that the contexts alone give are those of its own
-    contexts.
+    Contexts in the others are gone too, and so have no part in contrast, directions and an erase.
     """
 
     def __init__(self, whole: Stages, rows: tuple[int, ...]) -> None:
         setup = whole.setup
         pastes = setup.pastes.part(rows)
-        contexts = pastes if setup.pastes is setup.contexts else setup.contexts
+        gone = set(setup.pastes.drawn) - set(pastes.drawn)
+        left = tuple(n for n, each in enumerate(setup.contexts.drawn) if each not in gone)
+        contexts = pastes if setup.pastes is setup.contexts else setup.contexts.part(left)
         super().__init__(replace(setup, contexts=contexts, pastes=pastes), whole.results)
         self.whole = whole
-        self.rows = rows
+        self.rows, self.context_rows = rows, left  # of the whole's pastes and contexts
 
     def changed(self, **settings: Any) -> Stages:
         return self._handed(_Part(self.whole.changed(**settings), self.rows))
 
-    @property
-    def goal(self) -> Goal:
-        return self.problem.goal
+    def inputs(self, places: Places) -> LayerInputs:
+        if places is self.setup.contexts:
+            return self.whole.inputs(self.whole.setup.contexts).select(self.context_rows)
+        return self.whole.inputs(places)
 
     @property
-    def whitening(self) -> Whitening:
-        return self.whole.whitening
+    def goal(self) -> Goal:
+        if not self._same_goal:
+            return super().goal
+        make = partial(self.whole.goal.select, self.rows)
+        return self.stage("goal", self.goal_key, make, share=False)
 
     @property
     def goal_key(self) -> Hashable:
-        return self.rows, self.whole.goal_key
+        return (self.rows, self.whole.goal_key) if self._same_goal else super().goal_key
 
     @property
     def _outline(self) -> Hashable:
         return self.rows, self.whole._outline
 
     @property
-    def _mixing(self) -> Hashable:
-        return self.whole._mixing
-
-    def _problem(self) -> Problem:
-        return self.whole.problem.select(self.rows, self.setup.keep)
+    def _same_goal(self) -> bool:
+        """Whether the other pictures have no part in what is wanted of these."""
+        return self.setup.source.content(self) == self.setup.source.content(self.whole)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from redraft.bench.cases import Case
     from redraft.cli.screen import Reporter
 
-JUDGED_TITLE = "Pictures 200 to 999, those that a rule used left out"
+JUDGED_TITLE = "The first 800 pictures that nothing was made from"
 TRIED = ("glasses", "face-mask", "open-mouth", "thick-brows")
 LABELLED = (("one marked face, the rest by match", "{}-from-one"),)
 
@@ -102,7 +102,7 @@ def solve(
         found,
         {
             "rows": "Preserve 0, same goal and directions",
-            "follow": "Pictures 200 to 999: default settings against the authors' best rate",
+            "follow": f"{JUDGED_TITLE}: default settings against the authors' best rate",
         },
     )
 

@@ -111,6 +111,8 @@ def _warnings(run: Run) -> list[str]:
 
 
 def _print(screen: Screen, run: Run, ranks: Ranks) -> None:
+    from redraft.show.numbers import judgement
+
     record = run.record
     screen.say(screen.paint("strong", f"{record.recipe} {record.version}: {record.title}"))
     if run.resumed:
@@ -122,8 +124,11 @@ def _print(screen: Screen, run: Run, ranks: Ranks) -> None:
         [_row(rule) for rule in record.rules],
     )
     if record.evaluated_count:
+        for rule in record.rules:
+            screen.say(f"{rule.name}: {judgement(rule)}")
         screen.say(
-            f"measured on {record.evaluated_count} {record.evaluated_on}; 95% intervals in brackets"
+            f"measured on {record.evaluated_count} {record.evaluated_on}; 95% intervals in "
+            "brackets, over pictures"
         )
         for rule in record.rules:
             if rule.kind == "erase" and rule.judged is not None:

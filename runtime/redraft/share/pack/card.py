@@ -113,8 +113,8 @@ def _contexts(rule: Rule) -> str:
 
 
 def _figures(record: RunRecord) -> Iterator[str]:
-    yield "| rule | kind | layer | rank | effect | outside | left-out gain |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| rule | kind | layer | rank | verdict | effect | null | outside | left-out gain |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for rule in record.rules:
         gain = NONE if rule.left_out is None else f"{rule.left_out.gain:.2f}"
         cells = [
@@ -122,7 +122,9 @@ def _figures(record: RunRecord) -> Iterator[str]:
             rule.kind,
             f"`{rule.layer}`",
             str(rule.rank),
+            rule.judgement.word,
             interval(rule.effect, rule.effect_interval, 2, BRACKETS),
+            interval(rule.null, rule.null_interval, 2, BRACKETS),
             interval(rule.outside, rule.outside_interval, 3, BRACKETS),
             gain,
         ]
@@ -133,9 +135,9 @@ def _measured(record: RunRecord) -> str:
     if not record.evaluated_count:
         return "The rules were not measured on unseen pictures."
     return (
-        f"Measured on {record.evaluated_count} {record.evaluated_on}; 95 % intervals in brackets. "
-        "`effect` is the share of them that changed as meant, `outside` the mean change elsewhere "
-        "(pixels go from -1 to 1)."
+        f"Measured on {record.evaluated_count} {record.evaluated_on}; 95 % intervals over them in "
+        "brackets. `effect` is the share of them that changed as meant, `null` the share of random "
+        "edits of the same size, `outside` the mean change elsewhere (pixels go from -1 to 1)."
     )
 
 

@@ -14,7 +14,7 @@ from redraft.show.pictures import ROLE_COLOURS, ROLE_DASHED, ROLE_NAMES
 from redraft.show.report import charts, sentences, source
 from redraft.show.report.data import ReportData, RuleView
 from redraft.show.report.figures import Figure, figures
-from redraft.show.report.sentences import Verdict, WarningText
+from redraft.show.report.sentences import Spoken, WarningText
 
 CONTEXTS_IN_ALL, CONTEXTS_LEAST, CONTEXTS_MOST = 24, 4, 12
 """Contexts shown as pictures, over all rules; and the least and most for one rule."""
@@ -28,7 +28,7 @@ class RuleSection:
 
     record: RuleRecord
     anchor: str
-    verdict: Verdict
+    verdict: Spoken
     lines: tuple[source.Line, ...]
     bars: tuple[charts.Bar, ...]
     spectrum: charts.Spectrum | None

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from redraft.explain.words import counted
 from redraft.plans.record import LOW_GAIN, MachineRecord, PlaceRecord, RuleRecord
 from redraft.show.report.charts import percent
 
-WIDELY, PARTLY = 0.8, 0.5
-"""Shares of unseen pictures from which a rule is said to follow widely, or in part."""
 EARLIER_SOME, EARLIER_MUCH = 0.2, 0.6
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """A rule's result: a word for its badge, a tone for its colour, and the rest of a sentence.
+class Spoken:
+    """A rule's verdict: a word for its badge, a tone for its colour, and the rest of a sentence.
 
     The sentence begins with the rule's name, which the page adds.
     """
@@ -34,10 +33,11 @@ class WarningText:
     remedy: str
 
 
-def verdict(record: RuleRecord) -> Verdict:
+def verdict(record: RuleRecord) -> Spoken:
     """What a rule does to pictures that it never saw."""
+    found = record.judgement
     if record.effect is None or record.judged is None:
-        return Verdict("not measured", "unknown", "was not measured on unseen pictures.")
+        return Spoken(found.word, found.tone, "was not measured on unseen pictures.")
     rest = f"follows on {percent(record.effect)} of {record.judged:,} unseen pictures"
     if record.kind == "erase":
         rest += " that hold what it removes"
@@ -48,11 +48,18 @@ def verdict(record: RuleRecord) -> Verdict:
     if record.outside is not None:
         rest += f", and changes the rest of the picture by {record.outside:.3f} of a "
         rest += "\N{MINUS SIGN}1..1 range"
-    if record.effect >= WIDELY:
-        return Verdict("follows widely", "good", f"{rest}.")
-    if record.effect >= PARTLY:
-        return Verdict("follows in part", "middling", f"{rest}.")
-    return Verdict("seldom follows", "poor", f"{rest}.")
+    nulls = list(_nulls(record))
+    rest += f". {' and '.join(nulls)}" if nulls else ""
+    rest += f". It counts as {found.word}: {found.reason}" if found.reason else ""
+    return Spoken(found.word, found.tone, f"{rest}.")
+
+
+def _nulls(record: RuleRecord) -> Iterator[str]:
+    """The shares that chance gives, in words."""
+    if record.null is not None:
+        yield f"A random edit of its size would follow on {percent(record.null)}"
+    if record.elsewhere is not None:
+        yield f"its wish is met at another region on {percent(record.elsewhere)}"
 
 
 def warning_text(text: str) -> WarningText:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -11,10 +12,58 @@ from torch import Tensor
 from redraft.models.generator import Positions
 from redraft.solve.exact.products import Normal
 from redraft.solve.positions import Chosen
-from redraft.solve.problem import Loss, Problem
+from redraft.solve.problem import SIZE_FLOOR, Loss, Problem
 
 DEAD_SLOPE = 0.02
 """Slope given to a ReLU below 0 while solving, so that dead positions still pull."""
+
+
+WEIGHT_FLOOR = 1e-3
+"""Absolute differences below this share of the channel's first mean are weighted alike (L1)."""
+ANNEALING = 0.3
+"""By how much that share falls in each step, from 1, until it reaches the floor; and by how much
+the restraint of the first steps falls, until it reaches what is asked for."""
+FIRST_PRESERVE = 0.3
+"""The ``preserve`` from which the restraint of the first steps falls."""
+MOST_EASED = 6
+"""Steps after which nothing but what is asked for holds a search back."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a search is.
+
+    Attributes:
+        unknowns: (F, O, n).
+        response: (F, O, P), pre-activations there.
+        difference: (F, O, P), values there minus values wanted.
+        data: (F, O), the first term of the objective.
+        remembered: (F, O), the second without its factor.
+
+    """
+
+    unknowns: Tensor
+    response: Tensor
+    difference: Tensor
+    data: Tensor
+    remembered: Tensor
+
+    def value(self, restraint: Tensor) -> Tensor:
+        """(F, O), the objective with a factor (O,) of its second term."""
+        return self.data + restraint * self.remembered
+
+    def or_else(self, other: Place, better: Tensor) -> Place:
+        """Another place for the channels (F, O) where that is better, this one for the rest."""
+        if bool(better.all()):
+            return other
+        chosen = better[:, :, None]
+        return Place(
+            torch.where(chosen, other.unknowns, self.unknowns),
+            torch.where(chosen, other.response, self.response),
+            torch.where(chosen, other.difference, self.difference),
+            torch.where(better, other.data, self.data),
+            torch.where(better, other.remembered, self.remembered),
+        )
 
 
 @dataclass(frozen=True)
@@ -29,6 +78,7 @@ class Fit:
         size: (O,), see :attr:`redraft.solve.problem.Problem.size`.
         penalty: (n, n), with its factor for each channel in ``restraint``.
         restraint: (O,).
+        first: (O,), the least that the first step is held to in its place.
         loss: "l1" or "l2".
 
     """
@@ -39,6 +89,7 @@ class Fit:
     size: Tensor
     penalty: Tensor
     restraint: Tensor
+    first: Tensor
     loss: Loss
 
     @classmethod
@@ -58,18 +109,51 @@ class Fit:
             size=problem.size,
             penalty=torch.kron(moment, taps).to(target.dtype),
             restraint=problem.restraint,
+            first=problem.restrained(FIRST_PRESERVE, problem.loss).restraint,
             loss=problem.loss,
         )
 
-    def objective(self, unknowns: Tensor, response: Tensor) -> tuple[Tensor, Tensor]:
-        """Objective (F, O) and differences (F, O, P) where unknowns give these pre-activations."""
+    @cached_property
+    def eased_steps(self) -> int:
+        """How many of the first steps are held to more than their restraint."""
+        return next(
+            (
+                taken
+                for taken in range(MOST_EASED)
+                if not (self.first * ANNEALING**taken > self.restraint).any()
+            ),
+            MOST_EASED,
+        )
+
+    def eased(self, taken: int) -> Fit:
+        """The objective of the step ``taken``, counted from 1: the first are held to more.
+
+        A search that is held back by little goes far in its first steps, and ends in a valley that
+        it would not have chosen. So it is led down from where the restraint is that of
+        ``preserve 0.3``.
+        """
+        return replace(self, restraint=torch.maximum(self.restraint, self.first * ANNEALING**taken))
+
+    def floors(self, difference: Tensor) -> Callable[[int], Tensor]:
+        """The differences (F, O) below which all weigh alike in a step (L1), from those at first.
+
+        From least squares to L1 step by step: a low floor at once would fix the first residuals.
+        """
+        # A set of positions may have none that counts.
+        mean = (difference.abs() * self.share).sum(2) / self.share.sum(2).clamp_min(1e-30)
+        # Relative to all channels where one has next to nothing to do: no absolute size may matter.
+        floor = WEIGHT_FLOOR * mean.clamp_min(SIZE_FLOOR * float(mean.mean())).clamp_min(1e-30)
+        return lambda taken: torch.maximum(floor, mean * ANNEALING**taken)
+
+    def place(self, unknowns: Tensor, response: Tensor) -> Place:
+        """Where unknowns (F, O, n) give these pre-activations (F, O, P)."""
         difference = torch.where(response > 0, response, self.slope * response) - self.target
         if self.loss == "l1":
             data = (difference.abs() * self.share).sum(2)
         else:
             data = (difference.square() * self.share).sum(2) / self.size
         remembered = ((unknowns @ self.penalty) * unknowns).sum(2)
-        return data + self.restraint * remembered, difference
+        return Place(unknowns, response, difference, data, remembered)
 
     def slopes(self, response: Tensor, difference: Tensor, *, across: bool) -> Tensor:
         """(F, O, P) slope of the values by the pre-activations.
@@ -98,6 +182,7 @@ class Fit:
             slope=self.slope if self.slope.shape[1] == 1 else self.slope[:, some],
             size=self.size[some],
             restraint=self.restraint[some],
+            first=self.first[some],
         )
 
     def add_penalty(self, normal: Normal, gradient: Tensor, unknowns: Tensor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache, partial
 from threading import Barrier
 from typing import Protocol
@@ -11,20 +12,21 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from redraft.solve.exact.fit import Fit
+from redraft.solve.exact.fit import Fit, Place
 from redraft.solve.exact.products import Normal, places_in_half
-from redraft.solve.problem import SIZE_FLOOR
 
-WEIGHT_FLOOR = 1e-3
-"""Absolute differences below this share of the channel's first mean are weighted alike (L1)."""
-ANNEALING = 0.3
-"""By how much that share falls in each step, from 1, until it reaches the floor."""
 CHORDS = 6
 """First steps in which dead positions are led across the kink of the activation (L1)."""
 KEPT_WELL, KEPT_BADLY = 0.95, 0.7
 """Shares of what a step promised: above the first the next is damped less, below the other more."""
 EASED, TIGHTENED = 0.3, 4.0
 """What the damping is multiplied by then; between the two it stays."""
+FIRST_DAMPING = 1e-3
+"""Of each channel's first step, as a share of the diagonal."""
+REJECTED, LEAST_REJECTED = 8.0, 1e-2
+"""What the damping is multiplied by where a step was rejected, and the least that it is then."""
+FEW = 20
+"""Iterations, of which no fewer count when what is left to gain is estimated."""
 STEP_ELEMENTS = 1 << 18
 """Elements of normal matrices that are factorised at once (2 MiB of float64)."""
 
@@ -64,6 +66,22 @@ class Group(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Searched:
+    """What a search found.
+
+    Attributes:
+        unknowns: (F, O, n).
+        steps: how many were taken.
+        converged: whether it stopped because little was left to gain, and not for want of steps.
+
+    """
+
+    unknowns: Tensor
+    steps: int
+    converged: bool
+
+
 def minimise(
     group: Group,
     fit: Fit,
@@ -71,7 +89,7 @@ def minimise(
     iterations: int,
     tolerance: float,
     check: Callable[[], None],
-) -> tuple[Tensor, int]:
+) -> Searched:
     """Search all sets of positions and all channels at once, each step taken channel by channel.
 
     Args:
@@ -82,77 +100,47 @@ def minimise(
         tolerance: as of :class:`redraft.solve.exact.solver.ExactSolver`.
         check: called before each step, see :class:`redraft.solve.results.Once`.
 
-    Returns:
-        (F, O, n) unknowns, and how many steps were taken.
-
     """
-    each = side_by_side(fit.target.device)
-    return _minimise(group, fit, start, iterations, tolerance, check, each)
-
-
-def _minimise(
-    group: Group,
-    fit: Fit,
-    start: Tensor | None,
-    iterations: int,
-    tolerance: float,
-    check: Callable[[], None],
-    each: Each,
-) -> tuple[Tensor, int]:
-    """See :func:`minimise`; ``each`` is what takes the channels of a step in parts."""
-    unknowns = fit.target.new_zeros(*fit.target.shape[:2], len(fit.penalty))
-    unknowns = unknowns if start is None else start
-    response = group.response(unknowns)
-    best, difference = fit.objective(unknowns, response)
-    first = float(best.sum())
-    # A set of positions may have none that counts.
-    mean = (difference.abs() * fit.share).sum(2) / fit.share.sum(2).clamp_min(1e-30)
-    # Relative to all channels where one has next to nothing to do: no absolute size may matter.
-    floor = WEIGHT_FLOOR * mean.clamp_min(SIZE_FLOOR * float(mean.mean())).clamp_min(1e-30)
-    damping = torch.full_like(best, 1e-4)
-    # L1 is not what the first steps work on, so what they gain says nothing of what is left.
-    least = CHORDS if fit.loss == "l1" else 0
-    taken = 0
-    while taken < iterations:
+    each, easing = side_by_side(fit.target.device), fit.eased_steps if start is None else 0
+    if start is None:
+        start = fit.target.new_zeros(*fit.target.shape[:2], len(fit.penalty))
+    place = fit.place(start, group.response(start))
+    first, floors = float(place.value(fit.restraint).sum()), fit.floors(place.difference)
+    damping = torch.full_like(place.data, FIRST_DAMPING)
+    # Neither L1 nor the restraint asked for is what the first steps work on, so what they gain
+    # says nothing of what is left.
+    chords = CHORDS if fit.loss == "l1" else 0
+    for taken in range(1, iterations + 1):
         check()
-        taken += 1
-        slopes = fit.slopes(response, difference, across=taken <= least)
-        # From least squares to L1 step by step: a low floor at once would fix the first residuals.
-        curvature = fit.curvature(difference, torch.maximum(floor, mean * ANNEALING**taken))
-        normal, gradient = group.equations(unknowns, response, difference, slopes, curvature)
-        fit.add_penalty(normal, gradient, unknowns)
+        eased = fit.eased(taken) if taken <= easing else fit
+        normal, gradient = _equations(group, eased, place, floors(taken), across=taken <= chords)
         step = damped_step(normal, gradient, damping, each)
-        trial = unknowns - step
-        trial_response = group.response(trial)
-        value, trial_difference = fit.objective(trial, trial_response)
-        better = value < best
+        tried = place.unknowns - step
+        trial = fit.place(tried, group.response(tried))
+        gain = place.value(eased.restraint) - trial.value(eased.restraint)
         # A step to the minimum of a parabola gains half of its length times the slope.
         promised = (step * gradient).sum(2) / 2
-        damping = _next_damping(damping, best - value, promised)
-        gain = float(torch.where(better, best - value, 0.0).sum())
-        best = torch.where(better, value, best)
-        unknowns, response, difference = _where(
-            better, (trial, trial_response, trial_difference), (unknowns, response, difference)
-        )
-        settled = gain < tolerance * (first - float(best.sum()))
-        if taken > least and bool(better.any()) and settled:
-            break
-    return unknowns, taken
+        damping = _next_damping(damping, gain, promised)
+        place = place.or_else(trial, gain > 0)
+        # What a rejected step promised is still there to be gained.
+        left = float(torch.where(gain > 0, gain, promised).sum())
+        gained = first - float(place.value(fit.restraint).sum())
+        if taken > max(chords, easing) and left * max(iterations, FEW) <= tolerance * gained:
+            return Searched(place.unknowns, taken, converged=True)
+    return Searched(place.unknowns, iterations, converged=False)
 
 
-State = tuple[Tensor, Tensor, Tensor]
-"""Unknowns, pre-activations and differences, (F, O, ...)."""
-
-
-def _where(better: Tensor, after: State, before: State) -> State:
-    """The state of the channels after a step where that is better, (F, O), else before it."""
-    if bool(better.all()):
-        return after
-    chosen = better[:, :, None]
-    unknowns, response, difference = (
-        torch.where(chosen, *pair) for pair in zip(after, before, strict=True)
+def _equations(
+    group: Group, fit: Fit, place: Place, floor: Tensor, *, across: bool
+) -> tuple[Normal, Tensor]:
+    """The matrices and gradients of the whole objective; see :class:`Fit` for the last two."""
+    slopes = fit.slopes(place.response, place.difference, across=across)
+    curvature = fit.curvature(place.difference, floor)
+    normal, gradient = group.equations(
+        place.unknowns, place.response, place.difference, slopes, curvature
     )
-    return unknowns, response, difference
+    fit.add_penalty(normal, gradient, place.unknowns)
+    return normal, gradient
 
 
 def _next_damping(damping: Tensor, gain: Tensor, promised: Tensor) -> Tensor:
@@ -163,7 +151,7 @@ def _next_damping(damping: Tensor, gain: Tensor, promised: Tensor) -> Tensor:
     """
     given = gain / promised.clamp_min(1e-30)
     factor = torch.where(given > KEPT_WELL, EASED, torch.where(given > KEPT_BADLY, 1.0, TIGHTENED))
-    return torch.where(gain > 0, damping * factor, (damping * 8).clamp_min(1e-3))
+    return torch.where(gain > 0, damping * factor, (damping * REJECTED).clamp_min(LEAST_REJECTED))
 
 
 def damped_step(normal: Normal, gradient: Tensor, damping: Tensor, each: Each = map) -> Tensor:

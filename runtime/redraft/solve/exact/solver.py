@@ -19,7 +19,7 @@ from torch import Tensor
 from redraft.models.generator import Positions
 from redraft.solve.exact.demodulated import DemodulatedGroup, convolution
 from redraft.solve.exact.fit import Fit
-from redraft.solve.exact.levenberg import Group, minimise
+from redraft.solve.exact.levenberg import Group, Searched, minimise
 from redraft.solve.exact.products import Normal, Products, most_held
 from redraft.solve.positions import Chosen, Thinned, choose, spread
 from redraft.solve.problem import (
@@ -54,23 +54,24 @@ class ExactSolver:
 
     Args:
         iterations: most re-weighted steps.
-        tolerance: stop when a step lowers the objective, summed over channels, by less than this
-            share of what all steps have lowered it by.
+        tolerance: stop when ``iterations`` more steps (20 at least) like the last would lower the
+            objective, summed over channels, by less than this share of what all steps have lowered
+            it by. A channel whose step was rejected counts with what that step promised.
 
     """
 
     iterations: int = 20
-    tolerance: float = 5e-3
+    tolerance: float = 0.1
     finds_directions: ClassVar[bool] = False
 
     def __call__(self, problem: Problem, directions: Tensor, once: Once = anew) -> Solution:
         """Solve for the coefficients of ``directions`` (S, C); ``once`` finds each ``design``."""
         weight = problem.weight
-        coefficients, steps = self.search(problem, directions, once)
+        coefficients, steps, converged = self.search(problem, directions, once)
         after = data_loss(problem, edited_weight(weight, coefficients, directions))
         if not bool(torch.isfinite(coefficients).all()) or after != after:
             raise not_finite()
-        return Solution(directions, coefficients, loss_before(problem), after, steps)
+        return Solution(directions, coefficients, loss_before(problem), after, steps, converged)
 
     def search(
         self,
@@ -78,8 +79,8 @@ class ExactSolver:
         directions: Tensor,
         once: Once = anew,
         start: Tensor | None = None,
-    ) -> tuple[Tensor, int]:
-        """The coefficients (O, S, kh, kw) of some directions, and how many steps were taken.
+    ) -> tuple[Tensor, int, bool]:
+        """The coefficients (O, S, kh, kw) of some directions, steps taken, and if it converged.
 
         Args:
             problem: what is asked for.
@@ -92,23 +93,23 @@ class ExactSolver:
         channels, rank = weight.shape[0], directions.shape[0]
         coefficients = weight.new_zeros(channels, rank, *weight.shape[2:])
         moment = projected_moment(problem, directions)
-        steps = 0
+        steps, converged = 0, True
         for number, phases in enumerate(alike(problem.form.phases)):
             design = once("design", number, partial(design_of, problem, phases, directions))
             fit = Fit.build(problem, phases, design.chosen, moment)
             begin = None if start is None else _by_phase(start, phases)
-            solved, taken = self._minimise(design.group, fit, begin, once.check)
-            steps = max(steps, taken)
-            for phase, unknowns in zip(phases, solved, strict=True):
+            found = self._minimise(design.group, fit, begin, once.check)
+            steps, converged = max(steps, found.steps), converged and found.converged
+            for phase, unknowns in zip(phases, found.unknowns, strict=True):
                 by_tap = unknowns.reshape(channels, rank, len(phase.taps))
                 for tap, (ky, kx) in enumerate(phase.taps):
                     coefficients[:, :, ky, kx] = by_tap[:, :, tap]
-        return coefficients, steps
+        return coefficients, steps, converged
 
     def _minimise(
         self, group: Group, fit: Fit, start: Tensor | None, check: Callable[[], None]
-    ) -> tuple[Tensor, int]:
-        """(F, O, n) unknowns and most steps taken, some channels at a time if there are many."""
+    ) -> Searched:
+        """Search for all channels, some at a time if there are many."""
         sets, channels, positions = fit.target.shape
         at_once = max(1, STATE_ELEMENTS // max(1, sets * positions))
         parts = [slice(first, first + at_once) for first in range(0, channels, at_once)]
@@ -121,7 +122,11 @@ class ExactSolver:
             )
             for some in parts
         ]
-        return torch.cat([unknowns for unknowns, _ in found], 1), max(taken for _, taken in found)
+        return Searched(
+            torch.cat([part.unknowns for part in found], 1),
+            max(part.steps for part in found),
+            all(part.converged for part in found),
+        )
 
 
 def _by_phase(coefficients: Tensor, phases: Sequence[Positions]) -> Tensor:

@@ -1,0 +1,69 @@
+"""What is said of a rule: one function for the terminal, the report, the record and the card.
+
+A share alone is blind to size, and says nothing without what chance would give. So the verdict is
+made of the share, of its two nulls and of the amplitude together. No torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+FAINT = 0.15
+"""Amplitude below which no rule is called effective, however many pictures agree with its wish."""
+WIDELY, PARTLY = 0.8, 0.5
+"""Shares of unseen pictures from which a rule is said to follow widely, or in part."""
+
+Word = Literal[
+    "follows widely",
+    "follows in part",
+    "seldom follows",
+    "too faint",
+    "no more than chance",
+    "not measured",
+]
+"""The verdict; ``follows ...`` alone are effective."""
+Tone = Literal["good", "middling", "poor", "unknown"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A verdict in two or three words, and how good that is.
+
+    ``reason`` says what of the figures it hangs on where it is not the share; else it is empty.
+    """
+
+    word: Word
+    tone: Tone
+    reason: str = ""
+
+
+def verdict(
+    share: float | None,
+    amplitude: float | None,
+    lowest: float | None = None,
+    null: float | None = None,
+) -> Verdict:
+    """The verdict on a rule.
+
+    Args:
+        share: of the unseen pictures that follow; None where it was not measured.
+        amplitude: how strongly, on the mean.
+        lowest: the lower end of the share's interval; by default the share.
+        null: the larger of the shares that a random edit may have and that the rule has where
+            nothing was wished for; None where they are not known.
+
+    """
+    if share is None or amplitude is None:
+        return Verdict("not measured", "unknown")
+    if amplitude < FAINT:
+        return Verdict("too faint", "poor", f"its amplitude is {amplitude:.2f}, below {FAINT}")
+    lowest = share if lowest is None else lowest
+    if null is not None and lowest <= null:
+        reason = f"its share may be {lowest:.2f}, and {null:.2f} come by chance"
+        return Verdict("no more than chance", "poor", reason)
+    if share >= WIDELY:
+        return Verdict("follows widely", "good")
+    if share >= PARTLY:
+        return Verdict("follows in part", "middling")
+    return Verdict("seldom follows", "poor")

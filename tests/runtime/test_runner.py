@@ -95,6 +95,22 @@ def test_a_weight_that_changed_unasked_is_noticed(workshop: Any) -> None:
         check_untouched(run.session)
 
 
+def figures(run: Any) -> list[tuple[Any, ...]]:
+    return [(rule.effect, rule.amplitude, rule.outside) for rule in run.record.rules]
+
+
+def test_the_unedited_pictures_are_drawn_once_for_all_runs(workshop: Any, tmp_path: Path) -> None:
+    path = workshop.recipe(workshop.chain)
+    first = ran(path, tmp_path / "one")
+    entries = list((tmp_path / "cache" / "pictures").glob("*.safetensors"))
+    assert entries, "those of the first rule, which no other comes before"
+    again = ran(path, tmp_path / "two")
+    assert figures(first) == figures(again)
+    entries[0].write_bytes(b"damaged")
+    assert figures(first) == figures(ran(path, tmp_path / "three"))
+    assert entries[0].stat().st_size > 1000, "it is written anew"
+
+
 def test_a_recipe_gives_the_same_bits_every_time(
     workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

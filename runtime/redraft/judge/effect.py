@@ -327,6 +327,7 @@ def draw_unchanged(
     layer: str,
     latents: Tensor,
     own_goal: Callable[[LayerInputs], Tensor] | None = None,
+    before: Tensor | None = None,
 ) -> Unchanged:
     """What the pictures of a batch are without a change.
 
@@ -335,11 +336,13 @@ def draw_unchanged(
         layer: the rule's layer.
         latents: (N, latent_size).
         own_goal: gives the values that a removal wants for any pictures.
+        before: the pictures (N, 3, H, W), where they are drawn already.
 
     """
     form, inputs = generator.form(layer), generator.inputs(latents, [layer])[layer]
-    values = form.activate(form.response(inputs, form.weight))
-    before = generator.pictures(layer, values, inputs)
+    if before is None:
+        values = form.activate(form.response(inputs, form.weight))
+        before = generator.pictures(layer, values, inputs)
     wanted = None if own_goal is None else generator.pictures(layer, own_goal(inputs), inputs)
     return Unchanged(inputs, before, wanted)
 

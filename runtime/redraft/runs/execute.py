@@ -17,6 +17,7 @@ from redraft.judge.effect import (
     GoalPictures,
     Judge,
     PictureScores,
+    Unchanged,
     Wish,
     draw_goal,
     draw_unchanged,
@@ -27,6 +28,7 @@ from redraft.judge.leftout import left_out_scores
 from redraft.memory.places import Matches
 from redraft.models import latents
 from redraft.models.arithmetic import full_float32
+from redraft.models.generator import LayerInputs
 from redraft.plans.planner import RuleStep, StatisticsStep
 from redraft.plans.unseen import judged
 from redraft.runs.recording import rule_record
@@ -39,10 +41,14 @@ from redraft.runs.session import (
     network_before,
     opened_rule,
     placed_rule,
+    statistics_of,
 )
 from redraft.solve.delta import Delta
 from redraft.solve.sources import Silence
 from redraft_dsl.recipe.model import Erase
+
+CACHED_BYTES = 1 << 24
+"""Most bytes of pictures in one entry of the cache: a batch of 200 with 64 pixels a side fits."""
 
 
 @full_float32()
@@ -251,7 +257,7 @@ def _measured(
     session: Session, step: RuleStep, opened: OpenRule, delta: Delta, wish: Wish
 ) -> Effect:
     """The effect of a change on unseen pictures, with the help of the other processes."""
-    plan, generator, layer = session.plan, session.model.generator, step.facts.name
+    plan, generator = session.plan, session.model.generator
     block, indices = plan.recipe.latents[0], judged(plan.recipe, plan.base.facts)
     rows = latents.rows(block.seed, indices, plan.base.facts.latent_size).to(session.device)
     stages, own = opened.stages, None
@@ -263,10 +269,40 @@ def _measured(
 
     def scores(batch: tuple[int, Tensor]) -> PictureScores:
         number, part = batch
-        draw = partial(draw_unchanged, generator, layer, part, own)
+        draw = partial(_unchanged, session, step, number, part, own)
         pictures = session.shared.once("judged", (*key, number), draw)
         return judge.scores(number, pictures)
 
     batches = enumerate(judged_batches(generator, rows))
     joined = session.ranks.combined(batches, scores, lambda parts: PictureScores.joined([*parts]))
     return summarise(joined)
+
+
+def _unchanged(
+    session: Session,
+    step: RuleStep,
+    number: int,
+    part: Tensor,
+    own: Callable[[LayerInputs], Tensor] | None,
+) -> Unchanged:
+    """A batch of the pictures that rules are judged on, drawn or found in the cache.
+
+    Those of the base itself are cached: every recipe of a model with the same latents has the same.
+    Large ones are not, for drawing them is quick beside all else.
+    """
+    plan, draw = session.plan, partial(draw_unchanged, session.model.generator, step.facts.name)
+    height, width = plan.base.facts.image_size
+    fits = 3 * height * width * len(part) * part.element_size() <= CACHED_BYTES
+    if step is not plan.rules[0] or not fits or not session.ranks.alone:
+        return draw(part, own)
+    fields = {
+        **{n: v for n, v in statistics_of(plan, step).fields.items() if n != "estimator"},
+        "pictures": judged(plan.recipe, plan.base.facts),
+        "batch": number,
+    }
+    stored = session.cache.get("pictures", fields)
+    if stored is not None:
+        return draw(part, own, stored["before"].to(part))
+    found = draw(part, own)
+    session.cache.put("pictures", fields, {"before": found.before.cpu()})
+    return found

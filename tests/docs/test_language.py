@@ -26,8 +26,13 @@ def filled(page: str, language: Language = LANGUAGE) -> str:
         first = re.compile(
             rf"^(### {re.escape(heading)}\n(?:[^|#\n][^\n]*\n|\n)*)(?:\|[^\n]*\n)+", re.M
         )
-        assert first.search(page), f"no table under `### {heading}`"
+        if not first.search(page):  # a new operation or solver comes after the others of its kind
+            last = [*re.finditer(rf"^### {heading.split()[0]} .*\n(?:(?!#).*\n)*", page, re.M)][-1]
+            page = f"{page[: last.end()]}### {heading}\n\n{table}\n{page[last.end() :]}"
         page = first.sub(lambda found, table=table: found[1] + table, page, count=1)
+    later = sorted({*language.keywords} - words.RESERVED_NAMES)
+    listed = ", ".join(f"`{word}`" for word in later)
+    page = re.sub(r"(?<=came later and are not reserved: )[^.]*", listed, page)
     grammar = grammar_text()
     rules = grammar[grammar.index("start:") : grammar.index("IMAGE.3:")].strip()
     return re.sub(r"```lark\n.*?```", lambda _: f"```lark\n{rules}\n```", page, flags=re.S)

@@ -10,12 +10,11 @@ import pytest
 from redraft_dsl.language.language import LANGUAGE, LATEST
 from redraft_dsl.language.rows import Setting
 from redraft_dsl.recipe.json_schema import schema
+from redraft_dsl.recipe.model import Recipe, operations_of
 
 SCHEMA = schema()["$defs"]
 CLASSES = {
-    "rule": "Insert",
-    "erase": "Erase",
-    "zero": "Zero",
+    **{word: kind.__name__ for word, kind in operations_of(Recipe).items()},
     "model": "FileModel",
     "latents": "Latents",
     "exact": "ExactSolver",

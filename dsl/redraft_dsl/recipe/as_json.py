@@ -39,7 +39,7 @@ class NotARecipeError(JsonFileError):
 
 def write_json(recipe: Recipe) -> str:
     """The recipe as JSON: sorted keys, one value a line, a line end at the end."""
-    whole = {"$schema": SCHEMA_ID, "format": FORMAT, "recipe": recipe.model_dump(mode="json")}
+    whole = {"$schema": SCHEMA_ID, "format": FORMAT, "recipe": recipe.meaning()}
     return json.dumps(whole, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -72,7 +72,7 @@ class RuleRecord(Frozen):
     """
 
     name: str
-    kind: Literal["rule", "erase", "zero"]
+    kind: str
     layer: str
     weight_name: str
     rank: int

@@ -15,6 +15,7 @@ from pygments.token import (  # type: ignore[import-untyped]
 )
 
 from redraft_dsl.colours.highlight import RedraftLexer
+from redraft_dsl.language.language import LANGUAGE
 
 _KINDS = (
     (Comment, "comment"),
@@ -63,7 +64,7 @@ def block_of(lines: tuple[Line, ...], rule: str) -> tuple[Line, ...]:
     """The lines of the rule called ``rule``, from its first word to its closing brace."""
     for first, line in enumerate(lines):
         spoken = [token.text for token in line.tokens if token.text.strip()]
-        if spoken[1:2] == [rule] and spoken[0] in ("rule", "erase", "zero"):
+        if spoken[1:2] == [rule] and spoken[0] in LANGUAGE.operation_words:
             return lines[first : _closing(lines, first) + 1]
     return ()
 

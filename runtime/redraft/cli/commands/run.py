@@ -13,9 +13,11 @@ from redraft.cli.app import (
     make_command,
     set_option,
     threads_option,
+    verbose_option,
 )
+from redraft.cli.layout import WIDE, listed
 from redraft.cli.screen import Column, Reporter, Screen
-from redraft_dsl.report.terminal import visible
+from redraft_dsl.report.terminal import visible, wrapped
 
 if TYPE_CHECKING:
     from redraft.plans.record import RuleRecord
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="The run folder; runs/NAME-VERSION-... if not given.",
+    help="The run folder; by default one in runs/ that is named after the recipe.",
 )
 @device_option()
 @threads_option()
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 )
 @set_option()
 @click.option("--no-lock", is_flag=True, help="Ignore the lock that lies beside the recipe.")
+@verbose_option()
 @format_option()
 def command(
     file: str,
@@ -47,6 +50,7 @@ def command(
     fresh: bool,
     given: Given,
     no_lock: bool,
+    verbose: bool,
     form: str,
 ) -> None:
     """Run a recipe: write its edit, its pictures and a report.
@@ -76,17 +80,17 @@ def command(
             run = run_and_report(
                 plan, out=out, device=device, fresh=fresh, progress=reporter.step, ranks=ranks
             )
-        _show(screen, run, ranks, hint, form)
+        _show(screen, run, ranks, hint, form, verbose=verbose)
 
 
-def _show(screen: Screen, run: Run, ranks: Ranks, hint: str, form: str) -> None:
+def _show(screen: Screen, run: Run, ranks: Ranks, hint: str, form: str, *, verbose: bool) -> None:
     for warning in _warnings(run):
         screen.warn(warning)
     if form == "json":
         found = {"run_dir": str(run.folder), **run.record.model_dump(mode="json")}
         screen.json(found)
     else:
-        _print(screen, run, ranks)
+        _print(screen, run, ranks, verbose=verbose)
         if hint:
             screen.say(visible(hint))
 
@@ -110,26 +114,25 @@ def _warnings(run: Run) -> list[str]:
     return [*run.record.warnings, *rules]
 
 
-def _print(screen: Screen, run: Run, ranks: Ranks) -> None:
+def _print(screen: Screen, run: Run, ranks: Ranks, *, verbose: bool) -> None:
     from redraft.show.numbers import judgement
 
     record = run.record
     screen.say(screen.paint("strong", f"{record.recipe} {record.version}: {record.title}"))
     if run.resumed:
         screen.say(f"taken from the run that was stopped: {', '.join(run.resumed)}")
-    numbers = ("effect", "amplitude", "outside", "left-out gain / side", "loss", "seconds")
-    columns = [Column("rule"), Column("layer"), Column("rank", right=True)]
-    screen.table(
-        [*columns, *(Column(title, right=True) for title in numbers)],
-        [_row(rule) for rule in record.rules],
-    )
-    if record.evaluated_count:
+    wide = screen.table_width >= WIDE
+    if wide:
+        screen.table(_columns(), [_row(rule) for rule in record.rules])
+    else:
         for rule in record.rules:
-            screen.say(f"{rule.name}: {judgement(rule)}")
-        screen.say(
-            f"measured on {record.evaluated_count} {record.evaluated_on}; 95% intervals in "
-            "brackets, over pictures"
-        )
+            screen.show(_block(screen, rule, verbose=verbose))
+    if record.evaluated_count:
+        if wide or verbose:
+            for rule in record.rules:
+                screen.say(f"{rule.name}: {judgement(rule)}")
+        brackets = "; 95% intervals in brackets, over pictures" if wide or verbose else ""
+        screen.say(f"measured on {record.evaluated_count} {record.evaluated_on}{brackets}")
         for rule in record.rules:
             if rule.kind == "erase" and rule.judged is not None:
                 screen.say(f"{rule.name}: {rule.judged} of them hold what the rule removes")
@@ -142,6 +145,27 @@ def _print(screen: Screen, run: Run, ranks: Ranks) -> None:
     screen.say(f"{record.seconds:.1f} seconds on {record.machine.device}{together}")
     for what, path in _outputs(run):
         screen.say(f"{what:<8}{visible(str(path))}")
+
+
+def _columns() -> list[Column]:
+    numbers = ("effect", "amplitude", "outside", "left-out gain / side", "loss", "seconds")
+    first = [Column("rule"), Column("layer"), Column("rank", right=True)]
+    return [*first, *(Column(title, right=True) for title in numbers)]
+
+
+def _block(screen: Screen, rule: RuleRecord, *, verbose: bool) -> str:
+    """A rule in two lines, and with ``verbose`` in a line for each of its figures."""
+    from redraft.show.numbers import plain_measures
+
+    head = f"{screen.paint('strong', rule.name)} at {rule.layer}, rank {rule.rank}"
+    if verbose:
+        titles = [column.title for column in _columns()[3:]]
+        figures = zip(titles, _row(rule)[3:], strict=True)
+        return "\n".join([head, *(f"  {title:<20}  {text}" for title, text in figures)])
+    found = rule.judgement
+    word = found.word + (f": {found.reason}" if found.reason else "")
+    head = wrapped(f"{head}: {word}", screen.table_width)
+    return "\n".join([head, *listed(plain_measures(rule), screen.table_width)])
 
 
 def _row(rule: RuleRecord) -> list[str]:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @click.option(
     "--fresh", is_flag=True, help="Solve every rule anew; do not go on from a broken run."
 )
+@click.option("--force", is_flag=True, help="Write into the folder, whatever it holds.")
 @set_option()
 @click.option("--no-lock", is_flag=True, help="Ignore the lock that lies beside the recipe.")
 @verbose_option()
@@ -48,6 +49,7 @@ def command(
     device: str,
     threads: int | None,
     fresh: bool,
+    force: bool,
     given: Given,
     no_lock: bool,
     verbose: bool,
@@ -78,7 +80,13 @@ def command(
             # Read now: the file may be changed, or gone, when the run is done.
             hint = _of_sweeps(file)
             run = run_and_report(
-                plan, out=out, device=device, fresh=fresh, progress=reporter.step, ranks=ranks
+                plan,
+                out=out,
+                device=device,
+                fresh=fresh,
+                progress=reporter.step,
+                ranks=ranks,
+                force=force,
             )
         _show(screen, run, ranks, hint, form, verbose=verbose)
 

@@ -46,6 +46,7 @@ SIDE = 128
     "--rule", "rules", multiple=True, help="Apply this rule of the edit only; may be repeated."
 )
 @click.option("--strength", type=float, help="Scale the edit; 1 is the default.")
+@click.option("--force", is_flag=True, help="Replace a file that is there, whatever it is.")
 @device_option()
 def command(
     model: str,
@@ -56,6 +57,7 @@ def command(
     edit: Path | None,
     rules: tuple[str, ...],
     strength: float | None,
+    force: bool,
     device: str,
 ) -> None:
     """Draw images of a model on one sheet, each with its number.
@@ -64,12 +66,11 @@ def command(
     recipe with the same seed calls z[i]. With --edit (an edit.safetensors or a run folder) the
     originals stand above the edited images.
     """
-    from redraft.disk import files
     from redraft.models import latents
     from redraft.models.batches import draw
     from redraft.models.locate import locate_named
     from redraft.models.open import choose_device, open_base
-    from redraft.show.pictures import png
+    from redraft.show.picture_file import write_picture
 
     if edit is None and (rules or strength is not None):
         raise click.UsageError("--rule and --strength need --edit")
@@ -85,7 +86,7 @@ def command(
         else:
             after = _edited(opened, rows, loaded, 1.0 if strength is None else strength)
             sheet = _pairs(before, after, images, columns, f"{model}, seed {seed}")
-    files.write_bytes(out, png(sheet))
+    write_picture(out, sheet, force=force)
     screen.file("written", out, f"{sheet.width} x {sheet.height}, {len(images)} images")
 
 

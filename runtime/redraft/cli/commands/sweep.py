@@ -39,6 +39,7 @@ SOLVER = ("left-out gain / side", "agreement", "loss", "seconds")
 @device_option()
 @threads_option()
 @click.option("--fresh", is_flag=True, help="Run every cell anew, finished or not.")
+@click.option("--force", is_flag=True, help="Write into the folder, whatever it holds.")
 @set_option()
 @click.option("--no-lock", is_flag=True, help="Ignore the lock that lies beside the recipe.")
 @verbose_option()
@@ -50,6 +51,7 @@ def command(
     device: str,
     threads: int | None,
     fresh: bool,
+    force: bool,
     given: Given,
     no_lock: bool,
     verbose: bool,
@@ -72,7 +74,9 @@ def command(
         with screen.progress() as own:
             reporter = own if ranks.first else Reporter(None)
             done = run_sweep(
-                lambda: _task(file, name, out, device, fresh, given, reporter, lock=not no_lock),
+                lambda: _task(
+                    file, name, out, device, fresh, force, given, reporter, lock=not no_lock
+                ),
                 ranks,
             )
         if done is not None:
@@ -88,6 +92,7 @@ def _task(
     out: Path | None,
     device: str,
     fresh: bool,
+    force: bool,
     given: Given,
     reporter: Reporter,
     *,
@@ -116,6 +121,7 @@ def _task(
         lock=None if pins is None else pins.lock.sha256,
         device=device,
         fresh=fresh,
+        force=force,
         progress=reporter.overall,
     )
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from redraft.disk import files
+from redraft.disk.overwriting import refuse_overwriting
 from redraft.errors import ArtifactError, PlanError
 from redraft.models.listed import catalog
 from redraft.models.locate import locate_named
@@ -117,18 +117,6 @@ def read_bytes(path: Path) -> bytes:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise ArtifactError("RD636", f"there is no file {path}", "check the path") from None
-
-
-def refuse_overwriting(paths: Iterable[Path], *, force: bool) -> None:
-    """Raise ArtifactError when one of the files is there already, unless ``force`` is given."""
-    there = [path for path in paths if os.path.lexists(path)]
-    if there and not force:
-        more = f" (and {len(there) - 1} more)" if len(there) > 1 else ""
-        raise ArtifactError(
-            "RD681",
-            f"{there[0]} is there already{more}, so nothing was written",
-            "give another file with `-o`, or overwrite with `--force`",
-        )
 
 
 def _model(name: str, folder: Path, truncation: float | None) -> tuple[Model, ModelFacts]:

@@ -43,7 +43,7 @@ sweep sizes {
   vary preserve of dot over 0.1, 0.2
 }
 """
-NEW = "NEW"
+NEW = "new-file"
 """What a command writes; each width has one of its own."""
 COMMANDS = (
     "",
@@ -64,6 +64,8 @@ COMMANDS = (
     "layers stylegan2-faces",
     "sample tiny.pth --out NEW.png",
     "match demo.redraft dot",
+    "show two.redraft --out NEW-marks.png",
+    "new NEW --model tiny.pth",
     "plan two.redraft",
     "lock demo.redraft",
     "lock two.redraft --check",
@@ -113,7 +115,7 @@ def shown(
         on_a_terminal("run", "two.redraft", "--out", "two", width=80)
 
     def show(command: str, width: int) -> list[str]:
-        words = [*command.replace(NEW, f"{NEW}{width}").split()]
+        words = [*command.replace("NEW", f"{NEW}{width}").split()]
         text = on_a_terminal(*words, width=width, NO_COLOR="1").replace("\r", "")
         return text.splitlines()
 

@@ -26,10 +26,10 @@ PROGRAM = "redraft"
 COMPLETE_VARIABLE = "_REDRAFT_COMPLETE"
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Write a recipe": (
-        *("check", "fmt", "flatten", "diff", "explain", "recipes", "import", "export"),
+        *("new", "check", "fmt", "flatten", "diff", "explain", "recipes", "import", "export"),
         *("schema", "migrate", "lsp"),
     ),
-    "Look at a model": ("models", "layers", "sample", "match", "locate"),
+    "Look at a model": ("models", "layers", "sample", "show", "match", "locate"),
     "Run a recipe": ("plan", "lock", "run", "sweep", "verify", "bench"),
     "Use an edit": ("apply", "revert", "combine"),
     "Share it": ("pack", "unpack", "push", "pull"),

@@ -97,6 +97,13 @@ class Screen:
         """Print what was done with a file, as in ``written: NAME (2 masks)``."""
         self.say(f"{what}: {visible(str(path))}" + (f" ({note})" if note else ""))
 
+    def next(self, *commands: str) -> None:
+        """Say on a terminal how to go on; each command has a line of its own, to be copied."""
+        if sys.stdout.isatty():
+            self.show(
+                "\n".join([self.paint("faint", "next:"), *(f"  {each}" for each in commands)])
+            )
+
     def remark(self, text: str) -> None:
         """Print something that is not the result to standard error."""
         sys.stderr.write(wrapped(text, self.error_width) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,9 @@ from redraft.cli.app import (
     verbose_option,
 )
 from redraft.cli.layout import WIDE, listed
+from redraft.cli.opening import open_file, open_option
 from redraft.cli.screen import Column, Reporter, Screen
+from redraft.plans.run_files import REPORT
 from redraft_dsl.report.terminal import visible, wrapped
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Write into the folder, whatever it holds.")
 @set_option()
 @click.option("--no-lock", is_flag=True, help="Ignore the lock that lies beside the recipe.")
+@open_option("the report")
 @verbose_option()
 @format_option()
 def command(
@@ -52,6 +56,7 @@ def command(
     force: bool,
     given: Given,
     no_lock: bool,
+    opened: bool,
     verbose: bool,
     form: str,
 ) -> None:
@@ -89,6 +94,8 @@ def command(
                 force=force,
             )
         _show(screen, run, ranks, hint, form, verbose=verbose)
+    if opened:
+        open_file(run.folder / REPORT, screen)
 
 
 def _show(screen: Screen, run: Run, ranks: Ranks, hint: str, form: str, *, verbose: bool) -> None:
@@ -101,6 +108,14 @@ def _show(screen: Screen, run: Run, ranks: Ranks, hint: str, form: str, *, verbo
         _print(screen, run, ranks, verbose=verbose)
         if hint:
             screen.say(visible(hint))
+        plan = run.session.plan
+        listed = plan.recipe.model.kind == "listed"
+        model = shlex.quote(plan.base.name if listed else str(plan.base.path))
+        folder = shlex.quote(str(run.folder))
+        screen.next(
+            f"redraft sample {model} --edit {folder} --out after.png",
+            f"redraft apply {model} {folder} --out edited.pth",
+        )
 
 
 def _of_sweeps(file: str) -> str:

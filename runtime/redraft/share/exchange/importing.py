@@ -75,7 +75,7 @@ def import_edit(
 
     """
     edit = read_file(source)
-    found, facts = _model(model, out.parent, truncation)
+    found, facts = named_model(model, out.parent, truncation)
     if facts.layer(layer) is None:
         help_text = did_you_mean(layer, facts.layer_names(), "layers of this model")
         raise PlanError("RD401", f"{model} has no layer `{layer}`", help_text)
@@ -119,8 +119,14 @@ def read_bytes(path: Path) -> bytes:
         raise ArtifactError("RD636", f"there is no file {path}", "check the path") from None
 
 
-def _model(name: str, folder: Path, truncation: float | None) -> tuple[Model, ModelFacts]:
-    """What the recipe says of the model, and what the checker must know of it."""
+def named_model(name: str, folder: Path, truncation: float | None) -> tuple[Model, ModelFacts]:
+    """What a recipe in ``folder`` says of a model, and what the checker must know of it.
+
+    Raises:
+        PlanError: the file cannot be named from there, or truncation is given for a listed model.
+        ModelError: there is no such model.
+
+    """
     listed = catalog.known_models().listed
     if name in listed:
         if truncation is not None:

@@ -82,16 +82,13 @@ def run_plan(
 
     Raises:
         RunError: a rule cannot be solved, or another process failed.
-        ArtifactError: the folder cannot be written or holds something else, or a mask is not the
-            one that was planned.
+        ArtifactError: the folder cannot be written or holds something else, or a mask has changed.
 
     """
     started, clock = now(), time.perf_counter()
     folder = out or RUNS / plan.run_name
     inputs = _inputs(plan)
-    if not force:
-        refuse_folder_of_another(folder, plan)
-    _prepare(folder, fresh)
+    _prepare(folder, fresh, None if force else plan)
     # Judging and the report draw some of the same pictures, from the same stages.
     shared = shared or Shared(MOST)
     session = open_session(plan, choose_device(device), cache, progress, shared, ranks)
@@ -152,8 +149,13 @@ def _lost_mask(path: str, reason: str) -> ArtifactError:
     )
 
 
-def _prepare(folder: Path, fresh: bool) -> None:
-    """Make the folder and room for steps. A finished run that lies there stays as it is."""
+def _prepare(folder: Path, fresh: bool, plan: Plan | None) -> None:
+    """Make the folder and room for steps. A finished run that lies there stays as it is.
+
+    With a ``plan`` it must be a run of the same recipe.
+    """
+    if plan is not None:
+        refuse_folder_of_another(folder, plan)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if fresh:

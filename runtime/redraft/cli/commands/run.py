@@ -23,7 +23,7 @@ from redraft.plans.run_files import REPORT
 from redraft_dsl.report.terminal import visible, wrapped
 
 if TYPE_CHECKING:
-    from redraft.plans.record import RuleRecord
+    from redraft.plans.record import RuleRecord, RunRecord
     from redraft.runs.processes import Ranks
     from redraft.runs.runner import Run
     from redraft_dsl.check.parameters import Given
@@ -138,12 +138,25 @@ def _warnings(run: Run) -> list[str]:
 
 
 def _print(screen: Screen, run: Run, ranks: Ranks, *, verbose: bool) -> None:
-    from redraft.show.numbers import judgement
-
     record = run.record
     screen.say(screen.paint("strong", f"{record.recipe} {record.version}: {record.title}"))
     if run.resumed:
         screen.say(f"taken from the run that was stopped: {', '.join(run.resumed)}")
+    _print_rules(screen, record, verbose=verbose)
+    if record.given:
+        pairs = ", ".join(f"{name} = {value}" for name, value in record.given.items())
+        screen.say(f"with {visible(pairs)}")
+    if record.lock is not None:
+        screen.say("its lock was obeyed")
+    together = "" if ranks.alone else f", {ranks.world} processes"
+    screen.say(f"{record.seconds:.1f} seconds on {record.machine.device}{together}")
+    for what, path in _outputs(run):
+        screen.say(f"{what:<8}{visible(str(path))}")
+
+
+def _print_rules(screen: Screen, record: RunRecord, *, verbose: bool) -> None:
+    from redraft.show.numbers import judgement
+
     wide = screen.table_width >= WIDE
     if wide:
         screen.table(_columns(), [_row(rule) for rule in record.rules])
@@ -159,15 +172,6 @@ def _print(screen: Screen, run: Run, ranks: Ranks, *, verbose: bool) -> None:
         for rule in record.rules:
             if rule.kind == "erase" and rule.judged is not None:
                 screen.say(f"{rule.name}: {rule.judged} of them hold what the rule removes")
-    if record.given:
-        pairs = ", ".join(f"{name} = {value}" for name, value in record.given.items())
-        screen.say(f"with {visible(pairs)}")
-    if record.lock is not None:
-        screen.say("its lock was obeyed")
-    together = "" if ranks.alone else f", {ranks.world} processes"
-    screen.say(f"{record.seconds:.1f} seconds on {record.machine.device}{together}")
-    for what, path in _outputs(run):
-        screen.say(f"{what:<8}{visible(str(path))}")
 
 
 def _columns() -> list[Column]:

@@ -40,6 +40,7 @@ def run(
     device: str | torch.device = "auto",
     threads: int | None = None,
     fresh: bool = False,
+    force: bool = False,
 ) -> ReportedRun:
     """Run a recipe, and write its edit, pictures, report and record into a folder.
 
@@ -50,6 +51,7 @@ def run(
         device: auto, cpu, cuda or cuda:N, or a device of torch.
         threads: to compute on; by default as many as torch takes.
         fresh: solve every rule anew, whatever an interrupted run has finished.
+        force: write into the folder even if it holds another recipe's run.
 
     Raises:
         RedraftError: says what went wrong and what to do.
@@ -64,7 +66,9 @@ def run(
         planned = plan_obeying(*_read(recipe), device=device_name(device))
     folder = None if out is None else Path(out)
     with on_threads(threads):
-        return run_and_report(planned, out=folder, device=device_name(device), fresh=fresh)
+        return run_and_report(
+            planned, out=folder, device=device_name(device), fresh=fresh, force=force
+        )
 
 
 def verify(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -125,6 +129,33 @@ def program(forking: Any) -> Run:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         done: subprocess.CompletedProcess[str] = forking.run(*arguments, module="redraft")
         return done
+
+    return run
+
+
+@pytest.fixture
+def on_a_terminal(forking: Any) -> Callable[..., str]:
+    """Runs the program on a terminal of so many columns and returns what it prints there."""
+
+    def run(*arguments: str, width: int = 0, **environment: str) -> str:
+        leader, follower = pty.openpty()
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+        forking.start(
+            *arguments,
+            module="redraft",
+            streams=(follower, follower, follower),
+            environment={**os.environ, "TERM": "xterm", **environment},
+        )
+        os.close(follower)
+        parts = []
+        try:
+            while part := os.read(leader, 4096):
+                parts.append(part)
+        except OSError:
+            pass  # what Linux gives at the end of a terminal's output
+        forking.wait()
+        os.close(leader)
+        return b"".join(parts).decode()
 
     return run
 

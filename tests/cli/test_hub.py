@@ -733,4 +733,4 @@ def test_without_its_package_the_remedy_is_told(
     (tmp_path / "without" / "huggingface_hub.py").write_text("raise ImportError\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "without"))
     for words in (("pull", "alice/demo"), ("push", "a.redraftpack", "alice/demo")):
-        assert 'pip install "redraft[hub]"' in refused(program(*words), "RD770")
+        assert 'pip install "huggingface_hub>=1"' in refused(program(*words), "RD770")

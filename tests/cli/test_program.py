@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import pty
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
@@ -116,32 +114,6 @@ def test_light_commands_do_not_load_torch() -> None:
 
 
 # ---- colour ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def on_a_terminal(forking: Any) -> Callable[..., str]:
-    """Runs the program on a terminal and returns what it prints there."""
-
-    def run(*arguments: str, **environment: str) -> str:
-        leader, follower = pty.openpty()
-        forking.start(
-            *arguments,
-            module="redraft",
-            streams=(follower, follower, follower),
-            environment={**os.environ, "TERM": "xterm", **environment},
-        )
-        os.close(follower)
-        parts = []
-        try:
-            while part := os.read(leader, 4096):
-                parts.append(part)
-        except OSError:
-            pass  # what Linux gives at the end of a terminal's output
-        forking.wait()
-        os.close(leader)
-        return b"".join(parts).decode()
-
-    return run
 
 
 def test_colour_on_a_terminal(on_a_terminal: Callable[..., str]) -> None:

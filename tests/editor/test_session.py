@@ -147,7 +147,7 @@ def test_without_pygls_the_command_says_how_to_get_it(tmp_path: Path):
     said = done.stderr.decode()
     assert done.returncode == 1
     assert "RD730" in said
-    assert 'pip install "redraft[lsp]"' in said
+    assert 'pip install "pygls>=2"' in said
     assert "Traceback" not in said
 
 

@@ -7,6 +7,7 @@ Adding a module adds the command. A name that Python keeps for itself takes ``_`
 from __future__ import annotations
 
 import difflib
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pkgutil import iter_modules
@@ -19,15 +20,16 @@ from redraft.cli import commands
 from redraft.cli.failure import report
 from redraft.cli.screen import COLOR_KEY, Screen
 from redraft.models.device import MOST_THREADS
+from redraft_dsl.report.terminal import wrapped
 
 PROGRAM = "redraft"
 COMPLETE_VARIABLE = "_REDRAFT_COMPLETE"
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Write a recipe": (
-        *("check", "fmt", "flatten", "diff", "explain", "recipes", "import", "export"),
+        *("new", "check", "fmt", "flatten", "diff", "explain", "recipes", "import", "export"),
         *("schema", "migrate", "lsp"),
     ),
-    "Look at a model": ("models", "layers", "sample", "match", "locate"),
+    "Look at a model": ("models", "layers", "sample", "show", "match", "locate"),
     "Run a recipe": ("plan", "lock", "run", "sweep", "verify", "bench"),
     "Use an edit": ("apply", "revert", "combine"),
     "Share it": ("pack", "unpack", "push", "pull"),
@@ -103,13 +105,18 @@ class Program(click.Group):
             name: getattr(command, "example", name).removeprefix(f"{PROGRAM} ")
             for name, command in found.items()
         }
-        width = max(len(example) for example in examples.values())
+        shorts = {name: each.get_short_help_str(200) for name, each in found.items() if each}
+        first = max(map(len, examples.values()))
+        whole = shutil.get_terminal_size().columns
+        beside = first + 4 + max(map(len, shorts.values())) <= whole
         for title, names in _sections():
             with formatter.section(title):
                 for name in names:
-                    command = found[name]
-                    short = command.get_short_help_str(70) if command else ""
-                    formatter.write(f"  {examples[name]:<{width}}  {short}\n")
+                    example, short = examples[name], shorts.get(name, "")
+                    if beside:
+                        formatter.write(f"  {example:<{first}}  {short}\n")
+                    else:
+                        formatter.write(f"  {example}\n{wrapped(f'      {short}', whole, 0)}\n")
 
 
 def make_command(*, example: str, **kwargs: Any) -> Callable[[Callable[..., Any]], Command]:
@@ -161,6 +168,15 @@ def threads_option(default: str = "as many as torch takes") -> Callable[..., Any
         type=click.IntRange(1, MOST_THREADS),
         metavar="N",
         help=f"Threads to compute on; {default} if not given.",
+    )
+
+
+def verbose_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--verbose``."""
+    return click.option(
+        "--verbose",
+        is_flag=True,
+        help="Show intervals and the solver's figures on a narrow screen, too.",
     )
 
 
@@ -235,5 +251,5 @@ def _print_version(context: click.Context, _option: click.Parameter, requested: 
 def app(context: click.Context) -> None:
     """Rewrite the rules of deep generative models by recipe."""
     if context.invoked_subcommand is None:
-        Screen.of(context).say(context.get_help())
+        Screen.of(context).show(context.get_help())
         context.exit(2)

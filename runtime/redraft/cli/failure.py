@@ -9,9 +9,8 @@ from typing import Any
 
 from redraft.cli.screen import Screen
 from redraft.explain.failure import Failure, failure_of
-from redraft.explain.terminal import error_text
 from redraft_dsl.report.machine import to_object
-from redraft_dsl.report.terminal import render, visible
+from redraft_dsl.report.terminal import visible
 
 
 def debugging() -> bool:
@@ -28,11 +27,10 @@ def report(error: Exception, screen: Screen, *, as_json: bool) -> int:
     if as_json:
         screen.json({"error": _as_json(failure)})
     if checked is not None:
-        shown = render(checked.diagnostics, checked.source, color=screen.error_color)
-        sys.stderr.write(shown + "\n")
-    sys.stderr.write("".join(f"  {visible(each)}\n" for each in failure.details))
-    text = error_text(failure.code, failure.message, failure.help, screen.error_color)
-    sys.stderr.write(text)
+        screen.diagnostics(checked.diagnostics, checked.source)
+    for each in failure.details:
+        screen.remark(f"  {visible(each)}")
+    screen.error(failure.code, failure.message, failure.help)
     return failure.status
 
 

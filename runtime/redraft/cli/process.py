@@ -17,7 +17,6 @@ from redraft.cli.app import COMPLETE_VARIABLE, PROGRAM, app
 from redraft.cli.failure import debugging, report
 from redraft.cli.screen import Screen
 from redraft.explain.failure import failure_of
-from redraft.explain.terminal import error_text
 
 USAGE = 2
 BROKEN_PIPE = 141
@@ -42,7 +41,7 @@ def run(arguments: Sequence[str] | None) -> int:
         _silence(sys.stdout)
         if status == 0:
             found = failure_of(error)
-            _write(error_text(found.code, found.message, found.help, Screen("auto").error_color))
+            _write(found.code, found.message, found.help)
         return status or 1
     return status
 
@@ -61,7 +60,7 @@ def _invoke(arguments: list[str]) -> int:
     except click.Abort:
         return 128 + signal.SIGINT
     except click.ClickException as error:
-        _write(_usage(error))
+        _write("", *_usage(error))
         return USAGE
     except OSError:
         raise
@@ -70,12 +69,12 @@ def _invoke(arguments: list[str]) -> int:
     return 0
 
 
-def _usage(error: click.ClickException) -> str:
+def _usage(error: click.ClickException) -> tuple[str, str]:
     message = error.format_message().strip().rstrip(".")
     message = message[:1].lower() + message[1:]
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context else PROGRAM
-    return error_text("", message, f"see `{path} --help`", Screen("auto").error_color)
+    return message, f"see `{path} --help`"
 
 
 def _settle_streams() -> None:
@@ -98,6 +97,6 @@ def _silence(stream: object) -> None:
         os.close(nowhere)
 
 
-def _write(text: str) -> None:
+def _write(code: str, message: str, remedy: str | None) -> None:
     with contextlib.suppress(OSError):
-        sys.stderr.write(text)
+        Screen("auto").error(code, message, remedy)

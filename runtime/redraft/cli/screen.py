@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from redraft.explain.terminal import paint
-from redraft_dsl.report.terminal import visible
+from redraft.cli.layout import Column, table
+from redraft.explain.terminal import error_text, paint
+from redraft_dsl.report.terminal import render, visible, wrapped
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
+    from redraft_dsl.report.diagnostics import Diagnostic
+    from redraft_dsl.source import Source
+
+__all__ = ["COLOR_KEY", "Column", "Reporter", "Screen", "terminal_width"]
+
 COLOR_KEY = "redraft.color"
+UNKNOWN_WIDTH = 80
+"""Columns of a terminal that does not say how many it has."""
 PLAIN_WIDTH = 160
 """Columns of a table that does not go to a terminal: wide enough for every row of a log."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a table; numbers go to the right."""
-
-    title: str
-    right: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,22 +65,48 @@ class Screen:
         """Whether progress can be drawn."""
         return sys.stderr.isatty() and self.error_color
 
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal that results go to; None if it is none: lines are whole then."""
+        return terminal_width(sys.stdout)
+
+    @property
+    def error_width(self) -> int | None:
+        """The same of standard error."""
+        return terminal_width(sys.stderr)
+
+    @property
+    def table_width(self) -> int:
+        """Columns of a table: of the terminal, or what COLUMNS says, or enough for a log."""
+        return shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns
+
     def say(self, text: str) -> None:
-        """Print a result, with a line end."""
+        """Print a result, with a line end; on a terminal it is broken between words."""
+        self.show(wrapped(text, self.width))
+
+    def show(self, text: str) -> None:
+        """Print what has its lines already, or must not be broken."""
         sys.stdout.write(text + "\n")
 
     def json(self, found: object) -> None:
         """Print plain data as JSON; characters that standard output cannot take are escaped."""
         plain = not (sys.stdout.encoding or "").lower().startswith("utf")
-        self.say(json.dumps(found, indent=1, ensure_ascii=plain))
+        self.show(json.dumps(found, indent=1, ensure_ascii=plain))
 
     def file(self, what: str, path: object, note: str = "") -> None:
         """Print what was done with a file, as in ``written: NAME (2 masks)``."""
         self.say(f"{what}: {visible(str(path))}" + (f" ({note})" if note else ""))
 
+    def next(self, *commands: str) -> None:
+        """Say on a terminal how to go on; each command has a line of its own, to be copied."""
+        if sys.stdout.isatty():
+            self.show(
+                "\n".join([self.paint("faint", "next:"), *(f"  {each}" for each in commands)])
+            )
+
     def remark(self, text: str) -> None:
         """Print something that is not the result to standard error."""
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(wrapped(text, self.error_width) + "\n")
 
     def paint(self, style: str, text: str) -> str:
         """Text for standard output in a style."""
@@ -93,43 +120,19 @@ class Screen:
         """Print a warning to standard error."""
         self.remark(paint("warning", "warning", self.error_color) + f": {visible(text)}")
 
+    def diagnostics(self, found: Iterable[Diagnostic], source: Source) -> None:
+        """Print what is wrong with a recipe to standard error."""
+        color, width = self.error_color, self.error_width
+        sys.stderr.write(render(found, source, color=color, width=width) + "\n")
+
+    def error(self, code: str, message: str, remedy: str | None) -> None:
+        """Print an error and its remedy to standard error."""
+        sys.stderr.write(error_text(code, message, remedy, self.error_color, self.error_width))
+
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
         """Print a table; nothing in a cell is read as markup."""
-        self.say(self._table(columns, rows))
-
-    def _table(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
-        import io
-
-        from rich import box
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
         unicode = (sys.stdout.encoding or "").lower().startswith("utf")
-        grid = Table(
-            box=box.SIMPLE_HEAD if unicode else box.ASCII2,
-            header_style="bold",
-            show_edge=False,
-            pad_edge=False,
-        )
-        for column in columns:
-            grid.add_column(
-                Text(column.title), justify="right" if column.right else "left", overflow="fold"
-            )
-        for row in rows:
-            grid.add_row(*(Text(visible(cell)) for cell in row))
-        file = io.StringIO()
-        console = Console(
-            file=file,
-            width=shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns,
-            force_terminal=self.color,
-            color_system="standard" if self.color else None,
-            no_color=not self.color,
-            legacy_windows=False,
-            _environ={},
-        )
-        console.print(grid)
-        return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
+        self.show(table(columns, rows, self.table_width, unicode=unicode, color=self.color))
 
     def _colored(self, stream: TextIO) -> bool:
         if self.choice != "auto":
@@ -153,6 +156,19 @@ class Screen:
             text, BarColumn(), TaskProgressColumn(), Elapsed(), console=console, transient=True
         ) as bars:
             yield Reporter(bars)
+
+
+def terminal_width(stream: TextIO) -> int | None:
+    """Columns of the terminal that a stream goes to; None where it is none."""
+    if not stream.isatty():
+        return None
+    with contextlib.suppress(ValueError):
+        if (said := int(os.environ.get("COLUMNS", ""))) > 0:
+            return said
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or UNKNOWN_WIDTH
+    except (OSError, ValueError):
+        return UNKNOWN_WIDTH
 
 
 class Reporter:

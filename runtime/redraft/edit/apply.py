@@ -16,8 +16,9 @@ from safetensors.torch import save
 
 from redraft.disk import files
 from redraft.disk.digest import tensors_digest
+from redraft.disk.overwriting import refuse_overwriting
 from redraft.edit.artifact import Edit
-from redraft.errors import ArtifactError
+from redraft.errors import ArtifactError, RedraftError
 from redraft.models.checkpoint.weights import State, load_state, write_state
 from redraft.models.locate import Base
 
@@ -65,11 +66,11 @@ def apply_to_file(
         target: the file to write; must not be the base itself.
         rules: names of the rules to apply; None for all.
         strength: scales every rule.
-        force: edit even weights that the edit was not made for.
+        force: edit even weights that the edit was not made for, and replace any other file.
 
     Raises:
         ModelError: the weights are not the edit's base.
-        ArtifactError: the target is the base, or cannot be written.
+        ArtifactError: the target is the base, another file, or cannot be written.
 
     """
     if target.exists() and target.samefile(base.path):
@@ -78,6 +79,8 @@ def apply_to_file(
             f"{target} is the unedited model itself",
             "write the edited copy to another file with `--out`",
         )
+    if not force and not _edited_before(target):
+        refuse_overwriting([target], force=False)
     state = load_state(base.path)
     changed = edit.choose(rules, strength).edited(state.tensors, force=force)
     originals = {name: state.tensors[name] for name in changed}
@@ -93,20 +96,34 @@ def apply_to_file(
     return AppliedFile(target, undo_path(target), differing, metadata["after"])
 
 
-def revert_file(path: Path, target: Path) -> str:
+def _edited_before(target: Path) -> bool:
+    """Whether a file is just as this module wrote it: edited, or restored."""
+    try:
+        _, metadata = _read_undo(undo_path(target))
+        digest = tensors_digest(load_state(target).bare())
+    except RedraftError:
+        return False
+    return digest in (metadata["after"], metadata["before"])
+
+
+def revert_file(path: Path, target: Path, *, force: bool = False) -> str:
     """Write the checkpoint as it was before :func:`apply_to_file`, every tensor bit for bit.
 
     Args:
         path: the edited file; its undo file lies beside it.
         target: the file to write; may be ``path``.
+        force: replace whatever other file is there.
 
     Returns:
         The digest of the restored tensors, names without the prefix that all share.
 
     Raises:
-        ArtifactError: there is no undo file, or it belongs to another state of the file.
+        ArtifactError: there is no undo file, it belongs to another state of the file, or another
+            file is there.
 
     """
+    if path.resolve() != target.resolve():
+        refuse_overwriting([target], force=force)
     originals, metadata = _read_undo(undo_path(path))
     state: State = load_state(path)
     if tensors_digest(state.bare()) != metadata["after"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from redraft_dsl.report.terminal import visible
+from redraft_dsl.report.terminal import visible, wrapped
 
 _RESET = "\x1b[0m"
 _STYLES = {
@@ -20,11 +20,16 @@ def paint(style: str, text: str, color: bool) -> str:
     return f"{_STYLES[style]}{text}{_RESET}" if color and text else text
 
 
-def error_text(code: str, message: str, remedy: str | None, color: bool = False) -> str:
-    """An error in a line, and its remedy in another, with a line end."""
+def error_text(
+    code: str, message: str, remedy: str | None, color: bool = False, width: int | None = None
+) -> str:
+    """An error in a line, and its remedy in another, with a line end.
+
+    With a ``width`` both are broken between words where they are longer.
+    """
     head = paint("error", f"error[{code}]" if code else "error", color)
     text = f"{head}{paint('strong', f': {visible(message)}', color)}\n"
     if remedy:
         help_ = f"{paint('gutter', '=', color)} {paint('strong', 'help', color)}"
         text += f"  {help_}: {visible(remedy)}\n"
-    return text
+    return wrapped(text, width, 4)

@@ -9,8 +9,9 @@ from redraft.errors import ArtifactError, RedraftError
 from redraft.explain.words import first_line, reason_of
 from redraft.plans.lock import Lock
 from redraft.plans.lock import read as read_lock
+from redraft.plans.planner import Plan
 from redraft.plans.record import RunRecord
-from redraft.plans.run_files import EDIT, LOCK, RECIPE, RECORD
+from redraft.plans.run_files import EDIT, LOCK, PICTURE, RECIPE, RECORD, REPORT, STEPS
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,42 @@ def read_run(path: Path) -> FinishedRun:
             "RD661", f"{record} cannot be read: {first_line(error)}", "run the recipe again"
         ) from error
     return FinishedRun(record.parent, found)
+
+
+def refuse_folder_of_another(folder: Path, plan: Plan) -> None:
+    """Refuse to run a plan into a folder that holds anything but an earlier run of its recipe.
+
+    An earlier run is of the same recipe, by its name, and of the same model file.
+
+    Raises:
+        ArtifactError: it holds another recipe's run, another model's, or files of no run.
+
+    """
+    found = _what_is_in(folder, plan)
+    if found:
+        raise ArtifactError(
+            "RD667",
+            f"the folder {folder} holds {found}",
+            "choose another with `--out`, or replace what is there with `--force`",
+        )
+
+
+def _what_is_in(folder: Path, plan: Plan) -> str:
+    """What stands in the way of a run in a folder; nothing where nothing does."""
+    if (folder / RECORD).exists():
+        record = read_run(folder).record
+        if record.recipe != plan.recipe.name:
+            return f"a finished run of another recipe, {record.recipe} {record.version}"
+        if record.model.file_sha256 != plan.base.sha256:
+            return f"a finished run of {record.recipe} on another model, {record.model.name}"
+        return ""
+    if (folder / STEPS).is_dir():
+        return ""  # of a run that was stopped
+    recipe = folder / RECIPE
+    if recipe.is_file() and recipe.read_bytes() != plan.text.encode():
+        return f"another recipe, {RECIPE}"
+    own = next((name for name in (EDIT, PICTURE, REPORT) if (folder / name).exists()), None)
+    return f"a file of no finished run, {own}" if own else ""
 
 
 def cannot_make(folder: Path, error: OSError) -> ArtifactError:

@@ -21,7 +21,7 @@ from redraft.models.open import choose_device
 from redraft.plans.planner import Plan
 from redraft.plans.record import ImportRecord, MachineRecord, ModelRecord, RunRecord
 from redraft.plans.run_files import EDIT, LOCK, RECIPE, RECORD, RUNS, STEPS
-from redraft.plans.run_folder import cannot_make
+from redraft.plans.run_folder import cannot_make, refuse_folder_of_another
 from redraft.plans.unseen import judged
 from redraft.runs.execute import assist, check_untouched, edit_of, solve_all
 from redraft.runs.memo import MOST, Shared
@@ -62,6 +62,7 @@ def run_plan(
     fresh: bool = False,
     shared: Shared | None = None,
     ranks: Ranks = ALONE,
+    force: bool = False,
 ) -> Run:
     """Run a plan and write its edit and record.
 
@@ -77,16 +78,17 @@ def run_plan(
         fresh: solve every rule anew, whatever an interrupted run has finished.
         shared: what it has in common with runs before and after it; not used by several processes.
         ranks: this process, the first, among those that draw pictures for statistics and measures.
+        force: write into the folder whatever it holds.
 
     Raises:
         RunError: a rule cannot be solved, or another process failed.
-        ArtifactError: the folder cannot be written, or a mask is not the one that was planned.
+        ArtifactError: the folder cannot be written or holds something else, or a mask has changed.
 
     """
     started, clock = now(), time.perf_counter()
     folder = out or RUNS / plan.run_name
     inputs = _inputs(plan)
-    _prepare(folder, fresh)
+    _prepare(folder, fresh, None if force else plan)
     # Judging and the report draw some of the same pictures, from the same stages.
     shared = shared or Shared(MOST)
     session = open_session(plan, choose_device(device), cache, progress, shared, ranks)
@@ -147,8 +149,13 @@ def _lost_mask(path: str, reason: str) -> ArtifactError:
     )
 
 
-def _prepare(folder: Path, fresh: bool) -> None:
-    """Make the folder and room for steps. A finished run that lies there stays as it is."""
+def _prepare(folder: Path, fresh: bool, plan: Plan | None) -> None:
+    """Make the folder and room for steps. A finished run that lies there stays as it is.
+
+    With a ``plan`` it must be a run of the same recipe.
+    """
+    if plan is not None:
+        refuse_folder_of_another(folder, plan)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if fresh:

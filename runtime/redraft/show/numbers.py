@@ -39,6 +39,21 @@ def judgement(rule: RuleRecord) -> str:
     return f"{found.word} ({', '.join(hangs)})" if hangs else found.word
 
 
+def plain(text: str) -> str:
+    """A figure without its interval."""
+    return text.partition(" [")[0]
+
+
+def plain_measures(rule: RuleRecord) -> list[str]:
+    """What a rule does, as in ``effect 0.93``, without intervals."""
+    found = [
+        f"{name} {NONE if (value := getattr(rule, name)) is None else f'{value:.{digits}f}'}"
+        for name, digits in MEASURES.items()
+    ]
+    gain = NONE if rule.left_out is None else f"{rule.left_out.gain:.2f}"
+    return [*found, f"left-out {gain}"]
+
+
 def left_out(found: LeftOutRecord | None) -> str:
     """Left-out gain and side effect."""
     return NONE if found is None else f"{found.gain:.2f} / {found.side:.3f}"

@@ -80,9 +80,9 @@ def contact_sheet(
         row, column = divmod(number, columns)
         x, y = EDGE + column * pitch[0], EDGE + row * pitch[1]
         sheet.paste(picture, (x, y))
-        _write(pen, (x, y + cell[1] + 2), label, LABEL_SIZE, INK, cell[0])
+        write_line(pen, (x, y + cell[1] + 2), label, LABEL_SIZE, INK, cell[0])
     if legend:
-        _legend(sheet, legend, height - EDGE - LEGEND_HEIGHT + SPACE)
+        legend_of(sheet, legend, height - EDGE - LEGEND_HEIGHT + SPACE)
     return sheet
 
 
@@ -112,7 +112,7 @@ def before_after(bands: Sequence[Band], columns: int = 12) -> Picture:
         sheet.paste(strip, (EDGE, top))
         top += strip.height
     if legend:
-        _legend(sheet, legend, top + SPACE)
+        legend_of(sheet, legend, top + SPACE)
     return sheet
 
 
@@ -132,7 +132,7 @@ def comparison(rows: Sequence[tuple[str, Sequence[Tensor]]]) -> Picture:
     pen = ImageDraw.Draw(sheet)
     for row, (name, pictures) in enumerate(rows):
         top = EDGE + row * pitch
-        _write(pen, (EDGE, top + 2), name, LABEL_SIZE, INK, width - 2 * EDGE)
+        write_line(pen, (EDGE, top + 2), name, LABEL_SIZE, INK, width - 2 * EDGE)
         for column, picture in enumerate(pictures):
             place = (EDGE + column * (cell[0] + SPACE), top + LABEL_HEIGHT)
             sheet.paste(to_picture(picture).resize(cell, _LANCZOS), place)
@@ -146,7 +146,7 @@ def _strip(band: Band, columns: int, cell: tuple[int, int]) -> Picture:
     width = GUTTER + columns * (cell[0] + SPACE) - SPACE
     strip = Image.new("RGB", (width, TITLE_HEIGHT + len(runs) * pair + SPACE), PAPER)
     pen = ImageDraw.Draw(strip)
-    _write(pen, (0, 4), band.title, TITLE_SIZE, INK, width)
+    write_line(pen, (0, 4), band.title, TITLE_SIZE, INK, width)
     for number, run in enumerate(runs):
         top = TITLE_HEIGHT + number * pair
         below = top + cell[1] + SPACE
@@ -157,14 +157,15 @@ def _strip(band: Band, columns: int, cell: tuple[int, int]) -> Picture:
             original = outlined(to_picture(tile.before).resize(cell, _LANCZOS), tile.outlines)
             strip.paste(original, (x, top))
             strip.paste(to_picture(tile.after).resize(cell, _LANCZOS), (x, below))
-            _write(pen, (x, below + cell[1] + 1), tile.label, LABEL_SIZE, INK, cell[0])
+            write_line(pen, (x, below + cell[1] + 1), tile.label, LABEL_SIZE, INK, cell[0])
     return strip
 
 
 _LANCZOS = Image.Resampling.LANCZOS
 
 
-def _legend(sheet: Picture, roles: Sequence[Role], top: int) -> None:
+def legend_of(sheet: Picture, roles: Sequence[Role], top: int) -> None:
+    """Explain roles in a line of a sheet, ``top`` pixels from its upper edge."""
     pen, x, middle = ImageDraw.Draw(sheet), EDGE, top + LABEL_SIZE // 2 + 2
     for role in roles:
         pen.rectangle((x, middle - 3, x + 27, middle + 3), HALO)
@@ -172,7 +173,7 @@ def _legend(sheet: Picture, roles: Sequence[Role], top: int) -> None:
         for start, end in ends:
             pen.rectangle((x + start, middle - 1, x + end, middle + 1), ROLE_COLOURS[role])
         x += 34
-        x += _write(pen, (x, top), ROLE_NAMES[role], LABEL_SIZE, FAINT, sheet.width - x) + 22
+        x += write_line(pen, (x, top), ROLE_NAMES[role], LABEL_SIZE, FAINT, sheet.width - x) + 22
 
 
 def _write_upwards(strip: Picture, text: str, corner: tuple[int, int], length: int) -> None:
@@ -184,7 +185,7 @@ def _write_upwards(strip: Picture, text: str, corner: tuple[int, int], length: i
     strip.paste(line.transpose(Image.Transpose.ROTATE_90), corner)
 
 
-def _write(
+def write_line(
     pen: ImageDraw.ImageDraw,
     corner: tuple[int, int],
     text: str,

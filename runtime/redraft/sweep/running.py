@@ -15,7 +15,7 @@ from redraft.models.open import choose_device
 from redraft.plans.loading import CheckFailedError, recipe_of
 from redraft.plans.planner import Plan
 from redraft.plans.record import RunRecord
-from redraft.plans.run_files import RUNS
+from redraft.plans.run_files import RECORD, RUNS
 from redraft.plans.run_folder import cannot_make, read_run
 from redraft.runs.memo import MOST, Shared
 from redraft.runs.processes import ALONE, Ranks
@@ -54,6 +54,7 @@ class Task:
         folder: where everything is written.
         device: auto, cpu or cuda.
         fresh: run every cell anew, and every rule of it.
+        force: write into the folder, whatever it holds.
         lock: sha256 of the lock beside the recipe, where its cells obey it.
         progress: called with what the present cell does, cells done, cells in all.
 
@@ -65,6 +66,7 @@ class Task:
     folder: Path
     device: str = "auto"
     fresh: bool = False
+    force: bool = False
     lock: str | None = None
     progress: Progress = silent
 
@@ -82,6 +84,7 @@ def make_task(
     out: Path | None = None,
     device: str = "auto",
     fresh: bool = False,
+    force: bool = False,
     lock: str | None = None,
     progress: Progress = silent,
 ) -> Task:
@@ -94,18 +97,22 @@ def make_task(
         out: the sweep's folder; by default one in ``runs/`` named after recipe and sweep.
         device: auto, cpu or cuda.
         fresh: run what is finished again.
+        force: write into the folder, whatever it holds.
         lock: sha256 of the lock that ``plan`` obeys as far as it holds for a cell.
         progress: called with what the present cell does, cells done, cells in all.
 
     Raises:
         CheckFailedError: the recipe has errors.
         PlanError: it has no such sweep.
+        ArtifactError: the folder holds another sweep, or a run.
 
     """
-    recipe_of(checked)
+    recipe = recipe_of(checked)
     sweep = choose(checked, name, checked.given)
     folder = out or _default_folder(checked, sweep)
-    return Task(checked, sweep, plan, folder, device, fresh, lock, progress)
+    if not force:
+        _refuse_folder_of_another(folder, recipe.name, sweep.name)
+    return Task(checked, sweep, plan, folder, device, fresh, force, lock, progress)
 
 
 def run_sweep(
@@ -159,7 +166,13 @@ def _run_cell(task: Task, cell: Cell, place: tuple[int, int], shared: Shared) ->
         if found is not None:
             return finished_cell(cell, found, before=True)
         run = run_and_report(
-            plan, out=folder, device=task.device, fresh=task.fresh, progress=report, shared=shared
+            plan,
+            out=folder,
+            device=task.device,
+            fresh=task.fresh,
+            progress=report,
+            shared=shared,
+            force=True,  # the folder is the sweep's own
         )
     except RedraftError as error:
         return failed_cell(cell, _failure(error), time.perf_counter() - started)
@@ -230,6 +243,24 @@ def _summary(
     files.write_text(task.folder / TABLE, page)
     files.write_text(task.folder / SUMMARY, record.model_dump_json(indent=1) + "\n")
     return record
+
+
+def _refuse_folder_of_another(folder: Path, recipe: str, sweep: str) -> None:
+    """Raise ArtifactError when a folder holds another sweep, or a run."""
+    found = "a run" if (folder / RECORD).exists() else ""
+    if (folder / SUMMARY).exists():
+        try:
+            record = SweepRecord.model_validate_json((folder / SUMMARY).read_text("utf-8"))
+            if (record.recipe, record.sweep) != (recipe, sweep):
+                found = f"the sweep {record.sweep} of {record.recipe}"
+        except (OSError, ValueError):
+            found = f"a {SUMMARY} that cannot be read"
+    if found:
+        raise ArtifactError(
+            "RD667",
+            f"the folder {folder} holds {found}",
+            "choose another with `--out`, or replace what is there with `--force`",
+        )
 
 
 def _make_folder(folder: Path) -> None:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write.")
 @click.option("--rule", "rules", multiple=True, help="Apply this rule only; may be repeated.")
 @click.option("--strength", type=float, default=1.0, help="Scale every rule; 1 is the default.")
-@click.option("--force", is_flag=True, help="Edit weights that the edit was not made for, too.")
+@click.option(
+    "--force", is_flag=True, help="Edit other weights than it was made for, and replace any file."
+)
 def command(
     model: str, edit: Path, out: Path, rules: tuple[str, ...], strength: float, force: bool
 ) -> None:

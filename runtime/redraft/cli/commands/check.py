@@ -41,7 +41,7 @@ def command(files: tuple[str, ...], given: Given, form: str) -> None:
     else:
         text = _exported(form, checked)
         if text:
-            screen.say(text)
+            screen.show(text)
     if any(problem.is_error for _, problems in checked for problem in problems):
         raise click.exceptions.Exit(1)
 
@@ -95,7 +95,7 @@ def _print_text(screen: Screen, checked: Sequence[tuple[Source, tuple[Diagnostic
 
     for source, problems in checked:
         if problems:
-            screen.say(render(problems, source, color=screen.color))
+            screen.show(render(problems, source, color=screen.color, width=screen.width))
     every = [problem for _, problems in checked for problem in problems]
     what = visible(checked[0][0].path) if len(checked) == 1 else f"{len(checked)} recipes"
     style = "good"

@@ -53,9 +53,9 @@ def command(
     it is shown how much they get in each other's way.
     """
     from redraft.cli.commands.apply import load_edit
+    from redraft.disk.overwriting import refuse_overwriting
     from redraft.edit.combine import combine
     from redraft.edit.joined_recipe import Part
-    from redraft.share.exchange.importing import refuse_overwriting
 
     if len(edits) < 2:
         raise click.UsageError("name at least two edits")

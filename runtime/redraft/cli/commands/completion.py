@@ -16,4 +16,4 @@ def command(shell: str) -> None:
 
     kind = get_completion_class(shell)
     assert kind is not None, "click knows the three shells of the choice"
-    Screen.current().say(kind(app, {}, PROGRAM, COMPLETE_VARIABLE).source().strip())
+    Screen.current().show(kind(app, {}, PROGRAM, COMPLETE_VARIABLE).source().strip())

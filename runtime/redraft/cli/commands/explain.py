@@ -10,6 +10,7 @@ import click
 from redraft.cli.app import make_command
 from redraft.cli.screen import Screen
 from redraft.errors import PlanError
+from redraft_dsl.report.terminal import wrapped
 
 PHASES = {
     "0": "Reading and syntax",
@@ -21,6 +22,11 @@ PHASES = {
     "6": "Files and models",
     "7": "Sharing and exchange",
 }
+
+WIDEST = 100
+"""Columns that text is filled to at most; longer lines are hard to read."""
+ALONE = ("#", "|", "- ", "* ", "1. ")
+"""What a line begins with that goes on no earlier one."""
 
 
 @make_command(name="explain", example="explain RD101")
@@ -34,7 +40,7 @@ def command(code: str | None, every: bool) -> None:
         return
     if code is None:
         raise click.UsageError("a code such as RD101 is needed, or --all")
-    screen.say(_laid_out(_page(code), screen))
+    screen.show(_laid_out(_page(code), screen))
 
 
 def _page(code: str) -> str:
@@ -67,16 +73,38 @@ def _list(screen: Screen) -> None:
 
 
 def _laid_out(markdown: str, screen: Screen) -> str:
-    """Markdown for the terminal: headings stand out, recipes are indented."""
+    """Markdown for the terminal: headings stand out, recipes are indented, text fills its lines."""
+    width = min(screen.table_width, WIDEST)
     lines: list[str] = []
     inside = False
-    for line in markdown.strip().splitlines():
+    for line in _joined(markdown):
         if line.startswith("```"):
             inside = not inside
         elif inside:
             lines.append(f"    {line}".rstrip())
         elif line.startswith("#"):
-            lines.append(screen.paint("strong", line.lstrip("# ")))
+            lines += [screen.paint("strong", each) for each in _filled(line.lstrip("# "), width)]
         else:
-            lines.append(line)
+            lines += _filled(line, width)
     return "\n".join(lines)
+
+
+def _joined(markdown: str) -> list[str]:
+    """The lines of a page, those of a paragraph or an item as one; fenced lines stay apart."""
+    joined: list[str] = []
+    apart, inside = True, False
+    for line in markdown.strip().splitlines():
+        fence = line.startswith("```")
+        alone = inside or fence or not line or line.startswith(ALONE)
+        if alone or apart:
+            joined.append(line)
+        else:
+            joined[-1] += f" {line.strip()}"
+        inside ^= fence
+        apart = inside or fence or not line or line.startswith("#")
+    return joined
+
+
+def _filled(line: str, width: int) -> list[str]:
+    hang = len(item[0]) if (item := re.match(r"\s*(?:[-*]|\d+\.)\s+", line)) else 0
+    return wrapped(line, width, hang).split("\n")

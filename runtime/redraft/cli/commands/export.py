@@ -83,7 +83,7 @@ def _write_json(path: Path, out: Path | None, *, force: bool) -> None:
 def _write(text: str, out: Path | None, *, force: bool) -> None:
     """To the file, or to standard output."""
     from redraft.disk import files
-    from redraft.share.exchange.importing import refuse_overwriting
+    from redraft.disk.overwriting import refuse_overwriting
 
     if out is None:
         sys.stdout.write(text)
@@ -97,8 +97,8 @@ def _write_lora(path: Path, model: str | None, out: Path | None, *, force: bool)
     if out is None:
         raise click.UsageError("--lora needs a file to write: -o FILE.safetensors")
     from redraft.cli.commands.apply import load_edit
+    from redraft.disk.overwriting import refuse_overwriting
     from redraft.edit.lora import MERGE, made_for, write_lora
-    from redraft.share.exchange.importing import refuse_overwriting
 
     screen = Screen.current()
     edit = load_edit(path)

@@ -75,7 +75,6 @@ def command(files: tuple[str, ...], only_check: bool, diff: bool) -> None:
 def _layout(name: str, screen: Screen) -> Layout:
     """Read and format; what stands in the way is shown on standard error."""
     from redraft_dsl.reading import decode, read
-    from redraft_dsl.report.terminal import render
     from redraft_dsl.syntax.editions import format_text
 
     if name == STANDARD_INPUT:
@@ -90,7 +89,7 @@ def _layout(name: str, screen: Screen) -> Layout:
         problems = formatted.diagnostics
         new = None if formatted.text is None else formatted.text.encode()
     if problems:
-        screen.remark(render(problems, source, color=screen.error_color))
+        screen.diagnostics(problems, source)
     return Layout(name, old, source.text, new)
 
 
@@ -130,4 +129,4 @@ def _print_diff(layout: Layout, screen: Screen) -> None:
         screen.say(f"{visible(name)}: only line ends or the byte order mark would change")
     for line in lines:
         style = {"+": "good", "-": "error", "@": "gutter"}.get(line[:1])
-        screen.say(paint(style, visible(line), screen.color) if style else visible(line))
+        screen.show(paint(style, visible(line), screen.color) if style else visible(line))

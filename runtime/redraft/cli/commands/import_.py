@@ -107,6 +107,4 @@ def _import_edit(file: Path, target: Path, options: EditOptions, *, force: bool)
 def _remark(checked: Checked, screen: Screen) -> None:
     """Show what the checker warns of."""
     if checked.warnings:
-        from redraft_dsl.report.terminal import render
-
-        screen.remark(render(checked.warnings, checked.source, color=screen.error_color))
+        screen.diagnostics(checked.warnings, checked.source)

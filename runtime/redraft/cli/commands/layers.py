@@ -8,7 +8,7 @@ import click
 
 from redraft.cli.app import format_option, make_command
 from redraft.cli.screen import Column, Screen
-from redraft_dsl.report.terminal import visible
+from redraft_dsl.report.terminal import visible, wrapped
 
 if TYPE_CHECKING:
     from redraft_dsl.facts import LayerFacts, ModelFacts
@@ -20,6 +20,15 @@ KINDS = {
     "modulated-conv": "styled convolution",
     "modulated-conv-up": "styled convolution, up-sampling",
 }
+
+REMARK = (
+    "Each of them takes `rule`, `erase` and `zero`. Regions of `context` are read on the grid of "
+    "the keys, those of `copy` and `paste` on the grid of the values. What is not listed cannot "
+    "be rewritten."
+)
+WHOLE = ("keys in", "values out", "channels", "kernel")
+PROSE = 90
+"""Columns of text that are read with ease."""
 
 
 @make_command(name="layers", example="layers faces")
@@ -42,12 +51,9 @@ def command(model: str, form: str) -> None:
         f"latents of {facts.latent_size} numbers"
     )
     titles = ("names", "keys in", "values out", "channels", "kernel", "kind", "one key covers")
-    screen.table([Column(title) for title in titles], [_row(facts, each) for each in facts.layers])
-    screen.say(
-        "Each of them takes `rule`, `erase` and `zero`. Regions of `context` are read on the grid\n"
-        "of the keys, those of `copy` and `paste` on the grid of the values. What is not listed\n"
-        "cannot be rewritten."
-    )
+    columns = [Column(title, whole=title in WHOLE) for title in titles]
+    screen.table(columns, [_row(facts, each) for each in facts.layers])
+    screen.say(wrapped(REMARK, min(screen.table_width, PROSE), hang=0))
 
 
 def facts_of(model: str) -> ModelFacts:

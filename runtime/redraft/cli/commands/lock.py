@@ -184,9 +184,10 @@ def _print(screen: Screen, each: _Checked) -> None:
     failure = failure_of(each.error)
     if failure.checked is not None:
         source = failure.checked.source
-        screen.say(render(failure.checked.diagnostics, source, color=screen.color))
-    text = error_text(failure.code, failure.message, failure.help, screen.color)
-    screen.say(text.rstrip("\n"))
+        shown = render(failure.checked.diagnostics, source, color=screen.color, width=screen.width)
+        screen.show(shown)
+    text = error_text(failure.code, failure.message, failure.help, screen.color, screen.width)
+    screen.show(text.rstrip("\n"))
 
 
 def _as_json(each: _Checked) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import click
 
 from redraft.cli.app import make_command
 from redraft.errors import RedraftError
+from redraft.explain.install import extra
 
 if TYPE_CHECKING:
     from redraft_dsl.facts import ModelFacts
@@ -22,13 +23,13 @@ def command() -> None:
     """Serve an editor: problems while you type, completion, hovers, renaming.
 
     The editor starts this command and speaks with it over standard input and output. It needs
-    the extra `lsp`: pip install "redraft[lsp]".
+    pygls: pip install "pygls>=2".
     """
     if find_spec("pygls") is None:
         raise RedraftError(
             "RD730",
             "the language server needs pygls, which is not installed",
-            'install it with `pip install "redraft[lsp]"`',
+            f"install it with `{extra('lsp')}`",
         )
     from redraft import __version__
     from redraft.models.listed.catalog import known_models

@@ -42,6 +42,7 @@ COLUMNS = 6
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Draw the places with heat maps on a PNG."
 )
+@click.option("--force", is_flag=True, help="Replace a file that is there, whatever it is.")
 @device_option()
 @format_option()
 def command(
@@ -50,6 +51,7 @@ def command(
     top: int | None,
     among: tuple[int, int] | None,
     out: Path | None,
+    force: bool,
     device: str,
     form: str,
 ) -> None:
@@ -69,7 +71,7 @@ def command(
         layer, marks = _layer(plan, step, device, reporter)
         found = preview_matches(layer, step.rule, marks, matches)
         if out is not None:
-            _draw(layer, marks, found, out)
+            _draw(layer, marks, found, out, force=force)
     if form == "json":
         screen.json(_as_json(rule, step, found))
         return
@@ -144,9 +146,10 @@ def _as_json(rule: str, step: RuleStep, found: Sequence[MatchPreview]) -> dict[s
     }
 
 
-def _draw(layer: Layer, marks: Marks, found: Sequence[MatchPreview], out: Path) -> None:
-    from redraft.disk import files
-    from redraft.show.pictures import png
+def _draw(
+    layer: Layer, marks: Marks, found: Sequence[MatchPreview], out: Path, *, force: bool
+) -> None:
+    from redraft.show.picture_file import write_picture
     from redraft.show.sheets import contact_sheet
 
     pictures: list[Picture] = []
@@ -154,7 +157,8 @@ def _draw(layer: Layer, marks: Marks, found: Sequence[MatchPreview], out: Path) 
     for one in found:
         pictures += _heat_maps(layer, marks, one)
         labels += [f"{p.latents}[{p.index}] {p.score:.2f}" for p in one.places]
-    files.write_bytes(out, png(contact_sheet(pictures, labels, COLUMNS, legend=("found",))))
+    sheet = contact_sheet(pictures, labels, COLUMNS, legend=("found",))
+    write_picture(out, sheet, force=force)
 
 
 def _heat_maps(layer: Layer, marks: Marks, one: MatchPreview) -> list[Picture]:

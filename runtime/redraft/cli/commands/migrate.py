@@ -13,7 +13,7 @@ from redraft.cli.app import make_command
 from redraft.cli.recipes_in import expand
 from redraft.cli.screen import Screen
 from redraft.errors import PlanError
-from redraft.explain.terminal import error_text, paint
+from redraft.explain.terminal import paint
 from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
@@ -105,13 +105,11 @@ def _move(name: str, to: int | None, editions: Editions, screen: Screen) -> Move
 
 
 def _show(checked: Checked, screen: Screen) -> None:
-    from redraft_dsl.report.terminal import render
-
-    screen.remark(render(checked.diagnostics, checked.source, color=screen.error_color))
+    screen.diagnostics(checked.diagnostics, checked.source)
 
 
 def _tell(code: str, message: str, help_text: str, screen: Screen) -> None:
-    screen.remark(error_text(code, message, help_text, screen.error_color).rstrip("\n"))
+    screen.error(code, message, help_text)
 
 
 def _finish(move: Move, editions: Editions, screen: Screen, *, write: bool, diff: bool) -> None:
@@ -147,4 +145,4 @@ def _print_diff(move: Move, screen: Screen) -> None:
     )
     for line in lines:
         style = {"+": "good", "-": "error", "@": "gutter"}.get(line[:1])
-        screen.say(paint(style, visible(line), screen.color) if style else visible(line))
+        screen.show(paint(style, visible(line), screen.color) if style else visible(line))

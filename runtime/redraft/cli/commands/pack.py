@@ -20,12 +20,14 @@ from redraft_dsl.report.terminal import visible
     type=click.Path(path_type=Path),
     help="The pack; NAME-VERSION.redraftpack if not given.",
 )
-def command(file: str, out: Path | None) -> None:
+@click.option("--force", is_flag=True, help="Replace a file that is there, whatever it is.")
+def command(file: str, out: Path | None, force: bool) -> None:
     """Put a recipe, its edit and all that belongs to them into one file.
 
     Give a run folder, or a recipe: then its latest finished run in runs/ is packed with it. A
     pack holds masks and imports, the lock, the edit with its record and picture, the hash of every
-    file, and a card for a model hub. Packing the same again gives the same bytes.
+    file, and a card for a model hub. Packing the same again gives the same bytes, and an
+    earlier pack of the same recipe gives way to a new one; any other file stays.
     """
     from redraft.cli.packs import leave_packs_alone
     from redraft.share.pack.writing import pack
@@ -33,8 +35,9 @@ def command(file: str, out: Path | None) -> None:
     screen = Screen.current()
     leave_packs_alone([file], "pack")
     source = Path(file) if Path(file).is_dir() else locate_recipe(file)
-    done = pack(source, out)
-    screen.file("written", done.path, f"{len(done.names)} files, {done.size} bytes")
+    done = pack(source, out, force=force)
+    what = "is there already" if done.there else "written"
+    screen.file(what, done.path, f"{len(done.names)} files, {done.size} bytes")
     screen.say(f"sha256:  {done.sha256}")
     if done.run is None:
         screen.warn("there is no finished run of this recipe in runs/, so there is no edit in it")

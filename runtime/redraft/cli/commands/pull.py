@@ -27,8 +27,8 @@ def command(repo: str, revision: str | None, out: Path | None, force: bool) -> N
     """Bring a pack from a repository on a model hub into a folder of its own.
 
     Only the files that its manifest names are fetched. All of them are checked first, and nothing
-    is written if anything is wrong. HF_TOKEN and HF_ENDPOINT are obeyed. It needs the extra `hub`:
-    pip install "redraft[hub]".
+    is written if anything is wrong. HF_TOKEN and HF_ENDPOINT are obeyed. It needs huggingface_hub:
+    pip install "huggingface_hub>=1".
     """
     from redraft.plans.run_files import RECIPE
     from redraft.share.pack.hub import pull

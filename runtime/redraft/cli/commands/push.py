@@ -21,7 +21,7 @@ def command(file: Path, repo: str, private: bool, message: str | None) -> None:
 
     The files are those that `redraft unpack` writes, in one commit; the repository is made if it
     is not there. HF_TOKEN or `hf auth login` says who you are, HF_ENDPOINT which hub is meant. It
-    needs the extra `hub`: pip install "redraft[hub]".
+    needs huggingface_hub: pip install "huggingface_hub>=1".
     """
     from redraft.share.pack.hub import push
 

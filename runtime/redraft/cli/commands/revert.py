@@ -13,7 +13,8 @@ from redraft.cli.screen import Screen
 @make_command(name="revert", example="revert new.pth")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Write here instead of over FILE.")
-def command(file: Path, out: Path | None) -> None:
+@click.option("--force", is_flag=True, help="Replace another file that is there.")
+def command(file: Path, out: Path | None, force: bool) -> None:
     """Restore a checkpoint that `redraft apply` wrote, bit for bit.
 
     The undo file that apply left must lie beside FILE.
@@ -22,6 +23,6 @@ def command(file: Path, out: Path | None) -> None:
 
     screen = Screen.current()
     target = out or file
-    digest = revert_file(file, target)
+    digest = revert_file(file, target, force=force)
     screen.file("restored", target)
     screen.say(f"tensors digest: {digest}")

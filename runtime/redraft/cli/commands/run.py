@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,16 @@ from redraft.cli.app import (
     make_command,
     set_option,
     threads_option,
+    verbose_option,
 )
+from redraft.cli.layout import WIDE, listed
+from redraft.cli.opening import open_file, open_option
 from redraft.cli.screen import Column, Reporter, Screen
-from redraft_dsl.report.terminal import visible
+from redraft.plans.run_files import REPORT
+from redraft_dsl.report.terminal import visible, wrapped
 
 if TYPE_CHECKING:
-    from redraft.plans.record import RuleRecord
+    from redraft.plans.record import RuleRecord, RunRecord
     from redraft.runs.processes import Ranks
     from redraft.runs.runner import Run
     from redraft_dsl.check.parameters import Given
@@ -29,15 +34,18 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="The run folder; runs/NAME-VERSION-... if not given.",
+    help="The run folder; by default one in runs/ that is named after the recipe.",
 )
 @device_option()
 @threads_option()
 @click.option(
     "--fresh", is_flag=True, help="Solve every rule anew; do not go on from a broken run."
 )
+@click.option("--force", is_flag=True, help="Write into the folder, whatever it holds.")
 @set_option()
 @click.option("--no-lock", is_flag=True, help="Ignore the lock that lies beside the recipe.")
+@open_option("the report")
+@verbose_option()
 @format_option()
 def command(
     file: str,
@@ -45,8 +53,11 @@ def command(
     device: str,
     threads: int | None,
     fresh: bool,
+    force: bool,
     given: Given,
     no_lock: bool,
+    opened: bool,
+    verbose: bool,
     form: str,
 ) -> None:
     """Run a recipe: write its edit, its pictures and a report.
@@ -74,21 +85,37 @@ def command(
             # Read now: the file may be changed, or gone, when the run is done.
             hint = _of_sweeps(file)
             run = run_and_report(
-                plan, out=out, device=device, fresh=fresh, progress=reporter.step, ranks=ranks
+                plan,
+                out=out,
+                device=device,
+                fresh=fresh,
+                progress=reporter.step,
+                ranks=ranks,
+                force=force,
             )
-        _show(screen, run, ranks, hint, form)
+        _show(screen, run, ranks, hint, form, verbose=verbose)
+    if opened:
+        open_file(run.folder / REPORT, screen)
 
 
-def _show(screen: Screen, run: Run, ranks: Ranks, hint: str, form: str) -> None:
+def _show(screen: Screen, run: Run, ranks: Ranks, hint: str, form: str, *, verbose: bool) -> None:
     for warning in _warnings(run):
         screen.warn(warning)
     if form == "json":
         found = {"run_dir": str(run.folder), **run.record.model_dump(mode="json")}
         screen.json(found)
     else:
-        _print(screen, run, ranks)
+        _print(screen, run, ranks, verbose=verbose)
         if hint:
             screen.say(visible(hint))
+        plan = run.session.plan
+        listed = plan.recipe.model.kind == "listed"
+        model = shlex.quote(plan.base.name if listed else str(plan.base.path))
+        folder = shlex.quote(str(run.folder))
+        screen.next(
+            f"redraft sample {model} --edit {folder} --out after.png",
+            f"redraft apply {model} {folder} --out edited.pth",
+        )
 
 
 def _of_sweeps(file: str) -> str:
@@ -110,29 +137,12 @@ def _warnings(run: Run) -> list[str]:
     return [*run.record.warnings, *rules]
 
 
-def _print(screen: Screen, run: Run, ranks: Ranks) -> None:
-    from redraft.show.numbers import judgement
-
+def _print(screen: Screen, run: Run, ranks: Ranks, *, verbose: bool) -> None:
     record = run.record
     screen.say(screen.paint("strong", f"{record.recipe} {record.version}: {record.title}"))
     if run.resumed:
         screen.say(f"taken from the run that was stopped: {', '.join(run.resumed)}")
-    numbers = ("effect", "amplitude", "outside", "left-out gain / side", "loss", "seconds")
-    columns = [Column("rule"), Column("layer"), Column("rank", right=True)]
-    screen.table(
-        [*columns, *(Column(title, right=True) for title in numbers)],
-        [_row(rule) for rule in record.rules],
-    )
-    if record.evaluated_count:
-        for rule in record.rules:
-            screen.say(f"{rule.name}: {judgement(rule)}")
-        screen.say(
-            f"measured on {record.evaluated_count} {record.evaluated_on}; 95% intervals in "
-            "brackets, over pictures"
-        )
-        for rule in record.rules:
-            if rule.kind == "erase" and rule.judged is not None:
-                screen.say(f"{rule.name}: {rule.judged} of them hold what the rule removes")
+    _print_rules(screen, record, verbose=verbose)
     if record.given:
         pairs = ", ".join(f"{name} = {value}" for name, value in record.given.items())
         screen.say(f"with {visible(pairs)}")
@@ -142,6 +152,47 @@ def _print(screen: Screen, run: Run, ranks: Ranks) -> None:
     screen.say(f"{record.seconds:.1f} seconds on {record.machine.device}{together}")
     for what, path in _outputs(run):
         screen.say(f"{what:<8}{visible(str(path))}")
+
+
+def _print_rules(screen: Screen, record: RunRecord, *, verbose: bool) -> None:
+    from redraft.show.numbers import judgement
+
+    wide = screen.table_width >= WIDE
+    if wide:
+        screen.table(_columns(), [_row(rule) for rule in record.rules])
+    else:
+        for rule in record.rules:
+            screen.show(_block(screen, rule, verbose=verbose))
+    if record.evaluated_count:
+        if wide or verbose:
+            for rule in record.rules:
+                screen.say(f"{rule.name}: {judgement(rule)}")
+        brackets = "; 95% intervals in brackets, over pictures" if wide or verbose else ""
+        screen.say(f"measured on {record.evaluated_count} {record.evaluated_on}{brackets}")
+        for rule in record.rules:
+            if rule.kind == "erase" and rule.judged is not None:
+                screen.say(f"{rule.name}: {rule.judged} of them hold what the rule removes")
+
+
+def _columns() -> list[Column]:
+    numbers = ("effect", "amplitude", "outside", "left-out gain / side", "loss", "seconds")
+    first = [Column("rule"), Column("layer"), Column("rank", right=True)]
+    return [*first, *(Column(title, right=True) for title in numbers)]
+
+
+def _block(screen: Screen, rule: RuleRecord, *, verbose: bool) -> str:
+    """A rule in two lines, and with ``verbose`` in a line for each of its figures."""
+    from redraft.show.numbers import plain_measures
+
+    head = f"{screen.paint('strong', rule.name)} at {rule.layer}, rank {rule.rank}"
+    if verbose:
+        titles = [column.title for column in _columns()[3:]]
+        figures = zip(titles, _row(rule)[3:], strict=True)
+        return "\n".join([head, *(f"  {title:<20}  {text}" for title, text in figures)])
+    found = rule.judgement
+    word = found.word + (f": {found.reason}" if found.reason else "")
+    head = wrapped(f"{head}: {word}", screen.table_width)
+    return "\n".join([head, *listed(plain_measures(rule), screen.table_width)])
 
 
 def _row(rule: RuleRecord) -> list[str]:

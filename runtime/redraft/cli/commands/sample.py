@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from redraft.cli.app import device_option, make_command
 from redraft.cli.commands.apply import check_strength, load_edit
 from redraft.cli.ranges import parse_images
 from redraft.cli.screen import Screen
+from redraft.explain.words import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 SIDE = 128
 """Pixels that a picture is shown at, at most."""
+BARE_SCALE = 8
 
 
 @make_command(name="sample", example="sample faces --out sheet.png")
@@ -46,6 +49,15 @@ SIDE = 128
     "--rule", "rules", multiple=True, help="Apply this rule of the edit only; may be repeated."
 )
 @click.option("--strength", type=float, help="Scale the edit; 1 is the default.")
+@click.option("--force", is_flag=True, help="Replace a file that is there, whatever it is.")
+@click.option(
+    "--bare", is_flag=True, help="One image alone, with nothing around it, to paint a mask on."
+)
+@click.option(
+    "--scale",
+    type=click.IntRange(1, 64),
+    help="With --bare: pixels of the file for one of the model; 8 is the default.",
+)
 @device_option()
 def command(
     model: str,
@@ -56,37 +68,74 @@ def command(
     edit: Path | None,
     rules: tuple[str, ...],
     strength: float | None,
+    force: bool,
+    bare: bool,
+    scale: int | None,
     device: str,
 ) -> None:
     """Draw images of a model on one sheet, each with its number.
 
     MODEL is a name from `redraft models`, or a checkpoint file. Image i is the one that a
     recipe with the same seed calls z[i]. With --edit (an edit.safetensors or a run folder) the
-    originals stand above the edited images.
+    originals stand above the edited images. With --bare the file is one image, a whole multiple
+    of the model's size: paint white on a black layer above it, and save that layer as a mask.
     """
-    from redraft.disk import files
     from redraft.models import latents
     from redraft.models.batches import draw
     from redraft.models.locate import locate_named
     from redraft.models.open import choose_device, open_base
-    from redraft.show.pictures import png
+    from redraft.show.picture_file import write_picture
 
     if edit is None and (rules or strength is not None):
         raise click.UsageError("--rule and --strength need --edit")
-    check_strength(1.0 if strength is None else strength)
-    screen = Screen.current()
+    _check_bare(bare, scale, len(images))
+    amount, screen = 1.0 if strength is None else strength, Screen.current()
+    check_strength(amount)
     loaded = None if edit is None else load_edit(edit).choose(list(rules) or None)
     with screen.progress() as reporter:
         opened = open_base(locate_named(model, reporter.download), choose_device(device))
         rows = latents.rows(seed, images, opened.base.facts.latent_size)
         before = draw(opened.generator, rows)
-        if loaded is None:
-            sheet = _sheet(before, images, columns)
-        else:
-            after = _edited(opened, rows, loaded, 1.0 if strength is None else strength)
-            sheet = _pairs(before, after, images, columns, f"{model}, seed {seed}")
-    files.write_bytes(out, png(sheet))
-    screen.file("written", out, f"{sheet.width} x {sheet.height}, {len(images)} images")
+        after = None if loaded is None else _edited(opened, rows, loaded, amount)
+    if bare:
+        sheet = _bare((before if after is None else after)[0], scale or BARE_SCALE)
+    elif after is None:
+        sheet = _sheet(before, images, columns)
+    else:
+        sheet = _pairs(before, after, images, columns, f"{model}, seed {seed}")
+    write_picture(out, sheet, force=force)
+    count = counted(len(images), "image")
+    screen.file("written", out, f"{sheet.width} x {sheet.height}, {count}")
+    if not bare:
+        _say_next(screen, model, seed, images[0])
+
+
+def _say_next(screen: Screen, model: str, seed: int, image: int) -> None:
+    name, seeded = shlex.quote(model), "" if seed == 1 else f" --seed {seed}"
+    screen.next(
+        f"redraft sample {name}{seeded} --bare --images {image} --out {image}.png",
+        f"redraft new mine --model {name}",
+    )
+
+
+def _check_bare(bare: bool, scale: int | None, images: int) -> None:
+    if bare and images != 1:
+        raise click.UsageError("--bare draws one image: name it, as in `--images 95`")
+    if scale is not None and not bare:
+        raise click.UsageError("--scale goes with --bare")
+
+
+def _bare(drawn: Tensor, scale: int) -> Picture:
+    """A picture whose pixels are squares of ``scale`` pixels."""
+    from redraft.show.pictures import enlarged, to_picture
+    from redraft_dsl.geometry.masks import MAX_PIXELS
+
+    picture = to_picture(drawn)
+    if picture.width * picture.height * scale**2 > MAX_PIXELS:
+        raise click.UsageError(
+            f"--scale {scale} gives more than the {MAX_PIXELS} pixels that a mask may have"
+        )
+    return enlarged(picture, scale * max(picture.size), smooth=False)
 
 
 def _edited(opened: OpenModel, rows: Tensor, edit: Edit, strength: float) -> Tensor:

@@ -27,7 +27,7 @@ def command(out: Path | None, force: bool) -> None:
         click.echo(schema_text(), nl=False)
         return
     from redraft.disk import files
-    from redraft.share.exchange.importing import refuse_overwriting
+    from redraft.disk.overwriting import refuse_overwriting
 
     refuse_overwriting([out], force=force)
     files.write_text(out, schema_text())

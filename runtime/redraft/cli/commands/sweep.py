@@ -13,7 +13,9 @@ from redraft.cli.app import (
     make_command,
     set_option,
     threads_option,
+    verbose_option,
 )
+from redraft.cli.layout import WIDE
 from redraft.cli.screen import Column, Reporter, Screen
 from redraft_dsl.report.terminal import visible
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from redraft.sweep.summary import SweepRecord
     from redraft_dsl.check.parameters import Given
 
+SOLVER = ("left-out gain / side", "agreement", "loss", "seconds")
+"""Titles of the figures that a narrow screen has no room for."""
+
 
 @make_command(name="sweep", example="sweep spectacles.redraft")
 @click.argument("file")
@@ -29,13 +34,15 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="The sweep's folder; runs/NAME-VERSION-SWEEP-... if not given.",
+    help="The folder; by default one in runs/ named after recipe and sweep.",
 )
 @device_option()
 @threads_option()
 @click.option("--fresh", is_flag=True, help="Run every cell anew, finished or not.")
+@click.option("--force", is_flag=True, help="Write into the folder, whatever it holds.")
 @set_option()
 @click.option("--no-lock", is_flag=True, help="Ignore the lock that lies beside the recipe.")
+@verbose_option()
 @format_option()
 def command(
     file: str,
@@ -44,8 +51,10 @@ def command(
     device: str,
     threads: int | None,
     fresh: bool,
+    force: bool,
     given: Given,
     no_lock: bool,
+    verbose: bool,
     form: str,
 ) -> None:
     """Run a recipe with every combination of a sweep's values.
@@ -65,12 +74,14 @@ def command(
         with screen.progress() as own:
             reporter = own if ranks.first else Reporter(None)
             done = run_sweep(
-                lambda: _task(file, name, out, device, fresh, given, reporter, lock=not no_lock),
+                lambda: _task(
+                    file, name, out, device, fresh, force, given, reporter, lock=not no_lock
+                ),
                 ranks,
             )
         if done is not None:
             record, folder = done
-            _show(screen, record, folder, form)
+            _show(screen, record, folder, form, verbose=verbose)
             if record.failed:
                 raise click.exceptions.Exit(1)
 
@@ -81,6 +92,7 @@ def _task(
     out: Path | None,
     device: str,
     fresh: bool,
+    force: bool,
     given: Given,
     reporter: Reporter,
     *,
@@ -109,11 +121,12 @@ def _task(
         lock=None if pins is None else pins.lock.sha256,
         device=device,
         fresh=fresh,
+        force=force,
         progress=reporter.overall,
     )
 
 
-def _show(screen: Screen, record: SweepRecord, folder: Path, form: str) -> None:
+def _show(screen: Screen, record: SweepRecord, folder: Path, form: str, *, verbose: bool) -> None:
     for cell in record.failed:
         if cell.error is not None:
             values = ", ".join(f"{target} = {value}" for target, value in cell.values.items())
@@ -124,21 +137,26 @@ def _show(screen: Screen, record: SweepRecord, folder: Path, form: str) -> None:
         found = {"sweep_dir": str(folder), **record.model_dump(mode="json")}
         screen.json(found)
     else:
-        _print(screen, record, folder)
+        _print(screen, record, folder, verbose=verbose)
 
 
-def _print(screen: Screen, record: SweepRecord, folder: Path) -> None:
+def _print(screen: Screen, record: SweepRecord, folder: Path, *, verbose: bool) -> None:
+    from redraft.show.numbers import plain
     from redraft.sweep.running import PICTURE, SUMMARY, TABLE
     from redraft.sweep.summary import RIGHT, table
 
     title = f"{record.recipe} {record.version}: {record.title}; sweep {record.sweep}"
     screen.say(screen.paint("strong", visible(title)))
     titles, rows = table(record)
-    screen.table([Column(each, right=each in (*RIGHT, "cell")) for each in titles], rows)
+    wide = verbose or screen.table_width >= WIDE
+    shown = [place for place, title in enumerate(titles) if wide or title not in SOLVER]
+    screen.table(
+        [Column(titles[place], right=titles[place] in (*RIGHT, "cell")) for place in shown],
+        [[row[place] if wide else plain(row[place]) for place in shown] for row in rows],
+    )
     if record.evaluated_count:
-        screen.say(
-            f"measured on {record.evaluated_count} {record.evaluated_on}; 95% intervals in brackets"
-        )
+        brackets = "; 95% intervals in brackets" if wide else ""
+        screen.say(f"measured on {record.evaluated_count} {record.evaluated_on}{brackets}")
     if record.lock is not None:
         screen.say("its lock was obeyed")
     if record.searched:

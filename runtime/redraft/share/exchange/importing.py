@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from redraft.disk import files
+from redraft.disk.overwriting import refuse_overwriting
 from redraft.errors import ArtifactError, PlanError
 from redraft.models.listed import catalog
 from redraft.models.locate import locate_named
@@ -75,7 +75,7 @@ def import_edit(
 
     """
     edit = read_file(source)
-    found, facts = _model(model, out.parent, truncation)
+    found, facts = named_model(model, out.parent, truncation)
     if facts.layer(layer) is None:
         help_text = did_you_mean(layer, facts.layer_names(), "layers of this model")
         raise PlanError("RD401", f"{model} has no layer `{layer}`", help_text)
@@ -119,20 +119,14 @@ def read_bytes(path: Path) -> bytes:
         raise ArtifactError("RD636", f"there is no file {path}", "check the path") from None
 
 
-def refuse_overwriting(paths: Iterable[Path], *, force: bool) -> None:
-    """Raise ArtifactError when one of the files is there already, unless ``force`` is given."""
-    there = [path for path in paths if os.path.lexists(path)]
-    if there and not force:
-        more = f" (and {len(there) - 1} more)" if len(there) > 1 else ""
-        raise ArtifactError(
-            "RD681",
-            f"{there[0]} is there already{more}, so nothing was written",
-            "give another file with `-o`, or overwrite with `--force`",
-        )
+def named_model(name: str, folder: Path, truncation: float | None) -> tuple[Model, ModelFacts]:
+    """What a recipe in ``folder`` says of a model, and what the checker must know of it.
 
+    Raises:
+        PlanError: the file cannot be named from there, or truncation is given for a listed model.
+        ModelError: there is no such model.
 
-def _model(name: str, folder: Path, truncation: float | None) -> tuple[Model, ModelFacts]:
-    """What the recipe says of the model, and what the checker must know of it."""
+    """
     listed = catalog.known_models().listed
     if name in listed:
         if truncation is not None:

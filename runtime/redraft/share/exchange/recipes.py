@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from redraft.disk import files
+from redraft.disk.overwriting import refuse_overwriting
 from redraft.errors import ArtifactError, PlanError
 from redraft.models.listed.catalog import known_models
 from redraft.plans.loading import recipe_of
-from redraft.share.exchange.importing import refuse_overwriting
 from redraft_dsl.check import Checked
 from redraft_dsl.reading import loads
 from redraft_dsl.recipe.as_json import NotARecipeError, read_json, write_json

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from redraft.errors import ModelError
+from redraft.explain.install import REDRAFT
 from redraft.explain.words import counted
 from redraft.models.listed import catalog
 from redraft.models.listed.published import NOT_STATED
@@ -144,10 +145,10 @@ def _measured(record: RunRecord) -> str:
 def _use(recipe: Recipe, record: RunRecord | None) -> str:
     model = recipe.model.name if recipe.model.kind == "listed" else "MODEL.pth"
     if record is None:
-        return f"```sh\npip install redraft\nredraft run {RECIPE}\n```"
+        return f"```sh\n{REDRAFT}\nredraft run {RECIPE}\n```"
     return (
         "```sh\n"
-        "pip install redraft\n"
+        f"{REDRAFT}\n"
         f"redraft apply {model} {EDIT} --out edited.pth\n"
         "redraft verify .\n"
         "```\n\n"

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from redraft.errors import ArtifactError
+from redraft.explain.install import extra
 from redraft.share.pack import CARD, MANIFEST, MAX_BYTES, MAX_ENTRIES, container, is_pack
 from redraft.share.pack.manifest import Manifest
 from redraft.share.pack.reading import (
@@ -47,7 +48,7 @@ except ImportError as error:
     raise ArtifactError(
         "RD770",
         "a model hub needs huggingface_hub, which is not installed",
-        'install it with `pip install "redraft[hub]"`',
+        f"install it with `{extra('hub')}`",
     ) from error
 
 from redraft.share.pack.hub_failures import Place, no_pack, refusal, reporting, unexpected

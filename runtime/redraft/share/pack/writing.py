@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 
 from redraft.disk import files
+from redraft.disk.overwriting import refuse_overwriting
 from redraft.disk.safetensors_head import BrokenHeadError, read_head
 from redraft.errors import ArtifactError, RedraftError
 from redraft.memory.marked import mask_bytes
@@ -21,6 +22,7 @@ from redraft.plans.run_folder import read_run
 from redraft.share.pack import CARD, MANIFEST, MAX_BYTES, MAX_ENTRIES, SOURCE, container
 from redraft.share.pack.card import card
 from redraft.share.pack.manifest import Content, Manifest
+from redraft.share.pack.reading import read_pack
 from redraft_dsl import Checked
 from redraft_dsl.flatten import standing_alone
 from redraft_dsl.recipe.model import ListedModel, Recipe
@@ -38,6 +40,7 @@ class PackResult:
         size: in bytes.
         sha256: of the pack.
         run: the run folder whose edit is in it, or None.
+        there: whether the very same pack was there already.
 
     """
 
@@ -46,9 +49,12 @@ class PackResult:
     size: int
     sha256: str
     run: Path | None
+    there: bool = False
 
 
-def pack(source: Path, out: Path | None = None, *, runs: Path = RUNS) -> PackResult:
+def pack(
+    source: Path, out: Path | None = None, *, runs: Path = RUNS, force: bool = False
+) -> PackResult:
     """Write a pack of a run folder, or of a recipe with its latest finished run.
 
     Packing the same things again gives the same bytes.
@@ -57,11 +63,12 @@ def pack(source: Path, out: Path | None = None, *, runs: Path = RUNS) -> PackRes
         source: a run folder, or a recipe file.
         out: the pack; NAME-VERSION.redraftpack in the current folder if not given.
         runs: where a recipe's run is looked for.
+        force: replace whatever file is there, and not only an earlier pack of the same recipe.
 
     Raises:
         CheckFailedError: the recipe has errors.
         ArtifactError: the run is not whole, a file cannot stand in a pack, or the pack cannot be
-            written.
+            written or would replace another file.
 
     """
     run: Path | None = source
@@ -72,9 +79,21 @@ def pack(source: Path, out: Path | None = None, *, runs: Path = RUNS) -> PackRes
         recipe, record, contents, run = _recipe_contents(source, runs)
     data = _data(recipe, record, contents)
     target = out or Path(f"{recipe.name}-{recipe.version}.redraftpack")
-    files.write_bytes(target, data)
+    if not force and not _packs(target, recipe.name):
+        refuse_overwriting([target], force=False)
+    same = target.is_file() and target.read_bytes() == data
+    if not same:
+        files.write_bytes(target, data)
     digest = hashlib.sha256(data).hexdigest()
-    return PackResult(target, tuple(sorted(contents)), len(data), digest, run)
+    return PackResult(target, tuple(sorted(contents)), len(data), digest, run, same)
+
+
+def _packs(path: Path, recipe: str) -> bool:
+    """Whether a file is a pack of the recipe of this name."""
+    try:
+        return read_pack(path).manifest.recipe == recipe
+    except ArtifactError:
+        return False
 
 
 def pack_of_run(folder: Path) -> bytes:

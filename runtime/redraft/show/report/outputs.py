@@ -72,6 +72,7 @@ def run_and_report(
     progress: Progress | None = None,
     shared: Shared | None = None,
     ranks: Ranks = ALONE,
+    force: bool = False,
 ) -> ReportedRun:
     """Run a plan, then write ``before-after.png``, ``report.html`` and last ``run.json``.
 
@@ -89,6 +90,7 @@ def run_and_report(
         progress=progress,
         shared=shared,
         ranks=ranks,
+        force=force,
     )
     with torch.no_grad():
         data = report_data(run)

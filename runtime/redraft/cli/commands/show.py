@@ -1,0 +1,126 @@
+"""``redraft show``: what a recipe marks, on its pictures, before it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from redraft.cli.app import device_option, make_command, set_option
+from redraft.cli.opening import draw_inline, open_file, open_option
+from redraft.cli.screen import Screen
+from redraft_dsl.report.terminal import visible
+
+if TYPE_CHECKING:
+    from redraft.memory.places import Marks, ResolvedPlace
+    from redraft.models.generator import Generator
+    from redraft.plans.planner import Plan, RuleStep
+    from redraft.show.marks import MarkedRule
+    from redraft.show.pictures import Role
+    from redraft_dsl.check.parameters import Given
+
+MOST = 60
+"""Marks of a rule that are drawn."""
+
+
+@make_command(name="show", example="show glasses.redraft --open")
+@click.argument("file")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The PNG to write; NAME-marks.png if not given."
+)
+@open_option("the sheet")
+@click.option("--force", is_flag=True, help="Replace a file that is there, whatever it is.")
+@set_option()
+@device_option()
+def command(
+    file: str, out: Path | None, opened: bool, force: bool, given: Given, device: str
+) -> None:
+    """Draw everything that a recipe marks on its pictures, before it is run.
+
+    FILE is a recipe, a pack, or the name of a recipe that comes with redraft. Each region is
+    outlined on its picture, with a ruler in the model's pixels and the grid of the layer that the
+    region is read on: that of the keys for a context, that of the values for a copy or a paste.
+    """
+    from redraft.cli.planning import plan_file
+    from redraft.show.marks import marks_sheet
+    from redraft.show.picture_file import write_picture
+
+    screen = Screen.current()
+    with screen.progress() as reporter:
+        plan = plan_file(file, device, reporter, given=given)
+        rules = _marked(plan, device)
+    sheet = marks_sheet(rules)
+    path = out or Path(f"{plan.recipe.name}-marks.png")
+    write_picture(path, sheet, force=force)
+    draw_inline(path)
+    for rule in rules:
+        screen.say(visible(rule.title))
+    count = sum(len(rule.marks) for rule in rules)
+    screen.file("written", path, f"{sheet.width} x {sheet.height}, {count} marks")
+    screen.next(f"redraft plan {file}", f"redraft run {file}")
+    if opened:
+        open_file(path, screen)
+
+
+def _marked(plan: Plan, device: str) -> list[MarkedRule]:
+    """Every rule with its marked places, drawn by the unedited model."""
+    from redraft.memory.places import Marks
+    from redraft.models.open import choose_device, open_base
+
+    marks = Marks(plan.base.facts, plan.folder)
+    generator = open_base(plan.base, choose_device(device)).generator
+    return [_rule(plan, step, generator, list(_places(step, marks))) for step in plan.rules]
+
+
+def _rule(
+    plan: Plan,
+    step: RuleStep,
+    generator: Generator,
+    places: Sequence[tuple[str, Role, ResolvedPlace]],
+) -> MarkedRule:
+    import torch
+
+    from redraft.models import latents
+    from redraft.models.batches import draw
+    from redraft.show.marks import Mark, MarkedRule
+    from redraft.show.pictures import RegionOutline, to_picture
+
+    shown = places[:MOST]
+    seeds = {block.name: block.seed for block in plan.recipe.latents}
+    size = plan.base.facts.latent_size
+    rows = [latents.rows(seeds[place.latents], [place.index], size) for _, _, place in shown]
+    drawn = draw(generator, torch.cat(rows))
+    keys, values = step.facts.key_size, step.facts.value_size
+    more = f"; the first {MOST} of {len(places)} marks" if len(places) > MOST else ""
+    return MarkedRule(
+        f"{step.rule.name} at {step.facts.name}: keys {keys[1]} x {keys[0]}, "
+        f"values {values[1]} x {values[0]}{more}",
+        tuple(
+            Mark(
+                f"{what} {place.latents}[{place.index}]",
+                to_picture(picture),
+                RegionOutline(place.area, role),
+                keys if role == "context" else values,
+            )
+            for (what, role, place), picture in zip(shown, drawn, strict=True)
+        ),
+    )
+
+
+def _places(step: RuleStep, marks: Marks) -> Iterator[tuple[str, Role, ResolvedPlace]]:
+    """Every marked place of a rule: what it is called, its role and the place."""
+    from redraft.memory.marked import goal_places
+    from redraft_dsl.recipe.model import Insert, Match
+
+    rule = step.rule
+    if isinstance(rule, Insert):
+        yield "copy", "copy", marks(rule.copy_from)
+    for place in goal_places(rule) or ():
+        yield "paste", "paste", marks(place)
+    for context in rule.context:
+        if isinstance(context, Match):
+            yield "like", "context", marks(context.like)
+        else:
+            yield "context", "context", marks(context)

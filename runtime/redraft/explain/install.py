@@ -1,0 +1,16 @@
+"""How redraft, and what it can do without, is installed: the lines that messages and cards give.
+
+redraft is on no package index yet, so it is installed from a copy of its repository. No torch.
+"""
+
+from __future__ import annotations
+
+REDRAFT = "pip install ./redraft  # a copy of redraft's repository"
+"""Once a package index has it: ``pip install redraft``."""
+EXTRAS = {"hub": "huggingface_hub>=1", "lsp": "pygls>=2", "notebook": "ipython>=8.20"}
+"""What each extra of ``pyproject.toml`` installs."""
+
+
+def extra(name: str) -> str:
+    """The line that installs what an extra stands for, wherever redraft came from."""
+    return f'pip install "{EXTRAS[name]}"'

@@ -43,7 +43,7 @@ SHOWN = [
     ("rank", "Default: `8`. A whole number, 1 to 65536."),
     ("loss", "Default: `l2`. One of `l1`, `l2`."),
     ("count", "Default: required. A whole number, 1 to 100000000."),
-    ("exact", "The optimum of each output channel."),
+    ("exact", "The optimum of each output channel, for the directions of the rule."),
     ("rule", "Makes something appear"),
     ("context", "Where the rule should fire"),
     ("layer6", "8 x 8 keys, 256 -> 128 channels"),

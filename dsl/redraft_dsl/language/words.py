@@ -61,7 +61,7 @@ INNER: Mapping[str, str] = {
 AXES: Mapping[str, str] = {"x": "From left to right.", "y": "From top to bottom."}
 
 SOLVERS: Mapping[str, str] = {
-    "exact": "The optimum of each output channel.",
+    "exact": "The optimum of each output channel, for the directions of the rule.",
     "gradient": "Adam on the same few unknowns, for comparison.",
     "projected-adam": "The paper authors' solver: Adam on the whole weight, projected at times.",
 }

@@ -78,9 +78,10 @@ class Job:
 class Context:
     """A recipe under examination.
 
-    ``written`` is what is examined, and ``tree`` the same without parameters. ``facts`` is None
-    when the model is given by file or unknown. ``problems`` are those that were met while its
-    blocks were read. ``models`` and ``latents`` are the blocks of these statements, read.
+    ``written`` is what is examined, ``tree`` the same without parameters, and ``nodes`` every node
+    of that. ``facts`` is None when the model is given by file or unknown. ``problems`` are those
+    that were met while its blocks were read. ``models`` and ``latents`` are the blocks of these
+    statements, read.
     """
 
     written: Written
@@ -89,6 +90,7 @@ class Context:
     facts: ModelFacts | None
     editions: Editions
     edition: int
+    nodes: tuple[s.Node, ...]
     reader: Reader
     models: tuple[tuple[s.ModelStatement, Values], ...]
     latents: tuple[tuple[s.LatentsStatement, Values], ...]
@@ -117,11 +119,6 @@ class Context:
         if kind not in self._kinds:
             self._kinds[kind] = tuple(n for n in self.tree.statements if isinstance(n, kind))
         return self._kinds[kind]  # type: ignore[return-value]
-
-    @cached_property
-    def nodes(self) -> tuple[s.Node, ...]:
-        """Every node of the tree."""
-        return tuple(s.walk(self.tree.statements))
 
     @property
     def broken(self) -> tuple[s.Broken, ...]:
@@ -219,6 +216,7 @@ def build_context(
 ) -> Context:
     """Sort a tree's statements and resolve what does not depend on any rule."""
     tree, folder = bound.tree, written.folder
+    nodes = tuple(s.walk(tree.statements))
     edition = editions.number(number_of(tree))
     names = [param.name for param in bound.params]
     reader = Reader(editions.language, edition, written.source.text, names)
@@ -236,6 +234,7 @@ def build_context(
         facts=_facts(models, known, facts, folder),
         editions=editions,
         edition=edition,
+        nodes=nodes,
         reader=reader,
         models=models,
         latents=tuple(
@@ -243,7 +242,7 @@ def build_context(
             for node in tree.statements
             if isinstance(node, s.LatentsStatement)
         ),
-        regions=resolve_all(tree, folder),
+        regions=resolve_all(nodes, folder),
         used=used,
         included=tuple(
             include(node, aliases, library, written.source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -85,13 +85,15 @@ class Regions:
         return Resolved(region, shapes, depth)
 
 
-def resolve_all(tree: s.Tree, folder: Path) -> Regions:
+def resolve_all(nodes: Iterable[s.Node], folder: Path) -> Regions:
     """Read every mask and resolve every definition, each after the ones that it is made of."""
-    masks = _read_masks(tree, folder)
+    masks: dict[str, MaskFile | MaskError] = {}
     waiting: dict[str, s.RegionStatement] = {}
-    for node in tree.statements:
+    for node in nodes:
         if isinstance(node, s.RegionStatement):
             waiting.setdefault(node.name.text, node)
+        elif isinstance(node, s.MaskShape) and node.path.text not in masks:
+            masks[node.path.text] = _read(node.path.text, folder)
     needs = {name: set(s.names_in(node.region)) & waiting.keys() for name, node in waiting.items()}
     named: dict[str, Resolved] = {}
     oversized: set[str] = set()
@@ -153,11 +155,6 @@ def _length(text: str) -> r.Length | None:
     return r.Length(value=value, unit="%" if text.endswith("%") else "px")
 
 
-def _read_masks(tree: s.Tree, folder: Path) -> dict[str, MaskFile | MaskError]:
-    shapes = (node for node in s.walk(tree.statements) if isinstance(node, s.MaskShape))
-    return {path: _read(path, folder) for path in dict.fromkeys(each.path.text for each in shapes)}
-
-
 def _read(path: str, folder: Path) -> MaskFile | MaskError:
     try:
         mask = read_mask(path, folder)
@@ -182,7 +179,7 @@ class Image:
 
 def image_count(node: s.Images) -> int:
     """How many images a list names, without writing them out."""
-    return sum(len(range_of(item)) for item in node.items)
+    return sum(1 if isinstance(item, s.Number) else len(range_of(item)) for item in node.items)
 
 
 def range_of(item: s.Number | s.Interval) -> range:

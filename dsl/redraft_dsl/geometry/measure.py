@@ -50,6 +50,7 @@ class Measure:
     folder: Path
     _cells: dict[tuple[Region, tuple[int, int]], Cells] = field(default_factory=dict)
     _bounds: dict[Region, Bounds | None] = field(default_factory=dict)
+    _boxes: dict[int, tuple[Box, Bounds]] = field(default_factory=dict)
 
     def cells(self, region: Region, size: tuple[int, int]) -> Cells:
         """A region on a layer's grid of ``size`` (h, w).
@@ -93,9 +94,13 @@ class Measure:
                 return False
 
     def _ends(self, box: Box) -> Bounds:
-        height, width = self.image_size
-        (x0, x1), (y0, y1) = box.x, box.y
-        return Bounds(_on(x0, width), _on(y0, height), _on(x1, width), _on(y1, height))
+        """A box on the picture. Lines with the same box share it, so that it is known by itself."""
+        if id(box) not in self._boxes:
+            height, width = self.image_size
+            (x0, x1), (y0, y1) = box.x, box.y
+            ends = Bounds(_on(x0, width), _on(y0, height), _on(x1, width), _on(y1, height))
+            self._boxes[id(box)] = (box, ends)
+        return self._boxes[id(box)][1]
 
     def _averaged(self, region: Region, size: tuple[int, int]) -> Cells:
         from redraft_dsl.geometry.regions import on_grid, resample

@@ -310,7 +310,9 @@ class Tree:
 def fields_of(kind: Hashable) -> tuple[str, ...]:
     """The fields of a class of nodes that may hold other nodes, comments apart."""
     apart = ("span", "trivia", "opening", "dangling")
-    return tuple(each.name for each in fields(cast("Any", kind)) if each.name not in apart)
+    plain = ("str", "str | None", "int", "bool", "Operator")
+    found = (each for each in fields(cast("Any", kind)) if each.type not in plain)
+    return tuple(each.name for each in found if each.name not in apart)
 
 
 def walk(*parts: object) -> Iterator[Node]:

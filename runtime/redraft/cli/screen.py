@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
@@ -140,11 +140,22 @@ class Screen:
         plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
         return stream.isatty() and not plain
 
+    def begin(self, what: str) -> None:
+        """Say at once, before anything that takes long is loaded, that it is being done."""
+        if self.lively:
+            sys.stderr.write(f"{visible(what)}\r")
+            sys.stderr.flush()
+        elif not quiet():
+            self.remark(visible(what))
+
     @contextmanager
     def progress(self) -> Iterator[Reporter]:
-        """Draw progress on standard error while the block runs, if that is a terminal."""
+        """Show progress on standard error while the block runs.
+
+        On a terminal these are bars; elsewhere a line for each phase, unless REDRAFT_QUIET is set.
+        """
         if not self.lively:
-            yield Reporter(None)
+            yield Reporter(None, None if quiet() else self.remark)
             return
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -171,11 +182,18 @@ def terminal_width(stream: TextIO) -> int | None:
         return UNKNOWN_WIDTH
 
 
+def quiet() -> bool:
+    """Whether REDRAFT_QUIET asks for no progress where there is no terminal."""
+    return os.environ.get("REDRAFT_QUIET", "") not in ("", "0")
+
+
 class Reporter:
     """Turns the progress that the runtime reports into bars, one for each thing it does."""
 
-    def __init__(self, bars: RichProgress | None) -> None:
+    def __init__(self, bars: RichProgress | None, say: Callable[[str], None] | None = None) -> None:
         self._bars = bars
+        self._say = say
+        self._said: set[str] = set()
         self._tasks: dict[str, TaskID] = {}
 
     def step(self, what: str, done: int, total: int) -> None:
@@ -184,6 +202,8 @@ class Reporter:
 
     def overall(self, what: str, done: int, total: int) -> None:
         """One bar for a long task; ``what`` says what of it is being done, and changes."""
+        if self._say is not None and done < total:
+            self._line(f"{done} of {total} done; {what.partition(':')[0]}")
         if self._bars is not None:
             self._show("", done, total)
             text = visible(what) if what else "done"
@@ -194,7 +214,14 @@ class Reporter:
         names = {"download": "fetching the model", "verify": "checking the model's hash"}
         self._show(names.get(stage, "unpacking the model"), done, total)
 
+    def _line(self, text: str) -> None:
+        if self._say is not None and text not in self._said:
+            self._said.add(text)
+            self._say(visible(text))
+
     def _show(self, what: str, done: int | None, total: int | None) -> None:
+        if self._say is not None and what:
+            self._line(f"{what}: {total}" if total and total > 1 else what)
         if self._bars is None:
             return
         if what not in self._tasks:

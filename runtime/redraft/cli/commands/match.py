@@ -60,10 +60,11 @@ def command(
     A rule with `context like` lines is searched for as these say; any other one by its first
     context. Rules that change the keys before RULE are solved first.
     """
+    screen = Screen.current()
+    screen.begin(f"reading {file}")
     from redraft.cli.match_preview import preview_matches
     from redraft.cli.planning import plan_file, step_named
 
-    screen = Screen.current()
     with screen.progress() as reporter:
         plan = plan_file(file, device, reporter)
         step = step_named(plan, rule)

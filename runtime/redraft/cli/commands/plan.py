@@ -35,9 +35,10 @@ def command(file: str, device: str, quick: bool, given: Given, no_lock: bool, fo
     FILE is a recipe, or the name of one that comes with redraft. Statistics that the search for
     contexts needs are collected and kept, so that the run need not do it again.
     """
+    screen = Screen.current()
+    screen.begin(f"reading {file}")
     from redraft.cli.planning import plan_file
 
-    screen = Screen.current()
     with screen.progress() as reporter:
         plan = plan_file(file, device, reporter, lock=not no_lock, given=given)
         matches = {} if quick else _matches(plan, device, reporter)

@@ -43,11 +43,12 @@ def command(
     outlined on its picture, with a ruler in the model's pixels and the grid of the layer that the
     region is read on: that of the keys for a context, that of the values for a copy or a paste.
     """
+    screen = Screen.current()
+    screen.begin(f"reading {file}")
     from redraft.cli.planning import plan_file
     from redraft.show.marks import marks_sheet
     from redraft.show.picture_file import write_picture
 
-    screen = Screen.current()
     with screen.progress() as reporter:
         plan = plan_file(file, device, reporter, given=given)
         rules = _marked(plan, device)

@@ -65,11 +65,12 @@ def command(
     beside the recipe, the recipe must agree with it, and the cells take from it the places that
     `context like` lines found.
     """
+    screen = Screen.current()
+    screen.begin(f"reading {file}")
     from redraft.models.arithmetic import on_threads
     from redraft.runs.processes import joined
     from redraft.sweep.running import run_sweep
 
-    screen = Screen.current()
     with joined() as ranks, on_threads(threads):
         with screen.progress() as own:
             reporter = own if ranks.first else Reporter(None)

@@ -29,9 +29,10 @@ def command(run: Path, device: str, threads: int | None, form: str) -> None:
     within stated tolerances. The edit itself must give the recorded weights everywhere. The
     exit status is 4 when a promise is broken. RUN is a run folder, or a pack that holds one.
     """
+    screen = Screen.current()
+    screen.begin(f"reading {run}")
     from redraft.runs.verify import verify
 
-    screen = Screen.current()
     folder, home = _run_folder(run)
     with screen.progress() as reporter:
         verified = verify(folder, device=device, threads=threads, progress=reporter.step, home=home)

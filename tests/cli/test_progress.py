@@ -59,5 +59,5 @@ def test_quiet_where_that_is_asked_for(program: Run, recipe: Path) -> None:
 @pytest.mark.usefixtures("loud")
 def test_a_terminal_gets_bars(on_a_terminal: Callable[..., str], recipe: Path) -> None:
     shown = on_a_terminal("run", "demo.redraft", "--out", "run", width=80)
-    assert shown.startswith("reading demo.redraft\r")
+    assert shown.startswith("reading demo.redraft\r\n")
     assert re.search(r"dot: measuring on new pictures.*%", shown)

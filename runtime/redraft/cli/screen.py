@@ -142,11 +142,18 @@ class Screen:
 
     def begin(self, what: str) -> None:
         """Say at once, before anything that takes long is loaded, that it is being done."""
-        if self.lively:
-            sys.stderr.write(f"{visible(what)}\r")
-            sys.stderr.flush()
-        elif not quiet():
+        if not quiet():
             self.remark(visible(what))
+            sys.stderr.flush()
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Say of what is interrupted that nothing is lost."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.remark("interrupted; the same command goes on from what is finished")
+            raise
 
     @contextmanager
     def progress(self) -> Iterator[Reporter]:
@@ -183,7 +190,7 @@ def terminal_width(stream: TextIO) -> int | None:
 
 
 def quiet() -> bool:
-    """Whether REDRAFT_QUIET asks for no progress where there is no terminal."""
+    """Whether REDRAFT_QUIET asks for no lines about progress."""
     return os.environ.get("REDRAFT_QUIET", "") not in ("", "0")
 
 

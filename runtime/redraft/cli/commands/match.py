@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import device_option, format_option, make_command
 from redraft.cli.commands.plan import box_text
 from redraft.cli.ranges import parse_range
@@ -28,7 +29,7 @@ COLUMNS = 6
 
 
 @make_command(name="match", example="match glasses.redraft glasses")
-@click.argument("file")
+@click.argument("file", type=words.RECIPE)
 @click.argument("rule")
 @click.option(
     "--top", type=click.IntRange(1, 10_000), help="How many places; as the recipe says, or 24."

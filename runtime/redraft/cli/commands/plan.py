@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import device_option, format_option, make_command, set_option
 from redraft.cli.screen import Column, Reporter, Screen
 
@@ -23,7 +24,7 @@ LOCKED = "not searched, for the lock says them"
 
 
 @make_command(name="plan", example="plan glasses.redraft")
-@click.argument("file")
+@click.argument("file", type=words.RECIPE)
 @device_option()
 @click.option("--quick", is_flag=True, help="Do not open the model to search for contexts.")
 @set_option()

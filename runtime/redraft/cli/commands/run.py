@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import (
     device_option,
     format_option,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @make_command(name="run", example="run glasses.redraft")
-@click.argument("file")
+@click.argument("file", type=words.RECIPE)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -74,7 +75,7 @@ def command(
     from redraft.runs.runner import assist_run
     from redraft.show.report.outputs import run_and_report
 
-    with joined() as ranks, on_threads(threads):
+    with screen.going_on(), joined() as ranks, on_threads(threads):
         with screen.progress() as own:
             reporter = own if ranks.first else Reporter(None)
             plan = ranks.after_first(

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import device_option, make_command
 from redraft.cli.commands.apply import check_strength, load_edit
+from redraft.cli.model_words import MODEL
 from redraft.cli.ranges import parse_images
 from redraft.cli.screen import Screen
 from redraft.explain.words import counted
@@ -27,7 +29,7 @@ BARE_SCALE = 8
 
 
 @make_command(name="sample", example="sample faces --out sheet.png")
-@click.argument("model")
+@click.argument("model", type=MODEL)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The PNG to write.")
 @click.option(
     "--images",
@@ -42,9 +44,7 @@ BARE_SCALE = 8
 @click.option(
     "--columns", type=click.IntRange(1, 50), default=8, help="Images in a row; 8 is the default."
 )
-@click.option(
-    "--edit", type=click.Path(path_type=Path), help="Show the images edited below the originals."
-)
+@click.option("--edit", type=words.EDIT, help="Show the images edited below the originals.")
 @click.option(
     "--rule", "rules", multiple=True, help="Apply this rule of the edit only; may be repeated."
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import device_option, make_command, set_option
 from redraft.cli.opening import draw_inline, open_file, open_option
 from redraft.cli.screen import Screen
@@ -26,7 +27,7 @@ MOST = 60
 
 
 @make_command(name="show", example="show glasses.redraft --open")
-@click.argument("file")
+@click.argument("file", type=words.RECIPE)
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The PNG to write; NAME-marks.png if not given."
 )

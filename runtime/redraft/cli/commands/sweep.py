@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import (
     device_option,
     format_option,
@@ -29,7 +30,7 @@ SOLVER = ("left-out gain / side", "agreement", "loss", "seconds")
 
 
 @make_command(name="sweep", example="sweep spectacles.redraft")
-@click.argument("file")
+@click.argument("file", type=words.RECIPE)
 @click.argument("name", required=False)
 @click.option(
     "--out",
@@ -71,7 +72,7 @@ def command(
     from redraft.runs.processes import joined
     from redraft.sweep.running import run_sweep
 
-    with joined() as ranks, on_threads(threads):
+    with screen.going_on(), joined() as ranks, on_threads(threads):
         with screen.progress() as own:
             reporter = own if ranks.first else Reporter(None)
             done = run_sweep(

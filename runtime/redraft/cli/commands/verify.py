@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import device_option, format_option, make_command, threads_option
 from redraft.cli.screen import Column, Screen
 
@@ -18,7 +19,7 @@ MISMATCH = 4
 
 
 @make_command(name="verify", example="verify runs/glasses")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=words.RUN)
 @device_option()
 @threads_option("as many as the run took")
 @format_option()

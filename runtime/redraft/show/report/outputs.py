@@ -51,7 +51,7 @@ SHOWN_SIDE = 256
 """Larger pictures are kept at about this side: nothing shows them larger, and there are many."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ReportedRun(Run):
     """A finished run with its report.
 

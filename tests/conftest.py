@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+os.environ["REDRAFT_QUIET"] = "1"  # what takes how long differs, so progress is not compared
 SECONDS = 300
 FORKING = """
 import atexit, gc, json, os, runpy, socket, sys, traceback

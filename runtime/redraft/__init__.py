@@ -81,6 +81,10 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_HOMES[name]), name)
 
 
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__all__", "__doc__", "__version__"])
+
+
 if "torch" not in sys.modules:
     # Threads that wait for each other shall sleep. By default they spin, and where the cores have
     # other work as well, they keep those from it that they wait for.

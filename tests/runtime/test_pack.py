@@ -408,6 +408,9 @@ def test_a_full_disk_leaves_everything_as_it_was(
 
 def test_a_full_disk_leaves_no_half_pack_and_the_old_one(small: Path) -> None:
     before, data = sorted(Path().iterdir()), small.read_bytes()
+    recipe = Path("demo.redraft")
+    # What is packed must differ, for the very same pack is not written again.
+    recipe.write_text(recipe.read_text("utf-8") + "# more\n", "utf-8")
     for out in (small, Path("other.redraftpack")):
         with no_file_above(len(data) - 1), pytest.raises(ArtifactError) as caught:
             pack(Path("demo.redraft"), out)

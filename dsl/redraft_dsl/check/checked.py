@@ -11,6 +11,7 @@ from redraft_dsl.check.sweeps import Sweep
 from redraft_dsl.facts import ModelFacts
 from redraft_dsl.recipe.model import Recipe, Rule
 from redraft_dsl.report.diagnostics import Diagnostic
+from redraft_dsl.report.terminal import summary
 from redraft_dsl.source import Source, Span
 from redraft_dsl.syntax.tree import Tree
 
@@ -74,6 +75,12 @@ class Checked:
     given: Given = ()
     off: tuple[Rule, ...] = ()
     facts: ModelFacts | None = None
+
+    def __repr__(self) -> str:
+        """One line: the recipe, and how many problems it has."""
+        recipe = self.recipe
+        name = self.source.path if recipe is None else f"{recipe.name} {recipe.version}"
+        return f"<Checked {name}: {summary(self.diagnostics)}>"
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:

@@ -18,7 +18,7 @@ import click
 from redraft import __version__
 from redraft.cli import commands
 from redraft.cli.failure import report
-from redraft.cli.screen import COLOR_KEY, Screen
+from redraft.cli.screen import COLOR_KEY, PLAIN_WIDTH, Screen
 from redraft.models.device import MOST_THREADS
 from redraft_dsl.report.terminal import wrapped
 
@@ -35,6 +35,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Share it": ("pack", "unpack", "push", "pull"),
 }
 OTHERS = "Others"
+SHORT = 66
+"""Columns of what the help says of a command beside its example."""
 
 
 class Command(click.Command):
@@ -105,10 +107,11 @@ class Program(click.Group):
             name: getattr(command, "example", name).removeprefix(f"{PROGRAM} ")
             for name, command in found.items()
         }
-        shorts = {name: each.get_short_help_str(200) for name, each in found.items() if each}
         first = max(map(len, examples.values()))
-        whole = shutil.get_terminal_size().columns
-        beside = first + 4 + max(map(len, shorts.values())) <= whole
+        whole = shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns
+        beside = first + 4 + SHORT <= whole
+        room = SHORT if beside else 4 * SHORT
+        shorts = {name: each.get_short_help_str(room) for name, each in found.items() if each}
         for title, names in _sections():
             with formatter.section(title):
                 for name in names:

@@ -30,7 +30,8 @@ def report(error: Exception, screen: Screen, *, as_json: bool) -> int:
         screen.diagnostics(checked.diagnostics, checked.source)
     for each in failure.details:
         screen.remark(f"  {visible(each)}")
-    screen.error(failure.code, failure.message, failure.help)
+    if checked is None or any(each.span is not None for each in checked.errors):
+        screen.error(failure.code, failure.message, failure.help)
     return failure.status
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from redraft_dsl.report.diagnostics import Diagnostic
     from redraft_dsl.source import Source
 
-__all__ = ["COLOR_KEY", "Column", "Reporter", "Screen", "terminal_width"]
+__all__ = ["COLOR_KEY", "PLAIN_WIDTH", "Column", "Reporter", "Screen", "terminal_width"]
 
 COLOR_KEY = "redraft.color"
 UNKNOWN_WIDTH = 80
@@ -140,11 +140,29 @@ class Screen:
         plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
         return stream.isatty() and not plain
 
+    def begin(self, what: str) -> None:
+        """Say at once, before anything that takes long is loaded, that it is being done."""
+        if not quiet():
+            self.remark(visible(what))
+            sys.stderr.flush()
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Say of what is interrupted that nothing is lost."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.remark("interrupted; the same command goes on from what is finished")
+            raise
+
     @contextmanager
     def progress(self) -> Iterator[Reporter]:
-        """Draw progress on standard error while the block runs, if that is a terminal."""
+        """Show progress on standard error while the block runs.
+
+        On a terminal these are bars; elsewhere a line for each phase, unless REDRAFT_QUIET is set.
+        """
         if not self.lively:
-            yield Reporter(None)
+            yield Reporter(None, None if quiet() else self.remark)
             return
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -171,11 +189,18 @@ def terminal_width(stream: TextIO) -> int | None:
         return UNKNOWN_WIDTH
 
 
+def quiet() -> bool:
+    """Whether REDRAFT_QUIET asks for no lines about progress."""
+    return os.environ.get("REDRAFT_QUIET", "") not in ("", "0")
+
+
 class Reporter:
     """Turns the progress that the runtime reports into bars, one for each thing it does."""
 
-    def __init__(self, bars: RichProgress | None) -> None:
+    def __init__(self, bars: RichProgress | None, say: Callable[[str], None] | None = None) -> None:
         self._bars = bars
+        self._say = say
+        self._said: set[str] = set()
         self._tasks: dict[str, TaskID] = {}
 
     def step(self, what: str, done: int, total: int) -> None:
@@ -184,6 +209,8 @@ class Reporter:
 
     def overall(self, what: str, done: int, total: int) -> None:
         """One bar for a long task; ``what`` says what of it is being done, and changes."""
+        if self._say is not None and done < total:
+            self._line(f"{done} of {total} done; {what.partition(':')[0]}")
         if self._bars is not None:
             self._show("", done, total)
             text = visible(what) if what else "done"
@@ -194,7 +221,14 @@ class Reporter:
         names = {"download": "fetching the model", "verify": "checking the model's hash"}
         self._show(names.get(stage, "unpacking the model"), done, total)
 
+    def _line(self, text: str) -> None:
+        if self._say is not None and text not in self._said:
+            self._said.add(text)
+            self._say(visible(text))
+
     def _show(self, what: str, done: int | None, total: int | None) -> None:
+        if self._say is not None and what:
+            self._line(f"{what}: {total}" if total and total > 1 else what)
         if self._bars is None:
             return
         if what not in self._tasks:

@@ -78,6 +78,12 @@ class Edit:
     deltas: tuple[Delta, ...]
     chosen_from: tuple[RuleFacts, ...] = ()
 
+    def __repr__(self) -> str:
+        """One line: the recipe, its model and its rules."""
+        rules = ", ".join(f"{rule.name} at {rule.layer}" for rule in self.facts.rules)
+        facts = self.facts
+        return f"<Edit {facts.recipe} {facts.version} of {facts.model}: {rules}>"
+
     @staticmethod
     def load(path: str | Path) -> Edit:
         """Read an edit; checks format, shapes and numbers, and runs nothing.

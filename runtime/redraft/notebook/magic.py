@@ -13,7 +13,7 @@ from IPython.core.magic import Magics, cell_magic, magics_class
 
 from redraft.explain.words import counted
 from redraft.notebook.output import CellError, show_problems
-from redraft.plans.loading import loads
+from redraft.plans.loading import CELL, loads
 from redraft_dsl import Checked
 
 
@@ -70,7 +70,7 @@ class RedraftMagics(Magics):
         options = _options(line)
         pairs = (pair.partition("=") for pair in options.set)
         given = tuple((name.strip(), value.strip()) for name, _, value in pairs)
-        checked = loads(cell, options.folder, given)
+        checked = loads(cell, options.folder, given, name=CELL)
         if options.run is None and not options.check:
             return checked
         if checked.diagnostics or options.check:

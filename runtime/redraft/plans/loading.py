@@ -15,6 +15,8 @@ from redraft_dsl.recipe.model import Recipe
 
 TEXT = "<text>"
 """What a recipe without a file is called."""
+CELL = "this cell"
+"""What one is called that stands in a notebook."""
 
 
 class CheckFailedError(PlanError):
@@ -30,7 +32,7 @@ class CheckFailedError(PlanError):
             remedy = "change the recipe as shown; only the model's file says this, so `redraft "
             remedy += "check` does not see it"
         problem = f"the recipe has {counted(len(checked.errors), 'error')}"
-        if Path(checked.source.path).name == TEXT:
+        if Path(checked.source.path).name in (TEXT, CELL):
             # There is no file that `redraft check` could look at.
             first = checked.errors[0]
             problem, remedy = f"{problem}: {first.message}", first.help or "change the text"
@@ -59,10 +61,18 @@ def load(path: str | Path, given: Mapping[str, object] | Given = ()) -> Checked:
     return redraft_dsl.load(path, known_models(), given=_pairs(given))
 
 
-def loads(text: str, folder: str | Path = ".", given: Mapping[str, object] | Given = ()) -> Checked:
-    """Check a recipe text; paths start in ``folder``. ``given`` is as for :func:`load`."""
+def loads(
+    text: str,
+    folder: str | Path = ".",
+    given: Mapping[str, object] | Given = (),
+    name: str = TEXT,
+) -> Checked:
+    """Check a recipe text; paths start in ``folder``. ``given`` is as for :func:`load`.
+
+    ``name`` is what messages call the text.
+    """
     # The name puts the text into its folder, so that a plan finds the folder again.
-    path = str(Path(folder) / TEXT)
+    path = str(Path(folder) / name)
     return redraft_dsl.loads(text, known_models(), folder=folder, path=path, given=_pairs(given))
 
 

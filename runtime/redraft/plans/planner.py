@@ -142,6 +142,12 @@ class Plan:
     imports: tuple[Imported, ...] = ()
     off: tuple[Rule, ...] = ()
 
+    def __repr__(self) -> str:
+        """One line: the recipe, its model and what is to be done."""
+        recipe = self.recipe
+        steps = "1 step" if len(self.steps) == 1 else f"{len(self.steps)} steps"
+        return f"<Plan {recipe.name} {recipe.version} on {self.base.name}: {steps}>"
+
     @property
     def run_name(self) -> str:
         """What its run folder is called: one name for each recipe and base."""

@@ -43,6 +43,7 @@ from redraft.runs.session import (
     placed_rule,
     statistics_of,
 )
+from redraft.runs.watch import phase
 from redraft.solve.delta import Delta
 from redraft.solve.sources import Silence
 from redraft_dsl.recipe.model import Erase
@@ -191,8 +192,12 @@ def solve_step(session: Session, step: RuleStep, *, evaluate: bool = True) -> Fi
 
 
 def _solved_step(session: Session, step: RuleStep, evaluate: bool) -> FinishedRule:
-    opened = opened_rule(session, step)
-    solved = solve_rule(opened)
+    name, progress = step.rule.name, session.progress
+    searched = bool(step.matches) and not step.locked
+    with phase(progress, f"{name}: searching for contexts" if searched else f"{name}: reading"):
+        opened = opened_rule(session, step)
+    with phase(progress, f"{name}: solving"):
+        solved = solve_rule(opened)
     _check_change(step, solved.delta)
     solved, wish = _judgement(session, step, opened, solved) if evaluate else (solved, None)
     session.ranks.send(Change(solved.delta, solved.placed.matches, wish))
@@ -219,7 +224,8 @@ def _judgement(
     The pictures of its goal are drawn once for both.
     """
     drawn = cache(partial(goal_pictures, session, step, opened))
-    solved = _left_out(session, step, solved, drawn)
+    with phase(session.progress, f"{step.rule.name}: solving without some contexts"):
+        solved = _left_out(session, step, solved, drawn)
     indices = judged(session.plan.recipe, session.plan.base.facts)
     return solved, drawn().wish() if indices else None
 
@@ -269,6 +275,8 @@ def _measured(
 
     def scores(batch: tuple[int, Tensor]) -> PictureScores:
         number, part = batch
+        done = min(number * len(part), len(indices))
+        session.progress(f"{step.rule.name}: measuring on new pictures", done, len(indices))
         draw = partial(_unchanged, session, step, number, part, own)
         pictures = session.shared.once("judged", (*key, number), draw)
         return judge.scores(number, pictures)

@@ -51,6 +51,11 @@ class Run:
     session: Session
     resumed: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        """One line: the recipe, the folder, and the verdict on each rule."""
+        rules = ", ".join(f"{rule.name} {rule.judgement.word}" for rule in self.record.rules)
+        return f"<Run {self.record.recipe} {self.record.version} in {self.folder}: {rules}>"
+
 
 def run_plan(
     plan: Plan,

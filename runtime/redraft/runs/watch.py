@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
 
@@ -10,6 +11,14 @@ from redraft.errors import CancelledError
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, done, in all)."""
+
+
+@contextmanager
+def phase(progress: Progress, what: str) -> Iterator[None]:
+    """A part of a task that has no count: it is begun, and then it is done."""
+    progress(what, 0, 1)
+    yield
+    progress(what, 1, 1)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import make_command
+from redraft.cli import words
+from redraft.cli.app import format_option, make_command
+from redraft.cli.model_words import MODEL
 from redraft.cli.screen import Screen
 from redraft_dsl.report.terminal import visible
 
@@ -16,16 +18,23 @@ if TYPE_CHECKING:
 
 
 @make_command(name="apply", example="apply faces runs/glasses --out new.pth")
-@click.argument("model")
-@click.argument("edit", type=click.Path(path_type=Path))
+@click.argument("model", type=MODEL)
+@click.argument("edit", type=words.EDIT)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write.")
 @click.option("--rule", "rules", multiple=True, help="Apply this rule only; may be repeated.")
 @click.option("--strength", type=float, default=1.0, help="Scale every rule; 1 is the default.")
 @click.option(
     "--force", is_flag=True, help="Edit other weights than it was made for, and replace any file."
 )
+@format_option()
 def command(
-    model: str, edit: Path, out: Path, rules: tuple[str, ...], strength: float, force: bool
+    model: str,
+    edit: Path,
+    out: Path,
+    rules: tuple[str, ...],
+    strength: float,
+    force: bool,
+    form: str,
 ) -> None:
     """Write an edited copy of a model, in its own format.
 
@@ -42,6 +51,10 @@ def command(
     with screen.progress() as reporter:
         base = locate_named(model, reporter.download)
     done = apply_to_file(loaded, base, out, list(rules) or None, strength, force=force)
+    if form == "json":
+        found = {"undo": str(done.undo), "changed": list(done.changed), "digest": done.digest}
+        screen.json({"written": str(done.path), **found})
+        return
     changed = ", ".join(done.changed) or "none (strength 0 changes nothing)"
     screen.file("written", done.path)
     screen.say(f"changed weights: {visible(changed)}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import format_option, make_command, set_option
 from redraft.cli.recipes_in import STANDARD_INPUT, expand
 from redraft.cli.screen import Screen
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @make_command(name="check", example="check glasses.redraft")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=words.RECIPE)
 @set_option()
 @format_option("sarif", "github")
 def command(files: tuple[str, ...], given: Given, form: str) -> None:

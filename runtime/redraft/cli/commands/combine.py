@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import device_option, format_option, make_command
+from redraft.cli.model_words import MODEL
 from redraft.cli.screen import Column, Screen
 from redraft_dsl.report.terminal import visible
 
@@ -28,11 +30,13 @@ MUCH = 0.6
 
 
 @make_command(name="combine", example="combine glasses/ mask/ -o both.safetensors")
-@click.argument(
-    "edits", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="EDIT..."
-)
+@click.argument("edits", nargs=-1, required=True, type=words.EDIT, metavar="EDIT...")
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The new edit.")
-@click.option("--model", help="The unedited model, by name or file, where the edits share a layer.")
+@click.option(
+    "--model",
+    type=MODEL,
+    help="The unedited model, by name or file, where the edits share a layer.",
+)
 @click.option("--measure", is_flag=True, help="Draw images to see what is kept of each edit.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 @device_option()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import format_option, make_command
 from redraft.cli.failure import report
 from redraft.cli.screen import Column, Screen
@@ -31,8 +32,8 @@ NAMES: dict[Kind, str] = {"recipe": "a recipe", "edit": "an edit", "run": "a run
 
 
 @make_command(name="diff", example="diff old.redraft new.redraft")
-@click.argument("first", metavar="A")
-@click.argument("second", metavar="B")
+@click.argument("first", metavar="A", type=words.RECIPE)
+@click.argument("second", metavar="B", type=words.RECIPE)
 @format_option()
 def command(first: str, second: str, form: str) -> None:
     """Show what differs between two recipes, two edits or two runs.

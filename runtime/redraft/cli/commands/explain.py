@@ -7,9 +7,11 @@ import re
 
 import click
 
-from redraft.cli.app import make_command
+from redraft.cli.app import format_option, make_command
 from redraft.cli.screen import Screen
+from redraft.cli.words import Word
 from redraft.errors import PlanError
+from redraft.explain.codes import explain, titles
 from redraft_dsl.report.terminal import wrapped
 
 PHASES = {
@@ -30,11 +32,15 @@ ALONE = ("#", "|", "- ", "* ", "1. ")
 
 
 @make_command(name="explain", example="explain RD101")
-@click.argument("code", required=False)
+@click.argument("code", required=False, type=Word("code", lambda _: titles()))
 @click.option("--all", "every", is_flag=True, help="List all codes.")
-def command(code: str | None, every: bool) -> None:
+@format_option()
+def command(code: str | None, every: bool, form: str) -> None:
     """Explain what an error code means and what to do about it."""
     screen = Screen.current()
+    if form == "json":
+        screen.json(_as_json(code, every=every))
+        return
     if every:
         _list(screen)
         return
@@ -43,10 +49,18 @@ def command(code: str | None, every: bool) -> None:
     screen.show(_laid_out(_page(code), screen))
 
 
+def _as_json(code: str | None, *, every: bool) -> object:
+    if every:
+        return [{"code": each, "title": title} for each, title in titles().items()]
+    if code is None:
+        raise click.UsageError("a code such as RD101 is needed, or --all")
+    head, _, text = _page(code).partition("\n")
+    number, _, title = head.removeprefix("# ").partition(": ")
+    return {"code": number, "title": title, "text": text.strip()}
+
+
 def _page(code: str) -> str:
     """The page of a code as Markdown; ``101`` means ``RD101``."""
-    from redraft.explain.codes import explain, titles
-
     given = code.strip().upper()
     given = f"RD{given}" if re.fullmatch(r"\d{3}", given) else given
     text = explain(given)
@@ -60,8 +74,6 @@ def _page(code: str) -> str:
 
 
 def _list(screen: Screen) -> None:
-    from redraft.explain.codes import titles
-
     phase = ""
     for code, title in titles().items():
         if PHASES[code[2]] != phase:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import make_command
 from redraft.cli.screen import Screen
 from redraft_dsl.report.terminal import visible
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @make_command(name="export", example="export glasses.redraft --davidbau -o edit.json")
-@click.argument("recipe")
+@click.argument("recipe", type=words.RECIPE)
 @click.option("--davidbau", is_flag=True, help="As an edit file of the paper's authors.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with every default written out.")
 @click.option("--lora", is_flag=True, help="An edit (not a recipe), as a LoRA.")

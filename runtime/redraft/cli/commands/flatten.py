@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import make_command, set_option
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @make_command(name="flatten", example="flatten twice.redraft")
-@click.argument("file")
+@click.argument("file", type=words.RECIPE)
 @set_option()
 def command(file: str, given: Given) -> None:
     """Print a recipe as it is resolved, as a recipe that stands alone.

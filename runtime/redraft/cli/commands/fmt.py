@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import make_command
 from redraft.cli.recipes_in import STANDARD_INPUT, expand
 from redraft.cli.screen import Screen
@@ -39,7 +40,7 @@ class Layout:
 
 
 @make_command(name="fmt", example="fmt glasses.redraft")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=words.RECIPE)
 @click.option(
     "--check", "only_check", is_flag=True, help="Write nothing; exit with 1 if a file would change."
 )

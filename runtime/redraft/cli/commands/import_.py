@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from redraft.cli.app import make_command
+from redraft.cli.model_words import MODEL
 from redraft.cli.screen import Screen
 from redraft.explain.words import counted
 from redraft.plans.shipped import SUFFIX
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @make_command(name="import", example="import edit.json --model faces --layer layer6")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--model", help="A name from `redraft models`, or a model file.")
+@click.option("--model", type=MODEL, help="A name from `redraft models`, or a model file.")
 @click.option("--layer", help="Where the rule is written: see `redraft layers`.")
 @click.option(
     "--rank", type=click.IntRange(1, 65_536), help="Of the rule; 1, as theirs, is the default."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from redraft.cli.app import format_option, make_command
+from redraft.cli.model_words import MODEL
 from redraft.cli.screen import Column, Screen
 from redraft_dsl.report.terminal import visible, wrapped
 
@@ -32,7 +33,7 @@ PROSE = 90
 
 
 @make_command(name="layers", example="layers faces")
-@click.argument("model")
+@click.argument("model", type=MODEL)
 @format_option()
 def command(model: str, form: str) -> None:
     """List the layers of a model that rules can rewrite.

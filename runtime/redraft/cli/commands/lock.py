@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import device_option, make_command, set_option
 from redraft.cli.recipes_in import expand
 from redraft.cli.screen import Screen
@@ -39,7 +40,7 @@ class _Checked:
 
 
 @make_command(name="lock", example="lock glasses.redraft")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=words.RECIPE)
 @click.option(
     "--check", "only_check", is_flag=True, help="Write nothing; exit with 1 if a lock differs."
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import device_option, format_option, make_command
 from redraft.cli.commands.plan import box_text
 from redraft.cli.ranges import parse_range
@@ -28,7 +29,7 @@ COLUMNS = 6
 
 
 @make_command(name="match", example="match glasses.redraft glasses")
-@click.argument("file")
+@click.argument("file", type=words.RECIPE)
 @click.argument("rule")
 @click.option(
     "--top", type=click.IntRange(1, 10_000), help="How many places; as the recipe says, or 24."
@@ -60,10 +61,11 @@ def command(
     A rule with `context like` lines is searched for as these say; any other one by its first
     context. Rules that change the keys before RULE are solved first.
     """
+    screen = Screen.current()
+    screen.begin(f"reading {file}")
     from redraft.cli.match_preview import preview_matches
     from redraft.cli.planning import plan_file, step_named
 
-    screen = Screen.current()
     with screen.progress() as reporter:
         plan = plan_file(file, device, reporter)
         step = step_named(plan, rule)

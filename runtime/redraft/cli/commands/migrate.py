@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import make_command
 from redraft.cli.recipes_in import expand
 from redraft.cli.screen import Screen
@@ -37,7 +38,7 @@ class Move:
 
 
 @make_command(name="migrate", example="migrate glasses.redraft --diff")
-@click.argument("files", nargs=-1, required=True, metavar="RECIPE...")
+@click.argument("files", nargs=-1, required=True, metavar="RECIPE...", type=words.RECIPE)
 @click.option("--to", type=int, help="The edition; the newest is the default.")
 @click.option(
     "--check",

@@ -7,12 +7,18 @@ from pathlib import Path
 import click
 
 from redraft.cli.app import make_command
+from redraft.cli.model_words import MODEL
 from redraft.cli.screen import Screen
 
 
 @make_command(name="new", example="new red-nose --model faces")
 @click.argument("name")
-@click.option("--model", required=True, help="A name from `redraft models`, or a model file.")
+@click.option(
+    "--model",
+    type=MODEL,
+    required=True,
+    help="A name from `redraft models`, or a model file.",
+)
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="The recipe; NAME.redraft if not given."
 )

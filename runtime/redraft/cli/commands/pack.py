@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
-from redraft.cli.app import make_command
+from redraft.cli import words
+from redraft.cli.app import format_option, make_command
 from redraft.cli.screen import Screen
 from redraft.plans.shipped import locate_recipe
 from redraft_dsl.report.terminal import visible
 
 
 @make_command(name="pack", example="pack glasses.redraft")
-@click.argument("file", metavar="RECIPE_OR_RUN")
+@click.argument("file", metavar="RECIPE_OR_RUN", type=words.RECIPE)
 @click.option(
     "-o",
     "--out",
@@ -21,7 +22,8 @@ from redraft_dsl.report.terminal import visible
     help="The pack; NAME-VERSION.redraftpack if not given.",
 )
 @click.option("--force", is_flag=True, help="Replace a file that is there, whatever it is.")
-def command(file: str, out: Path | None, force: bool) -> None:
+@format_option()
+def command(file: str, out: Path | None, force: bool, form: str) -> None:
     """Put a recipe, its edit and all that belongs to them into one file.
 
     Give a run folder, or a recipe: then its latest finished run in runs/ is packed with it. A
@@ -36,6 +38,11 @@ def command(file: str, out: Path | None, force: bool) -> None:
     leave_packs_alone([file], "pack")
     source = Path(file) if Path(file).is_dir() else locate_recipe(file)
     done = pack(source, out, force=force)
+    if form == "json":
+        run = None if done.run is None else str(done.run)
+        found = {"files": list(done.names), "bytes": done.size, "sha256": done.sha256, "run": run}
+        screen.json({"written": str(done.path), "there": done.there, **found})
+        return
     what = "is there already" if done.there else "written"
     screen.file(what, done.path, f"{len(done.names)} files, {done.size} bytes")
     screen.say(f"sha256:  {done.sha256}")

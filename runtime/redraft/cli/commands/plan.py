@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import device_option, format_option, make_command, set_option
 from redraft.cli.screen import Column, Reporter, Screen
 
@@ -23,7 +24,7 @@ LOCKED = "not searched, for the lock says them"
 
 
 @make_command(name="plan", example="plan glasses.redraft")
-@click.argument("file")
+@click.argument("file", type=words.RECIPE)
 @device_option()
 @click.option("--quick", is_flag=True, help="Do not open the model to search for contexts.")
 @set_option()
@@ -35,9 +36,10 @@ def command(file: str, device: str, quick: bool, given: Given, no_lock: bool, fo
     FILE is a recipe, or the name of one that comes with redraft. Statistics that the search for
     contexts needs are collected and kept, so that the run need not do it again.
     """
+    screen = Screen.current()
+    screen.begin(f"reading {file}")
     from redraft.cli.planning import plan_file
 
-    screen = Screen.current()
     with screen.progress() as reporter:
         plan = plan_file(file, device, reporter, lock=not no_lock, given=given)
         matches = {} if quick else _matches(plan, device, reporter)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import make_command
 from redraft.cli.screen import Screen
 from redraft_dsl.report.terminal import visible
 
 
 @make_command(name="push", example="push glasses.redraftpack alice/glasses")
-@click.argument("file", metavar="PACK_OR_RUN", type=click.Path(path_type=Path))
+@click.argument("file", metavar="PACK_OR_RUN", type=words.RUN)
 @click.argument("repo", metavar="OWNER/NAME")
 @click.option("--private", is_flag=True, help="Make a new repository private.")
 @click.option("--message", metavar="TEXT", help="Of the commit; recipe and version if not given.")

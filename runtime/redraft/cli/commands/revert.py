@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from redraft.cli.app import make_command
+from redraft.cli.app import format_option, make_command
 from redraft.cli.screen import Screen
 
 
@@ -14,7 +14,8 @@ from redraft.cli.screen import Screen
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Write here instead of over FILE.")
 @click.option("--force", is_flag=True, help="Replace another file that is there.")
-def command(file: Path, out: Path | None, force: bool) -> None:
+@format_option()
+def command(file: Path, out: Path | None, force: bool, form: str) -> None:
     """Restore a checkpoint that `redraft apply` wrote, bit for bit.
 
     The undo file that apply left must lie beside FILE.
@@ -24,5 +25,8 @@ def command(file: Path, out: Path | None, force: bool) -> None:
     screen = Screen.current()
     target = out or file
     digest = revert_file(file, target, force=force)
+    if form == "json":
+        screen.json({"restored": str(target), "digest": digest})
+        return
     screen.file("restored", target)
     screen.say(f"tensors digest: {digest}")

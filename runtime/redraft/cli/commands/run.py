@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import (
     device_option,
     format_option,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @make_command(name="run", example="run glasses.redraft")
-@click.argument("file")
+@click.argument("file", type=words.RECIPE)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -66,14 +67,15 @@ def command(
     stopped goes on where it was. A lock that lies beside the recipe is obeyed: see `redraft lock`.
     Under torchrun its processes draw the pictures for statistics and measures together.
     """
+    screen = Screen.current()
+    screen.begin(f"reading {file}")
     from redraft.cli.planning import plan_file
     from redraft.models.arithmetic import on_threads
     from redraft.runs.processes import joined
     from redraft.runs.runner import assist_run
     from redraft.show.report.outputs import run_and_report
 
-    screen = Screen.current()
-    with joined() as ranks, on_threads(threads):
+    with screen.going_on(), joined() as ranks, on_threads(threads):
         with screen.progress() as own:
             reporter = own if ranks.first else Reporter(None)
             plan = ranks.after_first(

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import device_option, make_command
 from redraft.cli.commands.apply import check_strength, load_edit
+from redraft.cli.model_words import MODEL
 from redraft.cli.ranges import parse_images
 from redraft.cli.screen import Screen
 from redraft.explain.words import counted
@@ -27,7 +29,7 @@ BARE_SCALE = 8
 
 
 @make_command(name="sample", example="sample faces --out sheet.png")
-@click.argument("model")
+@click.argument("model", type=MODEL)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The PNG to write.")
 @click.option(
     "--images",
@@ -42,9 +44,7 @@ BARE_SCALE = 8
 @click.option(
     "--columns", type=click.IntRange(1, 50), default=8, help="Images in a row; 8 is the default."
 )
-@click.option(
-    "--edit", type=click.Path(path_type=Path), help="Show the images edited below the originals."
-)
+@click.option("--edit", type=words.EDIT, help="Show the images edited below the originals.")
 @click.option(
     "--rule", "rules", multiple=True, help="Apply this rule of the edit only; may be repeated."
 )
@@ -77,9 +77,11 @@ def command(
 
     MODEL is a name from `redraft models`, or a checkpoint file. Image i is the one that a
     recipe with the same seed calls z[i]. With --edit (an edit.safetensors or a run folder) the
-    originals stand above the edited images. With --bare the file is one image, a whole multiple
-    of the model's size: paint white on a black layer above it, and save that layer as a mask.
+    originals stand above the edited images. With --bare the file is one image: paint white on a
+    black layer above it, and save that layer as a mask.
     """
+    screen = Screen.current()
+    screen.begin(f"opening {model}")
     from redraft.models import latents
     from redraft.models.batches import draw
     from redraft.models.locate import locate_named
@@ -89,8 +91,7 @@ def command(
     if edit is None and (rules or strength is not None):
         raise click.UsageError("--rule and --strength need --edit")
     _check_bare(bare, scale, len(images))
-    amount, screen = 1.0 if strength is None else strength, Screen.current()
-    check_strength(amount)
+    check_strength(amount := 1.0 if strength is None else strength)
     loaded = None if edit is None else load_edit(edit).choose(list(rules) or None)
     with screen.progress() as reporter:
         opened = open_base(locate_named(model, reporter.download), choose_device(device))
@@ -104,8 +105,7 @@ def command(
     else:
         sheet = _pairs(before, after, images, columns, f"{model}, seed {seed}")
     write_picture(out, sheet, force=force)
-    count = counted(len(images), "image")
-    screen.file("written", out, f"{sheet.width} x {sheet.height}, {count}")
+    screen.file("written", out, f"{sheet.width} x {sheet.height}, {counted(len(images), 'image')}")
     if not bare:
         _say_next(screen, model, seed, images[0])
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import device_option, make_command, set_option
 from redraft.cli.opening import draw_inline, open_file, open_option
 from redraft.cli.screen import Screen
@@ -26,7 +27,7 @@ MOST = 60
 
 
 @make_command(name="show", example="show glasses.redraft --open")
-@click.argument("file")
+@click.argument("file", type=words.RECIPE)
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The PNG to write; NAME-marks.png if not given."
 )
@@ -43,11 +44,12 @@ def command(
     outlined on its picture, with a ruler in the model's pixels and the grid of the layer that the
     region is read on: that of the keys for a context, that of the values for a copy or a paste.
     """
+    screen = Screen.current()
+    screen.begin(f"reading {file}")
     from redraft.cli.planning import plan_file
     from redraft.show.marks import marks_sheet
     from redraft.show.picture_file import write_picture
 
-    screen = Screen.current()
     with screen.progress() as reporter:
         plan = plan_file(file, device, reporter, given=given)
         rules = _marked(plan, device)

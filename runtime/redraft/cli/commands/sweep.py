@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import (
     device_option,
     format_option,
@@ -29,7 +30,7 @@ SOLVER = ("left-out gain / side", "agreement", "loss", "seconds")
 
 
 @make_command(name="sweep", example="sweep spectacles.redraft")
-@click.argument("file")
+@click.argument("file", type=words.RECIPE)
 @click.argument("name", required=False)
 @click.option(
     "--out",
@@ -65,12 +66,13 @@ def command(
     beside the recipe, the recipe must agree with it, and the cells take from it the places that
     `context like` lines found.
     """
+    screen = Screen.current()
+    screen.begin(f"reading {file}")
     from redraft.models.arithmetic import on_threads
     from redraft.runs.processes import joined
     from redraft.sweep.running import run_sweep
 
-    screen = Screen.current()
-    with joined() as ranks, on_threads(threads):
+    with screen.going_on(), joined() as ranks, on_threads(threads):
         with screen.progress() as own:
             reporter = own if ranks.first else Reporter(None)
             done = run_sweep(

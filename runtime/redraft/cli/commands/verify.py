@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from redraft.cli import words
 from redraft.cli.app import device_option, format_option, make_command, threads_option
 from redraft.cli.screen import Column, Screen
 
@@ -18,7 +19,7 @@ MISMATCH = 4
 
 
 @make_command(name="verify", example="verify runs/glasses")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=words.RUN)
 @device_option()
 @threads_option("as many as the run took")
 @format_option()
@@ -29,9 +30,10 @@ def command(run: Path, device: str, threads: int | None, form: str) -> None:
     within stated tolerances. The edit itself must give the recorded weights everywhere. The
     exit status is 4 when a promise is broken. RUN is a run folder, or a pack that holds one.
     """
+    screen = Screen.current()
+    screen.begin(f"reading {run}")
     from redraft.runs.verify import verify
 
-    screen = Screen.current()
     folder, home = _run_folder(run)
     with screen.progress() as reporter:
         verified = verify(folder, device=device, threads=threads, progress=reporter.step, home=home)

@@ -34,7 +34,7 @@ from redraft.runs.session import (
     opened_rule,
     restore_base,
 )
-from redraft.runs.watch import Progress
+from redraft.runs.watch import Progress, phase
 from redraft.show.pictures import RegionOutline, Role, Tile, placed_scores, png
 from redraft.show.report.data import ReportData, RuleView
 from redraft.show.report.render import render
@@ -51,7 +51,7 @@ SHOWN_SIDE = 256
 """Larger pictures are kept at about this side: nothing shows them larger, and there are many."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ReportedRun(Run):
     """A finished run with its report.
 
@@ -92,10 +92,11 @@ def run_and_report(
         ranks=ranks,
         force=force,
     )
-    with torch.no_grad():
-        data = report_data(run)
-    files.write_bytes(run.folder / PICTURE, png(before_after(data.bands())))
-    files.write_text(run.folder / REPORT, render(data))
+    with phase(run.session.progress, "drawing the report"):
+        with torch.no_grad():
+            data = report_data(run)
+        files.write_bytes(run.folder / PICTURE, png(before_after(data.bands())))
+        files.write_text(run.folder / REPORT, render(data))
     finish(run)
     # A single rule is the whole edit, and its pictures are those of the edit.
     unseen = data.whole or data.rules[-1].unseen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 
@@ -49,7 +50,9 @@ def _change(text: str, asked: m.AnyChange) -> e.Change:
         case m.Duplicate():
             node = _rule(text, asked.target)
             start, end = node.span.start, node.span.end
-            name = fresh_name(text, re.sub(r"-\d+$", "", asked.target))
+            stem = re.sub(r"-\d+$", "", asked.target)
+            numbered = (f"{stem}-{number}" for number in itertools.count(2))
+            name = next(each for each in numbered if fresh_name(text, each) == each)
             at = node.name.span
             copy = text[start : at.start] + name + text[at.end : end]
             return e.Add(f"\n{copy}", after=asked.target)

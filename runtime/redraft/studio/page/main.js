@@ -76,7 +76,7 @@ function Root() {
 function Work() {
   const comparing = app.comparing.length === 2;
   return html`<div class="work ${app.painting ? "painting" : ""}">
-    <main class="left">
+    <main class="left"><h1 class="unseen">${app.state.path ?? "An untitled recipe"}</h1>
       ${comparing ? html`<${Compare}/>` : app.painting ? html`<${Paint} key=${`${app.painting.image} ${app.painting.target ?? ""}`} at=${app.painting}/>` : html`<${Chain}/><${SheetBar}/><${Sheet}/>`}
       <${TextPanel}/>
     </main>

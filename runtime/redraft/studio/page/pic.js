@@ -5,6 +5,7 @@ import { app, isOld, need, onChange, picture, watch } from "./store.js";
 export const COLOURS = { copy: "#e69f00", context: "#56b4e9", paste: "#cc79a7", from: "#cc79a7", found: "#f0e442" };
 
 export function draw(canvas, image, crop) {
+  if (!canvas || !image) return;
   const [x0, y0, x1, y1] = crop ?? [0, 0, image.width, image.height];
   if (canvas.width !== x1 - x0 || canvas.height !== y1 - y0) { canvas.width = x1 - x0; canvas.height = y1 - y0; }
   canvas.getContext("2d").putImageData(image, -x0, -y0);
@@ -38,7 +39,7 @@ export function Pic({ number, view, crop, loops, role, label }) {
     return () => ends.forEach((end) => end());
   }, [number, view, cropped]);
   return html`<span class="pic" ref=${box}>
-    <canvas ref=${canvas} role="img" aria-label=${label ?? `Picture ${number}`}></canvas>
+    <canvas ref=${canvas} ...${label === "" ? { "aria-hidden": "true" } : { role: "img", "aria-label": label ?? `Picture ${number}` }}></canvas>
     <canvas class="half" ref=${split} hidden aria-hidden="true"></canvas>
     ${loops?.length ? html`<${Outline} loops=${loops} role=${role} crop=${crop}/>` : null}
   </span>`;

@@ -1,5 +1,5 @@
 // Settings that move: each change is sent as it happens, one at a time, and the sheet follows.
-import { html, useMemo, useRef, useState } from "./vendor/preact.js";
+import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
 import { icon } from "./icons.js";
 import { change, request } from "./store.js";
 import { latest } from "./wire.js";
@@ -45,8 +45,15 @@ function Slider({ one, name }) {
     setHeld(next);
     if (next !== value) send({ value: next, drag: drag.current });
   };
-  const end = () => { drag.current = ""; setHeld(null); };
-  const reset = () => { end(); if (row.value !== null) change({ kind: "drop", target: `${one.name}.${name}` }); };
+  const end = () => { drag.current = ""; };
+  // What was set stays until the text says it too, so that quick steps build on one another.
+  useEffect(() => {
+    if (held === null) return undefined;
+    if (held === written && !drag.current) { setHeld(null); return undefined; }
+    const timer = setTimeout(() => { if (!drag.current) setHeld(null); }, 3000);
+    return () => clearTimeout(timer);
+  }, [held, written]);
+  const reset = () => { end(); setHeld(null); if (row.value !== null) change({ kind: "drop", target: `${one.name}.${name}` }); };
   const typed = (event) => { setTyping(false); const text = event.target.value.trim(); if (text && text !== String(written)) change({ kind: "put", owner: one.name, key: name, value: text }); };
   const percent = known ? Math.min(100, Math.max(0, ((scale.from(value) - scale.low) / (scale.high - scale.low)) * 100)) : 0;
   return html`<div class="slider" title=${row.meaning}>

@@ -49,7 +49,7 @@ function Card({ model }) {
   const size = model.bytes ? `, ${Math.round(model.bytes / 1e6)} MB` : "";
   return html`<article class="card model">
     <div class="grid" ref=${grid} role="img" aria-label="Pictures of ${model.title}">${Array.from({ length: 18 }, (_, at) => html`<canvas key=${at}></canvas>`)}</div>
-    <footer><div><h3>${model.title.split(",")[0]}</h3><p>${model.side} px${size}, ${model.licence} licence. ${model.about.includes("nobody") ? "Nobody in it exists." : ""}</p></div>
+    <footer><div><h2>${model.title.split(",")[0]}</h2><p>${model.side} px${size}, ${model.licence} licence. ${model.about.includes("nobody") ? "Nobody in it exists." : ""}</p></div>
       <span class="here">${icon("check", 12)} On this computer</span>
       <button class="main" onClick=${() => request({ ask: "begin", model: model.name })}>Open</button></footer>
   </article>`;

@@ -73,7 +73,7 @@ function remark(state) {
   const effects = [shade.of(one ? [units(one.start), units(one.end)] : null)];
   if (one && one.name !== scrolledTo && !view.hasFocus) {
     scrolledTo = one.name;
-    effects.push(EditorView.scrollIntoView(Math.min(units(one.start), view.state.doc.length), { y: "start", yMargin: 2 }));
+    effects.push(EditorView.scrollIntoView(Math.min(units(one.start), view.state.doc.length), { y: "start", yMargin: 0 }));
   }
   view.dispatch({ effects });
 }
@@ -151,7 +151,7 @@ function Editor() {
     view = new EditorView({ parent: place.current, state: EditorState.create({ doc: "", extensions: [
       keymap.of([...keys, ...completionKeymap, ...defaultKeymap]), lineNumbers(), highlightActiveLine(), bracketMatching(), language, colours, shaded,
       autocompletion({ override: [completions] }), hovers, EditorView.updateListener.of(typed), EditorView.lineWrapping,
-      EditorView.contentAttributes.of({ "aria-label": "Recipe text" }),
+      EditorView.contentAttributes.of({ "aria-label": "Recipe text", tabindex: "0" }),
     ] }) });
     follow();
     const end = onChange(follow);

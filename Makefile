@@ -5,7 +5,7 @@ VENV   ?= .venv
 PIP_FLAGS ?=
 PIP     = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
 
-.PHONY: demo test coverage lint types format clean
+.PHONY: demo test test-all coverage lint types format clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/redraft run recipes/glasses.redraft
@@ -15,6 +15,10 @@ TESTS = PYTHONDONTWRITEBYTECODE= $(VENV)/bin/python -m pytest -n 2
 
 test: lint types $(VENV)/.tested-with
 	$(TESTS)
+
+# With the tests that need a browser: Chromium, by apt or by CHROMIUM=PATH.
+test-all: $(VENV)/.tested-with
+	REDRAFT_BROWSER=1 $(VENV)/bin/python -m pytest tests/studio -m browser
 
 # The same tests, half as slow again, and what they leave out.
 coverage: $(VENV)/.tested-with

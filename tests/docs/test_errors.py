@@ -23,6 +23,7 @@ GROUPS = {
     "5": "Running",
     "6": "Files and models",
     "7": "Sharing and exchange",
+    "8": "Studio",
 }
 
 

@@ -258,7 +258,7 @@ def exists(line: str, place: str) -> None:
     words = shlex.split(line, comments=True)
     program = Path(words[0]).name
     if program == "make":
-        targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
         missing = [word for word in words[1:] if "=" not in word and word not in targets]
         assert not missing, f"{place}: the Makefile has no {missing}"
     elif program == "redraft":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -197,6 +198,53 @@ def test_other_images_are_shown_of_the_same_edit(models: Path) -> None:
         shown = [each for each in answer if each.settled]
         assert [number for each in shown for number in each.numbers] == [20, 2]
         assert answer.edit().to_bytes() == before
+
+
+def test_an_answer_says_where_its_rules_are_and_what_a_run_would_record(
+    models: Path, tmp_path: Path
+) -> None:
+    text = text_for("dcgan").replace("z[5, 8, 9, 11] middle", "like z[5] middle top 4 among 0..20")
+    with redraft.Live(text, numbers=(0, 7), folder=models, device="cpu") as live:
+        placed, records = live.answer.placed(), live.answer.records()
+    assert [place.latents for place in placed["first"].examples] == ["z"]
+    assert len(placed["first"].matches[0]) == len(placed["first"].contexts.pictures)
+    recipe = models / "recorded.redraft"
+    recipe.write_text(text)
+    run = redraft.run(str(recipe), tmp_path / "run", device="cpu")
+    for ours, theirs in zip(records, run.record.rules, strict=True):
+        assert ours.effect == theirs.effect
+        assert ours.warnings == theirs.warnings
+        assert ours.delta_digest == theirs.delta_digest
+
+
+def test_pictures_are_given_from_where_one_was(models: Path) -> None:
+    with redraft.Live(text_for("dcgan"), numbers=range(6), folder=models, device="cpu") as live:
+        answer = live.answer
+        parts: list[Any] = []
+        while more := answer.after(len(parts), 60):
+            parts += more
+        assert [each.settled for each in parts] == [each.settled for each in answer]
+        assert answer.after(len(parts), 0) == ()
+        broken = live.change(text_for("dcgan").replace("z[3] middle", "z[3] nowhere"))
+        with pytest.raises(RedraftError):
+            broken.after(0, 60)
+
+
+def test_an_answer_calls_whoever_listens(models: Path) -> None:
+    with redraft.Live(text_for("dcgan"), numbers=range(2), folder=models, device="cpu") as live:
+        heard = threading.Event()
+        calls: list[bool] = []
+
+        def listener() -> None:
+            calls.append(True)
+            heard.set()
+
+        live.answer.listen(listener)
+        live.answer.edit(60)
+        assert heard.wait(60)
+        before = len(calls)
+        live.answer.records(60)
+        assert len(calls) > before
 
 
 def test_waiting_has_an_end(models: Path) -> None:

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from redraft.edit.artifact import Edit
 from redraft.judge.leftout import LeftOut
+from redraft.memory.placed import PlacedRule
+from redraft.plans.record import RuleRecord
 from redraft_dsl import Checked
 
 
@@ -50,8 +52,11 @@ class Answer:
         self._shown: list[Shown] = []
         self._checked: Checked | None = None
         self._edit: Edit | None = None
+        self._placed: Mapping[str, PlacedRule] | None = None
         self._figures: Mapping[str, LeftOut | None] | None = None
+        self._records: tuple[RuleRecord, ...] | None = None
         self._error: Exception | None = None
+        self._listener: Callable[[], None] | None = None
 
     # ---- reading --------------------------------------------------------------------------------
 
@@ -75,6 +80,28 @@ class Answer:
             number += 1
             yield shown
 
+    def after(self, count: int, timeout: float | None = None) -> tuple[Shown, ...]:
+        """What has been drawn after the first ``count`` parts; raises as iterating does.
+
+        It waits for the next part, and gives none once all are drawn or the time is over.
+
+        Args:
+            count: how many parts are known.
+            timeout: seconds to wait; by default as long as it takes.
+
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._shown) > count or self._ended, timeout)
+            if len(self._shown) <= count:
+                self._raise()
+            return tuple(self._shown[count:])
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call a function whenever something has come, in the thread that computes it."""
+        with self._changed:
+            self._listener = listener
+        listener()
+
     def edit(self, timeout: float | None = None) -> Edit:
         """The settled edit: bit for bit that of a run of the text.
 
@@ -97,6 +124,21 @@ class Answer:
         assert self._figures is not None
         return self._figures
 
+    def placed(self, timeout: float | None = None) -> Mapping[str, PlacedRule]:
+        """Where each rule was placed, with what its matches found; raises as :meth:`edit`."""
+        self._wait(lambda: self._placed is not None, timeout)
+        assert self._placed is not None
+        return self._placed
+
+    def records(self, timeout: float | None = None) -> tuple[RuleRecord, ...]:
+        """What a run would write of each rule: its effect on new pictures, and its warnings.
+
+        They come after the left-out figures; raises as :meth:`edit`.
+        """
+        self._wait(lambda: self._records is not None, timeout)
+        assert self._records is not None
+        return self._records
+
     def checked(self, timeout: float | None = None) -> Checked:
         """The text as it was checked, problems included; raises as :meth:`edit`, but for those."""
         self._wait(lambda: self._checked is not None, timeout)
@@ -114,31 +156,42 @@ class Answer:
         """The text has been checked."""
         with self._changed:
             self._checked = checked
-            self._changed.notify_all()
+            self._notify()
 
     def show(self, shown: Shown) -> None:
         """Some pictures have been drawn."""
         with self._changed:
             self._shown.append(shown)
-            self._changed.notify_all()
+            self._notify()
 
-    def settle(self, edit: Edit) -> None:
+    def settle(self, edit: Edit, placed: Mapping[str, PlacedRule]) -> None:
         """The edit is solved, and all its pictures are there."""
         with self._changed:
-            self._edit = edit
-            self._changed.notify_all()
+            self._edit, self._placed = edit, dict(placed)
+            self._notify()
 
     def judge(self, figures: Mapping[str, LeftOut | None]) -> None:
         """The left-out figures are there."""
         with self._changed:
             self._figures = figures
-            self._changed.notify_all()
+            self._notify()
+
+    def measure(self, records: tuple[RuleRecord, ...]) -> None:
+        """The rules are measured on new pictures."""
+        with self._changed:
+            self._records = records
+            self._notify()
 
     def fail(self, error: Exception) -> None:
         """Nothing more will come."""
         with self._changed:
             self._error = error
-            self._changed.notify_all()
+            self._notify()
+
+    def _notify(self) -> None:
+        self._changed.notify_all()
+        if self._listener is not None:
+            self._listener()
 
     @property
     def _ended(self) -> bool:

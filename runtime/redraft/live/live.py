@@ -7,8 +7,9 @@ stages that a run goes through, from the same things, so its bits are those of a
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Condition, Thread
 from types import TracebackType
@@ -28,6 +29,7 @@ from redraft.models.locate import Base, locate
 from redraft.models.open import OpenModel, choose_device
 from redraft.plans.loading import recipe_of
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep, make_plan
+from redraft.plans.record import RuleRecord
 from redraft.runs.execute import edit_of, left_out_of, solve_step
 from redraft.runs.memo import MOST, Shared
 from redraft.runs.rule import solve_rule
@@ -57,6 +59,7 @@ class Live:
         folder: where the paths of a text start; those of a file start beside it.
         cache: where statistics are cached.
         progress: called with how far statistics are.
+        opened: the recipe's model, where it is open already; a copy of it is edited.
 
     Raises:
         ModelError: the device is not there.
@@ -73,12 +76,15 @@ class Live:
         folder: str | Path = ".",
         cache: Cache | None = None,
         progress: Progress | None = None,
+        opened: OpenModel | None = None,
     ) -> None:
         is_text = isinstance(recipe, str) and "\n" in recipe
         self.path = None if is_text else Path(recipe)
         text = str(recipe) if self.path is None else self.path.read_text("utf-8")
         self._folder = Path(folder) if self.path is None else self.path.parent
-        self._worker = _Worker(self._folder, device_name(device), cache or Cache(), progress)
+        self._worker = _Worker(
+            self._folder, device_name(device), cache or Cache(), progress, _lent(opened)
+        )
         self._numbers = tuple(numbers)
         self._answer = Answer(text, self._numbers)
         self._worker.ask(self._answer)
@@ -155,13 +161,15 @@ class _Scene:
 class _Worker:
     """One thread that answers the latest request, and drops all others."""
 
-    def __init__(self, folder: Path, device: str, cache: Cache, progress: Progress | None) -> None:
+    def __init__(
+        self, folder: Path, device: str, cache: Cache, progress: Progress | None, shared: Shared
+    ) -> None:
         self._folder = folder
         self._device = device
         self._cache = cache
         self._progress = progress
         self._known = known_models()
-        self._shared = Shared(MOST)
+        self._shared = shared
         self._scene: _Scene | None = None
         self._last: dict[str, Delta] = {}
         self._condition = Condition()
@@ -215,8 +223,9 @@ class _Worker:
         answer.check(checked)
         session, canvas = self._session(answer, checked)
         edit = self._solve(answer, session, canvas)
-        answer.settle(edit)
+        answer.settle(edit, session.placed)
         answer.judge(_figures(session))
+        answer.measure(_records(session))
 
     def _session(self, answer: Answer, checked: Checked) -> tuple[Session, Canvas]:
         model = recipe_of(checked).model
@@ -295,6 +304,24 @@ def _figures(session: Session) -> dict[str, LeftOut | None]:
         found[step.rule.name] = left_out_of(session, step, opened, solve_rule(opened)).left_out
         apply_delta(session, step, done.delta)
     return found
+
+
+def _records(session: Session) -> tuple[RuleRecord, ...]:
+    """What a run records of every rule, its effect on new pictures included."""
+    restore_base(session)
+    session.finished.clear()
+    for step in session.plan.rules:
+        session.finished.append(solve_step(session, step))
+    return tuple(done.record for done in session.finished)
+
+
+def _lent(opened: OpenModel | None) -> Shared:
+    """What all answers share, with a copy of a model that is open already."""
+    if opened is None:
+        return Shared(MOST)
+    generator = copy.deepcopy(opened.generator)
+    generator.restore(opened.state.bare())
+    return Shared.of(replace(opened, generator=generator), MOST)
 
 
 def _superseded() -> CancelledError:

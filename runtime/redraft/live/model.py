@@ -156,6 +156,8 @@ class Model:
         among: Sequence[int] | None = None,
         seed: int = SEED,
         count: int = COUNT,
+        folder: str | Path | None = None,
+        head: str = "",
         progress: Progress | None = None,
         cancel: Event | None = None,
     ) -> tuple[ResolvedPlace, ...]:
@@ -168,6 +170,8 @@ class Model:
             among: the first and the last image to look at; by default all.
             seed: of the latents.
             count: how many images there are.
+            folder: where the mask files of the place start; as in :meth:`solve`.
+            head: lines that define regions which the place names.
             progress: called with (what is being done, done, in all).
             cancel: set it to stop.
 
@@ -180,8 +184,9 @@ class Model:
 
         """
         first, last = (0, count - 1) if among is None else (among[0], among[-1])
-        text = f"zero found at {layer} {{ context like {place} top {top} among {first}..{last} }}"
-        session = self._session(self._plan(text, None, seed, count), progress, cancel)
+        line = f"context like {place} top {top} among {first}..{last}"
+        text = f"{head}zero found at {layer} {{ {line} }}"
+        session = self._session(self._plan(text, folder, seed, count), progress, cancel)
         with torch.no_grad():
             for step in session.plan.statistics:
                 collect(session, step)
@@ -238,6 +243,7 @@ class Model:
             folder=where,
             cache=self.cache,
             progress=progress,
+            opened=self.opened,
         )
 
     def _draw(self, rows: Tensor) -> Tensor:

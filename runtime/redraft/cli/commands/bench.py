@@ -11,6 +11,7 @@ import click
 from redraft.cli.app import Command, device_option, format_option, make_family
 from redraft.cli.ranges import parse_ranks
 from redraft.cli.screen import Column, Screen
+from redraft.cli.studio_bench import studio
 from redraft.plans.shipped import locate_recipe
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ def pictures_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., A
         type=click.Path(file_okay=False, path_type=Path),
         help=f"A folder for pictures: {what}.",
     )
+
+
+command.add_command(studio)
 
 
 def _part(**kwargs: Any) -> Callable[[Callable[..., Any]], click.Command]:
@@ -340,8 +344,7 @@ def live(recipe: str, repeats: int, device: str, form: str) -> None:
     path = locate_recipe(recipe)
     with screen.progress() as reporter:
         found = bench_live(path, repeats, device=device, progress=reporter.step)
-    title = f"Medians of {repeats}, each from a recipe that is settled wholly"
-    _print(screen, form, found, {"rows": title})
+    _print(screen, form, found, {"rows": f"Medians of {repeats}, from a recipe settled wholly"})
 
 
 def _trials() -> tuple[Path, ...]:

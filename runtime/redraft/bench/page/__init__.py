@@ -1,0 +1,1 @@
+"""Measurements of studio over the wire, as a page meets it."""

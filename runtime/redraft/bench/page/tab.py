@@ -1,0 +1,77 @@
+"""A tab as a program: what a page of studio sends, and when what it needs has come."""
+
+from __future__ import annotations
+
+import json
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from websockets.sync.client import ClientConnection
+
+SECONDS = 300
+
+
+@dataclass
+class Tab:
+    """A socket of studio.
+
+    Attributes:
+        socket: that is open.
+        pictures: numbers of the pictures that came for each revision of the text.
+        originals: numbers of the unedited ones.
+
+    """
+
+    socket: ClientConnection
+    pictures: dict[int, set[int]] = field(default_factory=dict)
+    originals: set[int] = field(default_factory=set)
+    settled: int = -1
+    last: dict[str, Any] = field(default_factory=dict)
+    count: int = 0
+
+    def send(self, **body: Any) -> None:
+        """Ask, without waiting for the answer."""
+        self.count += 1
+        self.socket.send(json.dumps({"id": self.count, "body": body}))
+
+    def put(self, key: str, value: str, drag: str = "") -> None:
+        """Change a setting of the rule, as a slider does."""
+        change = {"kind": "put", "owner": "glasses", "key": key, "value": value}
+        self.send(ask="change", changes=[change], drag=drag)
+
+    def until(self, ready: Callable[[], bool]) -> None:
+        """Read what comes until something is there."""
+        while not ready():
+            self.read(SECONDS)
+
+    def read(self, seconds: float) -> None:
+        """Read one message."""
+        message = self.socket.recv(timeout=seconds)
+        if isinstance(message, str):
+            event = json.loads(message)
+            self.last[str(event.get("event", "reply"))] = event
+            if event.get("event") == "settled":
+                self.settled = event["revision"]
+            return
+        (length,) = struct.unpack("<I", message[:4])
+        head = json.loads(message[4 : 4 + length])
+        if head["which"] == "before":
+            self.originals |= set(head["numbers"])
+        elif head["which"] == "after":
+            self.pictures.setdefault(head.get("revision", -1), set()).update(head["numbers"])
+
+    def shown(self, revision: int) -> int:
+        """How many pictures of a revision there are, be they previews or settled."""
+        return len(self.pictures.get(revision, ()))
+
+    def quiet(self, seconds: float) -> None:
+        """Read until nothing comes any more for a moment."""
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            try:
+                self.read(seconds)
+            except TimeoutError:
+                return

@@ -1,0 +1,53 @@
+"""``redraft studio``: a local page on which a recipe is made by hand and eye."""
+
+from __future__ import annotations
+
+import webbrowser
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from redraft.cli.app import device_option, make_command
+from redraft.cli.screen import Screen
+from redraft.errors import ArtifactError, RedraftError
+
+
+@make_command(name="studio", example="studio glasses.redraft")
+@click.argument("recipe", required=False, type=click.Path(path_type=Path))
+@click.option("--no-open", is_flag=True, help="Print the address, and open no browser.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="To listen on; any free one if not given.",
+)
+@device_option()
+def command(recipe: Path | None, no_open: bool, port: int, device: str) -> None:
+    """Make a recipe on a page: paint what to copy and where it belongs, and see it at once.
+
+    The page is served on this machine alone, for whoever has the address that is printed. It opens
+    and saves files in the recipe's folder, or in the present one, and below. It needs the extra
+    `studio`: pip install "redraft[studio]".
+    """
+    missing = [
+        name for name in ("starlette", "uvicorn", "websockets", "pygls") if not find_spec(name)
+    ]
+    if missing:
+        raise RedraftError(
+            "RD822",
+            f"studio needs {missing[0]}, which is not installed",
+            'install it with `pip install "redraft[studio]"`',
+        )
+    from redraft.studio.web.serve import Server
+
+    screen = Screen.current()
+    folder = Path() if recipe is None else recipe.parent
+    if not folder.is_dir():
+        raise ArtifactError("RD636", f"there is no folder {folder}", "check the path")
+    server = Server(folder, None if recipe is None else recipe.name, port=port, device=device)
+    screen.say(f"studio is at {server.address}")
+    screen.say("Ctrl+C ends it")
+    if not no_open:
+        webbrowser.open(server.address)
+    server.run()

@@ -1,0 +1,159 @@
+"""Pictures that no rule has touched: of the sheet, of searches, of the models to choose from."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from redraft.disk.cache import cache_root
+from redraft.errors import CancelledError
+from redraft.explain.failure import failure_of
+from redraft.live.model import Model
+from redraft.models.listed.catalog import CATALOG
+from redraft.models.listed.download import cached_path
+from redraft.models.listed.entry import Entry, WheelMember
+from redraft.studio.follower import Say
+from redraft.studio.web.frames import Pixels, frame, pixels_of
+
+AT_ONCE = 8
+"""Pictures that are drawn between two messages."""
+CARD = 18
+"""Pictures on the card of a model."""
+MOST_BYTES = 256 << 20
+TOP = 200
+"""Places that a search gives at most."""
+
+
+class Gallery:
+    """Draws original pictures, one task after another, and remembers them."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._worker = ThreadPoolExecutor(1, "redraft-gallery")
+        self._held: OrderedDict[tuple[int, int, int], Pixels] = OrderedDict()
+        self._model: Model | None = None
+        self._cards: dict[str, list[Pixels]] = {}
+        self._cancel = threading.Event()
+
+    def show(self, model: Model | None) -> None:
+        """Draw with this model from now on."""
+        self._model = model
+        self._held.clear()
+
+    def close(self) -> None:
+        """End; what is waiting is dropped."""
+        self._cancel.set()
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def stop(self) -> None:
+        """Drop the search that is going on."""
+        self._cancel.set()
+
+    def originals(self, seed: int, numbers: Sequence[int]) -> None:
+        """Send the originals of some images, a few at a time."""
+        model = self._model
+        if model is not None:
+            self._task(lambda: self._send(model, seed, tuple(numbers)))
+
+    def drawn(self, model: Model, seed: int, numbers: Sequence[int]) -> list[Pixels]:
+        """The originals of some images."""
+        missing = [each for each in numbers if (id(model), seed, each) not in self._held]
+        if missing:
+            drawn = pixels_of(model.sample(missing, seed=seed).tensor)
+            for number, pixels in zip(missing, drawn, strict=True):
+                self._held[id(model), seed, number] = pixels
+        found = [self._held[id(model), seed, each] for each in numbers]
+        size = found[0].nbytes if found else 1
+        while len(self._held) * size > MOST_BYTES:
+            self._held.popitem(last=False)
+        return found
+
+    def _send(self, model: Model, seed: int, numbers: tuple[int, ...]) -> None:
+        for at in range(0, len(numbers), AT_ONCE):
+            part = numbers[at : at + AT_ONCE]
+            if self._model is not model:
+                return
+            self._say(frame("before", part, self.drawn(model, seed, part), {}), f"before {part}")
+
+    def search(self, run: Callable[[Model, threading.Event], dict[str, Any]]) -> None:
+        """Search with the model, and send what is found; an earlier search is dropped."""
+        self._cancel.set()
+        cancel = self._cancel = threading.Event()
+        model = self._model
+
+        def task() -> None:
+            if model is None or cancel.is_set():
+                return
+            self._say({"event": "searching"}, "matches")
+            try:
+                self._say({"event": "matches", **run(model, cancel)}, "matches")
+            except CancelledError:
+                self._say({"event": "matches", "stopped": True}, "matches")
+            except Exception as error:
+                failure = failure_of(error)
+                said = {"code": failure.code, "message": failure.message, "help": failure.help}
+                self._say({"event": "matches", "failure": said}, "matches")
+
+        self._task(task)
+
+    def cards(self) -> None:
+        """Send pictures of every listed model that is on this machine."""
+        for entry in CATALOG:
+            if _is_here(entry):
+                self._task(lambda entry=entry: self._card(entry))  # type: ignore[misc]
+
+    def _card(self, entry: Entry) -> None:
+        if entry.name not in self._cards:
+            model = Model.open(entry.name)
+            self._cards[entry.name] = pixels_of(model.sample(CARD).tensor)
+        pictures = self._cards[entry.name]
+        more = {"model": entry.name}
+        self._say(frame("card", range(len(pictures)), pictures, more), f"card {entry.name}")
+
+    def _task(self, task: Callable[[], None]) -> Future[None]:
+        def guarded() -> None:
+            try:
+                task()
+            except Exception as error:
+                failure = failure_of(error)
+                self._say(
+                    {"event": "trouble", "code": failure.code, "message": failure.message,
+                     "help": failure.help}, "trouble"
+                )  # fmt: skip
+
+        return self._worker.submit(guarded)
+
+
+def listed_models() -> list[dict[str, Any]]:
+    """The listed models: what they are, on what terms, and whether they are on this machine."""
+    return [
+        {
+            "name": entry.name,
+            "title": entry.title,
+            "arch": entry.arch,
+            "side": entry.facts.image_size[0],
+            "licence": entry.licence,
+            "about": entry.description,
+            "bytes": _size(entry),
+            "here": _is_here(entry),
+        }
+        for entry in CATALOG
+    ]
+
+
+def _path(entry: Entry) -> Path:
+    return cached_path(entry, cache_root())
+
+
+def _is_here(entry: Entry) -> bool:
+    return _path(entry).is_file()
+
+
+def _size(entry: Entry) -> int | None:
+    if isinstance(entry.source, WheelMember):
+        return entry.source.member_bytes
+    return _path(entry).stat().st_size if _is_here(entry) else None

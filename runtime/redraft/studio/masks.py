@@ -1,0 +1,76 @@
+"""Painted masks: PNG files beside the recipe, of the model's own size."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from redraft.disk import files
+from redraft.errors import ArtifactError
+from redraft_dsl.geometry.regions import Coverage, resample
+
+FOLDER = "masks"
+MOST_SIDE = 2048
+"""Pixels; larger than any model's picture."""
+
+
+def painted(data: str) -> Coverage:
+    """(H, W) in 0..1 of a mask that a page has painted.
+
+    Raises:
+        ArtifactError: it is no PNG, or too large.
+
+    """
+    try:
+        raw = base64.b64decode(data, validate=True)
+        with Image.open(io.BytesIO(raw), formats=("PNG",)) as picture:
+            if max(picture.size) > MOST_SIDE:
+                raise _refused(f"it has {picture.width} x {picture.height} pixels")
+            grey = picture.convert("L")
+    except (binascii.Error, UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise _refused("it is no PNG") from error
+    return np.asarray(grey, dtype=np.float64) / 255.0
+
+
+def _refused(why: str) -> ArtifactError:
+    return ArtifactError(
+        "RD809", f"the mask cannot be used: {why}", f"a PNG of at most {MOST_SIDE} pixels a side"
+    )
+
+
+def written(area: Coverage, folder: Path, name: str) -> str:
+    """Write a mask beside the recipe, and give the path that the recipe writes.
+
+    A file that is there already is never written over, unless it is the same.
+
+    Raises:
+        ArtifactError: nothing is painted, or the file cannot be written.
+
+    """
+    if not (area >= 0.5).any():
+        raise ArtifactError("RD810", "nothing is painted", "paint the place first")
+    with io.BytesIO() as stream:
+        levels = np.asarray(np.round(area * 255), dtype=np.uint8)
+        Image.fromarray(levels).save(stream, "PNG")
+        data = stream.getvalue()
+    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        path = folder / FOLDER / f"{name}{'' if number == 1 else f'-{number}'}.png"
+        if not path.exists():
+            files.write_bytes(path, data)
+            break
+        if path.read_bytes() == data:
+            break
+        number += 1
+    return f"{FOLDER}/{path.name}"
+
+
+def on_layer(area: Coverage, size: tuple[int, int]) -> Coverage:
+    """(h, w): the share of each key of a layer that is covered."""
+    return resample(area, size)

@@ -1,0 +1,108 @@
+// Everything about the chosen rule.
+import { html } from "./vendor/preact.js";
+import { icon } from "./icons.js";
+import { app, change, request, rule, set } from "./store.js";
+import { Pic, around } from "./pic.js";
+import { move, percent } from "./chain.js";
+import { paint } from "./sheet.js";
+import { Sliders } from "./sliders.js";
+
+export function Inspector() {
+  const one = rule();
+  if (!one) return html`<aside class="inspector" aria-label="The chosen rule"><div class="part"><h2>No rule yet</h2><p class="soft">A rule copies something from one picture, and draws it wherever the model sees what you marked.</p></div></aside>`;
+  const included = one.kind === "include";
+  return html`<aside class="inspector" aria-label="Rule ${one.name}">
+    <${Head} one=${one}/>
+    <${Figures} one=${one}/>
+    ${included ? html`<div class="part soft">This rule comes from another recipe. Its settings are changed in the text.</div>` : html`
+      ${one.kind === "rule" && html`<${Copy} one=${one}/>`}
+      <${Context} one=${one}/>
+      <${Layer} one=${one}/>
+      <${Sliders} key=${`${one.name} ${one.kind}`} one=${one}/>`}
+  </aside>`;
+}
+
+function Head({ one }) {
+  const isOpen = app.menu === "more";
+  const act = (work) => () => { set({ menu: "" }); work(); };
+  return html`<div class="part head"><h2>${one.name}</h2>
+    ${one.kind === "include" ? html`<span class="soft">from another recipe</span>` : html`<select aria-label="Kind of operation" value=${one.kind} onChange=${(e) => request({ ask: "kind", rule: one.name, to: e.target.value })}>
+      ${["rule", "erase", "zero"].map((kind) => html`<option key=${kind} value=${kind}>${kind[0].toUpperCase()}${kind.slice(1)}</option>`)}</select>`}
+    <span class="gap"></span>
+    <button class="switch" role="switch" aria-checked=${!one.off} aria-label="Rule on" title="On or off (X)" onClick=${() => change({ kind: "switch", target: one.name, on: one.off })}><span></span></button>
+    <div class="menu"><button class="plain" aria-label="More about this rule" aria-expanded=${isOpen} onClick=${() => set({ menu: isOpen ? "" : "more" })}>${icon("dots")}</button>
+      ${isOpen && html`<div class="popup">
+        <button class="row" onClick=${act(() => change({ kind: "duplicate", target: one.name }))}>Duplicate</button>
+        <button class="row" onClick=${act(() => move(one.name, -1))}>Earlier <kbd>Alt+←</kbd></button>
+        <button class="row" onClick=${act(() => move(one.name, 1))}>Later <kbd>Alt+→</kbd></button>
+        <button class="row" onClick=${act(() => change({ kind: "drop", target: one.name }))}>Remove</button></div>`}</div></div>`;
+}
+
+function Figures({ one }) {
+  const record = app.records[one.name], left = app.leftout[one.name], placed = app.placed[one.name];
+  const waiting = one.off ? "off" : placed ? "measuring" : "not solved yet";
+  const elsewhere = record?.outside == null ? "" : record.outside < 0.01 ? "Little" : record.outside < 0.03 ? "Some" : "Much";
+  return html`<div class="part figures">
+    <dl><div><dt>Takes effect on</dt><dd>${record?.effect == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.effect)}</b> <small>of new pictures</small>`}</dd>
+      <dd class="tone ${record?.tone ?? ""}">${record ? record.badge[0].toUpperCase() + record.badge.slice(1) : "\u00a0"}${record?.interval && html`, ${(record.interval[0] * 100).toFixed(0)}–${percent(record.interval[1])}`}</dd></div>
+    <div><dt>Changes elsewhere</dt><dd>${record?.outside == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.outside, 1)}</b> <small>on average</small>`}</dd>
+      <dd>${elsewhere || "\u00a0"}</dd></div></dl>
+    <p class="soft leftout">${one.off ? "\u00a0" : left === undefined ? "Left-out figures follow" : left.gain === undefined ? "Left-out figures need three contexts or more." : `Left-out gain ${left.gain.toFixed(2)}, side effect ${left.side.toFixed(2)}${left.agreement == null ? "" : `, agreement ${left.agreement.toFixed(2)}`}`}</p>
+    ${record?.warnings.map((each) => html`<div class="remark" key=${each.problem}>${icon("warn")}<div><b>${each.problem}</b><p>${each.remedy}</p><button class="link" onClick=${() => findMore()}>Find more like it</button></div></div>`)}
+    ${Object.entries(record?.interference ?? {}).filter(([, each]) => each.cosine >= 0.2).map(([name, each]) => html`<p key=${name} class="soft">With ${name} at this layer: ${each.words} (${each.cosine.toFixed(2)}).</p>`)}
+  </div>`;
+}
+
+function Copy({ one }) {
+  const line = one.lines.find((each) => each.word === "copy");
+  if (!line) return html`<div class="part"><h3>Copy <small>what to draw</small></h3><p class="soft">Open a picture that has it, paint it and press <kbd>1</kbd>.</p></div>`;
+  const [number] = line.images ?? [];
+  const box = line.box;
+  const open = () => paint(number, { line });
+  return html`<div class="part"><h3>Copy <small>what to draw</small></h3><div class="copied">
+    <button class="thumb copy" aria-label="Change the copy" onClick=${open}><${Pic} number=${number} view="before" crop=${around(box)} label=""/></button>
+    <span><b>Picture ${number}</b><small>${box ? `${box[2] - box[0]} × ${box[3] - box[1]} px` : ""}</small></span><span class="gap"></span>
+    <button onClick=${open}>Change</button></div></div>`;
+}
+
+export function findMore() {
+  const one = rule();
+  const line = one?.lines.find((each) => each.word === "context" && each.kind === "place") ?? one?.lines.find((each) => each.word === "context");
+  if (!line) { set({ trouble: { message: "there is no context yet", help: "mark one place where it belongs, and press 2" } }); return; }
+  const number = line.images[0];
+  paint(number, { line, find: true });
+}
+
+const MOST = 11;
+
+function Context({ one }) {
+  const tray = trayOf(one);
+  const marked = tray.filter((each) => each.score === undefined).length;
+  const found = app.placed[one.name]?.found ?? [];
+  const all = [...tray, ...found.map((each) => ({ number: each.index, box: each.box, score: each.score }))];
+  const shown = all.length > MOST + 1 && !app.trayOpen ? all.slice(0, MOST) : all;
+  const rest = all.length - shown.length;
+  const paste = one.lines.filter((each) => (each.word === "paste" || each.word === "from") && each.kind !== "each");
+  return html`<div class="part"><h3>Context <small>${marked === 0 ? "where it belongs" : `where it belongs: ${marked} marked${found.length ? `, ${found.length} found` : ""}`}</small></h3>
+    ${all.length === 0 ? html`<p class="soft">Open a picture where it belongs, paint the place and press <kbd>2</kbd>.</p>` : html`<ul class="tray">
+      ${shown.map((each) => html`<li key=${`${each.address ?? "f"} ${each.number}`}><button class="thumb ${each.score === undefined ? "context" : "found"}" aria-label=${`Picture ${each.number}, ${each.score === undefined ? "marked" : `found, match ${each.score?.toFixed(2)}`}`}
+        onClick=${() => paint(each.number, each.line && each.line.images.length === 1 ? { line: each.line } : {})}
+        onKeyDown=${(e) => { if ((e.key === "Delete" || e.key === "Backspace") && each.address) change({ kind: "drop", target: each.address }); }}><${Pic} number=${each.number} view="before" crop=${around(each.box)} label=""/></button>
+        <small>${each.score === undefined ? "marked" : each.score?.toFixed(2)}</small>
+        ${each.address && each.line.images.length === 1 && html`<button class="remove" aria-label="Remove picture ${each.number} from the context" onClick=${() => change({ kind: "drop", target: each.address })}>${icon("close", 9)}</button>`}</li>`)}
+      ${rest > 0 && html`<li><button class="thumb rest" onClick=${() => set({ trayOpen: true })}>+${rest}</button></li>`}
+    </ul>`}
+    ${paste.map((line) => html`<p class="soft" key=${line.address}>Pasted in picture ${line.images.join(", ")} <button class="link" onClick=${() => paint(line.images[0], { line })}>Change</button> <button class="link" onClick=${() => change({ kind: "drop", target: line.address })}>Remove</button></p>`)}
+    <div class="two"><button onClick=${findMore}>${icon("search", 13)} Find more like it <kbd>F</kbd></button><button onClick=${() => paint(app.at)}>${icon("plus", 13)} Mark a place <kbd>M</kbd></button></div></div>`;
+}
+
+function trayOf(one) {
+  return one.lines.filter((line) => line.word === "context" && line.kind === "place")
+    .flatMap((line) => line.images.map((number) => ({ number, box: line.box, address: line.address, line })));
+}
+
+function Layer({ one }) {
+  const layers = app.state.model.layers;
+  return html`<div class="part"><h3>Layer <small>where the rule is written</small></h3><div class="group layers" role="radiogroup" aria-label="Layer">
+    ${layers.map((layer) => html`<button key=${layer.name} role="radio" aria-checked=${layer.name === one.layer} class=${layer.name === one.layer ? "chosen" : ""} onClick=${() => change({ kind: "put", owner: one.name, key: "layer", value: layer.name })}>${layer.name}<small>${layer.keys[0]} × ${layer.keys[1]} keys</small></button>`)}</div></div>`;
+}

@@ -1,0 +1,87 @@
+// The keyboard. Letters work only where nothing is typed, and can be turned off.
+import { app, change, rule, set } from "./store.js";
+import { page, paint } from "./sheet.js";
+import { painter } from "./paint.js";
+import { findMore } from "./inspector.js";
+import { focusText } from "./text.js";
+import { newRule } from "./chain.js";
+import { save, takeSnapshot, undo } from "./top.js";
+
+const REGIONS = [".top button", ".chain button", "#range", "[data-number][tabindex='0'], .stage", ".text button", ".inspector select, .inspector button"];
+
+const isTyping = (target) => target.closest?.(".cm-editor, textarea, select, dialog") || (target.tagName === "INPUT" && target.type !== "checkbox" && target.type !== "range");
+
+export function listenToKeys() {
+  addEventListener("keydown", (event) => { if (app.state?.open && down(event)) event.preventDefault(); });
+  addEventListener("keyup", (event) => { if (event.key.toLowerCase() === "b" && app.hold) set({ hold: false }); });
+  addEventListener("blur", () => app.hold && set({ hold: false }));
+}
+
+function down(event) {
+  const { key, target } = event;
+  const control = event.ctrlKey || event.metaKey;
+  if (control && key.toLowerCase() === "s") { save(); return true; }
+  if (key === "F6") return nextRegion(event.shiftKey ? -1 : 1);
+  if (isTyping(target)) {
+    if (key === "Escape" && target.closest(".cm-editor")) { document.querySelector("[data-number][tabindex='0'], .stage")?.focus(); return true; }
+    return false;
+  }
+  if (control && key.toLowerCase() === "z") {
+    if (painter.current && app.painting && painter.current.step(event.shiftKey ? 1 : -1)) return true;
+    undo(event.shiftKey ? 1 : -1);
+    return true;
+  }
+  if (key === "Escape") return back();
+  if (app.painting && target.closest(".stage") && key.startsWith("Arrow")) return nudge(event, control);
+  if (control || event.altKey) return false;
+  if (key === "PageUp" || key === "PageDown") { if (!app.painting) page(key === "PageUp" ? -1 : 1); return true; }
+  return app.single && letter(key, event);
+}
+
+function nudge(event, control) {
+  const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+  painter.current?.nudge(dx, dy, event.shiftKey, control);
+  return true;
+}
+
+function back() {
+  if (app.menu) { set({ menu: "" }); return true; }
+  if (app.comparing.length === 2) { set({ comparing: [] }); return true; }
+  if (app.painting) { painter.current?.close(); return true; }
+  return false;
+}
+
+const TOOLS = { p: "brush", e: "eraser", r: "box", o: "ellipse", g: "polygon", v: "move" };
+
+function letter(key, event) {
+  if (app.painting && painter.current) {
+    const { current } = painter;
+    const kind = rule()?.kind ?? "rule";
+    if (TOOLS[key]) { current.setTool(TOOLS[key]); if (key === "r" && event.target.closest(".stage")) current.drawBox(); return true; }
+    if (key === "[" || key === "]") { current.setRadius((now) => Math.max(0.5, Math.min(16, now + (key === "[" ? -0.5 : 0.5)))); return true; }
+    if (key === "1" && kind === "rule") { current.mark("copy"); return true; }
+    if (key === "2") { current.mark("context"); return true; }
+    if (key === "3" && kind !== "zero") { current.mark(kind === "erase" ? "from" : "paste"); return true; }
+    if (key === "k") { current.toggleKeys(); return true; }
+  }
+  const one = rule();
+  switch (key) {
+    case "b": if (!app.hold) set({ hold: true }); return true;
+    case "t": if (app.textOpen) set({ textOpen: false }); else focusText(); return true;
+    case "j": document.getElementById("range")?.select(); return true;
+    case "f": findMore(); return true;
+    case "m": paint(app.at); setTimeout(() => document.querySelector(".stage")?.focus()); return true;
+    case "n": newRule("rule"); return true;
+    case "x": if (one) change({ kind: "switch", target: one.name, on: one.off }); return true;
+    case "s": takeSnapshot(); return true;
+    case "?": set({ menu: app.menu === "help" ? "" : "help" }); return true;
+    default: return false;
+  }
+}
+
+function nextRegion(by) {
+  const places = REGIONS.map((each) => document.querySelector(each)).filter(Boolean);
+  const here = places.findIndex((each) => { const region = each.closest(".top, .chain, .bar, .sheet, .stage, .text, .inspector"); return region?.contains(document.activeElement); });
+  places[(here + by + places.length) % places.length]?.focus();
+  return true;
+}

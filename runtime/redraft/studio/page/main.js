@@ -1,0 +1,111 @@
+// The page: connects, hears, and shows. It holds no truth: the text does, and the server has it.
+import { html, render, useEffect, useReducer } from "./vendor/preact.js";
+import { connect, open } from "./wire.js";
+import { app, cards, forget, keep, markNew, markOld, onChange, set, snapshots } from "./store.js";
+import { Start, drop } from "./start.js";
+import { Top } from "./top.js";
+import { Chain } from "./chain.js";
+import { Sheet, SheetBar } from "./sheet.js";
+import { Inspector } from "./inspector.js";
+import { TextPanel } from "./text.js";
+import { Paint } from "./paint.js";
+import { Compare } from "./compare.js";
+import { Help } from "./help.js";
+import { listenToKeys } from "./keys.js";
+import { icon } from "./icons.js";
+
+let waited = 0;
+
+function hearEvent(event) {
+  switch (event.event) {
+    case "state": return hearState(event);
+    case "opening": return set({ status: event });
+    case "solving":
+      clearTimeout(waited);
+      waited = setTimeout(() => { markOld(app.state?.shown ?? []); set({ status: event }); }, 300);
+      return undefined;
+    case "settled":
+      clearTimeout(waited);
+      markNew();
+      return set({ status: event, progress: null });
+    case "unfinished": case "mistake": case "failed": case "stopped":
+      clearTimeout(waited);
+      markNew();
+      if (event.plain) { forget("after"); }
+      return set({ status: event, progress: null, ...(event.plain ? { placed: {}, leftout: {}, records: {} } : {}) });
+    case "progress": return set({ progress: event });
+    case "placed": return set({ placed: event.rules, leftout: {}, records: {} });
+    case "leftout": return set({ leftout: event.rules });
+    case "records": return set({ records: event.rules });
+    case "searching": return set({ matches: { busy: true } });
+    case "matches": return set({ matches: event });
+    case "running": case "ran": return set({ running: event });
+    case "trouble": return set({ trouble: event });
+    default: return undefined;
+  }
+}
+
+function hearState(state) {
+  const before = app.state;
+  const patch = { state };
+  if (!state.open) Object.assign(patch, { painting: null, placed: {}, leftout: {}, records: {}, matches: null, comparing: [], status: { event: "" } });
+  if (!before?.open || before.model?.name !== state.model?.name) { forget("before"); forget("after"); patch.at = state.shown?.[0] ?? 0; }
+  if (state.open && !state.rules.some((each) => each.name === app.chosen)) patch.chosen = state.rules[0]?.name ?? "";
+  document.title = state.open ? `${state.changed ? "• " : ""}${state.path ?? "untitled"} - redraft studio` : "redraft studio";
+  set(patch);
+}
+
+function hearPictures(head, images) {
+  if (head.which === "card") { cards.set(head.model, images); set({}); }
+  else if (head.which === "snapshot") { snapshots.set(head.snapshot, new Map(head.numbers.map((number, at) => [number, images[at]]))); set({}); }
+  else keep(head.which, head.numbers, images, head.settled);
+  if (head.which === "after" && head.numbers.length) performance.mark(head.settled ? "settled" : "preview");
+}
+
+function Root() {
+  const [, again] = useReducer((count) => count + 1, 0);
+  useEffect(() => onChange(again), []);
+  if (!app.state) return html`<div class="blank" role="status">${app.everConnected ? "" : "Opening"}</div>`;
+  return html`<${Top}/>
+    ${!app.connected && html`<div class="lost" role="alert"><span class="dot bad"></span> Studio is not running. Your text is safe in this tab. Start it again with <code>redraft studio</code>.<button onClick=${open}>Try again</button></div>`}
+    ${app.state.open ? html`<${Work}/>` : html`<${Start}/>`}
+    ${app.menu === "help" && html`<${Help}/>`}
+    <${Trouble}/>`;
+}
+
+function Work() {
+  const comparing = app.comparing.length === 2;
+  return html`<div class="work ${app.painting ? "painting" : ""}">
+    <main class="left"><h1 class="unseen">${app.state.path ?? "An untitled recipe"}</h1>
+      ${comparing ? html`<${Compare}/>` : app.painting ? html`<${Paint} key=${`${app.painting.image} ${app.painting.target ?? ""}`} at=${app.painting}/>` : html`<${Chain}/><${SheetBar}/><${Sheet}/>`}
+      <${TextPanel}/>
+    </main>
+    <${Inspector}/>
+  </div>`;
+}
+
+function Trouble() {
+  const said = app.trouble;
+  if (!said) return null;
+  return html`<div class="trouble remark bad" role="alert">${icon("warn")}<div><b>${upper(said.message)}</b>${said.help && html`<p>${upper(said.help)}.</p>`}</div>
+    <button class="plain" aria-label="Close" onClick=${() => set({ trouble: null })}>${icon("close", 12)}</button></div>`;
+}
+
+export const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+window.addEventListener("dragover", (event) => { if (event.dataTransfer?.types.includes("Files")) event.preventDefault(); });
+window.addEventListener("drop", (event) => {
+  const [file] = event.dataTransfer?.files ?? [];
+  if (!file) return;
+  event.preventDefault();
+  if (app.state?.open && app.state.changed) set({ trouble: { message: "the recipe has changes that are not saved", help: "save it, or leave it, before you open another" } });
+  else drop(file);
+});
+
+connect({
+  event: hearEvent, pictures: hearPictures,
+  open: () => set({ connected: true, everConnected: true }),
+  close: () => set({ connected: false }),
+});
+listenToKeys();
+render(html`<${Root}/>`, document.getElementById("root"));

@@ -1,0 +1,181 @@
+// One picture, large: paint a place, and say what it is.
+import { html, useEffect, useRef, useState } from "./vendor/preact.js";
+import { icon } from "./icons.js";
+import { app, need, onChange, picture, request, rule, set, watch } from "./store.js";
+import { Views, Status, paint } from "./sheet.js";
+import { COLOURS, Pic, draw, shownView } from "./pic.js";
+import { More, search } from "./more.js";
+import { asMask, asked, copyOf, isWhole, moved, shapeOf, sized, stroke, trace } from "./shape.js";
+
+const TOOLS = [["brush", "Brush", "P"], ["eraser", "Eraser", "E"], ["box", "Box", "R"], ["ellipse", "Ellipse", "O"], ["polygon", "Polygon", "G"], ["move", "Move", "V"]];
+const last = { tool: "box", radius: 4 };
+export const painter = { current: null };
+
+export function close() {
+  set({ painting: null });
+  setTimeout(() => document.querySelector(`[data-number="${app.at}"]`)?.focus());
+}
+
+export function Paint({ at }) {
+  const { model, shown } = app.state;
+  const one = rule();
+  const [tool, setTool] = useState(last.tool);
+  const [radius, setRadius] = useState(last.radius);
+  const [keys, setKeys] = useState(true);
+  const [shape, setShape] = useState(() => (at.line ? shapeOf(at.line, model.width, model.height) : null));
+  const [grid, setGrid] = useState(null);
+  const steps = useRef({ list: [shape], at: 0 });
+  const target = at.line && at.line.images.length === 1 && at.line.kind === "place" ? at.line : null;
+  const layer = one?.layer ?? model.layers[Math.floor(model.layers.length / 2)]?.name;
+  last.tool = tool; last.radius = radius;
+
+  const keep = (next) => {
+    const { current } = steps;
+    current.list.splice(current.at + 1, current.list.length, next);
+    current.at = current.list.length - 1;
+    setShape(next);
+  };
+  const step = (by) => {
+    const { current } = steps;
+    const to = current.at + by;
+    if (to < 0 || to >= current.list.length) return false;
+    current.at = to;
+    setShape(current.list[to]);
+    return true;
+  };
+  const mark = async (word, address = "") => {
+    if (!isWhole(shape)) { set({ trouble: { message: "nothing is painted yet", help: "paint the place first: a box with R, a brush with P" } }); return; }
+    const found = await request({ ask: "mark", rule: one?.kind === "include" ? "" : one?.name ?? "", word, image: at.image, target: address, ...(await asked(shape)) });
+    if (!found) return;
+    set({ chosen: found.rule });
+    if (word === "context" && !address) search(at.image, shape, layer);
+  };
+  const commit = (next) => { if (target && isWhole(next)) asked(next).then((body) => request({ ask: "mark", rule: one.name, word: target.word, image: at.image, target: target.address, ...body })); };
+
+  useEffect(() => { if (at.find && shape) search(at.image, shape, layer); }, []);
+  useEffect(() => {
+    if (!isWhole(shape) || !layer) { setGrid(null); return undefined; }
+    const timer = setTimeout(async () => { const found = await request({ ask: "keys", layer, ...(await asked(shape)) }); setGrid(found?.grid ?? null); }, 60);
+    return () => clearTimeout(timer);
+  }, [shape, layer]);
+  painter.current = { setTool, setRadius, mark, step, close, toggleKeys: () => setKeys((now) => !now), nudge: (dx, dy, size, fine) => {
+    if (!shape) return;
+    const cell = model.layers.find((each) => each.name === layer)?.keys ?? [8, 8];
+    const [w, h] = fine ? [1, 1] : [model.width / cell[1], model.height / cell[0]];
+    const next = (size ? sized : moved)(shape, dx * w, dy * h);
+    keep(next); commit(next);
+  }, drawBox: () => { if (!shape) keep({ kind: "box", x0: model.width * 0.25, y0: model.height * 0.375, x1: model.width * 0.75, y1: model.height * 0.625 }); } };
+  const taken = grid?.flat().filter((share) => share > 0).length ?? 0;
+  const beside = (by) => { const place = shown.indexOf(at.image); const next = shown[place + by] ?? at.image + by; if (next >= 0 && next < app.state.latents.count) paint(next); };
+  const roles = one?.kind === "erase" ? [["context", "It belongs here", "2"], ["from", "Erase here", "3"]] : one?.kind === "zero" ? [["context", "It belongs here", "2"]] : [["copy", "Copy from here", "1"], ["context", "It belongs here", "2"], ["paste", "Paste here", "3"]];
+
+  return html`<section class="paint" aria-label="Picture ${at.image}, large">
+    <div class="bar"><button onClick=${close}>${icon("left", 12)} Sheet <kbd>Esc</kbd></button><h2>Picture ${at.image}</h2>
+      <div class="group"><button aria-label="Picture before" onClick=${() => beside(-1)}>${icon("left", 12)}</button><button aria-label="Next picture" onClick=${() => beside(1)}>${icon("right", 12)}</button></div>
+      <span class="gap"></span><label class="check"><input type="checkbox" checked=${keys} onChange=${(e) => setKeys(e.target.checked)}/> Keys of ${layer} <kbd>K</kbd></label>
+      <${Views} views=${["before", "after"]} of="easel"/></div>
+    <div class="easel">
+      <div class="tools" role="toolbar" aria-label="Tools" aria-orientation="vertical">${TOOLS.map(([name, words, key]) => html`<button key=${name} class=${tool === name ? "chosen" : ""} aria-pressed=${tool === name} aria-label="${words} (${key})" title="${words} (${key})" onClick=${() => setTool(name)}>${icon(name, 18)}<kbd>${key}</kbd></button>`)}
+        <label class="radius" title="Size of the brush: [ and ]"><input type="range" min="0.5" max="16" step="0.5" value=${radius} aria-label="Size of the brush" onInput=${(e) => setRadius(Number(e.target.value))}/>${radius}</label></div>
+      <${Canvas} image=${at.image} tool=${tool} radius=${radius} shape=${shape} role=${target?.word ?? "context"} grid=${keys ? grid : null} keep=${keep} show=${setShape} done=${commit}/>
+      <div class="side"><h3>This place <small>${isWhole(shape) ? `takes ${taken} of ${grid ? grid.length * grid[0].length : "?"} keys` : "paint it on the picture"}</small></h3>
+        ${target && html`<p class="soft">You change the ${target.word} of ${one.name}; it follows while you move it.</p>`}
+        ${roles.map(([word, words, key]) => html`<button key=${word} class="role ${target?.word === word ? "chosen" : ""}" disabled=${!isWhole(shape)} onClick=${() => mark(word, target?.word === word ? target.address : "")}><span class="chip ${word}" aria-hidden="true"></span>${words}<span class="gap"></span><kbd>${key}</kbd></button>`)}
+        <${More} image=${at.image} shape=${shape} layer=${layer}/></div>
+    </div>
+    <${Strip}/>
+  </section>`;
+}
+
+function Canvas({ image, tool, radius, shape, role, grid, keep, show, done }) {
+  const { width, height } = app.state.model;
+  const base = useRef(null), over = useRef(null), stage = useRef(null), cursor = useRef(null);
+  const hand = useRef(null);
+  useEffect(() => {
+    const redraw = () => { const found = picture(shownView(app.easel) === "before" ? "before" : "after", image); if (found) draw(base.current, found); else need(image); };
+    redraw();
+    const ends = [watch(image, redraw), onChange(redraw)];
+    return () => ends.forEach((end) => end());
+  }, [image]);
+  useEffect(() => { paintOver(over.current, shape, role, grid, width, height); }, [shape, role, grid]);
+  const place = (event) => { const area = stage.current.getBoundingClientRect(); return [((event.clientX - area.left) / area.width) * width, ((event.clientY - area.top) / area.height) * height]; };
+  const down = (event) => {
+    if (event.button) return;
+    stage.current.setPointerCapture(event.pointerId);
+    const at = place(event);
+    if (tool === "polygon") {
+      const open = shape?.kind === "polygon" && !shape.closed ? shape : { kind: "polygon", points: [], closed: false };
+      const near = open.points.length > 2 && Math.hypot(open.points[0][0] - at[0], open.points[0][1] - at[1]) < width / 32;
+      keep(near ? { ...open, closed: true } : { ...open, points: [...open.points, at] });
+      return;
+    }
+    if (tool === "move") { if (shape) hand.current = { from: at, shape }; return; }
+    if (tool === "brush" || tool === "eraser") {
+      const mask = asMask(shape, width, height);
+      stroke(mask, at, at, radius, tool === "eraser");
+      hand.current = { from: at, mask };
+      show({ ...mask });
+    } else hand.current = { from: at };
+  };
+  const drag = (event) => {
+    const at = place(event);
+    if (cursor.current) { cursor.current.setAttribute("cx", at[0]); cursor.current.setAttribute("cy", at[1]); }
+    const held = hand.current;
+    if (!held) return;
+    if (held.mask) { stroke(held.mask, held.from, at, radius, tool === "eraser"); held.from = at; show({ ...held.mask }); return; }
+    if (held.shape) { held.now = moved(held.shape, Math.round(at[0] - held.from[0]), Math.round(at[1] - held.from[1])); show(held.now); return; }
+    const [x0, x1] = [held.from[0], at[0]].map((x) => Math.max(0, Math.min(width, Math.round(x)))).sort((a, b) => a - b);
+    const [y0, y1] = [held.from[1], at[1]].map((y) => Math.max(0, Math.min(height, Math.round(y)))).sort((a, b) => a - b);
+    held.now = { kind: tool, x0, y0, x1, y1 };
+    show(held.now);
+  };
+  const up = () => {
+    const held = hand.current;
+    hand.current = null;
+    const next = held?.mask ? copyOf(held.mask) : held?.now;
+    if (next && isWhole(next)) { keep(next); done(next); } else if (held?.now) show(null);
+  };
+  const twice = () => { if (tool === "polygon" && shape?.points?.length > 2) keep({ ...shape, closed: true }); };
+  return html`<div class="stage ${tool}" ref=${stage} tabindex="0" role="application" aria-label="Picture ${image}. Press R for a box; arrows move it, Shift and arrows resize it." style="aspect-ratio: ${width} / ${height}"
+    onPointerDown=${down} onPointerMove=${drag} onPointerUp=${up} onPointerCancel=${up} onDblClick=${twice}>
+    <canvas ref=${base}></canvas><canvas class="over" ref=${over} width="1024" height=${Math.round((1024 * height) / width)}></canvas>
+    ${(tool === "brush" || tool === "eraser") && html`<svg class="cursor" viewBox="0 0 ${width} ${height}" aria-hidden="true"><circle ref=${cursor} cx="-99" cy="-99" r=${radius}/></svg>`}</div>`;
+}
+
+function paintOver(canvas, shape, role, grid, width, height) {
+  const pen = canvas.getContext("2d");
+  pen.clearRect(0, 0, canvas.width, canvas.height);
+  const scale = canvas.width / width;
+  if (grid) {
+    const [h, w] = [canvas.height / grid.length, canvas.width / grid[0].length];
+    grid.forEach((row, y) => row.forEach((share, x) => {
+      if (share > 0) { pen.fillStyle = `rgba(255,255,255,${0.12 + 0.28 * share})`; pen.fillRect(x * w, y * h, w, h); }
+      pen.strokeStyle = share > 0 ? "rgba(255,255,255,.9)" : "rgba(255,255,255,.18)";
+      pen.lineWidth = share > 0 ? 2.5 : 1;
+      pen.strokeRect(x * w, y * h, w, h);
+    }));
+  }
+  if (!shape) return;
+  if (shape.kind === "mask") {
+    const tint = new OffscreenCanvas(canvas.width, canvas.height);
+    const ink = tint.getContext("2d");
+    ink.drawImage(shape.canvas, 0, 0, canvas.width, canvas.height);
+    ink.globalCompositeOperation = "source-in";
+    ink.fillStyle = COLOURS[role];
+    ink.fillRect(0, 0, canvas.width, canvas.height);
+    pen.globalAlpha = 0.55;
+    pen.drawImage(tint, 0, 0);
+    pen.globalAlpha = 1;
+    return;
+  }
+  for (const [colour, line] of [["#10141a", 8], [COLOURS[role], 4]]) {
+    pen.strokeStyle = colour; pen.lineWidth = line; pen.lineJoin = "round";
+    pen.beginPath(); trace(pen, shape, scale); pen.stroke();
+  }
+}
+
+function Strip() {
+  const { shown } = app.state;
+  return html`<div class="strip"><header><h3>New pictures <small>as this rule draws them now</small></h3><span class="gap"></span><${Status}/></header>
+    <div>${shown.slice(0, 10).map((number) => html`<button key=${number} aria-label="Picture ${number}" onClick=${() => paint(number)}><${Pic} number=${number} view="after" label=""/></button>`)}</div></div>`;
+}

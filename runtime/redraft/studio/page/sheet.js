@@ -1,0 +1,122 @@
+// The sheet of pictures, and the bar above it.
+import { html, useEffect, useRef, useState } from "./vendor/preact.js";
+import { icon } from "./icons.js";
+import { app, request, rule, set } from "./store.js";
+import { Pic, loopOf } from "./pic.js";
+
+export function paint(image, more = {}) { set({ painting: { image, ...more }, at: image, comparing: [] }); }
+
+// Which lines of the chosen rule a picture belongs to.
+export function rolesOf(number) {
+  const found = [];
+  for (const line of rule()?.lines ?? []) {
+    if (line.kind !== "each" && line.images?.includes(number)) {
+      if (line.kind === "match" && found.some((each) => each.role === "context")) continue;
+      found.push({ role: line.word, loops: line.loops, line });
+    }
+  }
+  if (found.length === 0) {
+    const place = app.placed[rule()?.name]?.found.find((each) => each.index === number);
+    if (place) found.push({ role: "found", loops: [loopOf(place.box)] });
+  }
+  return found;
+}
+
+const WORDS = { copy: "copy", context: "context", paste: "paste", from: "from", found: "found" };
+
+export function page(by) {
+  const { shown, latents } = app.state;
+  const count = Math.min(shown.length || 32, 400);
+  const first = Math.max(0, Math.min((latents?.count ?? count) - 1, (by < 0 ? shown[0] - count : shown.at(-1) + 1)));
+  const last = Math.min((latents?.count ?? first + count) - 1, first + count - 1);
+  set({ at: first });
+  request({ ask: "look", numbers: `${first}..${last}` });
+}
+
+export function SheetBar() {
+  const { state } = app;
+  return html`<div class="bar">
+    <div class="group"><button aria-label="Previous page" title="Page Up" onClick=${() => page(-1)}>${icon("left", 12)}</button>
+      <${Range}/><button aria-label="Next page" title="Page Down" onClick=${() => page(1)}>${icon("right", 12)}</button></div>
+    <span class="soft hint">of ${(state.latents?.count ?? 0).toLocaleString("en")}</span>
+    <span class="gap"></span>
+    <${Status}/>
+    <span class="soft hint">Hold <kbd>B</kbd> for before</span>
+    <${Views}/>
+    <input class="size hint" type="range" min="4" max="16" value=${20 - app.columns} aria-label="Size of the pictures" onInput=${(e) => set({ columns: 20 - Number(e.target.value) })}/>
+  </div>`;
+}
+
+export function Views({ views = ["before", "after", "both"], of = "view" }) {
+  return html`<div class="group" role="radiogroup" aria-label="What the pictures show">${views.map((view) => html`<button key=${view} role="radio" aria-checked=${app[of] === view} class=${app[of] === view ? "chosen" : ""} onClick=${() => set({ [of]: view })}>${view[0].toUpperCase()}${view.slice(1)}</button>`)}</div>`;
+}
+
+function Range() {
+  const [text, setText] = useState(null);
+  const submit = async () => { if (text === null) return; if (await request({ ask: "look", numbers: text })) setText(null); };
+  return html`<input id="range" class="range" aria-label="Numbers of the pictures" value=${text ?? app.state.numbers} onInput=${(e) => setText(e.target.value)}
+    onKeyDown=${(e) => { if (e.key === "Enter") submit(); if (e.key === "Escape") { setText(null); e.target.blur(); } }} onBlur=${submit}/>`;
+}
+
+export function Status() {
+  const { status, progress, state } = app;
+  const stop = html`<button onClick=${() => request({ ask: "stop" })}>Stop</button>`;
+  const kinds = {
+    opening: () => html`<span class="spin"></span> Opening ${status.model}`,
+    solving: () => html`<span class="spin"></span> Solving${progress ? `: ${progress.what}` : ""} ${progress && progress.total > 1 ? html`<small>${progress.done} of ${progress.total}</small>` : ""} ${stop}`,
+    settled: () => html`<span class="dot good"></span> Up to date <small>${status.ms >= 1000 ? `${(status.ms / 1000).toFixed(1)} s` : `${status.ms} ms`}</small>`,
+    stopped: () => html`<span class="ring"></span> Stopped, nothing changed <button onClick=${() => request({ ask: "again" })}>Solve again</button>`,
+    failed: () => (status.checked ? html`<span class="dot warn"></span> The text has a mistake` : html`<span class="dot bad"></span> Not solved`),
+    mistake: () => html`<span class="dot warn"></span> The text has a mistake: pictures of the last good one`,
+    unfinished: () => html`<span class="ring"></span> ${state.rules.length ? "The rule is not whole yet" : "No rule yet"}`,
+  };
+  return html`<span class="status" role="status" aria-live="polite">${kinds[status.event]?.() ?? ""}</span>`;
+}
+
+export function Sheet() {
+  const { state, columns } = app;
+  const grid = useRef(null);
+  const shown = state.shown;
+  const first = state.rules.every((each) => !each.lines.some((line) => line.word === "copy") || !each.lines.some((line) => line.word === "context"));
+  const now = shown.includes(app.at) ? app.at : shown[0];
+  useEffect(() => { const id = document.activeElement?.dataset?.number; if (id !== undefined && Number(id) !== now) grid.current?.querySelector(`[data-number="${now}"]`)?.focus(); }, [now]);
+  const go = (event) => {
+    const at = shown.indexOf(now);
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, Home: -at, End: shown.length - 1 - at }[event.key];
+    if (step !== undefined && !event.altKey) {
+      event.preventDefault();
+      const to = shown[Math.max(0, Math.min(shown.length - 1, at + step))];
+      set({ at: to });
+      grid.current.querySelector(`[data-number="${to}"]`)?.focus();
+    }
+    if (event.key === "Enter") { event.preventDefault(); paint(now); }
+  };
+  return html`${first && html`<${FirstSteps}/>`}<${Remarks}/>
+    <div class="sheet" id="sheet" ref=${grid} style="--columns: ${columns}" role="group" aria-label="Pictures" onKeyDown=${go}>
+    ${shown.map((number) => html`<${Tile} key=${number} number=${number} now=${number === now}/>`)}</div>`;
+}
+
+function Tile({ number, now }) {
+  const roles = rolesOf(number);
+  const marked = roles.filter((each) => each.role !== "found");
+  const label = `Picture ${number}${roles.length ? `, ${roles.map((each) => `the ${WORDS[each.role]}`).join(", ")}` : ""}`;
+  return html`<button class="tile" data-number=${number} tabindex=${now ? 0 : -1} aria-label=${label} onFocus=${() => app.at !== number && set({ at: number })} onClick=${() => { set({ at: number }); paint(number, marked.length === 1 && marked[0].line.images.length === 1 ? { line: marked[0].line } : {}); }}>
+    <${Pic} number=${number} loops=${marked[0]?.loops} role=${marked[0]?.role} label=""/>
+    <span class="caption">${number}${roles.map((each) => html`<span class="chip ${each.role}" key=${each.role}>${WORDS[each.role]}</span>`)}</span></button>`;
+}
+
+function FirstSteps() {
+  const one = rule();
+  const has = (word) => one?.lines.some((line) => line.word === word);
+  if (app.hideSteps) return null;
+  const [title, words] = has("copy") ? ["2. Show where it belongs.", html`Press Enter on another picture, paint the same place there, and press <kbd>2</kbd>.`]
+    : ["1. Find a picture that has what you want.", html`Press Enter on it, or click it. Paint the part and press <kbd>1</kbd>. Then mark where it belongs in another picture with <kbd>2</kbd>.`];
+  return html`<div class="steps-card"><b>${title}</b> ${words} <button class="link" onClick=${() => set({ hideSteps: true })}>Hide</button></div>`;
+}
+
+function Remarks() {
+  const { status, state, running } = app;
+  const failed = status.event === "failed" && !status.checked ? status : state.refused;
+  return html`${failed && html`<div class="remark bad" role="alert">${icon("warn")}<div><b>${failed.message}</b><p>${failed.help ?? ""}</p></div></div>`}
+    ${running && html`<div class="remark ${running.failure ? "bad" : "calm"}" role="status"><div>${running.failure ? html`<b>${running.failure.message}</b><p>${running.failure.help}</p>` : running.event === "ran" ? html`<b>The run is done.</b> It lies in <code>${running.folder}</code>, with report.html.` : html`<b>Running</b>: ${running.what}`}</div><button class="plain" aria-label="Close" onClick=${() => set({ running: null })}>${icon("close", 12)}</button></div>`}`;
+}

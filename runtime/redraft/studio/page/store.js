@@ -1,0 +1,112 @@
+// What the page knows: the server's state, what came of it, and how it is looked at.
+import { ask } from "./wire.js";
+
+export const app = {
+  connected: false, everConnected: false,
+  state: null, status: { event: "" }, progress: null, opening: "",
+  placed: {}, leftout: {}, records: {}, matches: null, cards: null, trouble: null, running: null,
+  chosen: "", view: "after", easel: "before", hold: false, columns: 8, at: 0, painting: null, textOpen: true,
+  menu: "", comparing: [], sheetFilter: "", single: localOf("keys", "on") === "on",
+};
+
+const listeners = new Set();
+let queued = false;
+
+export function set(patch) {
+  Object.assign(app, patch);
+  if (queued) return;
+  queued = true;
+  queueMicrotask(() => { queued = false; for (const each of listeners) each(); });
+}
+
+export function onChange(listener) {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+export function localOf(key, otherwise) {
+  try { return localStorage.getItem(`studio-${key}`) ?? otherwise; } catch { return otherwise; }
+}
+
+export function remember(key, value) {
+  try { localStorage.setItem(`studio-${key}`, value); } catch { /* private window */ }
+}
+
+// ---- pictures, apart: they change many times a second and redraw themselves ----
+
+const shelves = { before: new Map(), after: new Map() };
+const old = new Set();
+const watchers = new Map();
+export const cards = new Map();
+export const snapshots = new Map();
+
+export function picture(which, number) {
+  return shelves[which].get(number) ?? (which === "after" ? shelves.before.get(number) : undefined);
+}
+
+export function hasAfter() { return shelves.after.size > 0; }
+
+export function keep(which, numbers, images, settled) {
+  numbers.forEach((number, at) => {
+    shelves[which].set(number, images[at]);
+    if (which === "after") { if (settled !== undefined) old.delete(number); }
+    for (const each of watchers.get(number) ?? []) each();
+  });
+}
+
+export function isOld(number) { return old.has(number); }
+
+export function markOld(numbers) {
+  for (const number of numbers) {
+    old.add(number);
+    for (const each of watchers.get(number) ?? []) each();
+  }
+}
+
+export function markNew() {
+  const all = [...old];
+  old.clear();
+  for (const number of all) for (const each of watchers.get(number) ?? []) each();
+}
+
+export function forget(which) {
+  shelves[which].clear();
+  for (const list of watchers.values()) for (const each of list) each();
+}
+
+// Pictures that are not on the sheet are asked for once somebody shows them.
+const missing = new Set();
+let asking = 0;
+
+export function need(number) {
+  if (shelves.before.has(number) || missing.has(number) || !app.connected) return;
+  missing.add(number);
+  clearTimeout(asking);
+  asking = setTimeout(() => { request({ ask: "see", numbers: [...missing].slice(0, 400) }); missing.clear(); }, 40);
+}
+
+export function watch(number, redraw) {
+  if (!watchers.has(number)) watchers.set(number, new Set());
+  watchers.get(number).add(redraw);
+  return () => watchers.get(number)?.delete(redraw);
+}
+
+// ---- asking ----
+
+export async function request(body) {
+  try {
+    const found = await ask(body);
+    if (app.trouble) set({ trouble: null });
+    return found;
+  } catch (failure) {
+    if (!failure.lost) set({ trouble: failure });
+    return null;
+  }
+}
+
+export const change = (changes, drag = "") => request({ ask: "change", changes: Array.isArray(changes) ? changes : [changes], drag });
+
+export function rule() {
+  const rules = app.state?.rules ?? [];
+  return rules.find((each) => each.name === app.chosen) ?? rules[0] ?? null;
+}

@@ -1,0 +1,129 @@
+// The bar above everything: file, history, snapshots, sharing, saving.
+import { html, useEffect, useRef, useState } from "./vendor/preact.js";
+import { icon, mark } from "./icons.js";
+import { app, request, set, snapshots } from "./store.js";
+import { draw } from "./pic.js";
+
+export function Top() {
+  const { state } = app;
+  const name = state.path ?? "untitled.redraft";
+  return html`<header class="top">
+    <button class="brand plain" aria-label="redraft studio: all models" onClick=${leave}>${mark} <b>redraft</b> studio</button>
+    <span class="rule"></span>
+    ${state.open ? html`<b class="file">${name.split("/").pop()}</b><span class="soft hint">${state.changed ? (state.path ? "changed since saving" : "not saved yet") : "saved"}</span>` : html`<span class="soft">Nothing is open</span>`}
+    <span class="gap"></span>
+    ${state.open && html`<${History}/><${Snapshots}/><${Share}/>`}
+    <button class="plain" aria-label="Keyboard and help" title="Keyboard and help (?)" onClick=${() => set({ menu: app.menu === "help" ? "" : "help" })}>?</button>
+    ${state.open && html`<${Save}/>`}
+  </header>`;
+}
+
+async function leave() {
+  if (!app.state.open) return;
+  if (await request({ ask: "leave", drop: false }) === null && app.trouble?.code === "RD817") {
+    set({ trouble: null, menu: app.menu === "leave" ? "" : "leave" });
+  }
+}
+
+export function undo(by) {
+  const { at, steps } = app.state.history;
+  const step = at + by;
+  if (step >= 0 && step < steps.length) request({ ask: "history", step });
+}
+
+function Menu({ name, label, title, children, button }) {
+  const box = useRef(null);
+  const isOpen = app.menu === name;
+  useEffect(() => {
+    if (!isOpen) return undefined;
+    const away = (event) => { if (!box.current?.contains(event.target)) set({ menu: "" }); };
+    const key = (event) => { if (event.key === "Escape") { set({ menu: "" }); box.current?.querySelector("button")?.focus(); event.stopPropagation(); } };
+    document.addEventListener("pointerdown", away);
+    box.current?.addEventListener("keydown", key);
+    return () => { document.removeEventListener("pointerdown", away); box.current?.removeEventListener("keydown", key); };
+  }, [isOpen]);
+  return html`<div class="menu" ref=${box}><button aria-expanded=${isOpen} aria-label=${title} onClick=${() => set({ menu: isOpen ? "" : name })}>${button ?? label}</button>
+    ${isOpen && html`<div class="popup">${children}</div>`}</div>`;
+}
+
+function History() {
+  const { at, steps } = app.state.history;
+  return html`<div class="group">
+    <button aria-label="Undo" title="Undo (Ctrl+Z)" disabled=${at === 0} onClick=${() => undo(-1)}>${icon("undo")}</button>
+    <button aria-label="Redo" title="Redo (Ctrl+Shift+Z)" disabled=${at === steps.length - 1} onClick=${() => undo(1)}>${icon("redo")}</button>
+    <${Menu} name="history" label="History"><ol class="steps" reversed>
+      ${steps.map((words, step) => html`<li key=${step}><button class=${step === at ? "chosen" : ""} aria-current=${step === at} onClick=${() => request({ ask: "history", step })}>${words}</button></li>`).reverse()}
+    </ol><//>
+  </div>`;
+}
+
+export async function takeSnapshot() { await request({ ask: "snapshot" }); }
+
+function Snapshots() {
+  const list = app.state.snapshots;
+  const toggle = (number) => {
+    const chosen = app.comparing.includes(number) ? app.comparing.filter((each) => each !== number) : [...app.comparing, number].slice(-2);
+    set({ comparing: chosen, menu: chosen.length === 2 ? "" : app.menu });
+  };
+  return html`<${Menu} name="snapshots" button=${html`${icon("camera")} <span class="wide">Snapshots</span> ${list.length > 0 && html`<span class="soft">${list.length}</span>`}`} title="Snapshots">
+    <button class="row" onClick=${takeSnapshot}>${icon("plus")} Keep this state <kbd>S</kbd></button>
+    ${list.length === 0 ? html`<p class="soft">A snapshot holds text and pictures, to be compared or gone back to.</p>` : html`<p class="soft">Choose two to compare.</p>`}
+    ${list.map(({ number }) => html`<div class="snap" key=${number}>
+      <label><input type="checkbox" checked=${app.comparing.includes(number)} onChange=${() => toggle(number)}/> <${Thumb} number=${number}/> Snapshot ${number}</label>
+      <button onClick=${() => { set({ menu: "" }); request({ ask: "restore", number }); }}>Go back</button>
+      <button class="plain" aria-label="Forget snapshot ${number}" onClick=${() => request({ ask: "forget", number })}>${icon("close", 12)}</button></div>`)}
+  <//>`;
+}
+
+function Thumb({ number }) {
+  const canvas = useRef(null);
+  useEffect(() => {
+    const [image] = snapshots.get(number)?.values() ?? [];
+    if (image) draw(canvas.current, image);
+  });
+  return html`<canvas class="thumb" ref=${canvas} aria-hidden="true"></canvas>`;
+}
+
+function Share() {
+  const get = async (path) => {
+    set({ menu: "" });
+    const answer = await fetch(path);
+    if (!answer.ok) { set({ trouble: (await answer.json()).failure }); return; }
+    const name = /filename="([^"]+)"/.exec(answer.headers.get("content-disposition"))?.[1] ?? "redraft";
+    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await answer.blob()), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  };
+  const run = () => { set({ menu: "", running: { event: "running", what: "the run", done: 0, total: 1 } }); request({ ask: "run" }).then((found) => found ?? set({ running: null })); };
+  return html`<${Menu} name="share" button=${html`Share ${icon("down", 12)}`} title="Share">
+    <button class="row" onClick=${run}>Run it<small>As redraft run: edit, report and record in a folder</small></button>
+    <button class="row" onClick=${() => get("/share/edit")}>Edit<small>Small; applies to the model's file</small></button>
+    <button class="row" onClick=${() => get("/share/pack")}>Pack<small>Recipe, masks and its run in one file</small></button>
+    <button class="row" onClick=${() => get("/share/sheet")}>Sheet as PNG<small>Before and after; the recipe is inside</small></button>
+  <//>`;
+}
+
+export async function save(path = "") {
+  if (!app.state.path && !path) { set({ menu: "save" }); return; }
+  const found = await request({ ask: "save", path });
+  if (found) set({ menu: "" });
+}
+
+function Save() {
+  const [name, setName] = useState("");
+  const field = useRef(null);
+  const leaving = app.menu === "leave";
+  const naming = app.menu === "save" || app.trouble?.code === "RD807" || app.trouble?.code === "RD808";
+  useEffect(() => { if (app.menu === "save") field.current?.focus(); }, [app.menu]);
+  const submit = (event) => {
+    event.preventDefault();
+    const path = name.trim().endsWith(".redraft") ? name.trim() : `${name.trim()}.redraft`;
+    if (name.trim()) save(path);
+  };
+  return html`<div class="menu"><button class="main" title="Save (Ctrl+S)" onClick=${() => save()}>Save</button>
+    ${(naming || leaving) && html`<div class="popup">
+      ${leaving && html`<p>The recipe has changes that are not saved.</p><button class="row" onClick=${() => { set({ menu: "" }); request({ ask: "leave", drop: true }); }}>Leave them</button>`}
+      ${naming && html`<form onSubmit=${submit}><label>Save as<input ref=${field} value=${name} placeholder="glasses.redraft" onInput=${(e) => setName(e.target.value)}/></label>
+      <button class="main" type="submit">Save</button></form>`}
+      <button class="row" onClick=${() => set({ menu: "", trouble: null })}>Cancel</button></div>`}</div>`;
+}

@@ -1,0 +1,194 @@
+"""The server: one page, one socket for each tab, and files that come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from redraft.errors import ArtifactError, PlanError
+from redraft.explain.failure import failure_of
+from redraft.studio import share
+from redraft.studio.answers import answered
+from redraft.studio.document import Document
+from redraft.studio.session import Session
+from redraft.studio.web.door import Door, Keys
+from redraft.studio.web.hub import Box
+from redraft.studio.web.messages import REQUEST
+
+PAGE = Path(__file__).parent.parent / "page"
+MOST_MESSAGE = 8 << 20
+"""Bytes of one message of a page."""
+
+
+def make_app(session: Session, keys: Keys) -> ASGIApp:
+    """The server of a session, behind its door."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        session.close()
+
+    routes = [
+        Route("/", partial(_page)),
+        WebSocketRoute("/socket", partial(_socket, session)),
+        Route("/drop", partial(_drop, session), methods=["POST"]),
+        Route("/share/edit", partial(_edit, session)),
+        Route("/share/sheet", partial(_sheet, session)),
+        Route("/share/pack", partial(_pack, session)),
+        Mount("/page", StaticFiles(directory=PAGE)),
+    ]
+    return Door(Starlette(routes=routes, lifespan=lifespan), keys)
+
+
+async def _page(_request: Request) -> Response:
+    return FileResponse(PAGE / "index.html", media_type="text/html")
+
+
+async def _socket(session: Session, socket: WebSocket) -> None:
+    await socket.accept()
+    loop = asyncio.get_running_loop()
+    box = Box(loop)
+    await loop.run_in_executor(session.desk, session.welcome, box)
+    sending = loop.create_task(_send(socket, box))
+    try:
+        while True:
+            await _answer(session, box, await socket.receive_text())
+    except (WebSocketDisconnect, KeyError):
+        pass  # a tab was closed, or sent bytes, which no page does
+    finally:
+        session.hub.leave(box)
+        sending.cancel()
+
+
+async def _send(socket: WebSocket, box: Box) -> None:
+    with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+        while True:
+            message = await box.take()
+            if isinstance(message, bytes):
+                await socket.send_bytes(message)
+            else:
+                await socket.send_text(message)
+
+
+async def _answer(session: Session, box: Box, text: str) -> None:
+    """Answer one message; whatever is wrong with it is said, and the socket stays open."""
+    number = 0
+    try:
+        number = _number_of(text)
+        request = REQUEST.validate_json(text)
+        work = partial(answered, session, request.body)
+        found = await asyncio.get_running_loop().run_in_executor(session.desk, work)
+        box.put(json.dumps({"reply": number, **found}), "")
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        refused = {"code": "RD801", "message": f"{where}: {first['msg']}", "help": None}
+        box.put(json.dumps({"reply": number, "failure": refused}), "")
+    except Exception as error:
+        box.put(json.dumps({"reply": number, "failure": _failure(error)}), "")
+
+
+def _number_of(text: str) -> int:
+    with contextlib.suppress(ValueError, TypeError, RecursionError):
+        found = json.loads(text)
+        if isinstance(found, dict) and isinstance(found.get("id"), int):
+            return int(found["id"])
+    return 0
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    failure = failure_of(error)
+    return {"code": failure.code, "message": failure.message, "help": failure.help}
+
+
+async def _at_desk(session: Session, work: Callable[[], Response]) -> Response:
+    try:
+        return await asyncio.get_running_loop().run_in_executor(session.desk, work)
+    except Exception as error:
+        return JSONResponse({"failure": _failure(error)}, status_code=409)
+
+
+async def _drop(session: Session, request: Request) -> Response:
+    """A file was dropped on the page."""
+    name = request.query_params.get("name", "")[:200]
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > share.MOST_DROPPED:
+            most = share.MOST_DROPPED >> 20
+            failure = ArtifactError("RD813", "the file is too large", f"at most {most} MB are read")
+            return JSONResponse({"failure": _failure(failure)}, status_code=413)
+    return await _at_desk(session, partial(_dropped, session, bytes(data), name))
+
+
+def _dropped(session: Session, data: bytes, name: str) -> Response:
+    model, layers = session.scene.model, session.model.layers if session.model else ()
+    listed = model.name.text if model is not None and model.block is None else None
+    layer = layers[len(layers) // 2].name if layers else None
+    found = share.dropped(data, name, session.folder, listed, layer)
+    if found.path is not None:
+        session.open(Document.opened(found.path))
+    else:
+        session.open(Document(found.text))
+    return JSONResponse({})
+
+
+async def _edit(session: Session, _request: Request) -> Response:
+    text = session.document.text if session.document is not None else ""
+
+    def work() -> Response:
+        edit = session.follower.edit(text, 600)
+        if edit is None:
+            raise PlanError("RD817", "the text cannot be solved as it is", "mend it first")
+        return _file(edit.to_bytes(), f"{edit.facts.recipe}.safetensors")
+
+    try:  # not at the desk: solving may take a while, and the page goes on
+        return await asyncio.get_running_loop().run_in_executor(None, work)
+    except Exception as error:
+        return JSONResponse({"failure": _failure(error)}, status_code=409)
+
+
+async def _sheet(session: Session, _request: Request) -> Response:
+    def work() -> Response:
+        document, shown = session.need(), session.follower.latest
+        numbers = [each for each in session.numbers if each in shown] or list(session.numbers)
+        if session.model is None:
+            raise PlanError("RD819", "the model is not open yet", "wait until its pictures come")
+        seed = session.latents().seed
+        before = session.gallery.drawn(session.model, seed, numbers)
+        after = [shown.get(each, original) for each, original in zip(numbers, before, strict=True)]
+        name = document.path.stem if document.path is not None else "untitled"
+        return _file(share.sheet(document.text, numbers, before, after), f"{name}.png")
+
+    return await _at_desk(session, work)
+
+
+async def _pack(session: Session, _request: Request) -> Response:
+    def work() -> Response:
+        document = session.need()
+        if document.path is None or document.is_changed:
+            raise PlanError("RD817", "the recipe has changes that are not saved", "save it first")
+        path = share.packed(document.path, session.folder)
+        return _file(path.read_bytes(), path.name)
+
+    return await _at_desk(session, work)
+
+
+def _file(data: bytes, name: str) -> Response:
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    kind = "image/png" if name.endswith(".png") else "application/octet-stream"
+    return Response(data, media_type=kind, headers=headers)

@@ -1,0 +1,201 @@
+"""A studio that is running, spoken to over its socket as a page does."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+import numpy as np
+import pytest
+import torch
+import websockets.sync.client as sockets
+from safetensors.torch import save_file
+from torch import Tensor
+
+from redraft.studio.web.serve import Server
+
+SECONDS = 60
+TEXT = """\
+edition 2026
+
+recipe small 1.0.0 "A rule in a small model"
+
+model small {
+  arch    dcgan
+  weights "small.safetensors"
+}
+latents z { seed 3  count 40 }
+
+# Stays where it is.
+rule first at layer6 {
+  copy    z[3] box(x 16..48, y 16..48)
+  context z[5, 8, 9, 11] box(x 16..48, y 16..48)
+  rank    2
+}
+"""
+
+
+def small_state(seed: int) -> dict[str, Tensor]:
+    """The weights of a small DCGAN of 64 px."""
+    source = torch.Generator().manual_seed(seed)
+    state: dict[str, Tensor] = {}
+    for place, (into, out) in enumerate(itertools.pairwise((10, 12, 10, 8, 6, 3))):
+        weight = torch.randn(into, out, 4, 4, generator=source)
+        state[f"{3 * place}.weight"] = weight / math.sqrt(into * (1 if place == 0 else 4))
+        if out == 3:
+            break
+        name = f"{3 * place + 1}"
+        state[f"{name}.weight"] = 0.5 + torch.rand(out, generator=source)
+        state[f"{name}.bias"] = 0.3 * torch.randn(out, generator=source)
+        state[f"{name}.running_mean"] = 0.1 * torch.randn(out, generator=source)
+        state[f"{name}.running_var"] = 0.5 + torch.rand(out, generator=source)
+    return state
+
+
+@dataclass
+class Frame:
+    """Pictures that came."""
+
+    head: dict[str, Any]
+    pixels: np.ndarray
+
+
+@dataclass
+class Page:
+    """A tab, as a program."""
+
+    socket: sockets.ClientConnection
+    events: list[dict[str, Any]] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=list)
+    count: int = 0
+    begun: int = 0
+
+    def ask(self, **body: Any) -> dict[str, Any]:
+        """Ask, and wait for the answer; what else comes is remembered."""
+        self.count += 1
+        self.begun = len(self.events)
+        self.socket.send(json.dumps({"id": self.count, "body": body}))
+        return self.until(lambda event: event.get("reply") == self.count)
+
+    def until(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The next message that is wanted."""
+        while True:
+            message = self.socket.recv(timeout=SECONDS)
+            if isinstance(message, bytes):
+                (length,) = struct.unpack("<I", message[:4])
+                head = json.loads(message[4 : 4 + length])
+                shape = (len(head["numbers"]), head["height"], head["width"], 3)
+                data = np.frombuffer(message[4 + length :], np.uint8).reshape(shape)
+                self.frames.append(Frame(head, data))
+                continue
+            event = json.loads(message)
+            self.events.append(event)
+            if wanted(event):
+                return event
+
+    def event(self, *names: str, **values: Any) -> dict[str, Any]:
+        """The first event of one of these names, with these values, since the last question."""
+
+        def wanted(event: dict[str, Any]) -> bool:
+            fits = all(event.get(key) == value for key, value in values.items())
+            return fits and event.get("event") in names
+
+        came = next((each for each in self.events[self.begun :] if wanted(each)), None)
+        return came or self.until(wanted)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The last state that came."""
+        return next(each for each in reversed(self.events) if each.get("event") == "state")
+
+    def after(self) -> dict[int, np.ndarray]:
+        """The settled pictures by number, the last of each."""
+        found = {}
+        for frame in self.frames:
+            if frame.head["which"] == "after" and frame.head["settled"]:
+                found |= dict(zip(frame.head["numbers"], frame.pixels, strict=True))
+        return found
+
+
+@dataclass
+class Studio:
+    """A studio that is running, and the way into it."""
+
+    server: Server
+    folder: Path
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.server.keys.port}"
+
+    @contextmanager
+    def client(self) -> Iterator[httpx.Client]:
+        """A browser that was sent the address."""
+        with httpx.Client(base_url=self.base, timeout=SECONDS, follow_redirects=True) as client:
+            assert client.get(self.server.keys.address).status_code == 200
+            yield client
+
+    def cookie(self) -> str:
+        return f"{self.server.keys.cookie}={self.server.keys.secret}"
+
+    def page(self) -> Page:
+        """A new tab."""
+        socket = sockets.connect(
+            f"ws://127.0.0.1:{self.server.keys.port}/socket",
+            origin=self.base,  # type: ignore[arg-type]
+            additional_headers={"Cookie": self.cookie()},
+            max_size=None,
+            compression=None,
+            proxy=None,
+        ).__enter__()
+        page = Page(socket)
+        page.event("state")
+        return page
+
+
+StudioMaker = Callable[..., Studio]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[StudioMaker]:
+    """Starts studios in a folder with a small model and a recipe."""
+    running: list[tuple[Server, threading.Thread]] = []
+
+    def begin(recipe: str | None = "small.redraft", folder: Path = tmp_path) -> Studio:
+        if not (folder / "small.safetensors").exists():
+            save_file(small_state(4), folder / "small.safetensors")
+            (folder / "small.redraft").write_text(TEXT, encoding="utf-8")
+        server = Server(folder, recipe, device="cpu")
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        running.append((server, thread))
+        return Studio(server, folder)
+
+    yield begin
+    for server, thread in running:
+        server.stop()
+        thread.join(20)
+
+
+@pytest.fixture
+def studio(start: StudioMaker) -> Studio:
+    return start()
+
+
+@pytest.fixture
+def page(studio: Studio) -> Iterator[Page]:
+    """A tab in which the recipe has been solved."""
+    page = studio.page()
+    if page.state["model"]["open"] is False or not page.after():
+        page.event("settled")
+    yield page
+    page.socket.close()

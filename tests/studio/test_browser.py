@@ -1,0 +1,305 @@
+"""The page in a real browser: a story from nothing to a saved rule, by mouse and by keyboard."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import redraft
+
+Studio = Any
+StudioMaker = Any
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+MUST = bool(os.environ.get("REDRAFT_BROWSER"))
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None and not MUST, reason="there is no Chromium"),
+]
+SLOW = 120_000
+SHOTS = Path(__file__).resolve().parents[2] / "docs" / "pictures"
+RENEW = bool(os.environ.get("RENEW_DOCS"))
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """Chromium; as root it needs to be told that it has no sandbox."""
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM is not None, "install Chromium, or name it in CHROMIUM"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+class Tab:
+    """A tab, with what a person does in it."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.set_default_timeout(SLOW)
+
+    def paint(self, number: int, role: str, area: tuple[float, float, float, float]) -> None:
+        """Open a picture, draw a box over a part of it, and say what it is."""
+        self.page.click(f'[data-number="{number}"]')
+        self.page.wait_for_selector(".stage")
+        self.page.keyboard.press("r")
+        self.drag(area)
+        self.page.wait_for_selector("text=/takes [1-9]\\d* of 64 keys/")
+        self.page.keyboard.press(role)
+
+    def drag(self, area: tuple[float, float, float, float]) -> None:
+        box = self.page.locator(".stage").bounding_box()
+        x0, y0, x1, y1 = (
+            box["x"] + box["width"] * area[0], box["y"] + box["height"] * area[1],
+            box["x"] + box["width"] * area[2], box["y"] + box["height"] * area[3],
+        )  # fmt: skip
+        self.page.mouse.move(x0, y0)
+        self.page.mouse.down()
+        self.page.mouse.move(x1, y1, steps=6)
+        self.page.mouse.up()
+
+    def until(self, script: str) -> None:
+        """Wait until a script is true; the page's own policy lets nothing evaluate in it."""
+        end = time.monotonic() + SLOW / 1000
+        while not self.page.evaluate(script):
+            assert time.monotonic() < end, script
+            self.page.wait_for_timeout(50)
+
+    def text(self) -> str:
+        lines = self.page.locator(".cm-line").all_inner_texts()
+        return "\n".join(line.rstrip("\n") for line in lines)
+
+    def settled(self) -> None:
+        self.page.wait_for_selector(".status:has-text('Up to date')")
+
+    def shot(self, name: str) -> None:
+        if RENEW:
+            self.page.screenshot(path=SHOTS / f"{name}.png")
+
+    def pixels(self, number: int) -> str:
+        found: str = self.page.locator(f'[data-number="{number}"] canvas').first.evaluate(
+            "canvas => canvas.toDataURL()"
+        )
+        return found
+
+
+@pytest.fixture
+def tab(chromium: Any, request: pytest.FixtureRequest) -> Iterator[Tab]:
+    scheme = getattr(request, "param", "light")
+    context = chromium.new_context(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
+    tab = Tab(context.new_page())
+    yield tab
+    assert tab.errors == []
+    context.close()
+
+
+EYES = (0.25, 0.375, 0.75, 0.625)
+
+
+@pytest.mark.faces
+def test_from_nothing_to_a_saved_rule(start: StudioMaker, tab: Tab, tmp_path: Path) -> None:
+    studio, page = start(None), tab.page
+    page.goto(studio.server.address)
+    assert "token" not in page.url
+    page.wait_for_selector(".card.model canvas")
+    tab.until("document.querySelector('.card.model canvas').width === 64")
+    tab.shot("studio-start")
+    page.click(".card.model button")
+    page.wait_for_selector(".sheet .tile")
+    page.fill("#range", "100..131")
+    page.press("#range", "Enter")
+    page.wait_for_selector('[data-number="116"]')
+    tab.paint(116, "1", EYES)
+    page.wait_for_selector(".copied")
+    page.keyboard.press("Escape")
+    tab.paint(102, "2", EYES)
+    page.wait_for_selector(".matches li >> nth=3")
+    page.click(".matches li:nth-child(1) button")
+    page.wait_for_selector(".match[aria-pressed='true']")
+    page.click("button:has-text('Add all')")
+    page.wait_for_selector(".inspector :text('found')")
+    tab.shot("studio-paint")
+    page.keyboard.press("Escape")
+    tab.settled()
+    assert re.search(r"context like z\[102\] box\(x 16\.\.48, y 24\.\.40\) top \d+", tab.text())
+
+    after = tab.pixels(100)
+    page.focus('[data-number="100"]')
+    page.keyboard.down("b")
+    page.wait_for_timeout(100)
+    assert tab.pixels(100) != after, "B shows the original"
+    page.keyboard.up("b")
+    page.wait_for_timeout(100)
+    assert tab.pixels(100) == after
+
+    page.focus("#slider-strength")
+    for _ in range(8):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_selector(".slider .value:has-text('1.4')")
+    tab.until("() => document.querySelector('.cm-content').innerText.includes('strength 1.4')")
+    tab.settled()
+    assert tab.pixels(100) != after
+
+    page.click("[aria-label='More about this rule']")
+    page.click(".popup >> text=Duplicate")
+    page.wait_for_selector(".link-card:has-text('rule-2')")
+    page.focus(".link-card:has-text('rule-2')")
+    page.keyboard.press("Alt+ArrowLeft")
+    tab.until(
+        "() => document.querySelectorAll('.chain button.link-card b')[0].innerText === 'rule-2'"
+    )
+    page.click("button:has-text('Snapshots')")
+    page.click("text=Keep this state")
+    page.keyboard.press("Escape")
+    tab.settled()
+    page.keyboard.press("Control+s")
+    page.fill(".popup input", "mine")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".top :text('mine.redraft')")
+    with studio.client() as client:
+        edit = client.get("/share/edit").content
+    page.close()
+    run = redraft.run(str(studio.folder / "mine.redraft"), tmp_path / "run", device="cpu")
+    assert (run.folder / "edit.safetensors").read_bytes() == edit
+
+
+@pytest.mark.faces
+@pytest.mark.parametrize("tab", ["light", "dark"], indirect=True)
+def test_the_sheet_with_its_figures(
+    start: StudioMaker, tab: Tab, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    recipe = Path(__file__).resolve().parents[2] / "recipes" / "glasses-from-one.redraft"
+    shutil.copy(recipe, tmp_path)
+    studio, page = start("glasses-from-one.redraft"), tab.page
+    page.goto(studio.server.address)
+    page.wait_for_selector(".tile")
+    page.fill("#range", "100..131")
+    page.press("#range", "Enter")
+    page.wait_for_selector(".figures dd.tone:has-text('widely')")
+    assert page.locator(".figures b").first.inner_text().startswith("9")
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 1280, "nothing scrolls sideways"
+    page.focus('[data-number="102"]')
+    scheme = request.node.callspec.params["tab"]
+    tab.shot(f"studio-{scheme}")
+
+
+def test_a_drawn_box_is_moved_and_sized_by_the_keyboard_alone(studio: Studio, tab: Tab) -> None:
+    page = tab.page
+    page.goto(studio.server.address)
+    tab.settled()
+    page.keyboard.press("F6")
+    while page.evaluate("document.activeElement.dataset.number") is None:
+        page.keyboard.press("F6")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".stage")
+    page.keyboard.press("m")
+    tab.until("document.activeElement.classList.contains('stage')")
+    page.keyboard.press("r")
+    page.wait_for_selector("text=/takes [1-9]\\d* of 64 keys/")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("2")
+    tab.until("document.querySelectorAll('.tray li').length > 4")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".sheet")
+    assert "context z[1] box(x 24..56, y 24..48)" in tab.text()
+    page.keyboard.press("Control+z")
+    tab.until("() => !document.querySelector('.cm-content').innerText.includes('z[1]')")
+    page.keyboard.press("x")
+    page.wait_for_selector(".switch[aria-checked='false']")
+    page.keyboard.press("?")
+    page.wait_for_selector("dialog.help")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog.help", state="detached")
+
+
+def test_typing_and_the_mouse_change_one_text(studio: Studio, tab: Tab) -> None:
+    page = tab.page
+    page.goto(studio.server.address)
+    tab.settled()
+    page.click(".cm-line:has-text('rank')")
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    page.keyboard.type("  strength 0.5")
+    page.wait_for_selector(".slider .value:has-text('0.5')")
+    page.focus("#slider-strength")
+    page.keyboard.press("ArrowRight")
+    tab.until("() => document.querySelector('.cm-content').innerText.includes('strength 0.55')")
+    assert "# Stays where it is." in tab.text()
+    page.click(".cm-line:has-text('layer6')")
+    page.keyboard.press("End")
+    page.keyboard.press("Backspace")
+    page.wait_for_selector(".remark.bad")
+    page.keyboard.press("Control+z")
+    page.wait_for_selector(".remark.bad", state="detached")
+
+
+def test_two_tabs_follow_one_another(studio: Studio, tab: Tab) -> None:
+    page = tab.page
+    page.goto(studio.server.address)
+    tab.settled()
+    other = page.context.new_page()
+    other.goto(studio.base)
+    other.wait_for_selector(".tile")
+    other.focus("#slider-rank")
+    other.keyboard.press("Home")
+    page.wait_for_selector(".slider:has(#slider-rank) .value:text-is('1')")
+    page.click("[aria-label='Undo']")
+    other.wait_for_selector(".slider:has(#slider-rank) .value:text-is('2')")
+
+
+def test_a_stopped_server_is_said_and_the_text_is_safe(start: StudioMaker, tab: Tab) -> None:
+    studio, page = start(), tab.page
+    page.goto(studio.server.address)
+    tab.settled()
+    studio.server.stop()
+    page.wait_for_selector(".lost")
+    assert "rule first" in tab.text()
+
+
+@pytest.mark.parametrize("width", [1280, 1024, 800])
+def test_nothing_scrolls_sideways_at_any_width(studio: Studio, tab: Tab, width: int) -> None:
+    page = tab.page
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(studio.server.address)
+    tab.settled()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.click('[data-number="5"]')
+    page.wait_for_selector(".stage")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("tab", ["light", "dark"], indirect=True)
+def test_nothing_bars_the_way(studio: Studio, tab: Tab) -> None:
+    """What axe finds on the sheet, while painting and on the first page."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = tab.page
+    page.goto(studio.server.address)
+    tab.settled()
+    found = [_violations(axe, page)]
+    page.click('[data-number="7"]')
+    page.wait_for_selector(".stage")
+    found.append(_violations(axe, page))
+    page.click(".brand")
+    page.wait_for_selector(".start")
+    found.append(_violations(axe, page))
+    assert [each for page in found for each in page] == []
+
+
+def _violations(axe: Any, page: Any) -> list[str]:
+    results = axe.Axe().run(page).response["violations"]
+    return [f"{each['id']}: {node['html'][:120]}" for each in results for node in each["nodes"]]

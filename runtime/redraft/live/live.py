@@ -22,7 +22,9 @@ from redraft.judge.leftout import LeftOut
 from redraft.live.answer import Answer, Shown
 from redraft.live.canvas import Canvas
 from redraft.live.preview import preview
+from redraft.models.code.reference import Code
 from redraft.models.device import device_name
+from redraft.models.hooked.memory import InMemory
 from redraft.models.listed.catalog import known_models
 from redraft.models.locate import Base, locate
 from redraft.models.open import OpenModel, choose_device
@@ -57,6 +59,7 @@ class Live:
         folder: where the paths of a text start; those of a file start beside it.
         cache: where statistics are cached.
         progress: called with how far statistics are.
+        generator: for a model of `arch module`, the code that makes it, or a module in memory.
 
     Raises:
         ModelError: the device is not there.
@@ -73,12 +76,15 @@ class Live:
         folder: str | Path = ".",
         cache: Cache | None = None,
         progress: Progress | None = None,
+        generator: Code | InMemory | None = None,
     ) -> None:
         is_text = isinstance(recipe, str) and "\n" in recipe
         self.path = None if is_text else Path(recipe)
         text = str(recipe) if self.path is None else self.path.read_text("utf-8")
         self._folder = Path(folder) if self.path is None else self.path.parent
-        self._worker = _Worker(self._folder, device_name(device), cache or Cache(), progress)
+        # A module in memory stays as it is: what is shown is a copy.
+        named = generator.copied() if isinstance(generator, InMemory) else generator
+        self._worker = _Worker(self._folder, device_name(device), cache or Cache(), progress, named)
         self._numbers = tuple(numbers)
         self._answer = Answer(text, self._numbers)
         self._worker.ask(self._answer)
@@ -155,8 +161,16 @@ class _Scene:
 class _Worker:
     """One thread that answers the latest request, and drops all others."""
 
-    def __init__(self, folder: Path, device: str, cache: Cache, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        device: str,
+        cache: Cache,
+        progress: Progress | None,
+        generator: Code | InMemory | None,
+    ) -> None:
         self._folder = folder
+        self._generator = generator
         self._device = device
         self._cache = cache
         self._progress = progress
@@ -222,7 +236,7 @@ class _Worker:
         model = recipe_of(checked).model
         scene = self._scene
         base = scene.base if scene is not None and scene.model == model else None
-        base = base or locate(model, self._folder)
+        base = base or locate(model, self._folder, generator=self._generator)
         plan = make_plan(checked, self._folder, device=self._device, cache=self._cache, base=base)
         session = open_session(
             plan,

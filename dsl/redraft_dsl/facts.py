@@ -13,7 +13,9 @@ class LayerFacts(BaseModel):
     """One layer that a rule may rewrite.
 
     ``key_size`` and ``value_size`` are (height, width) of what enters and what leaves the layer.
-    ``names`` holds every name the layer goes by; the first is the canonical one.
+    ``names`` holds every name the layer goes by; the first is the canonical one. ``behind`` says
+    behind what its values are read, where that was found out for the layer alone. ``joined``: what
+    other layers give, earlier or later ones, is a part of its values.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -25,6 +27,8 @@ class LayerFacts(BaseModel):
     kernel: tuple[int, int]
     key_size: tuple[int, int]
     value_size: tuple[int, int]
+    behind: str | None = None
+    joined: bool = False
 
     @property
     def name(self) -> str:
@@ -41,7 +45,12 @@ class LayerFacts(BaseModel):
 
 
 class ModelFacts(BaseModel):
-    """A generator as a recipe sees it: its picture, its latent and its editable layers."""
+    """A generator as a recipe sees it: its picture, its latent and its editable layers.
+
+    ``latents`` says how latents are drawn: ``normal``, ``uniform`` (in -1..1),
+    ``bank-COUNT-DIGEST`` or ``function-DIGEST``. ``classes`` is how many classes its pictures
+    have, 0 for none.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,6 +58,8 @@ class ModelFacts(BaseModel):
     image_size: tuple[int, int]
     latent_size: int
     layers: tuple[LayerFacts, ...]
+    latents: str = "normal"
+    classes: int = 0
 
     def layer(self, name: str) -> LayerFacts | None:
         """The layer called ``name`` by any of its names, or None."""

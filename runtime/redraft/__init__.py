@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from redraft.live.live import Live
     from redraft.live.model import Model
     from redraft.live.samples import Pictures
+    from redraft.models.hooked.described import Generator
     from redraft.plans.loading import load, loads
     from redraft.plans.planner import Plan
     from redraft.runs.runner import Run
@@ -42,6 +43,7 @@ __all__ = [
     "CancelledError",
     "Checked",
     "Edit",
+    "Generator",
     "Live",
     "Model",
     "Pictures",
@@ -61,6 +63,7 @@ _HOMES = {
     "Applied": "redraft.edit.artifact",
     "Checked": "redraft_dsl",
     "Edit": "redraft.edit.artifact",
+    "Generator": "redraft.models.hooked.described",
     "Live": "redraft.live.live",
     "Model": "redraft.live.model",
     "Pictures": "redraft.live.samples",

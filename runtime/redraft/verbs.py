@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from redraft.models.code.reference import TIMEOUT, Code, code_at
 from redraft.models.device import device_name
 from redraft.plans.loading import load
 from redraft.plans.obeying import plan_obeying
@@ -14,23 +15,33 @@ from redraft_dsl import Checked
 if TYPE_CHECKING:
     import torch
 
+    from redraft.models.hooked.described import Generator
+    from redraft.models.hooked.memory import InMemory
     from redraft.runs.verify import Verified
     from redraft.show.report.outputs import ReportedRun
 
 
-def plan(recipe: Checked | str | Path, *, device: str | torch.device = "auto") -> Plan:
+def plan(
+    recipe: Checked | str | Path,
+    *,
+    device: str | torch.device = "auto",
+    generator: str | Generator | None = None,
+) -> Plan:
     """Plan a recipe: find its model, check that it fits, look up what is cached. No torch.
 
     Args:
         recipe: a checked recipe, or a recipe file.
         device: auto, cpu, cuda or cuda:N, or a device of torch.
+        generator: for a model of `arch module`, a ``redraft.Generator``, or ``FILE.py:NAME``, which
+            is then run.
 
     Raises:
         RedraftError: the recipe has errors, or the model cannot be found.
 
     """
     checked, folder = _read(recipe)
-    return make_plan(checked, folder, device=device_name(device))
+    named = _named(generator)
+    return make_plan(checked, folder, device=device_name(device), generator=named)
 
 
 def run(
@@ -41,6 +52,7 @@ def run(
     threads: int | None = None,
     fresh: bool = False,
     force: bool = False,
+    generator: str | Generator | None = None,
 ) -> ReportedRun:
     """Run a recipe, and write its edit, pictures, report and record into a folder.
 
@@ -52,6 +64,8 @@ def run(
         threads: to compute on; by default as many as torch takes.
         fresh: solve every rule anew, whatever an interrupted run has finished.
         force: write into the folder even if it holds another recipe's run.
+        generator: as for :func:`plan`. A module in memory has its own weights again when the run
+            is over.
 
     Raises:
         RedraftError: says what went wrong and what to do.
@@ -63,16 +77,26 @@ def run(
     if isinstance(recipe, Plan):
         planned = recipe
     else:
-        planned = plan_obeying(*_read(recipe), device=device_name(device))
-    folder = None if out is None else Path(out)
-    with on_threads(threads):
-        return run_and_report(
-            planned, out=folder, device=device_name(device), fresh=fresh, force=force
+        planned = plan_obeying(
+            *_read(recipe), device=device_name(device), generator=_named(generator)
         )
+    folder = None if out is None else Path(out)
+    try:
+        with on_threads(threads):
+            return run_and_report(
+                planned, out=folder, device=device_name(device), fresh=fresh, force=force
+            )
+    finally:
+        if planned.base.given is not None:
+            planned.base.given.restore()
 
 
 def verify(
-    folder: str | Path, *, device: str | torch.device = "auto", threads: int | None = None
+    folder: str | Path,
+    *,
+    device: str | torch.device = "auto",
+    threads: int | None = None,
+    generator: str | None = None,
 ) -> Verified:
     """Solve a run's recipe again from its base, and compare with the edit that it left.
 
@@ -80,6 +104,7 @@ def verify(
         folder: of the run.
         device: auto, cpu or cuda.
         threads: to compute on; by default as many as the run did.
+        generator: ``FILE.py:NAME``, the code of a model of `arch module`, which is then run.
 
     Raises:
         RedraftError: the folder is not a finished run, or its inputs have changed.
@@ -87,7 +112,19 @@ def verify(
     """
     from redraft.runs.verify import verify as repeat
 
-    return repeat(Path(folder), device=device_name(device), threads=threads)
+    code = None if generator is None else code_at(generator, TIMEOUT)
+    return repeat(Path(folder), device=device_name(device), threads=threads, generator=code)
+
+
+def _named(generator: str | Generator | None) -> Code | InMemory | None:
+    """What is meant by a generator: code, or a module that is looked at now."""
+    if generator is None:
+        return None
+    if isinstance(generator, str):
+        return code_at(generator, TIMEOUT)
+    from redraft.models.hooked.memory import in_memory
+
+    return in_memory(generator)
 
 
 def _read(recipe: Checked | str | Path) -> tuple[Checked, Path]:

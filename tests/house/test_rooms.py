@@ -64,7 +64,10 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
 MODELS = (
     ("checkpoint",),
     ("generator", "latents", "device", "arithmetic"),  # what every architecture speaks of
+    ("samplers", "partners"),
     ("arch",),
+    ("hooked",),
+    ("code",),
     ("listed",),  # the list names architectures
     ("locate",),
     ("batches",),
@@ -77,6 +80,7 @@ LAZY = {
     ("redraft.notebook.magic", "redraft.notebook.running"): "loads torch",
     ("redraft.plans.obeying", "redraft.models.checkpoint.weights"): "loads torch",
     ("redraft.verbs", "redraft.models.arithmetic"): "loads torch",
+    ("redraft.verbs", "redraft.models.hooked.memory"): "loads torch",
     ("redraft.verbs", "redraft.runs.verify"): "loads torch",
     ("redraft.verbs", "redraft.show.report.outputs"): "loads torch",
     ("redraft_dsl.editor.figures", "redraft_dsl.geometry.regions"): "loads numpy",

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from redraft.edit.artifact import Edit, EditFacts, RuleFacts, to_file, weight_digest
+from redraft.edit.artifact import Edit, EditFacts, RuleFacts, weight_digest
+from redraft.edit.layout import to_file
 from redraft.errors import ArtifactError, ModelError
 from redraft.models.arch.dcgan import DCGAN
 from redraft.solve.delta import Delta

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from redraft.edit.artifact import from_file, to_file
+from redraft.edit.layout import from_file, to_file
 from redraft.errors import ModelError
 from redraft.models.generator import Generator, LayerForm, LayerInputs
 

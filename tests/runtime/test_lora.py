@@ -13,7 +13,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from redraft.edit.artifact import Edit, EditFacts, RuleFacts, to_file, weight_digest
+from redraft.edit.artifact import Edit, EditFacts, RuleFacts, weight_digest
+from redraft.edit.layout import to_file
 from redraft.edit.lora import LORA_FORMAT, MERGE, lora_bytes, lora_layers, made_for, write_lora
 from redraft.errors import ArtifactError, ModelError
 from redraft.solve.delta import Delta

@@ -18,6 +18,7 @@ from redraft.memory.moments import Whitening
 from redraft.memory.places import ResolvedPlace
 from redraft.models import latents
 from redraft.models.arch.dcgan import DCGAN
+from redraft.models.samplers import Sampler
 from redraft_dsl import KnownModels, Recipe, loads
 from redraft_dsl.facts import ModelFacts
 from redraft_dsl.recipe.model import Box, Combination, Length, Mask, Place
@@ -113,7 +114,7 @@ def recipe(facts: ModelFacts) -> Recipe:
 
 def test_every_place_gets_the_latent_of_its_own_block(recipe: Recipe) -> None:
     wanted = [("z", 5), ("other", 0), ("z", 2), ("other", 5), ("z", 5)]
-    rows = layer.latents_of(recipe.latents, wanted, 10)
+    rows = layer.latents_of(recipe.latents, wanted, Sampler("normal", 10))
     for row, (block, index) in zip(rows, wanted, strict=True):
         seed = {"z": 1, "other": 8}[block]
         assert torch.equal(row, latents.sample(seed, 50, 10)[index])

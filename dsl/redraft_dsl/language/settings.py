@@ -74,6 +74,16 @@ LATENTS = (
         required=True,
         example="count 2000",
     ),
+    Setting(
+        "class",
+        "whole",
+        "Of a generator with classes: that of all images. Left out: every class in turn.",
+        ("latents",),
+        low=0,
+        high=1_000_000,
+        stored="label",
+        later=True,
+    ),
 )
 
 RULES = (

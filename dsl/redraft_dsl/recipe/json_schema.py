@@ -53,7 +53,7 @@ def schema_text() -> str:
 
 def _class(name: str, found: dict[str, Any]) -> dict[str, Any]:
     """One class: closed, with every field required."""
-    fields = {key: _bare(value) for key, value in found["properties"].items()}
+    fields = {key: _given(_bare(value)) for key, value in found["properties"].items()}
     if "name" in fields:
         fields["name"] |= {"pattern": f"^(?:{NAME.pattern})$", "maxLength": LONGEST_NAME}
     if name == "Recipe":
@@ -70,6 +70,15 @@ def _class(name: str, found: dict[str, Any]) -> dict[str, Any]:
         "required": sorted(key for key in fields if LATER not in found["properties"][key]),
         "additionalProperties": False,
     }
+
+
+def _given(field: dict[str, Any]) -> dict[str, Any]:
+    """A field as it is where it is given: one that may be left out has no need of null."""
+    parts = field.get("anyOf", ())
+    numbers = [each for each in parts if each.get("type") in ("integer", "number")]
+    if len(parts) == 2 and {"type": "null"} in parts and numbers:
+        return {**{key: value for key, value in field.items() if key != "anyOf"}, **numbers[0]}
+    return field
 
 
 def _bare(value: Any) -> Any:

@@ -148,11 +148,16 @@ Model = Annotated[ListedModel | FileModel, Field(discriminator="kind")]
 
 
 class Latents(Frozen):
-    """``latents z { seed 1  count 2000 }``: image i is row i of RandomState(seed)."""
+    """``latents z { seed 1  count 2000  class 3 }``: image i is row i of RandomState(seed).
+
+    ``label`` is the class of all its images; where it is None, image i of a generator of n classes
+    is of class ``i mod n``.
+    """
 
     name: str
     seed: int = _row("latents", "seed")
     count: int = _row("latents", "count")
+    label: int | None = _row("latents", "class")
 
 
 class Place(Frozen):
@@ -340,8 +345,9 @@ class Recipe(Frozen):
     def meaning(self) -> dict[str, Any]:
         """Plain data with every default written out, but for those of settings that came later."""
         data = self.model_dump(mode="json")
-        for rule, fields in zip(self.rules, data["rules"], strict=True):
-            for name, field in type(rule).model_fields.items():
+        parts, dumped = (*self.latents, *self.rules), (*data["latents"], *data["rules"])
+        for part, fields in zip(parts, dumped, strict=True):
+            for name, field in type(part).model_fields.items():
                 extra = field.json_schema_extra
                 if isinstance(extra, dict) and LATER in extra and fields[name] == field.default:
                     del fields[name]

@@ -22,6 +22,9 @@ from redraft.cli.screen import COLOR_KEY, PLAIN_WIDTH, Screen
 from redraft.models.device import MOST_THREADS
 from redraft_dsl.report.terminal import wrapped
 
+GENERATOR_KEY = "redraft.generator"
+"""Under this what --generator says is kept in the context of a command."""
+
 PROGRAM = "redraft"
 COMPLETE_VARIABLE = "_REDRAFT_COMPLETE"
 SECTIONS: dict[str, tuple[str, ...]] = {
@@ -181,6 +184,38 @@ def verbose_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         is_flag=True,
         help="Show intervals and the solver's figures on a narrow screen, too.",
     )
+
+
+def generator_option(*, looks: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--generator FILE.py:NAME``; see :func:`redraft.cli.generators.named_generator`.
+
+    Args:
+        looks: whether the command may look at a generator that was never looked at; it then has
+            ``--timeout`` too.
+
+    """
+
+    def keep(context: click.Context, option: click.Parameter, value: object) -> None:
+        context.meta[f"{GENERATOR_KEY}.{option.name}"] = value
+
+    named = click.option(
+        "--generator",
+        metavar="FILE.py:NAME",
+        expose_value=False,
+        callback=keep,
+        envvar="REDRAFT_GENERATOR",
+        help="Your own code that makes the model, for `arch module`; it is run.",
+    )
+    limit = click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        default=60.0,
+        expose_value=False,
+        callback=keep,
+        help="How long the first look at --generator may take; 60 is the default.",
+    )
+    return (lambda function: named(limit(function))) if looks else named
 
 
 def set_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable
 from dataclasses import replace
 
+from redraft.cli.generators import named_generator
 from redraft.cli.screen import Reporter
 from redraft.errors import PlanError
 from redraft.models.device import device_name
@@ -47,6 +48,7 @@ def plan_file(
         device=device_name(device),
         progress=reporter.download,
         home=home,
+        generator=named_generator(),
     )
     return made if home is None else replace(made, path=name)
 

@@ -19,12 +19,13 @@ from torch import Tensor, nn
 
 from redraft.disk import files
 from redraft.disk.digest import tensors_digest
+from redraft.edit.layout import DIMENSIONS, from_file, to_file
 from redraft.errors import ArtifactError, ModelError
 from redraft.models.generator import Axes
+from redraft.models.partners import Partner
 from redraft.solve.delta import Delta
 
 EDIT_FORMAT = "redraft-edit-1"
-_DIMENSIONS: Mapping[Axes, int] = {"OI": 4, "IO": 4, "1OI": 5, "linear": 2}
 
 
 class RuleFacts(BaseModel):
@@ -32,7 +33,8 @@ class RuleFacts(BaseModel):
 
     ``weight_name`` is the weight's name in the model without any prefix; ``axes`` says how it
     lies there (see :data:`redraft.models.generator.Axes`). The digests are of that weight alone, in
-    its own layout, before and after the rule at strength 1.
+    its own layout, before and after the rule at strength 1. ``partner`` is what changes along with
+    a weight that the module scales before it uses it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +46,7 @@ class RuleFacts(BaseModel):
     rank: int = Field(gt=0)
     weight_before: str
     weight_after: str
+    partner: Partner | None = None
 
 
 class EditFacts(BaseModel):
@@ -112,7 +115,7 @@ class Edit:
             tensors[f"{number}.directions"] = delta.directions.detach().cpu().contiguous()
             tensors[f"{number}.coefficients"] = delta.coefficients.detach().cpu().contiguous()
         metadata = {
-            "edit": self.facts.model_dump_json(),
+            "edit": self.facts.model_dump_json(exclude_none=True),
             "format": EDIT_FORMAT,
             "recipe": self.recipe_text,
         }
@@ -157,11 +160,18 @@ class Edit:
         for rule, delta in zip(self.facts.rules, self.deltas, strict=True):
             name = _find(weights, rule)
             present = changed.get(name, weights[name])
+            size = (int(delta.coefficients.shape[2]), int(delta.coefficients.shape[3]))
             _check_shape(name, present, rule, delta)
             if name not in checked and not force:
                 self._check_base(name, present, rule)
             checked.add(name)
-            changed[name] = to_file(delta.added_to(from_file(present, rule.axes)), rule.axes)
+            weight = from_file(present, rule.axes, size)
+            changed[name] = to_file(delta.added_to(weight), rule.axes)
+            if rule.partner is not None:
+                follower, other = _partners(weights, name, rule, rule.partner)
+                held = changed.get(follower, weights[follower])
+                vector = None if other is None else weights[other]
+                changed[follower] = rule.partner.follow(present, changed[name], held, vector)
         return changed
 
     def apply(
@@ -185,7 +195,7 @@ class Edit:
             ArtifactError: a rule is not in the edit.
 
         """
-        parameters = dict(module.named_parameters())
+        parameters = _tensors_of(module)
         tensors = {name: parameter.detach() for name, parameter in parameters.items()}
         changed = self.choose(rules, strength).edited(tensors, force=force)
         originals = {name: tensors[name].clone() for name in changed}
@@ -234,7 +244,7 @@ class Applied:
 
     def revert(self) -> None:
         """Put the original weights back, bit for bit. Doing so twice changes nothing."""
-        parameters = dict(self.module.named_parameters())
+        parameters = _tensors_of(self.module)
         with torch.no_grad():
             for name, tensor in self.originals.items():
                 parameters[name].copy_(tensor)
@@ -248,35 +258,30 @@ def in_order(data: bytes) -> bytes:
     return len(head).to_bytes(8, "little") + head + data[start:]
 
 
-def from_file(weight: Tensor, axes: Axes) -> Tensor:
-    """A weight in the file's layout as (O, C, kh, kw)."""
-    match axes:
-        case "IO":
-            return weight.transpose(0, 1).contiguous()
-        case "1OI":
-            return weight[0]
-        case "linear":
-            return weight[:, :, None, None]
-        case _:
-            return weight
-
-
-def to_file(weight: Tensor, axes: Axes) -> Tensor:
-    """A weight (O, C, kh, kw) in the file's layout."""
-    match axes:
-        case "IO":
-            return weight.transpose(0, 1).contiguous()
-        case "1OI":
-            return weight[None]
-        case "linear":
-            return weight[:, :, 0, 0]
-        case _:
-            return weight
+def _tensors_of(module: nn.Module) -> dict[str, Tensor]:
+    """The tensors of a module that an edit may change."""
+    return {**dict(module.named_buffers()), **dict(module.named_parameters())}
 
 
 def weight_digest(weight: Tensor) -> str:
     """sha256 (hex) of one weight in the file's layout: dtype, shape and raw bytes."""
     return tensors_digest({"weight": weight.detach().cpu().contiguous()})
+
+
+def _partners(
+    weights: Mapping[str, Tensor], weight: str, rule: RuleFacts, partner: Partner
+) -> tuple[str, str | None]:
+    """The names in ``weights`` of what changes along with a weight, and of what that depends on."""
+    prefix = weight.removesuffix(rule.weight_name)
+    names = (prefix + partner.name, None if partner.other is None else prefix + partner.other)
+    for name in names:
+        if name is not None and name not in weights:
+            raise ModelError(
+                "RD652",
+                f"`{name}` is not there, and the rule `{rule.name}` changes it",
+                "give a generator of the edit's kind",
+            )
+    return names
 
 
 def _find(weights: Mapping[str, Tensor], rule: RuleFacts) -> str:
@@ -298,8 +303,11 @@ def _find(weights: Mapping[str, Tensor], rule: RuleFacts) -> str:
 def _check_shape(name: str, weight: Tensor, rule: RuleFacts, delta: Delta) -> None:
     out, _, height, width = delta.coefficients.shape
     expected = (out, int(delta.directions.shape[1]), int(height), int(width))
-    fits = weight.dim() == _DIMENSIONS[rule.axes]
-    got = tuple((from_file(weight, rule.axes) if fits else weight).shape)
+    fits = weight.dim() == DIMENSIONS[rule.axes]
+    if rule.axes == "grid":
+        fits = fits and len(weight) % (int(height) * int(width)) == 0
+    size = (int(height), int(width))
+    got = tuple((from_file(weight, rule.axes, size) if fits else weight).shape)
     if got != expected:
         raise ModelError(
             "RD653",

@@ -17,9 +17,10 @@ from torch import Tensor
 
 from redraft.disk.cache import Cache
 from redraft.disk.digest import tensors_digest
-from redraft.edit.artifact import Edit, EditFacts, RuleFacts, from_file, to_file, weight_digest
+from redraft.edit.artifact import Edit, EditFacts, RuleFacts, weight_digest
 from redraft.edit.interference import Meeting, meetings
 from redraft.edit.joined_recipe import VERSION, Part, join_recipes
+from redraft.edit.layout import from_file, to_file
 from redraft.errors import ArtifactError, ModelError
 from redraft.solve.delta import Delta
 

@@ -13,12 +13,12 @@ from torch import Tensor
 from redraft.disk.cache import Cache
 from redraft.edit.artifact import Edit
 from redraft.edit.joined_recipe import Part, recipe_in
-from redraft.models import latents
 from redraft.models.batches import draw
 from redraft.models.locate import Base
 from redraft.models.open import open_base
+from redraft.models.samplers import sampler_of
 from redraft.solve.delta import Delta, interference
-from redraft_dsl.recipe.model import FileModel
+from redraft_dsl.recipe.model import FileModel, Latents
 from redraft_dsl.syntax.tree import ModelStatement, Number, Setting
 
 PICTURES = 64
@@ -122,7 +122,8 @@ def measure(
     opened = open_base(_as_the_recipe_reads_it(base, parts[0]), device)
     height, width = base.facts.image_size
     count = max(8, round(PICTURES * min(1.0, PICTURE_SIDE**2 / (height * width))))
-    rows = latents.sample(seed, count, base.facts.latent_size)
+    block = Latents(name="z", seed=seed, count=count)
+    rows = sampler_of(opened.generator).rows(block, range(count))
     before = draw(opened.generator, rows)
 
     def change(edit: Edit) -> Tensor:

@@ -29,7 +29,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from redraft.disk import files
-from redraft.edit.artifact import Edit, RuleFacts, in_order, to_file
+from redraft.edit.artifact import Edit, RuleFacts, in_order
+from redraft.edit.layout import to_file
 from redraft.errors import ArtifactError, ModelError
 from redraft.solve.delta import Delta
 

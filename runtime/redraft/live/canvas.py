@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from redraft.models import latents
 from redraft.models.batches import batch_size, device_of, inputs_of_all
 from redraft.models.generator import Generator, LayerInputs
+from redraft.models.samplers import sampler_of
 from redraft.solve.delta import Delta
 from redraft_dsl.recipe.model import Latents
 
@@ -73,7 +73,7 @@ class Canvas:
             changes: in the order in which they are applied.
 
         """
-        rows = latents.rows(block.seed, list(numbers), self.generator.facts.latent_size)
+        rows = sampler_of(self.generator).rows(block, numbers)
         rows = rows.to(self.device)
         size = batch_size(self.generator.facts)
         bounds = (0, *range(min(FIRST, size), len(numbers), size), len(numbers))

@@ -23,7 +23,9 @@ from redraft.judge.leftout import LeftOut
 from redraft.live.answer import Answer, Shown
 from redraft.live.canvas import Canvas
 from redraft.live.preview import preview
+from redraft.models.code.reference import Code
 from redraft.models.device import device_name
+from redraft.models.hooked.memory import InMemory
 from redraft.models.listed.catalog import known_models
 from redraft.models.locate import Base, locate
 from redraft.models.open import OpenModel, choose_device
@@ -60,6 +62,7 @@ class Live:
         cache: where statistics are cached.
         progress: called with how far statistics are.
         opened: the recipe's model, where it is open already; a copy of it is edited.
+        generator: for a model of `arch module`, the code that makes it, or a module in memory.
 
     Raises:
         ModelError: the device is not there.
@@ -77,13 +80,16 @@ class Live:
         cache: Cache | None = None,
         progress: Progress | None = None,
         opened: OpenModel | None = None,
+        generator: Code | InMemory | None = None,
     ) -> None:
         is_text = isinstance(recipe, str) and "\n" in recipe
         self.path = None if is_text else Path(recipe)
         text = str(recipe) if self.path is None else self.path.read_text("utf-8")
         self._folder = Path(folder) if self.path is None else self.path.parent
+        # A module in memory stays as it is: what is shown is a copy.
+        named = generator.copied() if isinstance(generator, InMemory) else generator
         self._worker = _Worker(
-            self._folder, device_name(device), cache or Cache(), progress, _lent(opened)
+            self._folder, device_name(device), cache or Cache(), progress, _lent(opened), named
         )
         self._numbers = tuple(numbers)
         self._answer = Answer(text, self._numbers)
@@ -162,9 +168,16 @@ class _Worker:
     """One thread that answers the latest request, and drops all others."""
 
     def __init__(
-        self, folder: Path, device: str, cache: Cache, progress: Progress | None, shared: Shared
+        self,
+        folder: Path,
+        device: str,
+        cache: Cache,
+        progress: Progress | None,
+        shared: Shared,
+        generator: Code | InMemory | None,
     ) -> None:
         self._folder = folder
+        self._generator = generator
         self._device = device
         self._cache = cache
         self._progress = progress
@@ -231,7 +244,7 @@ class _Worker:
         model = recipe_of(checked).model
         scene = self._scene
         base = scene.base if scene is not None and scene.model == model else None
-        base = base or locate(model, self._folder)
+        base = base or locate(model, self._folder, generator=self._generator)
         plan = make_plan(checked, self._folder, device=self._device, cache=self._cache, base=base)
         session = open_session(
             plan,

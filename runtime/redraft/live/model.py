@@ -19,12 +19,14 @@ from redraft.live.samples import Pictures
 from redraft.live.texts import is_text, with_head
 from redraft.memory.moments import Moment
 from redraft.memory.places import ResolvedPlace
-from redraft.models import latents
 from redraft.models.batches import draw
+from redraft.models.code.reference import TIMEOUT, code_at
 from redraft.models.device import device_name
+from redraft.models.hooked.described import Generator
 from redraft.models.listed.catalog import known_models
 from redraft.models.locate import locate_named
-from redraft.models.open import OpenModel, choose_device, open_base
+from redraft.models.open import OpenModel, choose_device, open_base, open_described
+from redraft.models.samplers import sampler_of
 from redraft.plans.loading import recipe_of
 from redraft.plans.planner import Plan, make_plan
 from redraft.runs.execute import edit_of, solve_all
@@ -33,6 +35,7 @@ from redraft.runs.session import Session, collect, moment_of, open_session, plac
 from redraft.runs.watch import Progress
 from redraft_dsl import Checked, load, loads
 from redraft_dsl.facts import LayerFacts
+from redraft_dsl.recipe.model import Latents
 
 SEED, COUNT = 1, 2000
 """The latents of a rule that is written without a recipe around it."""
@@ -54,19 +57,31 @@ class Model:
     cache: Cache
 
     @classmethod
-    def open(cls, source: str | Path, *, device: str | torch.device = "auto") -> Model:
+    def open(
+        cls,
+        source: str | Path | Generator,
+        *,
+        device: str | torch.device = "auto",
+        generator: str | None = None,
+    ) -> Model:
         """Open a generator.
 
         Args:
-            source: the name of a listed model, or a checkpoint file.
+            source: the name of a listed model, a checkpoint file, or a ``redraft.Generator``,
+                which stays where it lies.
             device: auto, cpu, cuda or cuda:N, or a device of torch.
+            generator: ``FILE.py:NAME``, the code that makes the module whose weights a file holds.
+                It is run.
 
         Raises:
             ModelError: it cannot be found, fetched or recognised.
 
         """
+        if isinstance(source, Generator):
+            return cls(open_described(source), Cache())
         chosen = choose_device(device_name(device))
-        return cls(open_base(locate_named(str(source)), chosen), Cache())
+        code = None if generator is None else code_at(generator, TIMEOUT)
+        return cls(open_base(locate_named(str(source), generator=code), chosen), Cache())
 
     @property
     def name(self) -> str:
@@ -104,7 +119,8 @@ class Model:
 
         """
         which = tuple(range(numbers) if isinstance(numbers, int) else numbers)
-        rows = latents.rows(seed, which, self.opened.base.facts.latent_size)
+        block = Latents(name="z", seed=seed, count=max(which, default=0) + 1)
+        rows = sampler_of(self.opened.generator).rows(block, which)
         drawn = self._draw(rows)
         if edit is None:
             return Pictures(drawn, which)
@@ -244,6 +260,7 @@ class Model:
             cache=self.cache,
             progress=progress,
             opened=self.opened,
+            generator=self.opened.base.given or self.opened.base.code,
         )
 
     def _draw(self, rows: Tensor) -> Tensor:
@@ -266,8 +283,11 @@ class Model:
         else:
             checked, where = load(recipe, known), Path(recipe).parent
         device = str(self.opened.device)
-        plan = make_plan(checked, where, device=device, cache=self.cache)
-        if plan.base.sha256 != self.opened.base.sha256:
+        base = self.opened.base
+        plan = make_plan(
+            checked, where, device=device, cache=self.cache, generator=base.given or base.code
+        )
+        if plan.base.identity != base.identity:
             raise PlanError(
                 "RD405",
                 f"the recipe is about the model `{recipe_of(checked).model.name}`, "

@@ -13,9 +13,9 @@ from torch import Tensor
 from redraft.memory.marked import Picture
 from redraft.memory.moments import Whitening, key_rows
 from redraft.memory.places import ResolvedPlace
-from redraft.models import latents
 from redraft.models.batches import batch_size, inputs_of_all
 from redraft.models.generator import Generator, LayerForm, LayerInputs
+from redraft.models.samplers import Sampler, sampler_of
 from redraft_dsl.facts import LayerFacts
 from redraft_dsl.recipe.model import Latents
 
@@ -110,8 +110,8 @@ class Layer:
     def places(self, each: Iterable[ResolvedPlace]) -> Places:
         """Some places of the recipe, on the layer's grids."""
         found = tuple(each)
-        size = self.generator.facts.latent_size
-        rows = latents_of(self.blocks, [place.picture for place in found], size)
+        sampler = sampler_of(self.generator)
+        rows = latents_of(self.blocks, [place.picture for place in found], sampler)
         return Places(found, rows, self.facts)
 
     def enter(self, places: Places) -> LayerInputs:
@@ -122,7 +122,7 @@ class Layer:
         """(n, C) keys of many pictures; of fewer where maps are large: it is keys that count."""
         block, facts = self.blocks[0], self.generator.facts
         count = min(block.count, batch_size(facts, POPULATION, [self.facts.name]))
-        rows = latents.sample(block.seed, count, facts.latent_size).to(self.device)
+        rows = sampler_of(self.generator).rows(block, range(count)).to(self.device)
         return key_rows(self.generator.inputs(rows, [self.facts.name])[self.facts.name].keys)
 
 
@@ -131,11 +131,11 @@ def covers(places: Sequence[ResolvedPlace], size: tuple[int, int]) -> Tensor:
     return torch.from_numpy(np.stack([place.on_grid(size) for place in places]))
 
 
-def latents_of(blocks: Iterable[Latents], pictures: Sequence[Picture], size: int) -> Tensor:
-    """(N, size) float32 latents of pictures, in their order."""
-    rows = torch.empty(len(pictures), size)
+def latents_of(blocks: Iterable[Latents], pictures: Sequence[Picture], sampler: Sampler) -> Tensor:
+    """(N, width) float32 rows of pictures, in their order."""
+    rows = torch.empty(len(pictures), sampler.width)
     for block in blocks:
         mine = [row for row, (name, _) in enumerate(pictures) if name == block.name]
         if mine:
-            rows[mine] = latents.rows(block.seed, [pictures[row][1] for row in mine], size)
+            rows[mine] = sampler.rows(block, [pictures[row][1] for row in mine])
     return rows

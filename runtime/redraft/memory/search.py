@@ -12,9 +12,9 @@ from redraft.memory.layer import Layer
 from redraft.memory.marked import Picture, marked_pictures, matches_of
 from redraft.memory.match import Candidate, Filter, best_places, build_filter, score_at, score_map
 from redraft.memory.places import Marks, MatchedPlace, Matches, ResolvedPlace, moved
-from redraft.models import latents
 from redraft.models.arithmetic import full_float32
 from redraft.models.batches import batch_size
+from redraft.models.samplers import sampler_of
 from redraft_dsl.recipe.model import Match, Rule
 
 MATCH_BATCH = 200
@@ -122,7 +122,7 @@ def _key_batches(layer: Layer, match: Match) -> Iterator[tuple[list[int], Tensor
     facts, name = layer.generator.facts, layer.facts.name
     first, count = match.first, match.last - match.first + 1
     batch = batch_size(facts, MATCH_BATCH, [name])
-    for rows in latents.batches(block.seed, count, facts.latent_size, batch, start=first):
+    for rows in sampler_of(layer.generator).batches(block, count, batch, start=first):
         numbers = list(range(first, first + len(rows)))
         first += len(rows)
         used = [place for place, number in enumerate(numbers) if number not in match.excluded]

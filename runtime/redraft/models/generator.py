@@ -17,8 +17,9 @@ from torch.nn import functional
 
 from redraft_dsl.facts import ModelFacts
 
-Axes = Literal["OI", "IO", "1OI", "linear"]
-"""How a weight lies in its file: (O, C, kh, kw), (C, O, kh, kw), (1, O, C, kh, kw) or (O, C)."""
+Axes = Literal["OI", "IO", "1OI", "linear", "grid"]
+"""How a weight lies in its file: (O, C, kh, kw), (C, O, kh, kw), (1, O, C, kh, kw), (O, C), or
+(O * kh * kw, C) where a linear map gives a grid of kh x kw positions."""
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,15 @@ compatibility promise. This is the numbering of the original authors' mask files
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from redraft.errors import RunError
+from redraft.errors import ModelError, RunError
+from redraft_dsl.facts import ModelFacts
+from redraft_dsl.recipe.model import Latents
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,8 +49,10 @@ def sample(seed: int, count: int, size: int, start: int = 0) -> Tensor:
     return torch.from_numpy(_draw(_stream(seed, count, size, start), count, size))
 
 
-def batches(seed: int, count: int, size: int, batch: int, start: int = 0) -> Iterator[Tensor]:
-    """The rows of ``sample`` in batches, drawn one batch at a time.
+def batches(
+    seed: int, count: int, size: int, batch: int, start: int = 0, kind: str = "normal"
+) -> Iterator[Tensor]:
+    """The rows of ``sample`` in batches, drawn one batch at a time; ``kind`` as of :func:`rows`.
 
     Memory stays that of one batch however large ``count`` is.
 
@@ -63,15 +67,16 @@ def batches(seed: int, count: int, size: int, batch: int, start: int = 0) -> Ite
 
     if batch < 1:
         raise RunError("RD590", f"a batch of {batch} latents is not possible", "use 1 or more")
-    state = _stream(seed, count, size, start)
+    state = _stream(seed, count, size, start, kind)
     for first in range(0, count, batch):
-        yield torch.from_numpy(_draw(state, min(batch, count - first), size))
+        yield torch.from_numpy(_draw(state, min(batch, count - first), size, kind))
 
 
-def rows(seed: int, indices: Sequence[int], size: int) -> Tensor:
+def rows(seed: int, indices: Sequence[int], size: int, kind: str = "normal") -> Tensor:
     """The latents of the named images, in the order named; a number may come twice.
 
-    Time grows with the largest index, memory only with ``len(indices)``.
+    Time grows with the largest index, memory only with ``len(indices)``. ``kind`` is ``"normal"``
+    or ``"uniform"``: row i of ``2 * RandomState(seed).random_sample((n, size)) - 1``.
 
     Returns:
         float32, (len(indices), size).
@@ -93,22 +98,52 @@ def rows(seed: int, indices: Sequence[int], size: int) -> Tensor:
     state = _stream(seed, 0, size, 0)
     position = 0
     for index in sorted(places):
-        _skip(state, index - position, size)
-        found[places[index]] = _draw(state, 1, size)
+        _skip(state, index - position, size, kind)
+        found[places[index]] = _draw(state, 1, size, kind)
         position = index + 1
     return torch.from_numpy(found)
 
 
-def sampler_digest(seed: int, count: int, size: int, start: int = 0) -> str:
+def name_of(block: Latents, facts: ModelFacts) -> str:
+    """What a lock calls the way in which a recipe's latents are drawn for a model."""
+    kind = facts.latents
+    name = f"numpy-legacy-{kind}-float32" if kind in ("normal", "uniform") else kind
+    if not facts.classes:
+        return name
+    return f"{name}-class-{'each' if block.label is None else block.label}-of-{facts.classes}"
+
+
+def check_classes(blocks: Iterable[Latents], facts: ModelFacts) -> None:
+    """Raise ModelError where latents are of a class that a model does not have."""
+    for block in blocks:
+        if block.label is not None and block.label >= facts.classes:
+            has = f"has classes 0 to {facts.classes - 1}" if facts.classes else "has no classes"
+            raise ModelError(
+                "RD679",
+                f"the latents `{block.name}` are of class {block.label}, and the model {has}",
+                "write one of its classes, or leave `class` out",
+            )
+
+
+def digest_of(block: Latents, facts: ModelFacts) -> str:
+    """:func:`sampler_digest` of a recipe's latents, drawn as a model draws them."""
+    return sampler_digest(block.seed, block.count, facts.latent_size, name=name_of(block, facts))
+
+
+def sampler_digest(
+    seed: int, count: int, size: int, start: int = 0, name: str = SAMPLER
+) -> str:  # fmt: skip
     """A name for a set of latents, made without drawing them: 64 hexadecimal digits.
 
     Equal arguments give equal digests on every platform; the sampler's name is part of it.
     """
-    words = f"{SAMPLER} seed={seed} start={start} count={count} size={size}"
+    words = f"{name} seed={seed} start={start} count={count} size={size}"
     return hashlib.sha256(words.encode("ascii")).hexdigest()
 
 
-def _stream(seed: int, count: int, size: int, start: int) -> np.random.RandomState:
+def _stream(
+    seed: int, count: int, size: int, start: int, kind: str = "normal"
+) -> np.random.RandomState:
     """The seed's generator, moved to row ``start``."""
     if not 0 <= seed <= _LARGEST_SEED:
         raise RunError(
@@ -123,23 +158,32 @@ def _stream(seed: int, count: int, size: int, start: int) -> np.random.RandomSta
             "counts and image numbers start at 0, sizes at 1",
         )
     state = np.random.RandomState(seed)
-    _skip(state, start, size)
+    _skip(state, start, size, kind)
     return state
 
 
-def _skip(state: np.random.RandomState, count: int, size: int) -> None:
+def _skip(state: np.random.RandomState, count: int, size: int, kind: str = "normal") -> None:
     # The generator draws values in pairs and keeps the second, so skipping in pieces is exact.
     left = count * size
     while left > 0:
-        state.standard_normal(min(left, _CHUNK_VALUES))
+        _values(state, min(left, _CHUNK_VALUES), kind)
         left -= _CHUNK_VALUES
 
 
-def _draw(state: np.random.RandomState, count: int, size: int) -> NDArray[np.float32]:
+def _values(state: np.random.RandomState, count: int, kind: str) -> NDArray[np.float64]:
+    if kind == "uniform":
+        return 2 * state.random_sample(count) - 1
+    return state.standard_normal(count)
+
+
+def _draw(
+    state: np.random.RandomState, count: int, size: int, kind: str = "normal"
+) -> NDArray[np.float32]:  # fmt: skip
     """float32, (count, size); the float64 intermediate is never larger than a chunk and a row."""
     out = np.empty((count, size), dtype=np.float32)
     step = max(1, _CHUNK_VALUES // size)
     for first in range(0, count, step):
         last = min(count, first + step)
-        out[first:last] = state.standard_normal((last - first, size))
+        drawn = _values(state, (last - first) * size, kind)
+        out[first:last] = drawn.reshape(last - first, size)
     return out

@@ -1,18 +1,29 @@
-"""From a model's name or file to what is known of it. No torch: only heads of files are read."""
+"""From a model's name or file to what is known of it. No torch: only heads of files are read.
+
+A torch module that redraft does not know is known by the code that a person names, see
+:mod:`redraft.models.code.reference`, or is in memory already. A recipe alone brings in neither.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from redraft.disk.files import sha256_file
 from redraft.errors import ModelError
 from redraft.explain.words import silent
 from redraft.models.arch.families import recognise
 from redraft.models.checkpoint.header import Header, read_header
+from redraft.models.code.probe import looked_at
+from redraft.models.code.reference import MODULE, Code
 from redraft.models.listed import catalog, download
 from redraft_dsl.facts import ModelFacts
 from redraft_dsl.recipe.model import FileModel, Model
+
+if TYPE_CHECKING:
+    from redraft.models.hooked.memory import InMemory
 
 
 @dataclass(frozen=True)
@@ -27,6 +38,8 @@ class Base:
         sha256: of the file.
         layout: the manner in which the file names its tensors.
         truncation: 1 for none; 0 gives the mean picture only.
+        code: where the module is made; None for an architecture that redraft knows.
+        given: the module, where it is in memory.
 
     """
 
@@ -37,22 +50,46 @@ class Base:
     sha256: str
     layout: str
     truncation: float = 1.0
+    code: Code | None = None
+    given: InMemory | None = None
+
+    @property
+    def identity(self) -> str:
+        """sha256 of all that its pictures depend on, but the latents and the truncation."""
+        if self.code is None:
+            return self.sha256
+        parts = f"{self.sha256} {self.code.sha256} {self.code.name}"
+        return hashlib.sha256(parts.encode()).hexdigest()
 
 
-def locate(model: Model, folder: Path, progress: download.Progress = silent) -> Base:
+def locate(
+    model: Model,
+    folder: Path,
+    progress: download.Progress = silent,
+    generator: Code | InMemory | None = None,
+) -> Base:
     """Find a recipe's model, fetching it when it is a listed one that is not in the cache.
 
     Args:
         model: as checked.
         folder: the recipe's folder, where a model's own path starts.
         progress: called with how far a download is.
+        generator: what a person names for a model of `arch module`.
 
     Raises:
         ModelError: it cannot be found, fetched or recognised, or its hash is not the pinned one.
 
     """
+    is_module = isinstance(model, FileModel) and model.arch == MODULE
+    if is_module != (generator is not None):
+        raise _one_too_few(model, generator)
     if isinstance(model, FileModel):
-        base = locate_file(folder / model.path, model.name, model.arch)
+        if generator is None:
+            base = locate_file(folder / model.path, model.name, model.arch)
+        elif isinstance(generator, Code):
+            base = locate_module(folder / model.path, model.name, generator)
+        else:
+            base = locate_given(generator, model.name)
         if model.sha256 is not None and base.sha256 != model.sha256:
             raise ModelError(
                 "RD627",
@@ -63,8 +100,42 @@ def locate(model: Model, folder: Path, progress: download.Progress = silent) -> 
     return locate_listed(model.name, progress)
 
 
-def locate_named(name: str, progress: download.Progress = silent) -> Base:
+def locate_module(path: Path, name: str, code: Code) -> Base:
+    """A module that a person's code makes, with the weights in a file."""
+    header = _header(path)
+    sha256 = sha256_file(path)
+    facts = looked_at(code, path, sha256).facts
+    return Base(name, path, header, facts, sha256, MODULE, code=code)
+
+
+def locate_given(given: InMemory, name: str) -> Base:
+    """A module in memory."""
+    header, facts = given.state.header, given.generator.facts
+    return Base(name, header.path, header, facts, given.sha256, MODULE, given=given)
+
+
+def _one_too_few(model: Model, generator: Code | InMemory | None) -> ModelError:
+    if generator is None:
+        return ModelError(
+            "RD659",
+            f"the model `{model.name}` is a torch module of somebody's own, and redraft runs code "
+            "only where you name it",
+            "add `--generator FILE.py:NAME`, where NAME is a function in the file that gives the "
+            "module; read the file before you do, if it is not yours",
+        )
+    return ModelError(
+        "RD659",
+        f"`--generator` is given, and the model `{model.name}` is no torch module of your own",
+        "leave it out, or write `arch module` in the recipe's model",
+    )
+
+
+def locate_named(
+    name: str, progress: download.Progress = silent, generator: Code | None = None
+) -> Base:
     """What a user means by MODEL on the command line: a listed name, or else a file."""
+    if generator is not None:
+        return locate_module(Path(name), Path(name).name, generator)
     looks_like_path = any(mark in name for mark in "/\\.") or Path(name).exists()
     if looks_like_path and name not in catalog.known_models().listed:
         return locate_file(Path(name), Path(name).name)
@@ -86,6 +157,20 @@ def locate_file(path: Path, name: str, arch: str | None = None) -> Base:
 
     ``arch`` is what the recipe says it is, see :func:`redraft.models.arch.families.recognise`.
     """
+    header = _header(path)
+    found = recognise(shapes_of(header), arch)
+    return Base(name, path, header, found.facts, sha256_file(path), found.layout)
+
+
+def locate_weights(path: Path, name: str) -> Base:
+    """A file whose tensors alone count: whatever it is, it has no layers and no pictures."""
+    header = _header(path)
+    facts = ModelFacts(arch=MODULE, image_size=(1, 1), latent_size=1, layers=())
+    return Base(name, path, header, facts, sha256_file(path), MODULE)
+
+
+def _header(path: Path) -> Header:
+    """The head of a file whose numbers can be read as they are."""
     header = read_header(path)
     for tensor, info in header.tensors.items():
         # An edit is bound to the bits of the weights that it was solved on, which are float32.
@@ -95,8 +180,7 @@ def locate_file(path: Path, name: str, arch: str | None = None) -> Base:
                 f"{path} holds `{tensor}` as {info.dtype}, and float32 is read",
                 "save the model's weights as float32, and name that file",
             )
-    found = recognise(shapes_of(header), arch)
-    return Base(name, path, header, found.facts, sha256_file(path), found.layout)
+    return header
 
 
 def shapes_of(header: Header) -> dict[str, tuple[int, ...]]:

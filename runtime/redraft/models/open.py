@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from redraft.disk.digest import tensors_digest
+from redraft.errors import ModelError
 from redraft.models.arch.families import family_named
 from redraft.models.batches import device_of
 from redraft.models.checkpoint.weights import State, load_state
+from redraft.models.code.loading import blamed, described, fill, undisturbed
+from redraft.models.code.reference import Code
 from redraft.models.device import device_name
 from redraft.models.generator import Generator
-from redraft.models.locate import Base
+from redraft.models.hooked.described import Generator as Described
+from redraft.models.hooked.hooked import HookedGenerator
+from redraft.models.hooked.memory import in_memory
+from redraft.models.locate import Base, locate_given
+from redraft_dsl.facts import ModelFacts
 
 
 @dataclass(frozen=True)
@@ -45,14 +54,67 @@ def open_base(base: Base, device: torch.device) -> OpenModel:
         ModelError: a weight is damaged, or the file changed since it was located.
 
     """
+    if base.given is not None:
+        base.given.restore()
+        state = base.given.state
+        return OpenModel(base, state, base.given.generator, tensors_digest(state.bare()))
     state = load_state(base.path)
     bare = state.bare()
+    if base.code is not None:
+        return OpenModel(base, state, _made(base, base.code, bare, device), tensors_digest(bare))
     family = family_named(base.facts.arch)
     found = {name: tensor for name, tensor in state.beside.items() if name in family.beside}
     made = {"attributes": base.header.attributes} if family.attributes else {}
     generator: Generator = family.build({**found, **bare}, base.layout, base.truncation, **made)
     generator.module.to(device)
     return OpenModel(base, state, generator, tensors_digest(bare))
+
+
+def _made(
+    base: Base, code: Code, bare: Mapping[str, Tensor], device: torch.device
+) -> HookedGenerator:
+    """The module that a person's code makes, with the weights of the file.
+
+    Raises:
+        ModelError: the code fails, or makes another module than it did when it was looked at.
+
+    """
+    made = described(code)
+    fill(made, bare, str(base.path))
+    made.module.to(device)
+    with blamed(code, "fails when it draws"), undisturbed([]):
+        generator = HookedGenerator(made)
+    if _sizes(generator.facts) != _sizes(base.facts):
+        raise ModelError(
+            "RD675",
+            f"{code.written} makes another module than when it was looked at",
+            "let it make the same one each time; `redraft layers` looks at it anew when its file "
+            "changes",
+        )
+    return generator
+
+
+def _sizes(facts: ModelFacts) -> object:
+    """What may not differ between two looks at a module."""
+    layers = tuple(
+        each.model_copy(update={"behind": None, "joined": False}) for each in facts.layers
+    )
+    return facts.model_copy(update={"layers": layers})
+
+
+def open_described(generator: Described, name: str | None = None) -> OpenModel:
+    """Open a module in memory, where it lies; what is edited is the module itself.
+
+    Args:
+        generator: a ``redraft.Generator``.
+        name: of the model, in messages and records.
+
+    Raises:
+        ModelError: the module draws no pictures, or not always the same ones.
+
+    """
+    given = in_memory(generator)
+    return open_base(locate_given(given, name or generator.name), device_of(given.generator))
 
 
 def choose_device(name: str | torch.device = "auto") -> torch.device:

@@ -46,7 +46,7 @@ _KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ("rule", "line", "place"),
     ),
     "model": (
-        rf"(?P<name>{_NAME}) (?P<what>file|tensors) sha256 (?P<digest>{_DIGEST})",
+        rf"(?P<name>{_NAME}) (?P<what>file|tensors|code) sha256 (?P<digest>{_DIGEST})",
         ("name", "what"),
     ),
     "recipe": (

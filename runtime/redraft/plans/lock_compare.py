@@ -19,7 +19,7 @@ _ADVICE = {
     "latents": "put the seed and count back in the recipe",
     "mask": "put the mask file back",
     "match": "search again with `redraft lock`",
-    "model": "restore the model file that the lock names",
+    "model": "restore the model file, or the code, that the lock names",
     "recipe": "put back what the recipe said: a rule, a mark, a region, the model or the title",
     "rule": "put the setting back in the recipe",
     "statistics": "put the latents and the rules' layers back in the recipe",

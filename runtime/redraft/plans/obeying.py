@@ -7,19 +7,22 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from redraft.disk.cache import Cache
 from redraft.disk.digest import tensors_digest
 from redraft.explain.words import silent
 from redraft.memory.marked import Picture, marked_pictures, masks, matches_of
 from redraft.memory.places import Marks, MatchedPlace, Matches, moved
-from redraft.models import latents
+from redraft.models.code.reference import Code
+from redraft.models.latents import digest_of, name_of
 from redraft.models.listed.download import Progress
 from redraft.plans import lock
 from redraft.plans.lock import Lock, Record
 from redraft.plans.lock_compare import Difference, LockDiffersError, differences
 from redraft.plans.planner import Plan, StatisticsStep, make_plan
 from redraft_dsl import Checked
+from redraft_dsl.facts import ModelFacts
 from redraft_dsl.recipe.as_tree import number
 from redraft_dsl.recipe.model import (
     DIGEST_ALGORITHM,
@@ -29,6 +32,9 @@ from redraft_dsl.recipe.model import (
     Side,
     Zero,
 )
+
+if TYPE_CHECKING:
+    from redraft.models.hooked.memory import InMemory
 
 STATISTICS_DTYPE = "float64"
 """In which second moments are summed and kept; see redraft.memory.moments."""
@@ -44,6 +50,7 @@ def plan_obeying(
     cache: Cache | None = None,
     progress: Progress = silent,
     home: Path | None = None,
+    generator: Code | InMemory | None = None,
 ) -> Plan:
     """Plan a recipe as its lock says, or freely where it has none.
 
@@ -54,6 +61,7 @@ def plan_obeying(
         cache: where statistics are looked for.
         progress: called with how far a download is.
         home: where the path of a model given by file starts; by default in ``folder``.
+        generator: a torch module of somebody's own.
 
     Raises:
         LockDiffersError: something is not what the lock says; it lists what.
@@ -64,8 +72,9 @@ def plan_obeying(
     path = lock.lock_path(Path(checked.source.path))
     held = lock.read(path)
     plan = make_plan(
-        checked, folder, device=device, cache=cache, progress=progress, lock=held, home=home
-    )
+        checked, folder, device=device, cache=cache, progress=progress, lock=held, home=home,
+        generator=generator,
+    )  # fmt: skip
     if held is None:
         return plan
     found = compare(held, plan, checked, str(path))
@@ -103,8 +112,10 @@ def records_of(plan: Plan, checked: Checked) -> Iterator[Record]:
     for name, value in dict(checked.given).items():
         yield Record("set", f"{name} {value}")
     yield _file(plan)
+    if plan.base.code is not None:
+        yield Record("model", f"{plan.base.name} code sha256 {plan.base.code.sha256}")
     for block in recipe.latents:
-        yield _latents(block, plan.base.facts.latent_size)
+        yield _latents(block, plan.base.facts)
     for path, mask in masks(recipe).items():
         yield Record("mask", f'"{path}" sha256 {mask.sha256}')
     for step in plan.statistics:
@@ -186,12 +197,11 @@ def _file(plan: Plan) -> Record:
     return Record("model", f"{plan.base.name} file sha256 {plan.base.sha256}")
 
 
-def _latents(block: Latents, size: int) -> Record:
-    digest = latents.sampler_digest(block.seed, block.count, size)
+def _latents(block: Latents, facts: ModelFacts) -> Record:
     return Record(
         "latents",
-        f"{block.name} seed {block.seed} count {block.count} size {size} "
-        f"sampler {latents.SAMPLER} {digest}",
+        f"{block.name} seed {block.seed} count {block.count} size {facts.latent_size} "
+        f"sampler {name_of(block, facts)} {digest_of(block, facts)}",
     )
 
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from redraft.disk.cache import Cache, Hit
 from redraft.errors import PlanError
@@ -17,8 +17,9 @@ from redraft.explain.words import silent
 from redraft.memory import ESTIMATOR
 from redraft.memory.overlap import Overlap, overlaps_of
 from redraft.memory.places import Matches
-from redraft.models import latents
 from redraft.models.arch.families import provenance
+from redraft.models.code.reference import Code
+from redraft.models.latents import check_classes, digest_of
 from redraft.models.listed import catalog
 from redraft.models.listed.download import Progress
 from redraft.models.locate import Base, locate
@@ -40,6 +41,9 @@ from redraft_dsl.recipe.model import (
     Rule,
     Zero,
 )
+
+if TYPE_CHECKING:
+    from redraft.models.hooked.memory import InMemory
 
 FIELD_WORDS = {
     "arch": "architecture",
@@ -174,6 +178,7 @@ def make_plan(
     lock: Lock | None = None,
     home: Path | None = None,
     base: Base | None = None,
+    generator: Code | InMemory | None = None,
 ) -> Plan:
     """Plan a checked recipe.
 
@@ -186,6 +191,7 @@ def make_plan(
         lock: says the places of matches; the rest of it is not compared here.
         home: where the path of a model given by file starts; by default in ``folder``.
         base: the recipe's model, where it has been located already.
+        generator: a torch module of somebody's own, for a model of `arch module`.
 
     Raises:
         CheckFailedError: the recipe has errors, or does not fit the model once its header is read.
@@ -193,12 +199,10 @@ def make_plan(
         PlanError: every rule is switched off.
 
     """
-    base = base or locate(recipe_of(checked).model, home or folder, progress)
+    base = base or locate(recipe_of(checked).model, home or folder, progress, generator)
     checked = _checked_with(base, checked, folder)
-    recipe = recipe_of(checked, by_model=True)
-    if not recipe.rules:
-        problem = f"every rule of {recipe.name} is switched off"
-        raise PlanError("RD404", problem, "take the word `off` away from one of them")
+    recipe = _with_rules(recipe_of(checked, by_model=True))
+    check_classes(recipe.latents, base.facts)
     return Plan(
         recipe=recipe,
         text=standing_alone(checked),
@@ -207,7 +211,7 @@ def make_plan(
         base=base,
         steps=tuple(_steps(recipe, base, device, cache or Cache(), lock)),
         overlaps=overlaps_of(recipe, base.facts, folder),
-        digest=_digest({"recipe": recipe.digest(), "model": base.sha256}),
+        digest=_digest({"recipe": recipe.digest(), "model": base.identity}),
         lock=lock,
         given=checked.given,
         imports=checked.imports,
@@ -221,9 +225,28 @@ def replanned(plan: Plan, recipe: Recipe, cache: Cache, device: str) -> Plan:
         plan,
         recipe=recipe,
         steps=tuple(_steps(recipe, plan.base, device, cache, None)),
-        digest=_digest({"recipe": recipe.digest(), "model": plan.base.sha256}),
+        digest=_digest({"recipe": recipe.digest(), "model": plan.base.identity}),
         lock=None,
     )
+
+
+def _with_rules(recipe: Recipe) -> Recipe:
+    """The recipe, where any of its rules is to run; raises PlanError where none is."""
+    if not recipe.rules:
+        problem = f"every rule of {recipe.name} is switched off"
+        raise PlanError("RD404", problem, "take the word `off` away from one of them")
+    return recipe
+
+
+def with_module(checked: Checked, folder: Path, code: Code | None) -> Checked:
+    """A recipe checked once more with what was seen of somebody's own generator.
+
+    Raises ModelError where nobody has looked at the generator yet; ``code`` is not run.
+    """
+    recipe = checked.recipe
+    if code is None or recipe is None or not isinstance(recipe.model, FileModel):
+        return checked
+    return _checked_with(locate(recipe.model, folder, generator=code), checked, folder)
 
 
 def _checked_with(base: Base, checked: Checked, folder: Path) -> Checked:
@@ -269,12 +292,12 @@ def _statistics(
     block = recipe.latents[0]
     upstream = [step.digest for step in earlier if _order(base, step.facts) < _order(base, facts)]
     fields = {
-        "model": base.sha256,
+        "model": base.identity,
         "arch": provenance(base.facts.arch),
         "truncation": base.truncation,
         "edits": upstream,
         "layer": facts.name,
-        "sampler": latents.sampler_digest(block.seed, block.count, base.facts.latent_size),
+        "sampler": digest_of(block, base.facts),
         "count": block.count,
         "estimator": ESTIMATOR,
         # Devices of one kind give the same statistics.
@@ -297,12 +320,14 @@ def _rule_step(
     locked: Matches,
 ) -> RuleStep:
     # A rule sees the keys that earlier layers give and the weight of its own; later layers,
-    # changed or not, cannot reach it.
-    reads = [step for step in earlier if _order(base, step.facts) <= _order(base, facts)]
+    # changed or not, cannot reach it, but where what they give is added to what it gives.
+    reads = [
+        step for step in earlier if facts.joined or _order(base, step.facts) <= _order(base, facts)
+    ]
     depends: dict[str, Any] = {
         "rule": rule.model_dump(mode="json"),
         "latents": [block.model_dump(mode="json") for block in recipe.latents],
-        "model": base.sha256,
+        "model": base.identity,
         "arch": provenance(base.facts.arch),
         "statistics": statistics,
         "reads": [step.digest for step in reads],

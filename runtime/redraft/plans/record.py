@@ -120,6 +120,7 @@ class ModelRecord(Frozen):
     """The base that a run started from.
 
     ``truncation`` is 1 for none; ``assumed`` says what the file does not hold and was filled in.
+    ``generator`` is the code that made a module of somebody's own, as it was named.
     """
 
     name: str
@@ -128,6 +129,8 @@ class ModelRecord(Frozen):
     tensors_digest: str
     truncation: float = 1.0
     assumed: tuple[str, ...] = ()
+    generator: str | None = None
+    code_sha256: str | None = None
 
 
 class StatisticsRecord(Frozen):

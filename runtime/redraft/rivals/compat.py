@@ -13,8 +13,8 @@ from redraft.memory import keys
 from redraft.memory.layer import Layer, Places
 from redraft.memory.moments import key_rows
 from redraft.memory.placed import PlacedRule
-from redraft.models import latents
 from redraft.models.generator import LayerInputs
+from redraft.models.samplers import sampler_of
 from redraft.rivals import davidbau
 from redraft.rivals.davidbau import Region
 from redraft.rivals.davidbau_layer import entering
@@ -110,8 +110,8 @@ class Reproduction:
         )
 
     def _batches(self) -> Iterator[Tensor]:
-        block, size = self.layer.blocks[0], self.layer.generator.facts.latent_size
-        for batch in latents.batches(block.seed, block.count, size, davidbau.BATCH):
+        block, sampler = self.layer.blocks[0], sampler_of(self.layer.generator)
+        for batch in sampler.batches(block, block.count, davidbau.BATCH):
             yield batch.to(self.layer.device)
 
     def _entering(self, rows: Tensor) -> LayerInputs:

@@ -26,9 +26,10 @@ from redraft.judge.effect import (
 )
 from redraft.judge.leftout import left_out_scores
 from redraft.memory.places import Matches
-from redraft.models import latents
 from redraft.models.arithmetic import full_float32
 from redraft.models.generator import LayerInputs
+from redraft.models.partners import partner_of
+from redraft.models.samplers import sampler_of
 from redraft.plans.planner import RuleStep, StatisticsStep
 from redraft.plans.unseen import judged
 from redraft.runs.recording import rule_record
@@ -136,6 +137,7 @@ def edit_of(session: Session) -> Edit:
             layer=done.record.layer,
             weight_name=done.record.weight_name,
             axes=session.model.generator.weight_axes(step.facts.name),
+            partner=partner_of(session.model.generator, step.facts.name),
             rank=done.delta.rank,
             weight_before=done.record.weight_before,
             weight_after=done.record.weight_after,
@@ -163,6 +165,8 @@ def check_untouched(session: Session) -> None:
 
     """
     named = {done.record.weight_name for done in session.finished}
+    partners = (partner_of(session.model.generator, done.record.layer) for done in session.finished)
+    named |= {partner.name for partner in partners if partner is not None}
     state = session.model.generator.state()
     for name, original in session.model.state.bare().items():
         if name not in named and not torch.equal(state[name].cpu(), original):
@@ -265,7 +269,7 @@ def _measured(
     """The effect of a change on unseen pictures, with the help of the other processes."""
     plan, generator = session.plan, session.model.generator
     block, indices = plan.recipe.latents[0], judged(plan.recipe, plan.base.facts)
-    rows = latents.rows(block.seed, indices, plan.base.facts.latent_size).to(session.device)
+    rows = sampler_of(generator).rows(block, indices).to(session.device)
     stages, own = opened.stages, None
     key: tuple[Hashable, ...] = (network_before(plan, step), tuple(indices))
     if isinstance(stages.setup.source, Silence):

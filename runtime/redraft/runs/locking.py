@@ -8,6 +8,7 @@ from pathlib import Path
 from redraft.disk.cache import Cache
 from redraft.explain.words import silent
 from redraft.memory.marked import matches_of
+from redraft.models.code.reference import Code
 from redraft.models.listed.download import Progress as Download
 from redraft.models.open import choose_device
 from redraft.plans import lock
@@ -35,6 +36,7 @@ def make_lock(
     cache: Cache | None = None,
     download: Download = silent,
     progress: Progress | None = None,
+    generator: Code | None = None,
 ) -> Lock:
     """Lock a recipe: hash its inputs and search the contexts that are found by match.
 
@@ -47,13 +49,16 @@ def make_lock(
         cache: where statistics are kept.
         download: called with how far a download is.
         progress: called with how far a search is.
+        generator: the code of a torch module of somebody's own.
 
     Raises:
         RedraftError: the recipe has errors, its model cannot be had, or a match finds nothing.
 
     """
     chosen = choose_device(device)
-    plan = make_plan(checked, folder, device=chosen.type, cache=cache, progress=download)
+    plan = make_plan(
+        checked, folder, device=chosen.type, cache=cache, progress=download, generator=generator
+    )
     session = open_session(plan, chosen, cache, progress)
     tensors = Record("model", f"{plan.base.name} tensors sha256 {session.model.digest}")
     return lock.make([*records_of(plan, checked), tensors, *_search(session)])

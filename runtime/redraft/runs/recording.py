@@ -11,7 +11,8 @@ from typing import Any, Literal
 import torch
 
 from redraft.disk.digest import tensors_digest
-from redraft.edit.artifact import to_file, weight_digest
+from redraft.edit.artifact import weight_digest
+from redraft.edit.layout import to_file
 from redraft.judge.effect import Effect
 from redraft.memory.marked import Picture
 from redraft.memory.places import ResolvedPlace

@@ -206,6 +206,8 @@ def _record(
             tensors_digest=session.model.digest,
             truncation=plan.base.truncation,
             assumed=session.model.generator.assumed,
+            generator=None if plan.base.code is None else plan.base.code.written,
+            code_sha256=None if plan.base.code is None else plan.base.code.sha256,
         ),
         machine=machine,
         statistics=tuple(session.statistics),

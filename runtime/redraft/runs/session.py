@@ -19,10 +19,10 @@ from redraft.memory.moments import BATCH, Moment, products, summed
 from redraft.memory.placed import PlacedRule, place_rule
 from redraft.memory.places import Marks, Matches
 from redraft.memory.search import scored, search
-from redraft.models import latents
 from redraft.models.arithmetic import full_float32
 from redraft.models.batches import batch_size
 from redraft.models.open import OpenModel
+from redraft.models.samplers import sampler_of
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep
 from redraft.plans.record import RuleRecord, StatisticsRecord
 from redraft.runs.memo import Shared
@@ -233,11 +233,9 @@ def _collect_missing(session: Session, missing: Sequence[StatisticsStep]) -> Non
 
     layers = [step.layer for step in missing]
     started = time.perf_counter()
-    size = session.plan.base.facts.latent_size
+    sampler = sampler_of(session.model.generator)
     batch = batch_size(session.plan.base.facts, BATCH, layers)
-    batches = (
-        part.to(session.device) for part in latents.batches(block.seed, block.count, size, batch)
-    )
+    batches = (part.to(session.device) for part in sampler.batches(block, block.count, batch))
     moments = session.ranks.combined(
         batches,
         partial(products, session.model.generator, layers),

@@ -17,6 +17,8 @@ from redraft.disk.files import sha256_file
 from redraft.edit.artifact import Edit, weight_digest
 from redraft.errors import ArtifactError, VerifyMismatchError
 from redraft.models.arithmetic import on_threads
+from redraft.models.code.reference import Code
+from redraft.models.locate import Base
 from redraft.models.open import choose_device
 from redraft.plans.loading import load
 from redraft.plans.planner import make_plan
@@ -109,6 +111,7 @@ def verify(
     cache: Cache | None = None,
     progress: Progress | None = None,
     home: Path | None = None,
+    generator: Code | None = None,
 ) -> Verified:
     """Solve a run's recipe again from its base, and compare with the edit that it left.
 
@@ -119,6 +122,7 @@ def verify(
         cache: where statistics are kept.
         progress: called with how far it is.
         home: where a model that the recipe gives by file is looked for first.
+        generator: the code of a torch module of somebody's own.
 
     Raises:
         ArtifactError: the folder is not a finished run, or its files do not belong together.
@@ -127,7 +131,7 @@ def verify(
     """
     run = read_run(folder)
     with on_threads(threads or run.record.machine.threads):
-        return _repeated(run, device, cache, progress, home)
+        return _repeated(run, device, cache, progress, home, generator)
 
 
 def _repeated(
@@ -136,6 +140,7 @@ def _repeated(
     cache: Cache | None,
     progress: Progress | None,
     home: Path | None,
+    generator: Code | None,
 ) -> Verified:
     folder, record = run.folder, run.record
     if sha256_file(run.edit) != record.edit_sha256:
@@ -149,8 +154,10 @@ def _repeated(
     checked = load(run.recipe)
     home = _home(run, checked.recipe, home)
     lock = run.lock(_changed_lock(folder))
-    plan = make_plan(checked, folder, home=home, device=target.type, cache=cache, lock=lock)
-    _check_inputs(record, plan.recipe.digest(), plan.base.sha256)
+    plan = make_plan(
+        checked, folder, home=home, device=target.type, cache=cache, lock=lock, generator=generator
+    )
+    _check_inputs(record, plan.recipe.digest(), plan.base)
     session = open_session(plan, target, cache, progress)
     weights = {name: tensor.clone() for name, tensor in session.model.state.bare().items()}
     solve_all(session, evaluate=False)
@@ -200,14 +207,20 @@ def _changed_lock(folder: Path) -> VerifyMismatchError:
     )
 
 
-def _check_inputs(record: RunRecord, recipe_digest: str, model_sha256: str) -> None:
+def _check_inputs(record: RunRecord, recipe_digest: str, base: Base) -> None:
     if recipe_digest != record.recipe_digest:
         raise VerifyMismatchError(
             "RD664",
             "the recipe in the run folder is not the one that was run",
             "restore recipe.redraft and its masks, or run the recipe again",
         )
-    if model_sha256 != record.model.file_sha256:
+    if base.code is not None and base.code.sha256 != record.model.code_sha256:
+        raise VerifyMismatchError(
+            "RD665",
+            f"the code of the model {record.model.name} is not what the run was made with",
+            f"it was {record.model.generator}, with sha256 {record.model.code_sha256}",
+        )
+    if base.sha256 != record.model.file_sha256:
         raise VerifyMismatchError(
             "RD665",
             f"the model {record.model.name} is not the file that the run started from",

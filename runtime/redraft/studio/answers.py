@@ -204,7 +204,7 @@ def _keys(session: Session, asked: m.Keys) -> Answer:
         return {"grid": on_layer(painted(asked.mask), layer.key_size).round(4).tolist()}
     text = f"region probe = {asked.region}\n"
     tree = parse(Source("<region>", f"{_regions(session)}{text}")).tree
-    found = resolve_all(tree, session.home).named.get("probe")
+    found = resolve_all(s.walk(tree.statements), session.home).named.get("probe")
     if found is None:
         raise PlanError("RD820", "this region cannot be read", "mark it anew")
     grid = on_grid(found.region, facts.image_size, layer.key_size, session.home)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,4 +50,5 @@ def hovered(
 
 def _examined(checked: Checked, folder: Path, facts: ModelFacts | None) -> Examined:
     text = Text(checked.source.text, checked.source.path)
-    return Examined(Document("", 0, text, folder), checked, facts, known_models())
+    checked = checked if facts is None else replace(checked, facts=facts)
+    return Examined(Document("", 0, text, folder), checked, known_models())

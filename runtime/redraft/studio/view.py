@@ -94,7 +94,7 @@ def problems_of(checked: Checked) -> list[dict[str, Any]]:
 
 def rules_of(checked: Checked, scene: Scene, folder: Path) -> list[dict[str, Any]]:
     """Every operation of a text, in its order."""
-    drawing = _Drawing(checked, scene, resolve_all(checked.tree, folder), folder)
+    drawing = _Drawing(checked, scene, resolve_all(s.walk(checked.tree.statements), folder), folder)
     return [
         drawing.operation(node) if isinstance(node, s.Operation) else drawing.included(node)
         for node in checked.tree.statements

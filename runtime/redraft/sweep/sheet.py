@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from redraft.edit.artifact import Edit
-from redraft.models import latents
 from redraft.models.batches import draw
 from redraft.models.open import OpenModel
+from redraft.models.samplers import sampler_of
 from redraft.plans.planner import Plan
 from redraft.plans.run_files import EDIT
 from redraft.plans.unseen import judged
@@ -89,5 +89,5 @@ def _edited(cell: SheetRow, indices: list[int], device: torch.device, shared: Sh
 
 def _pictures(model: OpenModel, plan: Plan, indices: list[int]) -> Tensor:
     """(N, 3, H, W) of the model as it is."""
-    size = model.generator.facts.latent_size
-    return draw(model.generator, latents.rows(plan.recipe.latents[0].seed, indices, size))
+    rows = sampler_of(model.generator).rows(plan.recipe.latents[0], indices)
+    return draw(model.generator, rows)

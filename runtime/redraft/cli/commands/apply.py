@@ -43,13 +43,18 @@ def command(
     revert` restores the original, bit for bit.
     """
     from redraft.edit.apply import apply_to_file
-    from redraft.models.locate import locate_named
+    from redraft.models.code.reference import MODULE
+    from redraft.models.locate import locate_named, locate_weights
 
     screen = Screen.current()
     check_strength(strength)
     loaded = load_edit(edit)
     with screen.progress() as reporter:
-        base = locate_named(model, reporter.download)
+        if loaded.facts.arch == MODULE:
+            # The names and shapes of its weights are enough: no code is needed.
+            base = locate_weights(Path(model), Path(model).name)
+        else:
+            base = locate_named(model, reporter.download)
     done = apply_to_file(loaded, base, out, list(rules) or None, strength, force=force)
     if form == "json":
         found = {"undo": str(done.undo), "changed": list(done.changed), "digest": done.digest}

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from redraft.cli import words
-from redraft.cli.app import format_option, make_command, set_option
+from redraft.cli.app import format_option, generator_option, make_command, set_option
+from redraft.cli.generators import named_generator
 from redraft.cli.recipes_in import STANDARD_INPUT, expand
 from redraft.cli.screen import Screen
 from redraft.errors import RedraftError
@@ -27,9 +28,13 @@ if TYPE_CHECKING:
 @make_command(name="check", example="check glasses.redraft")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=words.RECIPE)
 @set_option()
+@generator_option(looks=False)
 @format_option("sarif", "github")
 def command(files: tuple[str, ...], given: Given, form: str) -> None:
     """Find every problem of a recipe, without opening its model.
+
+    With --generator a model of `arch module` is checked with what `redraft layers` saw of it; the
+    code is read, and not run.
 
     FILE is a recipe, the name of one that comes with redraft, a pack, a folder (all recipes in
     it and below, but for hidden folders and run folders), or - for standard input. The exit
@@ -49,6 +54,7 @@ def command(files: tuple[str, ...], given: Given, form: str) -> None:
 
 def _check(name: str, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
     from redraft.plans.loading import load, loads
+    from redraft.plans.planner import with_module
     from redraft_dsl.reading import decode
     from redraft_dsl.report.diagnostics import error
     from redraft_dsl.source import Source
@@ -66,7 +72,10 @@ def _check(name: str, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
     except RedraftError as problem:
         found = error(problem.code, problem.message, None, "", problem.help)
         return Source(name, ""), (found,)
-    checked = load(path, given)
+    try:
+        checked = with_module(load(path, given), path.parent, named_generator())
+    except RedraftError as problem:
+        return Source(name, ""), (error(problem.code, problem.message, None, "", problem.help),)
     return checked.source, checked.diagnostics
 
 

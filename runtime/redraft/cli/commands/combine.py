@@ -67,7 +67,7 @@ def command(
     refuse_overwriting([out], force=force)
     parts = [Part(str(path), load_edit(path)) for path in edits]
     base = _base(parts, model, screen, needed=measure)
-    combined = combine(parts, _weights(base), file_sha256=None if base is None else base.sha256)
+    combined = combine(parts, _weights(base), file_sha256=None if base is None else base.identity)
     kept, pictures = _measured(base, parts, combined, device) if measure else ((), 0)
     combined.edit.save(out)
     if form == "json":

@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import format_option, make_command
+from redraft.cli.app import format_option, generator_option, make_command
+from redraft.cli.generators import named_generator
 from redraft.cli.model_words import MODEL
-from redraft.cli.screen import Column, Screen
+from redraft.cli.screen import Column, Reporter, Screen
 from redraft_dsl.report.terminal import visible, wrapped
 
 if TYPE_CHECKING:
+    from redraft.models.code.reference import Known
     from redraft_dsl.facts import LayerFacts, ModelFacts
 
 KINDS = {
     "conv-transpose": "transposed convolution",
     "conv": "convolution",
     "linear": "linear map",
+    "linear-grid": "linear map to a grid",
     "modulated-conv": "styled convolution",
     "modulated-conv-up": "styled convolution, up-sampling",
 }
@@ -34,27 +37,65 @@ PROSE = 90
 
 @make_command(name="layers", example="layers faces")
 @click.argument("model", type=MODEL)
+@generator_option()
 @format_option()
 def command(model: str, form: str) -> None:
     """List the layers of a model that rules can rewrite.
 
     MODEL is a name from `redraft models`, or a checkpoint file. Only the head of the file is
-    read.
+    read, unless --generator names your own code that makes the model: this is run once, and what
+    was seen is kept for `redraft check` and `redraft plan`.
     """
     screen = Screen.current()
-    facts = facts_of(model)
+    with screen.progress() as reporter:
+        seen = _looked_at(model, reporter)
+    facts = facts_of(model) if seen is None else seen.facts
     if form == "json":
-        screen.json({"model": model, **facts.model_dump(mode="json")})
+        more = {} if seen is None else seen.model_dump(mode="json", exclude={"facts"})
+        screen.json({"model": model, **facts.model_dump(mode="json"), **more})
         return
     height, width = facts.image_size
     screen.say(
         f"{visible(model)}: {facts.arch}, pictures {width} x {height}, "
         f"latents of {facts.latent_size} numbers"
     )
-    titles = ("names", "keys in", "values out", "channels", "kernel", "kind", "one key covers")
+    titles = ["names", "keys in", "values out", "channels", "kernel", "kind", "one key covers"]
+    if seen is not None:
+        titles.append("values behind")
     columns = [Column(title, whole=title in WHOLE) for title in titles]
     screen.table(columns, [_row(facts, each) for each in facts.layers])
     screen.say(wrapped(REMARK, min(screen.table_width, PROSE), hang=0))
+    if seen is not None:
+        _print_seen(screen, seen)
+
+
+def _looked_at(model: str, reporter: Reporter) -> Known | None:
+    """What the code that was named makes of a file of weights; None where none was named."""
+    from pathlib import Path
+
+    from redraft.disk.files import sha256_file
+    from redraft.models.code.probe import looked_at
+    from redraft.models.locate import locate_weights
+
+    code = named_generator()
+    if code is None:
+        return None
+    reporter.step("looking at the generator", 0, 1)
+    base = locate_weights(Path(model), Path(model).name)
+    return looked_at(code, base.path, sha256_file(base.path))
+
+
+def _print_seen(screen: Screen, seen: Known) -> None:
+    """What else was seen of somebody's own generator."""
+    for part, reason in seen.refused:
+        screen.say(visible(f"no layer: {part}: {reason}"))
+    if seen.facts.classes:
+        screen.say(f"pictures of {seen.facts.classes} classes: image i is of class i mod "
+                   f"{seen.facts.classes}")  # fmt: skip
+    if seen.facts.latents != "normal":
+        screen.say(f"latents are drawn from {visible(seen.facts.latents)}")
+    for warning in seen.warnings:
+        screen.warn(warning)
 
 
 def facts_of(model: str) -> ModelFacts:
@@ -71,6 +112,7 @@ def facts_of(model: str) -> ModelFacts:
 
 def _row(facts: ModelFacts, layer: LayerFacts) -> list[str]:
     cell = [size // cells for size, cells in zip(facts.image_size, layer.key_size, strict=True)]
+    behind = [] if layer.behind is None else [layer.behind or "nothing"]
     return [
         ", ".join(layer.names),
         f"{layer.key_size[1]} x {layer.key_size[0]}",
@@ -79,4 +121,5 @@ def _row(facts: ModelFacts, layer: LayerFacts) -> list[str]:
         f"{layer.kernel[1]} x {layer.kernel[0]}",
         KINDS.get(layer.kind, layer.kind),
         f"{cell[1]} x {cell[0]} pixels",
+        *behind,
     ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from redraft.cli.app import device_option, format_option, make_command
+from redraft.cli.app import device_option, format_option, generator_option, make_command
 from redraft.cli.screen import Column, Screen
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ SETTINGS = ("rank", "keep", "preserve")
     "--write", is_flag=True, help="Change the rule's layer and settings in FILE, and nothing else."
 )
 @device_option()
+@generator_option()
 @format_option()
 def command(
     file: str, rule: str | None, sheet: Path | None, write: bool, device: str, form: str

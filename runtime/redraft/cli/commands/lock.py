@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from redraft.cli import words
-from redraft.cli.app import device_option, make_command, set_option
+from redraft.cli.app import device_option, generator_option, make_command, set_option
+from redraft.cli.generators import named_generator
 from redraft.cli.recipes_in import expand
 from redraft.cli.screen import Screen
 from redraft.errors import PlanError, RedraftError
@@ -46,6 +47,7 @@ class _Checked:
 )
 @set_option()
 @device_option()
+@generator_option()
 @click.option(
     "--format",
     "form",
@@ -110,6 +112,7 @@ def _write(name: str, given: Given, device: str, reporter: Reporter) -> str:
         device=device,
         download=reporter.download,
         progress=reporter.step,
+        generator=named_generator(),
     )
     before = _earlier(path)
     if before == made and path.read_bytes() == made.text.encode():
@@ -149,7 +152,11 @@ def _check(name: str, given: Given, reporter: Reporter) -> _Checked:
         held = lock.read(path)
         given = given or (held.given if held is not None else ())
         plan = plan_obeying(
-            load(recipe, given), recipe.parent, progress=reporter.download, home=home
+            load(recipe, given),
+            recipe.parent,
+            progress=reporter.download,
+            home=home,
+            generator=named_generator(),
         )
         if is_pack(name):
             path = Path(f"{name}:{path.name}")

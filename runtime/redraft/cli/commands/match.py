@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from redraft.cli import words
-from redraft.cli.app import device_option, format_option, make_command
+from redraft.cli.app import device_option, format_option, generator_option, make_command
 from redraft.cli.commands.plan import box_text
 from redraft.cli.ranges import parse_range
 from redraft.cli.screen import Column, Reporter, Screen
@@ -45,6 +45,7 @@ COLUMNS = 6
 )
 @click.option("--force", is_flag=True, help="Replace a file that is there, whatever it is.")
 @device_option()
+@generator_option()
 @format_option()
 def command(
     file: str,

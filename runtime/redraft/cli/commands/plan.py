@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from redraft.cli import words
-from redraft.cli.app import device_option, format_option, make_command, set_option
+from redraft.cli.app import device_option, format_option, generator_option, make_command, set_option
 from redraft.cli.screen import Column, Reporter, Screen
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ LOCKED = "not searched, for the lock says them"
 @make_command(name="plan", example="plan glasses.redraft")
 @click.argument("file", type=words.RECIPE)
 @device_option()
+@generator_option(looks=False)
 @click.option("--quick", is_flag=True, help="Do not open the model to search for contexts.")
 @set_option()
 @click.option("--no-lock", is_flag=True, help="Ignore the lock that lies beside the recipe.")

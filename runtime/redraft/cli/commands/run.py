@@ -12,6 +12,7 @@ from redraft.cli import words
 from redraft.cli.app import (
     device_option,
     format_option,
+    generator_option,
     make_command,
     set_option,
     threads_option,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 )
 @device_option()
 @threads_option()
+@generator_option()
 @click.option(
     "--fresh", is_flag=True, help="Solve every rule anew; do not go on from a broken run."
 )

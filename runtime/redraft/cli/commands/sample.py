@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from redraft.cli import words
-from redraft.cli.app import device_option, make_command
+from redraft.cli.app import device_option, generator_option, make_command
 from redraft.cli.commands.apply import check_strength, load_edit
+from redraft.cli.generators import named_generator
 from redraft.cli.model_words import MODEL
 from redraft.cli.ranges import parse_images
 from redraft.cli.screen import Screen
@@ -59,6 +60,7 @@ BARE_SCALE = 8
     help="With --bare: pixels of the file for one of the model; 8 is the default.",
 )
 @device_option()
+@generator_option()
 def command(
     model: str,
     out: Path,
@@ -82,7 +84,6 @@ def command(
     """
     screen = Screen.current()
     screen.begin(f"opening {model}")
-    from redraft.models import latents
     from redraft.models.batches import draw
     from redraft.models.locate import locate_named
     from redraft.models.open import choose_device, open_base
@@ -94,8 +95,9 @@ def command(
     check_strength(amount := 1.0 if strength is None else strength)
     loaded = None if edit is None else load_edit(edit).choose(list(rules) or None)
     with screen.progress() as reporter:
-        opened = open_base(locate_named(model, reporter.download), choose_device(device))
-        rows = latents.rows(seed, images, opened.base.facts.latent_size)
+        base = locate_named(model, reporter.download, named_generator())
+        opened = open_base(base, choose_device(device))
+        rows = _rows(opened, seed, images)
         before = draw(opened.generator, rows)
         after = None if loaded is None else _edited(opened, rows, loaded, amount)
     if bare:
@@ -108,6 +110,14 @@ def command(
     screen.file("written", out, f"{sheet.width} x {sheet.height}, {counted(len(images), 'image')}")
     if not bare:
         _say_next(screen, model, seed, images[0])
+
+
+def _rows(opened: OpenModel, seed: int, images: tuple[int, ...]) -> Tensor:
+    from redraft.models.samplers import sampler_of
+    from redraft_dsl.recipe.model import Latents
+
+    block = Latents(name="z", seed=seed, count=max(images) + 1)
+    return sampler_of(opened.generator).rows(block, images)
 
 
 def _say_next(screen: Screen, model: str, seed: int, image: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from redraft.cli import words
-from redraft.cli.app import device_option, make_command, set_option
+from redraft.cli.app import device_option, generator_option, make_command, set_option
 from redraft.cli.opening import draw_inline, open_file, open_option
 from redraft.cli.screen import Screen
 from redraft_dsl.report.terminal import visible
@@ -35,6 +35,7 @@ MOST = 60
 @click.option("--force", is_flag=True, help="Replace a file that is there, whatever it is.")
 @set_option()
 @device_option()
+@generator_option()
 def command(
     file: str, out: Path | None, opened: bool, force: bool, given: Given, device: str
 ) -> None:
@@ -84,15 +85,14 @@ def _rule(
 ) -> MarkedRule:
     import torch
 
-    from redraft.models import latents
     from redraft.models.batches import draw
+    from redraft.models.samplers import sampler_of
     from redraft.show.marks import Mark, MarkedRule
     from redraft.show.pictures import RegionOutline, to_picture
 
     shown = places[:MOST]
-    seeds = {block.name: block.seed for block in plan.recipe.latents}
-    size = plan.base.facts.latent_size
-    rows = [latents.rows(seeds[place.latents], [place.index], size) for _, _, place in shown]
+    sampler, blocks = sampler_of(generator), plan.recipe.latents_named
+    rows = [sampler.rows(blocks(place.latents), [place.index]) for _, _, place in shown]
     drawn = draw(generator, torch.cat(rows))
     keys, values = step.facts.key_size, step.facts.value_size
     more = f"; the first {MOST} of {len(places)} marks" if len(places) > MOST else ""

@@ -11,6 +11,7 @@ from redraft.cli import words
 from redraft.cli.app import (
     device_option,
     format_option,
+    generator_option,
     make_command,
     set_option,
     threads_option,
@@ -39,6 +40,7 @@ SOLVER = ("left-out gain / side", "agreement", "loss", "seconds")
 )
 @device_option()
 @threads_option()
+@generator_option()
 @click.option("--fresh", is_flag=True, help="Run every cell anew, finished or not.")
 @click.option("--force", is_flag=True, help="Write into the folder, whatever it holds.")
 @set_option()

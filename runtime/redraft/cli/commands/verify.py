@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from redraft.cli import words
-from redraft.cli.app import device_option, format_option, make_command, threads_option
+from redraft.cli.app import (
+    device_option,
+    format_option,
+    generator_option,
+    make_command,
+    threads_option,
+)
+from redraft.cli.generators import named_generator
 from redraft.cli.screen import Column, Screen
 
 if TYPE_CHECKING:
@@ -22,6 +29,7 @@ MISMATCH = 4
 @click.argument("run", type=words.RUN)
 @device_option()
 @threads_option("as many as the run took")
+@generator_option()
 @format_option()
 def command(run: Path, device: str, threads: int | None, form: str) -> None:
     """Repeat a run from its base, and compare with its edit.
@@ -36,7 +44,14 @@ def command(run: Path, device: str, threads: int | None, form: str) -> None:
 
     folder, home = _run_folder(run)
     with screen.progress() as reporter:
-        verified = verify(folder, device=device, threads=threads, progress=reporter.step, home=home)
+        verified = verify(
+            folder,
+            device=device,
+            threads=threads,
+            progress=reporter.step,
+            home=home,
+            generator=named_generator(),
+        )
     if form == "json":
         screen.json(_as_json(verified))
     else:

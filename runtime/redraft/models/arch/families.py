@@ -156,11 +156,12 @@ def provenance(name: str) -> str:
     """The architecture called ``name``, and whose code it is: results depend on both.
 
     A built-in one is named alone; one of a package with the package and its version, as in
-    ``boxy of inkpot 1.0``.
+    ``boxy of inkpot 1.0``. The code of somebody's own module counts with its weights.
     """
     if any(family.name == name for family in FAMILIES):
         return name
-    return f"{name} of {next(plugin.origin for plugin in _plugins() if plugin.name == name)}"
+    origin = next((plugin.origin for plugin in _plugins() if plugin.name == name), None)
+    return name if origin is None else f"{name} of {origin}"
 
 
 def architectures() -> tuple[str, ...]:
@@ -209,7 +210,8 @@ def _unknown(shapes: Shapes) -> ModelError:
     return ModelError(
         "RD626",
         f"these weights are not a generator that is known: their names are {names}, ...",
-        f"give the weights of a {titles} generator (not the discriminator's)",
+        f"give the weights of a {titles} generator (not the discriminator's); the weights of any "
+        "other torch generator need `--generator FILE.py:NAME`, the code that makes it",
     )
 
 

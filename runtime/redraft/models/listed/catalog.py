@@ -6,6 +6,7 @@ import difflib
 
 from redraft.errors import ModelError
 from redraft.models.arch.families import FAMILIES, architectures
+from redraft.models.code.reference import MODULE
 from redraft.models.listed.entry import Entry, WheelMember
 from redraft.models.listed.published import PUBLISHED
 from redraft_dsl.facts import KnownModels, LayerFacts, ModelFacts
@@ -80,6 +81,6 @@ def known_models() -> KnownModels:
     """The list as the checker of recipes sees it."""
     return KnownModels(
         listed={entry.name: entry.facts for entry in CATALOG},
-        architectures=architectures(),
+        architectures=(*architectures(), MODULE),
         truncating=TRUNCATING,
     )

@@ -17,8 +17,8 @@ from redraft.memory.layer import Layer
 from redraft.memory.marked import Picture
 from redraft.memory.places import ResolvedPlace
 from redraft.memory.search import filter_of
-from redraft.models import latents
 from redraft.models.batches import batch_size, draw_values, inputs_in_parts
+from redraft.models.samplers import sampler_of
 from redraft.plans.planner import Plan, RuleStep
 from redraft.plans.run_files import PICTURE, REPORT
 from redraft.plans.unseen import judged
@@ -140,9 +140,7 @@ def _view(session: Session, step: RuleStep, done: FinishedRule, indices: Sequenc
     goals = goal_pictures(session, step, opened)
     tiles = _context_tiles(opened, done, goals)
     copy = _copy_tile(opened, done)
-    rows = latents.rows(
-        session.plan.recipe.latents[0].seed, indices, session.plan.base.facts.latent_size
-    )
+    rows = sampler_of(opened.layer.generator).rows(session.plan.recipe.latents[0], indices)
     before, after = _both(opened.layer, done, rows)
     return RuleView(
         record=done.record,
@@ -161,7 +159,7 @@ def _holding(session: Session, opened: OpenRule) -> list[int]:
     plan, stages, layer = session.plan, opened.stages, opened.layer
     assert isinstance(stages.setup.source, Silence), "an erase silences units"
     indices = judged(plan.recipe, plan.base.facts)
-    rows = latents.rows(plan.recipe.latents[0].seed, indices, plan.base.facts.latent_size)
+    rows = sampler_of(layer.generator).rows(plan.recipe.latents[0], indices)
     form, silent_values = stages.setup.form, stages.setup.source.anywhere(stages)
     held = []
     for inputs in inputs_in_parts(layer.generator, rows.to(layer.device), layer.facts.name):
@@ -263,8 +261,7 @@ def _with(layer: Layer, weights: Sequence[Tensor], rows: Tensor) -> list[Tensor]
 
 def _unseen_pictures(session: Session, indices: Sequence[int]) -> Tensor:
     generator = session.model.generator
-    seed = session.plan.recipe.latents[0].seed
-    rows = latents.rows(seed, indices, generator.facts.latent_size)
+    rows = sampler_of(generator).rows(session.plan.recipe.latents[0], indices)
     parts = torch.split(rows.to(session.device), batch_size(generator.facts))
     return torch.cat([_shown(generator.sample(part)) for part in parts])
 

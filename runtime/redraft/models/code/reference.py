@@ -1,0 +1,178 @@
+"""A generator that a person names by its code, ``FILE.py:NAME``; nothing is run here. No torch.
+
+Only the command line and Python can name one: no recipe, pack or model file ever does.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from redraft.disk.cache import address, cache_root, make_folder
+from redraft.disk.files import write_bytes
+from redraft.errors import ModelError
+from redraft.explain.words import reason_of
+from redraft_dsl.facts import ModelFacts
+
+MODULE = "module"
+"""What recipes call the architecture of such a generator."""
+TIMEOUT = 60.0
+"""Seconds that the first look at a module may take."""
+FORMAT = 1
+_MOST_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class Code:
+    """Where a generator is made.
+
+    Attributes:
+        path: of the file.
+        name: in the file, of what gives the generator.
+        sha256: of the file, and of the files beside it that it imports.
+        timeout: seconds that a first look at it may take; None where it may not be run for that.
+
+    """
+
+    path: Path
+    name: str
+    sha256: str
+    timeout: float | None = None
+
+    @property
+    def written(self) -> str:
+        """As it is typed."""
+        return f"{self.path}:{self.name}"
+
+
+class Known(BaseModel):
+    """What was seen of a module with its weights.
+
+    Attributes:
+        facts: picture, latents and layers.
+        refused: parts with a weight that are no layers, each with the reason.
+        warnings: what its owner should know.
+
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    facts: ModelFacts
+    refused: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def code_at(written: str, timeout: float | None = None) -> Code:
+    """What ``FILE.py:NAME`` names; the file is read, and not run.
+
+    Raises:
+        ModelError: it is not written so, or there is no such file.
+
+    """
+    file, sign, name = written.rpartition(":")
+    if not sign or not file or not name.isidentifier():
+        raise ModelError(
+            "RD649",
+            f"`{written}` names no generator",
+            "write FILE.py:NAME, where NAME is a function in the file that gives the generator",
+        )
+    path = Path(file)
+    try:
+        return Code(path, name, _digest(path), timeout)
+    except OSError as error:
+        raise ModelError(
+            "RD649", f"{path} cannot be read: {reason_of(error)}", "check the path"
+        ) from error
+
+
+def known(code: Code, weights: str) -> Known | None:
+    """What an earlier look at a generator saw; None where there was none.
+
+    Args:
+        code: where it is made.
+        weights: sha256 of the file of its weights.
+
+    """
+    path = _place(code, weights)
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            return None
+        return Known.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def remember(code: Code, weights: str, seen: Known) -> None:
+    """Keep what was seen for those who may not run the code."""
+    path = _place(code, weights)
+    make_folder(path.parent)
+    write_bytes(path, seen.model_dump_json().encode())
+
+
+def unknown(code: Code, weights: Path) -> ModelError:
+    """The error where a generator has not been looked at, and may not be looked at now."""
+    return ModelError(
+        "RD648",
+        f"{code.written} has not been looked at with {weights}",
+        f"run `redraft layers {weights} --generator {code.written}` first",
+    )
+
+
+def _place(code: Code, weights: str) -> Path:
+    fields: dict[str, Any] = {
+        "code": code.sha256,
+        "name": code.name,
+        "weights": weights,
+        "format": FORMAT,
+        # Another version may see more in a module, or other reasons against a part of it.
+        "redraft": version("redraft"),
+    }
+    return cache_root() / "modules" / f"{address('modules', fields)}.json"
+
+
+def _digest(path: Path) -> str:
+    """sha256 of a file and of the files in its folder that it imports, by their names there."""
+    folder = path.resolve().parent
+    found = {path.name: path.read_bytes()}
+    waiting = [found[path.name]]
+    while waiting:
+        for name in _imported(waiting.pop()):
+            for file in _files_of(name, folder):
+                key = file.relative_to(folder).as_posix()
+                if key not in found:
+                    found[key] = file.read_bytes()
+                    waiting.append(found[key])
+    rows = {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
+    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
+
+
+def _imported(text: bytes) -> Iterator[str]:
+    """Dotted names of what a file imports, and of what it takes from there."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            whole = node.module or ""
+            yield whole
+            yield from (f"{whole}.{alias.name}".lstrip(".") for alias in node.names)
+
+
+def _files_of(name: str, folder: Path) -> Iterator[Path]:
+    parts = [part for part in name.split(".") if part]
+    for length in range(1, len(parts) + 1):
+        place = folder.joinpath(*parts[:length])
+        for file in (place.with_suffix(".py"), place / "__init__.py"):
+            if file.is_file():
+                yield file

@@ -1,0 +1,1 @@
+"""Any torch module as a generator: watched once, then cut by hooks wherever it computes a layer."""

@@ -26,6 +26,15 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    def omitted(self) -> frozenset[str]:
+        """The settings that came later and have their default: digests and locks leave them out."""
+        return frozenset(
+            name
+            for name, field in type(self).model_fields.items()
+            if isinstance(field.json_schema_extra, dict) and LATER in field.json_schema_extra
+            if getattr(self, name) == field.default
+        )
+
 
 def _row(owner: str, name: str, *, silent: bool = False) -> Any:
     """The field of a setting: its limits and its meaning are those of its row.
@@ -347,10 +356,8 @@ class Recipe(Frozen):
         data = self.model_dump(mode="json")
         parts, dumped = (*self.latents, *self.rules), (*data["latents"], *data["rules"])
         for part, fields in zip(parts, dumped, strict=True):
-            for name, field in type(part).model_fields.items():
-                extra = field.json_schema_extra
-                if isinstance(extra, dict) and LATER in extra and fields[name] == field.default:
-                    del fields[name]
+            for name in part.omitted():
+                del fields[name]
         return data
 
     def rule(self, name: str) -> Rule | None:

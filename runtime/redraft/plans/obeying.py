@@ -223,7 +223,7 @@ def _settings(rule: Rule) -> Iterator[Record]:
 def _values(rule: Rule) -> Iterator[tuple[str, str]]:
     yield "kind", rule.kind
     for setting, value in rule:
-        if setting in _ELSEWHERE:
+        if setting in _ELSEWHERE or setting in rule.omitted():
             continue
         yield setting, _word(value)
     if isinstance(rule, Zero):

@@ -62,7 +62,7 @@ def test_the_index_is_in_the_same_order() -> None:
     importlib.util.find_spec("mkdocs") is None, reason="`make docs` installs mkdocs"
 )
 def test_the_site_is_built_strictly(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(tmp_path)]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "how-to" / "find-context" / "index.html").is_file()

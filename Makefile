@@ -5,7 +5,7 @@ VENV   ?= .venv
 PIP_FLAGS ?=
 PIP     = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
 
-.PHONY: demo test test-all coverage lint types format clean
+.PHONY: demo docs test test-all coverage lint types format clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/redraft run recipes/glasses.redraft
@@ -46,5 +46,13 @@ $(VENV)/.tested-with: $(VENV)/.installed
 	$(PIP) -e '.[dev]'
 	touch $@
 
+# The documentation as a site, in site/; a link that leads nowhere stops it.
+docs: $(VENV)/.documents-with
+	$(VENV)/bin/mkdocs build --strict
+
+$(VENV)/.documents-with: $(VENV)/.installed
+	$(PIP) -e '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) runs site .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

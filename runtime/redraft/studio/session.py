@@ -26,10 +26,10 @@ from redraft.studio.web.confine import MODELS, RECIPE, files_in, inside
 from redraft.studio.web.frames import Pixels, frame
 from redraft.studio.web.hub import Box, Hub
 from redraft_dsl import Checked, loads
-from redraft_dsl.check.resolve import expressions
+from redraft_dsl.check.resolve import resolve_all
+from redraft_dsl.files import path_fault
 from redraft_dsl.recipe.model import Latents
 from redraft_dsl.recipe.model import Model as RecipeModel
-from redraft_dsl.syntax import tree as s
 
 FIRST_SHEET = 32
 """Images on the first sheet."""
@@ -362,10 +362,8 @@ def _bring_masks(checked: Checked, before: Path, after: Path) -> None:
     """Copy the masks of a recipe to where it is going to be."""
     if before == after:
         return
-    for expr in expressions(checked.tree):
-        for part in s.parts(expr):
-            if isinstance(part, s.MaskShape):
-                source, target = before / part.path.text, after / part.path.text
-                if source.is_file() and not target.exists():
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    files.write_bytes(target, source.read_bytes())
+    for name in resolve_all(checked.tree, before).masks:
+        source, target = before / name, after / name
+        if path_fault(name) is None and source.is_file() and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            files.write_bytes(target, source.read_bytes())

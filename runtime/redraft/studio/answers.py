@@ -179,15 +179,14 @@ def _complete(session: Session, asked: m.Complete) -> Answer:
     offset = _offset(session, asked.base, asked.offset)
     if offset is None or session.checked is None:
         return {"options": []}
-    facts = session.scene.facts
-    return {"options": completions(session.checked, session.home, facts, offset)}
+    return {"options": completions(session.checked, session.home, offset)}
 
 
 def _hover(session: Session, asked: m.Hover) -> Answer:
     offset = _offset(session, asked.base, asked.offset)
     if offset is None or session.checked is None:
         return {"hover": None}
-    return {"hover": hovered(session.checked, session.home, session.scene.facts, offset)}
+    return {"hover": hovered(session.checked, session.home, offset)}
 
 
 def _offset(session: Session, base: int, offset: int) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,11 @@ from redraft_dsl.editor.complete import complete
 from redraft_dsl.editor.documents import Document, Examined
 from redraft_dsl.editor.hover import hover
 from redraft_dsl.editor.positions import Text
-from redraft_dsl.facts import ModelFacts
 
 
-def completions(
-    checked: Checked, folder: Path, facts: ModelFacts | None, offset: int
-) -> list[dict[str, Any]]:
+def completions(checked: Checked, folder: Path, offset: int) -> list[dict[str, Any]]:
     """What could stand at an offset: text, what it is, and one line about it."""
-    examined = _examined(checked, folder, facts)
+    examined = _examined(checked, folder)
     found = []
     for item in complete(examined, offset):
         edit = item.text_edit
@@ -38,17 +34,14 @@ def completions(
     return found
 
 
-def hovered(
-    checked: Checked, folder: Path, facts: ModelFacts | None, offset: int
-) -> dict[str, Any] | None:
+def hovered(checked: Checked, folder: Path, offset: int) -> dict[str, Any] | None:
     """What is known about a place, as Markdown, and how far that place reaches."""
-    found = hover(_examined(checked, folder, facts), offset)
+    found = hover(_examined(checked, folder), offset)
     if found is None:
         return None
     return {"markdown": found[0], "from": found[1].start, "to": found[1].end}
 
 
-def _examined(checked: Checked, folder: Path, facts: ModelFacts | None) -> Examined:
+def _examined(checked: Checked, folder: Path) -> Examined:
     text = Text(checked.source.text, checked.source.path)
-    checked = checked if facts is None else replace(checked, facts=facts)
     return Examined(Document("", 0, text, folder), checked, known_models())

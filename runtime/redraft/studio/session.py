@@ -26,6 +26,8 @@ from redraft.studio.web.confine import MODELS, RECIPE, files_in, inside
 from redraft.studio.web.frames import Pixels, frame
 from redraft.studio.web.hub import Box, Hub
 from redraft_dsl import Checked, loads
+from redraft_dsl.check.resolve import resolve_all
+from redraft_dsl.files import path_fault
 from redraft_dsl.recipe.model import Latents
 from redraft_dsl.recipe.model import Model as RecipeModel
 from redraft_dsl.syntax import tree as s
@@ -361,9 +363,8 @@ def _bring_masks(checked: Checked, before: Path, after: Path) -> None:
     """Copy the masks of a recipe to where it is going to be."""
     if before == after:
         return
-    for node in s.walk(checked.tree.statements):
-        if isinstance(node, s.MaskShape):
-            source, target = before / node.path.text, after / node.path.text
-            if source.is_file() and not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                files.write_bytes(target, source.read_bytes())
+    for name in resolve_all(s.walk(checked.tree.statements), before).masks:
+        source, target = before / name, after / name
+        if path_fault(name) is None and source.is_file() and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            files.write_bytes(target, source.read_bytes())

@@ -27,8 +27,8 @@ def command(recipe: Path | None, no_open: bool, port: int, device: str) -> None:
     """Make a recipe on a page: paint what to copy and where it belongs, and see it at once.
 
     The page is served on this machine alone, for whoever has the address that is printed. It opens
-    and saves files in the recipe's folder, or in the present one, and below. It needs the extra
-    `studio`: pip install "redraft[studio]".
+    and saves files in the recipe's folder, or in the present one, and below. It needs
+    starlette, uvicorn, websockets and pygls, which the extra `studio` installs.
     """
     missing = [
         name for name in ("starlette", "uvicorn", "websockets", "pygls") if not find_spec(name)
@@ -37,7 +37,7 @@ def command(recipe: Path | None, no_open: bool, port: int, device: str) -> None:
         raise RedraftError(
             "RD822",
             f"studio needs {missing[0]}, which is not installed",
-            'install it with `pip install "redraft[studio]"`',
+            'install it with `pip install starlette uvicorn websockets "pygls>=2"`',
         )
     from redraft.studio.web.serve import Server
 

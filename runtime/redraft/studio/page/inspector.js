@@ -11,7 +11,8 @@ export function Inspector() {
   const one = rule();
   if (!one) return html`<aside class="inspector" aria-label="The chosen rule"><div class="part"><h2>No rule yet</h2><p class="soft">A rule copies something from one picture, and draws it wherever the model sees what you marked.</p></div></aside>`;
   const included = one.kind === "include";
-  return html`<aside class="inspector" aria-label="Rule ${one.name}">
+  return html`<aside class="inspector ${app.drawer ? "open" : ""}" aria-label="Rule ${one.name}">
+    <button class="drawer" aria-expanded=${Boolean(app.drawer)} aria-label="Settings of the rule" onClick=${() => set({ drawer: !app.drawer })}>${icon(app.drawer ? "right" : "left", 14)}</button>
     <${Head} one=${one}/>
     <${Figures} one=${one}/>
     ${included ? html`<div class="part soft">This rule comes from another recipe. Its settings are changed in the text.</div>` : html`

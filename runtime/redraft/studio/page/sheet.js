@@ -100,7 +100,7 @@ function Tile({ number, now }) {
   const roles = rolesOf(number);
   const marked = roles.filter((each) => each.role !== "found");
   const label = `Picture ${number}${roles.length ? `, ${roles.map((each) => `the ${WORDS[each.role]}`).join(", ")}` : ""}`;
-  return html`<button class="tile" data-number=${number} tabindex=${now ? 0 : -1} aria-label=${label} onFocus=${() => app.at !== number && set({ at: number })} onClick=${() => { set({ at: number }); paint(number, marked.length === 1 && marked[0].line.images.length === 1 ? { line: marked[0].line } : {}); }}>
+  return html`<button class="tile" data-number=${number} tabindex=${now ? 0 : -1} aria-label=${label} onFocus=${() => app.at !== number && set({ at: number })} onClick=${() => { set({ at: number }); paint(number, marked.length ? { line: marked[0].line } : {}); }}>
     <${Pic} number=${number} loops=${marked[0]?.loops} role=${marked[0]?.role} label=""/>
     <span class="caption">${number}${roles.map((each) => html`<span class="chip ${each.role}" key=${each.role}>${WORDS[each.role]}</span>`)}</span></button>`;
 }

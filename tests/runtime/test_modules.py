@@ -457,7 +457,7 @@ def test_a_range_that_does_not_fit_is_a_warning() -> None:
 HEAD, TIGHT = "box(x 8..24, y 0..12)", "box(x 10..22, y 6..12)"
 RULES: dict[str, Marks] = {
     "residual": Marks(
-        "blocks.1.conv2", TIGHT, 10, (2, 4, 5, 6, 7, 11, 12, 16, 17, 20, 21, 22, 24, 28, 29, 31)
+        "blocks.0.conv2", TIGHT, 10, (2, 4, 5, 6, 7, 11, 12, 16, 17, 20, 21, 22, 24, 28, 29, 31)
     ),
     "attention": Marks(
         "body.7", HEAD, 3, (1, 2, 4, 5, 6, 10, 11, 14, 16, 19, 21, 22, 25, 28, 29, 30)

@@ -167,6 +167,28 @@ def test_a_run_its_lock_its_edit_and_its_proof(invoke: Invoke) -> None:
     assert "error[RD665]" in invoke("verify", "out", *NAMED).stderr
 
 
+def test_the_environment_names_a_generator_for_those_that_need_one(
+    recipe: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(beside="H = 1")
+    monkeypatch.setenv("REDRAFT_GENERATOR", "small.py:make")
+    assert "pictures 16 x 16" in invoke("layers", "small.pth").stdout
+    Path("ran.txt").unlink()
+    assert invoke("plan", "own.redraft").exit_code == 0
+    assert invoke("plan", str(recipe), "--quick").exit_code == 0
+    assert "pictures 64 x 64" in invoke("layers", "faces").stdout
+    assert not Path("ran.txt").exists()
+
+
+def test_a_class_that_the_model_does_not_have(invoke: Invoke) -> None:
+    write(beside="I = 1")
+    Path("own.redraft").write_text(RECIPE.replace("60 }", "60  class 2 }"), encoding="utf-8")
+    done = invoke("run", "own.redraft", *NAMED)
+    assert "error[RD679]: the latents `z` are of class 2, and the model has no classes" in (
+        done.stderr
+    )
+
+
 def test_a_pack_runs_no_code(invoke: Invoke) -> None:
     write(beside="D = 1")
     assert invoke("run", "own.redraft", *NAMED, "--out", "out").exit_code == 0

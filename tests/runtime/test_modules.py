@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ import redraft
 from redraft.edit.apply import apply_to_file, revert_file
 from redraft.errors import ModelError
 from redraft.judge.effect import draw_goal, measure
+from redraft.models.code.family import module_family
 from redraft.models.hooked.checks import check
 from redraft.models.hooked.hooked import HookedGenerator
 from redraft.models.hooked.memory import in_memory
@@ -365,6 +366,27 @@ def test_a_module_without_layers_says_why() -> None:
     assert raised.value.code == "RD678"
 
 
+def test_a_package_names_a_detector_and_a_module() -> None:
+    source = described("unet").module
+
+    def make(shapes: Mapping[str, tuple[int, ...]]) -> redraft.Generator | None:
+        return described("unet") if "joined2.weight" in shapes else None
+
+    family = module_family("owls", "Owls", make)
+    state = {name: tensor.clone() for name, tensor in source.state_dict().items()}
+    assert family.recognise({"first.weight": (3, 3)}) is None
+    found = family.recognise({name: tuple(tensor.shape) for name, tensor in state.items()})
+    assert found is not None
+    assert found.facts == opened("unet").facts.model_copy(update={"arch": "owls"})
+    state["colours.bias"] += 0.25
+    built = family.build(state, found.layout, 1.0)
+    assert torch.equal(built.state()["colours.bias"], state["colours.bias"])
+    assert built.facts == found.facts
+    with pytest.raises(ModelError, match=re.escape("`colours.bias` is missing")) as raised:
+        family.recognise({"joined2.weight": (32,)})
+    assert raised.value.code == "RD658"
+
+
 # ---- latents, labels, colours ---------------------------------------------------------------
 
 
@@ -457,7 +479,7 @@ def test_a_range_that_does_not_fit_is_a_warning() -> None:
 HEAD, TIGHT = "box(x 8..24, y 0..12)", "box(x 10..22, y 6..12)"
 RULES: dict[str, Marks] = {
     "residual": Marks(
-        "blocks.1.conv2", TIGHT, 10, (2, 4, 5, 6, 7, 11, 12, 16, 17, 20, 21, 22, 24, 28, 29, 31)
+        "blocks.0.conv2", TIGHT, 10, (2, 4, 5, 6, 7, 11, 12, 16, 17, 20, 21, 22, 24, 28, 29, 31)
     ),
     "attention": Marks(
         "body.7", HEAD, 3, (1, 2, 4, 5, 6, 10, 11, 14, 16, 19, 21, 22, 25, 28, 29, 30)

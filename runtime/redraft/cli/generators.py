@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from click.core import ParameterSource
 
 from redraft.cli.app import GENERATOR_KEY
 from redraft.models.code.reference import Code, code_at
@@ -15,6 +16,11 @@ def named_generator() -> Code | None:
         ModelError: it names nothing.
 
     """
-    meta = click.get_current_context().meta
-    written = meta.get(f"{GENERATOR_KEY}.generator")
-    return None if written is None else code_at(written, meta.get(f"{GENERATOR_KEY}.timeout"))
+    context = click.get_current_context()
+    written = context.meta.get(f"{GENERATOR_KEY}.generator")
+    if written is None:
+        return None
+    source = context.get_parameter_source("generator")
+    # What the environment names is there for the models that need it.
+    always = source is not ParameterSource.ENVIRONMENT
+    return code_at(written, context.meta.get(f"{GENERATOR_KEY}.timeout"), always=always)

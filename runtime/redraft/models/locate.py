@@ -81,6 +81,8 @@ def locate(
 
     """
     is_module = isinstance(model, FileModel) and model.arch == MODULE
+    if isinstance(generator, Code) and not generator.always and not is_module:
+        generator = None
     if is_module != (generator is not None):
         raise _one_too_few(model, generator)
     if isinstance(model, FileModel):
@@ -134,7 +136,8 @@ def locate_named(
     name: str, progress: download.Progress = silent, generator: Code | None = None
 ) -> Base:
     """What a user means by MODEL on the command line: a listed name, or else a file."""
-    if generator is not None:
+    listed = name in catalog.known_models().listed
+    if generator is not None and (generator.always or not listed):
         return locate_module(Path(name), Path(name).name, generator)
     looks_like_path = any(mark in name for mark in "/\\.") or Path(name).exists()
     if looks_like_path and name not in catalog.known_models().listed:

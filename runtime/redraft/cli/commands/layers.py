@@ -75,10 +75,11 @@ def _looked_at(model: str, reporter: Reporter) -> Known | None:
 
     from redraft.disk.files import sha256_file
     from redraft.models.code.probe import looked_at
+    from redraft.models.listed.catalog import known_models
     from redraft.models.locate import locate_weights
 
     code = named_generator()
-    if code is None:
+    if code is None or (not code.always and model in known_models().listed):
         return None
     reporter.step("looking at the generator", 0, 1)
     base = locate_weights(Path(model), Path(model).name)

@@ -39,6 +39,8 @@ class Code:
         name: in the file, of what gives the generator.
         sha256: of the file, and of the files beside it that it imports.
         timeout: seconds that a first look at it may take; None where it may not be run for that.
+        always: whether it was named for the present command; else it stands ready for the models
+            that need it, and others do without.
 
     """
 
@@ -46,6 +48,7 @@ class Code:
     name: str
     sha256: str
     timeout: float | None = None
+    always: bool = True
 
     @property
     def written(self) -> str:
@@ -70,7 +73,7 @@ class Known(BaseModel):
     warnings: tuple[str, ...] = ()
 
 
-def code_at(written: str, timeout: float | None = None) -> Code:
+def code_at(written: str, timeout: float | None = None, *, always: bool = True) -> Code:
     """What ``FILE.py:NAME`` names; the file is read, and not run.
 
     Raises:
@@ -86,7 +89,7 @@ def code_at(written: str, timeout: float | None = None) -> Code:
         )
     path = Path(file)
     try:
-        return Code(path, name, _digest(path), timeout)
+        return Code(path, name, _digest(path), timeout, always)
     except OSError as error:
         raise ModelError(
             "RD649", f"{path} cannot be read: {reason_of(error)}", "check the path"

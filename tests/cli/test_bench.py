@@ -130,22 +130,13 @@ def test_leftout_reports_the_gain_and_the_share_that_a_run_reports(
     assert rule["left_out"]["side"] == pytest.approx(row["side"])
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "says"),
-    [
-        ("top 6 among", "top 1 among", "nothing can be left out"),
-        ("count 60", "count 60", "no image from 200 on"),
-    ],
-)
-def test_leftout_says_what_it_cannot_measure(
-    recipe: Path, invoke: Invoke, old: str, new: str, says: str
-) -> None:
-    text = recipe.read_text(encoding="utf-8").replace(old, new)
+def test_leftout_says_what_it_cannot_measure(recipe: Path, invoke: Invoke) -> None:
+    text = recipe.read_text(encoding="utf-8").replace("top 6 among", "top 1 among")
     recipe.write_text(text, encoding="utf-8")
     result = invoke("bench", *LEFTOUT, "--recipe", str(recipe))
     assert result.exit_code == 1
     assert "RD532" in result.stderr
-    assert says in " ".join(result.stderr.split())
+    assert "nothing can be left out" in " ".join(result.stderr.split())
 
 
 def test_leftout_without_side_prints_no_table_of_it(recipe: Path, invoke: Invoke) -> None:

@@ -46,17 +46,10 @@ if TYPE_CHECKING:
     from redraft.models.hooked.memory import InMemory
 
 FIELD_WORDS = {
-    "arch": "architecture",
-    "truncation": "truncation",
-    "edits": "rules before it",
-    "sampler": "latents",
-    "count": "count",
-    "estimator": "estimator",
-    "device": "device",
-    "torch": "torch",
+    **{name: name for name in ("truncation", "count", "estimator", "device", "torch")},
+    **{"arch": "architecture", "edits": "rules before it", "sampler": "latents"},
 }
-"""What the reason of a miss may name. Statistics of another layer or file were not made of this one
-with something changed: they are others."""
+"""What the reason of a miss may name. Statistics of another layer or file are just others."""
 
 
 @dataclass(frozen=True)

@@ -20,20 +20,18 @@ from redraft.memory.places import Matches
 from redraft.models.arch.families import provenance
 from redraft.models.code.reference import Code
 from redraft.models.latents import check_classes, digest_of
-from redraft.models.listed import catalog
 from redraft.models.listed.download import Progress
 from redraft.models.locate import Base, locate
-from redraft.plans.loading import recipe_of
+from redraft.plans.loading import recipe_of, with_facts
 from redraft.plans.lock import Lock
 from redraft.solve import VERSIONS
-from redraft_dsl import Checked, loads
+from redraft_dsl import Checked
 from redraft_dsl.check import Imported
 from redraft_dsl.check.parameters import Given
 from redraft_dsl.facts import LayerFacts, ModelFacts
 from redraft_dsl.flatten import standing_alone
 from redraft_dsl.recipe.model import (
     ExactSolver,
-    FileModel,
     Latents,
     Match,
     Place,
@@ -193,7 +191,7 @@ def make_plan(
 
     """
     base = base or locate(recipe_of(checked).model, home or folder, progress, generator)
-    checked = _checked_with(base, checked, folder)
+    checked = with_facts(checked, base.facts, folder)
     recipe = _with_rules(recipe_of(checked, by_model=True))
     check_classes(recipe.latents, base.facts)
     return Plan(
@@ -229,31 +227,6 @@ def _with_rules(recipe: Recipe) -> Recipe:
         problem = f"every rule of {recipe.name} is switched off"
         raise PlanError("RD404", problem, "take the word `off` away from one of them")
     return recipe
-
-
-def with_module(checked: Checked, folder: Path, code: Code | None) -> Checked:
-    """A recipe checked once more with what was seen of somebody's own generator.
-
-    Raises ModelError where nobody has looked at the generator yet; ``code`` is not run.
-    """
-    recipe = checked.recipe
-    if code is None or recipe is None or not isinstance(recipe.model, FileModel):
-        return checked
-    return _checked_with(locate(recipe.model, folder, generator=code), checked, folder)
-
-
-def _checked_with(base: Base, checked: Checked, folder: Path) -> Checked:
-    """A recipe checked once more with what only its model's own file says."""
-    if checked.recipe is None or not isinstance(checked.recipe.model, FileModel):
-        return checked
-    return loads(
-        checked.source.text,
-        catalog.known_models(),
-        folder=folder,
-        path=checked.source.path,
-        facts=base.facts,
-        given=checked.given,
-    )
 
 
 def _steps(recipe: Recipe, base: Base, device: str, cache: Cache, lock: Lock | None) -> list[Step]:

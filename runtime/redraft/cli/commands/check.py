@@ -11,7 +11,6 @@ import click
 
 from redraft.cli import words
 from redraft.cli.app import format_option, generator_option, make_command, set_option
-from redraft.cli.generators import named_generator
 from redraft.cli.recipes_in import STANDARD_INPUT, expand
 from redraft.cli.screen import Screen
 from redraft.errors import RedraftError
@@ -53,8 +52,8 @@ def command(files: tuple[str, ...], given: Given, form: str) -> None:
 
 
 def _check(name: str, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
-    from redraft.plans.loading import load, loads
-    from redraft.plans.planner import with_module
+    from redraft.cli.planning import named_generator
+    from redraft.plans.loading import load, loads, with_module
     from redraft_dsl.reading import decode
     from redraft_dsl.report.diagnostics import error
     from redraft_dsl.source import Source

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from redraft.cli.app import format_option, generator_option, make_command
-from redraft.cli.generators import named_generator
 from redraft.cli.model_words import MODEL
 from redraft.cli.screen import Column, Reporter, Screen
 from redraft_dsl.report.terminal import visible, wrapped
@@ -73,6 +72,7 @@ def _looked_at(model: str, reporter: Reporter) -> Known | None:
     """What the code that was named makes of a file of weights; None where none was named."""
     from pathlib import Path
 
+    from redraft.cli.planning import named_generator
     from redraft.disk.files import sha256_file
     from redraft.models.code.probe import looked_at
     from redraft.models.listed.catalog import known_models

@@ -11,7 +11,6 @@ import click
 from redraft.cli import words
 from redraft.cli.app import device_option, generator_option, make_command
 from redraft.cli.commands.apply import check_strength, load_edit
-from redraft.cli.generators import named_generator
 from redraft.cli.model_words import MODEL
 from redraft.cli.ranges import parse_images
 from redraft.cli.screen import Screen
@@ -84,6 +83,7 @@ def command(
     """
     screen = Screen.current()
     screen.begin(f"opening {model}")
+    from redraft.cli.planning import named_generator
     from redraft.models.batches import draw
     from redraft.models.locate import locate_named
     from redraft.models.open import choose_device, open_base

@@ -16,7 +16,6 @@ from redraft.cli.app import (
     make_command,
     threads_option,
 )
-from redraft.cli.generators import named_generator
 from redraft.cli.screen import Column, Screen
 
 if TYPE_CHECKING:
@@ -40,6 +39,7 @@ def command(run: Path, device: str, threads: int | None, form: str) -> None:
     """
     screen = Screen.current()
     screen.begin(f"reading {run}")
+    from redraft.cli.planning import named_generator
     from redraft.runs.verify import verify
 
     folder, home = _run_folder(run)

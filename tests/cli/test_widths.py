@@ -135,9 +135,9 @@ def test_at_every_width(shown: Callable[[str, int], list[str]], command: str) ->
     assert len(whole) > 6
     for width in WIDTHS:
         lines = shown(command, width)
-        fences = [line for line in lines if re.match(r"\s+(copy|context|rule)\b", line)]
+        fences = [line for line in lines if re.match(r"\s+(copy|context|rule|redraft)\b", line)]
         long = [line for line in lines if columns_of(line) > width and line not in fences]
-        # A word has nowhere to go, and a recipe's line on a page is a line.
+        # A word has nowhere to go; a recipe's line is a line, and a command is to be copied.
         assert [line for line in long if len(line.split()) > 1] == []
         broken = words(lines) - whole
         assert broken == set(), "\n".join(lines)
@@ -159,7 +159,8 @@ def test_a_pipe_gets_whole_lines(desk: Path, program: Run) -> None:
 
 def test_a_rule_is_two_lines_on_a_narrow_screen(shown: Callable[[str, int], list[str]]) -> None:
     narrow = "\n".join(shown("run demo.redraft", 80))
-    assert re.search(r"\ndot at layer6, rank 2\n  effect [\d.]+   amplitude [\d.]+   out", narrow)
+    two_lines = r"\ndot at layer6, rank 2: .+\n  effect [\d.]+   amplitude [\d.]+   outside "
+    assert re.search(two_lines, narrow)
     assert "[" not in narrow.partition("dot at layer6")[2]
     verbose = "\n".join(shown("run demo.redraft --verbose", 80))
     assert re.search(r"\n  effect +[\d.]+ \[[\d.]+, [\d.]+\]\n", verbose)

@@ -18,7 +18,7 @@ import click
 from redraft import __version__
 from redraft.cli import commands
 from redraft.cli.failure import report
-from redraft.cli.screen import COLOR_KEY, PLAIN_WIDTH, Screen
+from redraft.cli.screen import COLOR_KEY, Screen
 from redraft.models.device import MOST_THREADS
 from redraft_dsl.report.terminal import wrapped
 
@@ -38,8 +38,10 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Share it": ("pack", "unpack", "push", "pull"),
 }
 OTHERS = "Others"
-SHORT = 66
-"""Columns of what the help says of a command beside its example."""
+HELP_WIDTH = 120
+"""Columns of the help that does not go to a terminal."""
+SHORT = 60
+"""Columns for a command's sentence from which it stands beside its example."""
 
 
 class Command(click.Command):
@@ -111,9 +113,9 @@ class Program(click.Group):
             for name, command in found.items()
         }
         first = max(map(len, examples.values()))
-        whole = shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns
+        whole = shutil.get_terminal_size((HELP_WIDTH, 24)).columns
         beside = first + 4 + SHORT <= whole
-        room = SHORT if beside else 4 * SHORT
+        room = whole - first - 4 if beside else 4 * SHORT
         shorts = {name: each.get_short_help_str(room) for name, each in found.items() if each}
         for title, names in _sections():
             with formatter.section(title):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from redraft_dsl.report.diagnostics import Diagnostic
     from redraft_dsl.source import Source
 
-__all__ = ["COLOR_KEY", "PLAIN_WIDTH", "Column", "Reporter", "Screen", "terminal_width"]
+__all__ = ["COLOR_KEY", "Column", "Reporter", "Screen", "terminal_width"]
 
 COLOR_KEY = "redraft.color"
 UNKNOWN_WIDTH = 80

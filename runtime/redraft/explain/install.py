@@ -7,10 +7,16 @@ from __future__ import annotations
 
 REDRAFT = "pip install ./redraft  # a copy of redraft's repository"
 """Once a package index has it: ``pip install redraft``."""
-EXTRAS = {"hub": "huggingface_hub>=1", "lsp": "pygls>=2", "notebook": "ipython>=8.20"}
+EXTRAS = {
+    "hub": ("huggingface_hub>=1",),
+    "lsp": ("pygls>=2",),
+    "notebook": ("ipython>=8.20",),
+    "studio": ("pygls>=2", "starlette>=0.40", "uvicorn>=0.30", "websockets>=15"),
+}
 """What each extra of ``pyproject.toml`` installs."""
 
 
 def extra(name: str) -> str:
     """The line that installs what an extra stands for, wherever redraft came from."""
-    return f'pip install "{EXTRAS[name]}"'
+    packages = " ".join(f'"{each}"' for each in EXTRAS[name])
+    return f"pip install {packages}"

@@ -103,7 +103,7 @@ class RuleStep:
 Step = StatisticsStep | RuleStep
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """A recipe made ready to run on a base.
 
@@ -136,12 +136,6 @@ class Plan:
     given: Given = ()
     imports: tuple[Imported, ...] = ()
     off: tuple[Rule, ...] = ()
-
-    def __repr__(self) -> str:
-        """One line: the recipe, its model and what is to be done."""
-        recipe = self.recipe
-        steps = "1 step" if len(self.steps) == 1 else f"{len(self.steps)} steps"
-        return f"<Plan {recipe.name} {recipe.version} on {self.base.name}: {steps}>"
 
     @property
     def run_name(self) -> str:

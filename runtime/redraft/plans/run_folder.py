@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from redraft.errors import ArtifactError, RedraftError
 from redraft.explain.words import first_line, reason_of
 from redraft.plans.lock import Lock
 from redraft.plans.lock import read as read_lock
-from redraft.plans.planner import Plan
 from redraft.plans.record import RunRecord
 from redraft.plans.run_files import EDIT, LOCK, PICTURE, RECIPE, RECORD, REPORT, STEPS
+
+if TYPE_CHECKING:
+    from redraft.plans.planner import Plan
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli import words
 from redraft.cli.app import format_option, make_command
-from redraft.cli.model_words import MODEL
+from redraft.cli.arguments import words
+from redraft.cli.arguments.model_words import MODEL
 from redraft.cli.screen import Screen
 from redraft_dsl.report.terminal import visible
 

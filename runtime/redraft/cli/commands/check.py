@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli import words
 from redraft.cli.app import format_option, generator_option, make_command, set_option
+from redraft.cli.arguments import words
 from redraft.cli.recipes_in import STANDARD_INPUT, expand
 from redraft.cli.screen import Screen
 from redraft.errors import RedraftError

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from redraft.cli import words
 from redraft.cli.app import format_option, make_command
+from redraft.cli.arguments import words
 from redraft.cli.failure import report
 from redraft.cli.screen import Column, Screen
 from redraft.plans.run_files import EDIT, RECIPE, RECORD

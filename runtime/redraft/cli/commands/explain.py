@@ -8,8 +8,8 @@ import re
 import click
 
 from redraft.cli.app import format_option, make_command
+from redraft.cli.arguments.words import Word
 from redraft.cli.screen import Screen
-from redraft.cli.words import Word
 from redraft.errors import PlanError
 from redraft.explain.codes import explain, titles
 from redraft_dsl.report.terminal import wrapped

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli import words
 from redraft.cli.app import make_command, set_option
+from redraft.cli.arguments import words
 
 if TYPE_CHECKING:
     from redraft_dsl.check.parameters import Given

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 
-from redraft.cli import words
 from redraft.cli.app import make_command
+from redraft.cli.arguments import words
 from redraft.cli.recipes_in import STANDARD_INPUT, expand
 from redraft.cli.screen import Screen
 from redraft.errors import ArtifactError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from redraft.cli.app import make_command
-from redraft.cli.model_words import MODEL
+from redraft.cli.arguments.model_words import MODEL
 from redraft.cli.screen import Screen
 from redraft.explain.words import counted
 from redraft.plans.shipped import SUFFIX

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from redraft.cli.app import format_option, generator_option, make_command
-from redraft.cli.model_words import MODEL
+from redraft.cli.arguments.model_words import MODEL
 from redraft.cli.screen import Column, Reporter, Screen
 from redraft_dsl.report.terminal import visible, wrapped
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from redraft.cli import words
 from redraft.cli.app import device_option, generator_option, make_command, set_option
+from redraft.cli.arguments import words
 from redraft.cli.recipes_in import expand
 from redraft.cli.screen import Screen
 from redraft.errors import PlanError, RedraftError

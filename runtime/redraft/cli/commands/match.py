@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from redraft.cli import words
 from redraft.cli.app import device_option, format_option, generator_option, make_command
+from redraft.cli.arguments import words
 from redraft.cli.commands.plan import box_text
 from redraft.cli.ranges import parse_range
 from redraft.cli.screen import Column, Reporter, Screen

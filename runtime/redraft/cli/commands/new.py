@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from redraft.cli.app import make_command
-from redraft.cli.model_words import MODEL
+from redraft.cli.arguments.model_words import MODEL
 from redraft.cli.screen import Screen
 
 

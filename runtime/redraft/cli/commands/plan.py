@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from redraft.cli import words
 from redraft.cli.app import device_option, format_option, generator_option, make_command, set_option
+from redraft.cli.arguments import words
 from redraft.cli.screen import Column, Reporter, Screen
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from redraft.cli import words
 from redraft.cli.app import make_command
+from redraft.cli.arguments import words
 from redraft.cli.screen import Screen
 from redraft_dsl.report.terminal import visible
 

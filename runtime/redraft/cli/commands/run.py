@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli import words
 from redraft.cli.app import (
     device_option,
     format_option,
@@ -18,6 +17,7 @@ from redraft.cli.app import (
     threads_option,
     verbose_option,
 )
+from redraft.cli.arguments import words
 from redraft.cli.layout import WIDE, listed
 from redraft.cli.opening import open_file, open_option
 from redraft.cli.screen import Column, Reporter, Screen

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli import words
 from redraft.cli.app import device_option, generator_option, make_command
+from redraft.cli.arguments import words
+from redraft.cli.arguments.model_words import MODEL
 from redraft.cli.commands.apply import check_strength, load_edit
-from redraft.cli.model_words import MODEL
 from redraft.cli.ranges import parse_images
 from redraft.cli.screen import Screen
 from redraft.explain.words import counted

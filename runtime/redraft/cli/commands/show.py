@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli import words
 from redraft.cli.app import device_option, generator_option, make_command, set_option
+from redraft.cli.arguments import words
 from redraft.cli.opening import draw_inline, open_file, open_option
 from redraft.cli.screen import Screen
 from redraft_dsl.report.terminal import visible

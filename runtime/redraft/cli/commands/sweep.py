@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli import words
 from redraft.cli.app import (
     device_option,
     format_option,
@@ -17,6 +16,7 @@ from redraft.cli.app import (
     threads_option,
     verbose_option,
 )
+from redraft.cli.arguments import words
 from redraft.cli.layout import WIDE
 from redraft.cli.screen import Column, Reporter, Screen
 from redraft_dsl.report.terminal import visible

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli import words
 from redraft.cli.app import (
     device_option,
     format_option,
@@ -16,6 +15,7 @@ from redraft.cli.app import (
     make_command,
     threads_option,
 )
+from redraft.cli.arguments import words
 from redraft.cli.screen import Column, Screen
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from redraft.cli.words import Word, files
+from redraft.cli.arguments.words import Word, files
 from redraft.models.listed.catalog import known_models
 
 ENDINGS = (".pth", ".pt", ".pkl", ".safetensors", ".ckpt")

@@ -1,0 +1,1 @@
+"""What the arguments of commands stand for, so that a shell can complete them."""

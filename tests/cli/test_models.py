@@ -29,11 +29,18 @@ def test_models(invoke: Invoke, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert listed["faces"]["licence"] == "MIT"
     assert listed["faces"]["cached"] is False
     assert listed["faces"]["package"] == "gan-face-generate==1.1.1"
+    village = listed["village"]
+    assert village["cached"] is True
+    assert (village["package"], village["url"], village["licence"]) == (None, None, "MIT")
+    assert village["bytes"] < 12e6
     horse = listed["stylegan2-horse"]
     assert horse["url"].endswith("/stylegan2_horse-499b5380.pt")
     assert (horse["bytes"], horse["sha256"], horse["sha256_head"]) == (None, None, "499b5380")
     lines = {cells(line)[0]: cells(line) for line in invoke("models").stdout.splitlines() if line}
     assert lines["faces"] == ["faces", "Synthetic faces, 64 px", "14 MB", "MIT", "no"]
+    assert lines["village-proggan"] == [
+        *("village-proggan", "Drawn villages, 64 px", "5 MB", "MIT", "yes")
+    ]
     assert lines["proggan-church"][1:] == ["Churches, 256 px", "unknown", "not stated", "no"]
     file = cache / "models" / "proggan_churchoutdoor-7e701dd5.pth"
     file.parent.mkdir(parents=True)

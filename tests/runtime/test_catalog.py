@@ -14,7 +14,7 @@ from redraft.models.arch.families import recognise
 from redraft.models.checkpoint.header import read_header
 from redraft.models.listed.catalog import CATALOG, FACES, find, known_models
 from redraft.models.listed.download import obtain
-from redraft.models.listed.entry import WheelMember
+from redraft.models.listed.entry import Shipped, WheelMember
 
 
 def test_a_listed_model_is_found() -> None:
@@ -108,6 +108,9 @@ def test_hashes_are_sha256() -> None:
     for entry in CATALOG:
         if isinstance(entry.source, WheelMember):
             for digest in (entry.source.wheel_sha256, entry.source.member_sha256):
+                assert len(bytes.fromhex(digest)) == 32
+        elif isinstance(entry.source, Shipped):
+            for digest in (entry.source.half_sha256, entry.source.sha256):
                 assert len(bytes.fromhex(digest)) == 32
         else:
             assert len(bytes.fromhex(entry.source.sha256_head)) == 4

@@ -20,8 +20,8 @@ TITLES = ("name", "title", "size", "licence", "here")
 def command(form: str) -> None:
     """List the models that recipes can name.
 
-    A model is fetched when it is first used, from the Python package index or from the web
-    server of those who publish it.
+    Some come with redraft. Any other is fetched when it is first used, from the Python package
+    index or from the web server of those who publish it.
     """
     from redraft.disk.cache import cache_root
     from redraft.models.arch.families import plugin_report

@@ -9,6 +9,7 @@ from redraft.models.arch.families import FAMILIES, architectures
 from redraft.models.code.reference import MODULE
 from redraft.models.listed.entry import Entry, WheelMember
 from redraft.models.listed.published import PUBLISHED
+from redraft.models.listed.villages import VILLAGES
 from redraft_dsl.facts import KnownModels, LayerFacts, ModelFacts
 
 TRUNCATING = tuple(family.name for family in FAMILIES if family.truncates)
@@ -59,7 +60,7 @@ FACES = Entry(
     ),
 )
 
-CATALOG: tuple[Entry, ...] = (FACES, *PUBLISHED)
+CATALOG: tuple[Entry, ...] = (FACES, *VILLAGES, *PUBLISHED)
 
 
 def find(name: str) -> Entry:

@@ -76,7 +76,6 @@ MODELS = (
 """The floors of the room of models, which has rooms of its own."""
 LAZY = {
     ("redraft.cli", "redraft.cli.process"): "Ctrl-C is quiet while the program is being loaded",
-    ("redraft.cli.studio_bench", "redraft.bench.page.studio"): "loads websockets",
     ("redraft.notebook", "redraft.notebook.magic"): "loads IPython",
     ("redraft.notebook.magic", "redraft.notebook.running"): "loads torch",
     ("redraft.plans.obeying", "redraft.models.checkpoint.weights"): "loads torch",

@@ -29,6 +29,8 @@ Answer = dict[str, Any]
 
 def answered(session: Session, asked: m.Ask) -> Answer:
     """Do what is asked, and say what came of it; raises RedraftError where it cannot be done."""
+    if not (isinstance(asked, m.Change) and asked.drag):
+        session.catch_up()
     return _ANSWERS[type(asked)](session, asked)
 
 
@@ -39,7 +41,10 @@ def _change(session: Session, asked: m.Change) -> Answer:
     document = session.need()
     text, words = changed(document.text, asked.changes)
     if document.change(text, words, f"{words.split()[0]} {asked.drag}" if asked.drag else ""):
-        session.refresh()
+        if asked.drag:
+            session.refresh_soon()
+        else:
+            session.refresh()
     return {"revision": document.revision}
 
 

@@ -83,7 +83,10 @@ class Document:
         )  # fmt: skip
         del self._steps[self._at + 1 :]
         if joins and self._at:
-            last.text, last.words, last.when = text, words, now
+            # From where the slider was when it was taken, to where it is.
+            begun, end = last.words.partition(" to ")[0], words.rpartition(" to ")[2]
+            joined = words if group == "typing" else f"{begun} to {end}"
+            last.text, last.words, last.when = text, joined, now
         else:
             self._steps.append(Step(text, words, group, now))
             del self._steps[: max(0, len(self._steps) - MOST_STEPS)]

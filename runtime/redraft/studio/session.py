@@ -67,6 +67,8 @@ class Session:
         self.checked: Checked | None = None
         self.scene = Scene(None, None, None)
         self._device = device
+        self.known = known_models()
+        self._stale = False
         self._model_of: RecipeModel | None = None
         self._opening: RecipeModel | None = None
         self._refused: dict[str, Any] | None = None
@@ -122,7 +124,7 @@ class Session:
     def begin(self, name: str) -> None:
         """Begin a recipe for a model of the list, or for a model file of the folder."""
         path = None
-        if name not in known_models().listed:
+        if name not in self.known.listed:
             path = inside(self.folder, name, MODELS)
             if not path.is_file():
                 raise ModelError("RD636", f"there is no file {name}", "check the path")
@@ -142,15 +144,26 @@ class Session:
 
     # ---- following the text -------------------------------------------------------------------
 
+    def refresh_soon(self) -> None:
+        """The same, once the requests that wait already are done: a slider sends many."""
+        self._stale = True
+        self._desk.submit(self.catch_up)
+
+    def catch_up(self) -> None:
+        """Follow the text now, where that was put off."""
+        if self._stale and self.document is not None:
+            self.refresh()
+
     def refresh(self) -> None:
         """The text is another: check it, show it, and follow it with pictures."""
         document = self.need()
+        self._stale = False
         facts = self.model.opened.base.facts if self.model is not None else None
         path = document.path or self.folder / f"untitled{RECIPE}"
         self.checked = loads(
-            document.text, known_models(), folder=self.home, path=path.name, facts=facts
+            document.text, self.known, folder=self.home, path=path.name, facts=facts
         )
-        self.scene = scene_of(self.checked, known_models(), facts)
+        self.scene = scene_of(self.checked, self.known, facts)
         wanted = model_of(self.checked)
         if wanted is not None and wanted != self._model_of:
             self._open_model(wanted)

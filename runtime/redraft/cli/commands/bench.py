@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from redraft.cli.app import Command, device_option, format_option, make_family
+from redraft.cli.commands.studio import bench as studio
 from redraft.cli.ranges import parse_ranks
 from redraft.cli.screen import Column, Screen
-from redraft.cli.studio_bench import studio
 from redraft.plans.shipped import locate_recipe
 
 if TYPE_CHECKING:

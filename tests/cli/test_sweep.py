@@ -30,7 +30,7 @@ def test_a_sweep_prints_one_table_and_goes_on(invoke: Invoke, ranks: Path) -> No
     heads = lines[1].split()
     assert heads[:5] == ["cell", "rank", "effect", "amplitude", "outside"]
     assert [line.split()[:2] for line in lines[3:5]] == [["1", "1"], ["2", "2"]]
-    assert "measured on 2" in shown.stdout
+    assert "measured on 60 " in shown.stdout
     for name in ("sweep.png", "sweep.md", "sweep.json"):
         assert str(Path("out") / name) in shown.stdout
         assert (Path("out") / name).exists()

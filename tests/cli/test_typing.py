@@ -81,6 +81,9 @@ def test_a_run_is_printed_in_a_line(finished: Path, tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_says_that_it_goes_on(recipe: Path) -> None:
+    # Long enough not to be over before it is interrupted.
+    text = recipe.read_text(encoding="utf-8").replace("count 60", "count 40000")
+    recipe.write_text(text, encoding="utf-8")
     code = "import signal, sys, redraft.cli\n"
     # A program that was started in the background may have been told to ignore it.
     code += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"

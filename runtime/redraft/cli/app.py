@@ -189,7 +189,7 @@ def verbose_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 def generator_option(*, looks: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """``--generator FILE.py:NAME``; see :func:`redraft.cli.planning.named_generator`.
+    """``--generator FILE.py:NAME``; see :func:`redraft.cli.arguments.generators.named_generator`.
 
     Args:
         looks: whether the command may look at a generator that was never looked at; it then has

@@ -6,13 +6,9 @@ import difflib
 from collections.abc import Callable
 from dataclasses import replace
 
-import click
-from click.core import ParameterSource
-
-from redraft.cli.app import GENERATOR_KEY
+from redraft.cli.arguments.generators import named_generator
 from redraft.cli.screen import Reporter
 from redraft.errors import PlanError
-from redraft.models.code.reference import Code, code_at
 from redraft.models.device import device_name
 from redraft.plans.loading import load
 from redraft.plans.obeying import plan_obeying
@@ -65,20 +61,3 @@ def step_named(plan: Plan, name: str) -> RuleStep:
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean `{near[0]}`?" if near else f"its rules are {', '.join(names)}"
     raise PlanError("RD402", f"the recipe has no rule `{name}`", hint)
-
-
-def named_generator() -> Code | None:
-    """What ``--generator`` of the present command names; None where it is not given.
-
-    Raises:
-        ModelError: it names nothing.
-
-    """
-    context = click.get_current_context()
-    written = context.meta.get(f"{GENERATOR_KEY}.generator")
-    if written is None:
-        return None
-    source = context.get_parameter_source("generator")
-    # What the environment names is there for the models that need it.
-    always = source is not ParameterSource.ENVIRONMENT
-    return code_at(written, context.meta.get(f"{GENERATOR_KEY}.timeout"), always=always)

@@ -52,7 +52,7 @@ def command(files: tuple[str, ...], given: Given, form: str) -> None:
 
 
 def _check(name: str, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
-    from redraft.cli.planning import named_generator
+    from redraft.cli.arguments.generators import named_generator
     from redraft.plans.loading import load, loads, with_module
     from redraft_dsl.reading import decode
     from redraft_dsl.report.diagnostics import error

@@ -23,6 +23,7 @@ PHASES = {
     "5": "Running",
     "6": "Files and models",
     "7": "Sharing and exchange",
+    "8": "Studio",
 }
 
 WIDEST = 100

@@ -72,7 +72,7 @@ def _looked_at(model: str, reporter: Reporter) -> Known | None:
     """What the code that was named makes of a file of weights; None where none was named."""
     from pathlib import Path
 
-    from redraft.cli.planning import named_generator
+    from redraft.cli.arguments.generators import named_generator
     from redraft.disk.files import sha256_file
     from redraft.models.code.probe import looked_at
     from redraft.models.listed.catalog import known_models

@@ -92,7 +92,7 @@ def command(files: tuple[str, ...], only_check: bool, given: Given, device: str,
 
 def _write(name: str, given: Given, device: str, reporter: Reporter) -> str:
     """Lock a recipe; returns what is said of it."""
-    from redraft.cli.planning import named_generator
+    from redraft.cli.arguments.generators import named_generator
     from redraft.disk.files import write_text
     from redraft.plans import lock
     from redraft.plans.loading import load
@@ -138,8 +138,8 @@ def _earlier(path: Path) -> Lock | None:
 
 
 def _check(name: str, given: Given, reporter: Reporter) -> _Checked:
+    from redraft.cli.arguments.generators import named_generator
     from redraft.cli.packs import recipe_file
-    from redraft.cli.planning import named_generator
     from redraft.plans import lock
     from redraft.plans.loading import load, options
     from redraft.plans.lock_compare import LockDiffersError

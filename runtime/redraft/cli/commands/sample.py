@@ -83,7 +83,7 @@ def command(
     """
     screen = Screen.current()
     screen.begin(f"opening {model}")
-    from redraft.cli.planning import named_generator
+    from redraft.cli.arguments.generators import named_generator
     from redraft.models.batches import draw
     from redraft.models.locate import locate_named
     from redraft.models.open import choose_device, open_base

@@ -39,7 +39,7 @@ def command(run: Path, device: str, threads: int | None, form: str) -> None:
     """
     screen = Screen.current()
     screen.begin(f"reading {run}")
-    from redraft.cli.planning import named_generator
+    from redraft.cli.arguments.generators import named_generator
     from redraft.runs.verify import verify
 
     folder, home = _run_folder(run)

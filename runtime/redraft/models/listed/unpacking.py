@@ -8,10 +8,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
-
 from redraft.disk.files import write_bytes
 from redraft.errors import ModelError
 from redraft.models.listed.entry import Shipped
@@ -27,6 +23,10 @@ def shipped_file(source: Shipped) -> Path:
 
 def in_float32(data: bytes) -> bytes:
     """The same tensors in float32, as the bytes of a file; the same on every machine."""
+    # To list models or to check a recipe neither is needed.
+    import numpy as np
+    from safetensors.numpy import load, save
+
     return save({name: tensor.astype(np.float32) for name, tensor in load(data).items()})
 
 
@@ -37,6 +37,8 @@ def unpack(source: Shipped, target: Path) -> None:
         ModelError: redraft's own file is missing or was changed.
 
     """
+    from safetensors import SafetensorError
+
     path = shipped_file(source)
     try:
         data = path.read_bytes()

@@ -1,0 +1,26 @@
+"""``--generator FILE.py:NAME``: which code a person names. Nothing is run here. No torch."""
+
+from __future__ import annotations
+
+import click
+from click.core import ParameterSource
+
+from redraft.cli.app import GENERATOR_KEY
+from redraft.models.code.reference import Code, code_at
+
+
+def named_generator() -> Code | None:
+    """What ``--generator`` of the present command names; None where it is not given.
+
+    Raises:
+        ModelError: it names nothing.
+
+    """
+    context = click.get_current_context()
+    written = context.meta.get(f"{GENERATOR_KEY}.generator")
+    if written is None:
+        return None
+    source = context.get_parameter_source("generator")
+    # What the environment names is there for the models that need it.
+    always = source is not ParameterSource.ENVIRONMENT
+    return code_at(written, context.meta.get(f"{GENERATOR_KEY}.timeout"), always=always)

@@ -240,7 +240,7 @@ def test_a_run_reports_every_rule(done: Done) -> None:
     assert [rule["weight_name"] for rule in done.record["rules"]] == [
         weight.removeprefix("main.") for _, _, weight in done.case.rules
     ]
-    assert done.record["evaluated_count"] == 35
+    assert done.record["evaluated_count"] == 40
     for rule in done.record["rules"]:
         assert 0 <= rule["effect"] <= 1
         assert rule["outside"] > 0

@@ -127,7 +127,7 @@ def test_problems_stand_under_their_lines(workshop: Any) -> None:
     checked = redraft.load(workshop.recipe(RULE.replace("rank 2", "rnk 2"), count=40))
     shown = checked_html(checked)
     page = harmless(shown)
-    lines = re.findall(r'<div class="redraft-(?:line|said[^"]*)">.*?</div>', shown)
+    lines = re.findall(r'<div class="redraft-(?:line|problem[^"]*)">.*?</div>', shown)
     place = next(n for n, line in enumerate(lines) if "rnk" in line)
     assert '<span class="redraft-mark redraft-error">rnk</span>' in lines[place]
     assert "unknown setting <code>rnk</code>" in lines[place + 1]

@@ -76,6 +76,7 @@ MODELS = (
 """The floors of the room of models, which has rooms of its own."""
 LAZY = {
     ("redraft.cli", "redraft.cli.process"): "Ctrl-C is quiet while the program is being loaded",
+    ("redraft.cli.arguments.generators", "redraft.models.code.reference"): "few commands need it",
     ("redraft.notebook", "redraft.notebook.magic"): "loads IPython",
     ("redraft.notebook.magic", "redraft.notebook.running"): "loads torch",
     ("redraft.plans.obeying", "redraft.models.checkpoint.weights"): "loads torch",

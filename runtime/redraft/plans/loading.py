@@ -8,9 +8,7 @@ from pathlib import Path
 import redraft_dsl
 from redraft.errors import PlanError
 from redraft.explain.words import counted
-from redraft.models.code.reference import Code
 from redraft.models.listed.catalog import known_models
-from redraft.models.locate import locate
 from redraft_dsl import Checked
 from redraft_dsl.check.parameters import Given
 from redraft_dsl.facts import ModelFacts
@@ -77,17 +75,6 @@ def loads(
     # The name puts the text into its folder, so that a plan finds the folder again.
     path = str(Path(folder) / name)
     return redraft_dsl.loads(text, known_models(), folder=folder, path=path, given=_pairs(given))
-
-
-def with_module(checked: Checked, folder: Path, code: Code | None) -> Checked:
-    """A recipe checked once more with what was seen of somebody's own generator.
-
-    Raises ModelError where nobody has looked at the generator yet; ``code`` is not run.
-    """
-    recipe = checked.recipe
-    if code is None or recipe is None or not isinstance(recipe.model, FileModel):
-        return checked
-    return with_facts(checked, locate(recipe.model, folder, generator=code).facts, folder)
 
 
 def with_facts(checked: Checked, facts: ModelFacts, folder: Path) -> Checked:

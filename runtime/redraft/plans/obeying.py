@@ -17,7 +17,9 @@ from redraft.memory.places import Marks, MatchedPlace, Matches, moved
 from redraft.models.code.reference import Code
 from redraft.models.latents import digest_of, name_of
 from redraft.models.listed.download import Progress
+from redraft.models.locate import locate
 from redraft.plans import lock
+from redraft.plans.loading import with_facts
 from redraft.plans.lock import Lock, Record
 from redraft.plans.lock_compare import Difference, LockDiffersError, differences
 from redraft.plans.planner import Plan, StatisticsStep, make_plan
@@ -26,6 +28,7 @@ from redraft_dsl.facts import ModelFacts
 from redraft_dsl.recipe.as_tree import number
 from redraft_dsl.recipe.model import (
     DIGEST_ALGORITHM,
+    FileModel,
     Latents,
     Match,
     Rule,
@@ -257,3 +260,14 @@ def _use_line(checked: Checked, what: str) -> Iterator[str]:
         found = re.match(r'\s*use\s+"([^"]+)"', line)
         if found and what == f'import "{posixpath.normpath(found[1])}"':
             yield f"{checked.source.path}:{row}"
+
+
+def with_module(checked: Checked, folder: Path, code: Code | None) -> Checked:
+    """A recipe checked once more with what was seen of somebody's own generator.
+
+    Raises ModelError where nobody has looked at the generator yet; ``code`` is not run.
+    """
+    recipe = checked.recipe
+    if code is None or recipe is None or not isinstance(recipe.model, FileModel):
+        return checked
+    return with_facts(checked, locate(recipe.model, folder, generator=code).facts, folder)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 from click.core import ParameterSource
 
 from redraft.cli.app import GENERATOR_KEY
-from redraft.models.code.reference import Code, code_at
+
+if TYPE_CHECKING:
+    from redraft.models.code.reference import Code
 
 
 def named_generator() -> Code | None:
@@ -20,6 +24,8 @@ def named_generator() -> Code | None:
     written = context.meta.get(f"{GENERATOR_KEY}.generator")
     if written is None:
         return None
+    from redraft.models.code.reference import code_at
+
     source = context.get_parameter_source("generator")
     # What the environment names is there for the models that need it.
     always = source is not ParameterSource.ENVIRONMENT

@@ -53,7 +53,7 @@ def command(files: tuple[str, ...], given: Given, form: str) -> None:
 
 def _check(name: str, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
     from redraft.cli.arguments.generators import named_generator
-    from redraft.plans.loading import load, loads, with_module
+    from redraft.plans.loading import load, loads
     from redraft_dsl.reading import decode
     from redraft_dsl.report.diagnostics import error
     from redraft_dsl.source import Source
@@ -72,7 +72,11 @@ def _check(name: str, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
         found = error(problem.code, problem.message, None, "", problem.help)
         return Source(name, ""), (found,)
     try:
-        checked = with_module(load(path, given), path.parent, named_generator())
+        checked, code = load(path, given), named_generator()
+        if code is not None:
+            from redraft.plans.obeying import with_module
+
+            checked = with_module(checked, path.parent, code)
     except RedraftError as problem:
         return Source(name, ""), (error(problem.code, problem.message, None, "", problem.help),)
     return checked.source, checked.diagnostics

@@ -18,7 +18,7 @@ from redraft.solve.results import Unshared
 from redraft.solve.stages import Stages
 from redraft_dsl.recipe.model import Side, Zero
 
-STEPS = 2
+STEPS = 1
 """Steps of the exact solver from the last solution."""
 COLD_STEPS = 6
 """Steps where there is none."""

@@ -145,9 +145,18 @@ class Fit:
         floor = WEIGHT_FLOOR * mean.clamp_min(SIZE_FLOOR * float(mean.mean())).clamp_min(1e-30)
         return lambda taken: torch.maximum(floor, mean * ANNEALING**taken)
 
+    @cached_property
+    def _is_steep(self) -> bool:
+        """Whether the activation is steeper below 0 than above."""
+        return self.slope.numel() == 1 and float(self.slope) > 1
+
     def place(self, unknowns: Tensor, response: Tensor) -> Place:
         """Where unknowns (F, O, n) give these pre-activations (F, O, P)."""
-        difference = torch.where(response > 0, response, self.slope * response) - self.target
+        below = self.slope * response
+        if self._is_steep:
+            difference = torch.where(response > 0, response, below) - self.target
+        else:  # the larger of the two is the one on its side of 0, and found more quickly
+            difference = torch.maximum(response, below).sub_(self.target)
         if self.loss == "l1":
             data = (difference.abs() * self.share).sum(2)
         else:

@@ -327,3 +327,12 @@ def _taps_along(first: int, kernel: int, stride: int, padding: int) -> list[tupl
     """(tap, key shift) pairs that reach output ``first`` of a stride, along one axis."""
     taps = [tap for tap in range(kernel) if (first + padding - tap) % stride == 0]
     return [(tap, (first + padding - tap) // stride) for tap in taps]
+
+
+def rectified(response: Tensor, negative_slope: float) -> Tensor:
+    """What a ReLU of some slope below 0 makes of pre-activations; 1 stands for no activation."""
+    if negative_slope == 1:
+        return response
+    if negative_slope == 0:
+        return functional.relu(response)
+    return functional.leaky_relu(response, negative_slope)

@@ -20,6 +20,7 @@ from redraft.models.generator import (
     Positions,
     Reach,
     Reaches,
+    rectified,
     transposed_phases,
 )
 
@@ -76,11 +77,7 @@ class PlainForm(ABC):
 
     def activate(self, response: Tensor) -> Tensor:
         """Values (N, O, H, W)."""
-        if self.negative_slope == 1:
-            return response
-        if self.negative_slope == 0:
-            return functional.relu(response)
-        return functional.leaky_relu(response, self.negative_slope)
+        return rectified(response, self.negative_slope)
 
 
 @dataclass(frozen=True)

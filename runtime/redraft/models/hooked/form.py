@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from redraft.models.arch.plain import Pair, Window
-from redraft.models.generator import Axes, LayerInputs, Positions
+from redraft.models.generator import Axes, LayerInputs, Positions, rectified
 from redraft.models.hooked.positions import Pad, Padded, scattered
 
 GAIN, SHIFT, LATENT = "gain", "shift", "latent"
@@ -127,8 +127,4 @@ class HookedForm:
 
     def activate(self, response: Tensor) -> Tensor:
         """Values (N, O, H, W)."""
-        if self.negative_slope == 1:
-            return response
-        if self.negative_slope == 0:
-            return functional.relu(response)
-        return functional.leaky_relu(response, self.negative_slope)
+        return rectified(response, self.negative_slope)

@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from redraft.errors import ArtifactError
+from redraft.errors import ArtifactError, PlanError
 
 SUFFIX = ".redraft"
 
@@ -59,6 +59,24 @@ def locate_recipe(name: str, folder: Path | None = None) -> Path:
     raise ArtifactError(
         "RD638", f"there is no recipe `{name}`", _nearest(name.removesuffix(SUFFIX), list(recipes))
     )
+
+
+def own_recipe(name: str) -> Path:
+    """The file of a recipe that is going to be written to, or beside.
+
+    Raises:
+        ArtifactError: as for :func:`locate_recipe`.
+        PlanError: it is a shipped recipe.
+
+    """
+    path = locate_recipe(name)
+    if path != Path(name):
+        raise PlanError(
+            "RD417",
+            f"`{name}` comes with redraft, and its folder is not yours to write to",
+            f"copy it first: cp {path} .",
+        )
+    return path
 
 
 def _exists(path: Path) -> bool:

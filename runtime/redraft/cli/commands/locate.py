@@ -42,9 +42,12 @@ def command(
     gain times agreement. Without RULE it is the recipe's first one.
     """
     from redraft.cli.planning import plan_file, step_named
+    from redraft.plans.shipped import own_recipe
     from redraft.runs.locate import locate_rule
 
     screen = Screen.current()
+    if write:
+        own_recipe(file)  # refused before minutes are spent, and not after them
     with screen.progress() as reporter:
         plan = plan_file(file, device, reporter)
         name = plan.rules[0].rule.name if rule is None else step_named(plan, rule).rule.name
@@ -116,17 +119,10 @@ def _as_json(found: Location) -> dict[str, Any]:
 def _written(file: str, found: Location) -> str:
     """Write what is recommended into the recipe; what was done, in words."""
     from redraft.disk import files
-    from redraft.errors import PlanError
-    from redraft.plans.shipped import locate_recipe
+    from redraft.plans.shipped import own_recipe
     from redraft_dsl.syntax.edit import Put, edit
 
-    path, best = locate_recipe(file), found.recommended
-    if path != Path(file):
-        raise PlanError(
-            "RD417",
-            f"`{file}` comes with redraft, and its folder is not yours to write to",
-            f"copy it first: cp {path} .",
-        )
+    path, best = own_recipe(file), found.recommended
     if best is None:
         return "left as it is, since nothing is recommended"
     puts = [Put(found.rule, "layer", best.layer)] if best.layer != found.layer else []

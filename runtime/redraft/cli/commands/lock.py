@@ -13,7 +13,7 @@ from redraft.cli.arguments import words
 from redraft.cli.recipes_in import expand
 from redraft.cli.screen import Screen
 from redraft.errors import PlanError, RedraftError
-from redraft.plans.shipped import locate_recipe
+from redraft.plans.shipped import own_recipe
 from redraft.share.pack import is_pack
 from redraft_dsl.report.terminal import visible
 
@@ -98,13 +98,7 @@ def _write(name: str, given: Given, device: str, reporter: Reporter) -> str:
     from redraft.plans.loading import load
     from redraft.runs.locking import make_lock
 
-    recipe = locate_recipe(name)
-    if recipe != Path(name):
-        raise PlanError(
-            "RD417",
-            f"`{name}` comes with redraft, and its folder is not yours to write to",
-            f"copy it first: cp {recipe} .",
-        )
+    recipe = own_recipe(name)
     path = lock.lock_path(recipe)
     made = make_lock(
         load(recipe, given),

@@ -184,7 +184,9 @@ def image_count(node: s.Images) -> int:
 
 def range_of(item: s.Number | s.Interval) -> range:
     """The images of an item of a list; none where its numbers are not numbers of images."""
-    first, last = (end.whole for end in s.ends(item))
+    ends = s.ends(item)
+    first = ends[0].whole
+    last = first if ends[1] is ends[0] else ends[1].whole
     return range(0) if first is None or last is None else range(first, last + 1)
 
 

@@ -87,6 +87,8 @@ class Number(Node):
     @property
     def whole(self) -> int | None:
         """The number as a whole one; None for a name, per cent, a fraction or a huge number."""
+        if len(self.text) < 16 and self.text.isascii() and self.text.isdigit():
+            return int(self.text)  # what nearly all are: an image, a pixel, a rank
         if self.is_name or self.percent:
             return None
         number = self.value

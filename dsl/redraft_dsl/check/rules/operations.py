@@ -119,17 +119,17 @@ def _images(node: s.Images, context: Context) -> Iterator[Diagnostic]:
         message, label = f"this list has {count} images", f"at most {MOST_IMAGES} in one list"
         yield error("RD227", message, node.span, label, "name fewer, or find them by a match")
         return
-    seen: dict[int, Span] = {}
+    known, seen = context.counts.get(name), dict[int, Span]()
     for item in node.items:
-        problem = _bad_item(item, name, context.counts.get(name))
-        if problem is not None:
-            yield problem
+        found = range_of(item)
+        if found and found[0] >= 0 and (known is None or found[-1] < known):
+            yield from _repeated(found, item.span, name, seen)
         else:
-            yield from _repeated(item, name, seen)
+            yield _bad_item(item, name, known)
 
 
-def _bad_item(item: s.Number | s.Interval, name: str, count: int | None) -> Diagnostic | None:
-    """Why something cannot stand in a list of images."""
+def _bad_item(item: s.Number | s.Interval, name: str, count: int | None) -> Diagnostic:
+    """Why something cannot stand in a list of images: no image, or none of these."""
     ends = s.ends(item)
     for number in ends:
         index = number.whole
@@ -144,8 +144,6 @@ def _bad_item(item: s.Number | s.Interval, name: str, count: int | None) -> Diag
                 f"images are numbered {limit}",
                 "choose a smaller number, or raise `count`" if index > 0 else "count from 0",
             )
-    if range_of(item):
-        return None
     turned = "..".join(str(number.whole) for number in reversed(ends))
     return error(
         "RD215",
@@ -157,21 +155,19 @@ def _bad_item(item: s.Number | s.Interval, name: str, count: int | None) -> Diag
     )
 
 
-def _repeated(
-    item: s.Number | s.Interval, name: str, seen: dict[int, Span]
-) -> Iterator[Diagnostic]:
-    for index in range_of(item):
+def _repeated(images: range, span: Span, name: str, seen: dict[int, Span]) -> Iterator[Diagnostic]:
+    for index in images:
         if index in seen:
             yield error(
                 "RD225",
                 f"image {name}[{index}] stands twice in this list",
-                item.span,
+                span,
                 "named again",
                 "name it once",
                 (Note("it is named here first", seen[index]),),
             )
             return
-        seen[index] = item.span
+        seen[index] = span
 
 
 def _one_image(line: MarkedLine) -> Iterator[Diagnostic]:

@@ -13,7 +13,7 @@ from redraft.judge import chance, effect, intervals, leftout, verdict
 from redraft.memory import match, moments
 from redraft.plans import record, unseen
 from redraft.runs import rule, verify
-from redraft.solve import directions, problem
+from redraft.solve import directions, folds, problem
 from redraft.solve.exact import fit, levenberg
 from redraft.solve.exact import solver as exact
 from redraft_dsl.language.language import LANGUAGE, LATEST
@@ -40,7 +40,7 @@ TOLD = {
     "random edits": f"{chance.DRAWS} are judged",
     "side's range": "between {:g} and {:g}".format(*rule.SIDE_RANGE),
     "a clear match": f"clear from {match.CLEAR_MARGIN:g} on",
-    "folds": {3: "three"}[leftout.FOLDS] + " folds",
+    "folds": {3: "three"}[folds.FOLDS] + " folds",
     "pictures for folds": "fewer than " + {3: "three"}[leftout.LEAST] + " pictures",
     "a low gain": f"gain is below {record.LOW_GAIN:g}",
     "a low agreement": f"agreement is below {record.LOW_AGREEMENT:g}",

@@ -16,7 +16,7 @@ from redraft.memory.moments import Whitening
 from redraft.models.arch.stylegan2 import form as stylegan2_form
 from redraft.models.generator import Demodulation, LayerInputs, Phase, Positions
 from redraft.rivals.projected_adam import ProjectedAdam
-from redraft.solve import goals, ridge
+from redraft.solve import folds, goals, ridge
 from redraft.solve import problem as objective_parts
 from redraft.solve.descent import GradientSolver
 from redraft.solve.directions import RIDGE, goal_directions, unconstrained_change
@@ -426,7 +426,7 @@ def test_the_unconstrained_change_is_the_dense_one_in_every_form(
     if large:
         monkeypatch.setattr(ridge, "DENSE_WORK", 0.0)
         monkeypatch.setattr(ridge, "FACTOR_WORK", 0.0)
-        monkeypatch.setattr(ridge, "BLOCK_ROWS", 37)
+        monkeypatch.setattr(folds, "BLOCK_ROWS", 37)
     found, wanted = unconstrained_change(problem, Whitening(problem.moment)), dense_change(problem)
     assert (found - wanted).norm() < 1e-6 * wanted.norm()
 

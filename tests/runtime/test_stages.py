@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from redraft.errors import RunError
-from redraft.judge.leftout import dealt
 from redraft.memory import keys
 from redraft.memory.layer import Places
 from redraft.memory.moments import Whitening, key_rows
@@ -29,10 +28,12 @@ from redraft.models.generator import LayerForm, LayerInputs
 from redraft.rivals.projected_adam import ProjectedAdam
 from redraft.solve import goals, ridge
 from redraft.solve.descent import GradientSolver
-from redraft.solve.directions import goal_directions
+from redraft.solve.directions import goal_directions, unconstrained_change
 from redraft.solve.exact.solver import ExactSolver
+from redraft.solve.folds import Group, Split, dealt
+from redraft.solve.goals import Goal
 from redraft.solve.problem import Problem, Solution
-from redraft.solve.results import Results
+from redraft.solve.results import Results, anew
 from redraft.solve.sources import Copy, Silence, Zeroed
 from redraft.solve.stages import Setup, Stages
 from redraft_dsl.facts import LayerFacts
@@ -187,6 +188,12 @@ def test_a_stage_alone_is_that_of_the_whole(kind: str) -> None:
         assert_same(getattr(Stages(rule.setup()), name), getattr(whole, name))
 
 
+def in_groups(goal: Goal, keep: float, groups: Iterable[tuple[int, ...]]) -> Split:
+    """Some pictures in groups, of which nothing is found that was made before."""
+    pasted, rest = goals.shares(goal, keep)
+    return Split(tuple(Group(rows, anew) for rows in groups), float(pasted), float(rest))
+
+
 def by_hand(rule: Rule, setup: Setup) -> Solution:
     """The same rule from the functions that the stages are made of, one after another."""
     form, contexts, pastes = setup.form, setup.contexts, setup.pastes
@@ -211,7 +218,8 @@ def by_hand(rule: Rule, setup: Setup) -> Solution:
     whitening = Whitening(moment)
     match setup.directions:
         case "goal":
-            directions = goal_directions(problem, setup.rank)
+            split = in_groups(goal, setup.keep, dealt(pastes.drawn))
+            directions = goal_directions(problem, setup.rank, split=split)
         case "svd":
             directions = keys.svd_directions(inside, whitening, setup.rank)
         case "mean":
@@ -312,7 +320,7 @@ REMADE: dict[str, tuple[Callable[[Rule], dict[str, Any]], set[str], set[str]]] =
     ),
     "keep": (
         lambda _: {"keep": 2.0},
-        {"weights", "normal", "factor", *AFTER_GOAL},
+        {"weights", "factor", *AFTER_GOAL},
         {"weights", "design", "solution"},
     ),
     "copy, moved by one key": (
@@ -439,8 +447,31 @@ def test_a_part_is_the_rule_on_some_of_its_pictures(kind: str, directions: str) 
     contexts = rule.places((1, 3, 4), (4, 12, 2, 12))
     alone = Stages(rule.setup(directions=directions, contexts=contexts))
     assert_same(part.whitening.moment, alone.whitening.moment)
-    basis = alone.directions if directions == "context" else goal_directions(problem, 2)
+    # The second fold is gone; what is left of the others are the rows (0, 3) and (2,).
+    split = in_groups(problem.goal, 1.0, ((0, 2), (1,)))
+    by_goal = goal_directions(problem, 2, split=split)
+    basis = alone.directions if directions == "context" else by_goal
     assert_same(part.solution, ExactSolver()(problem, basis))
+
+
+@pytest.mark.parametrize("kind", FORMS)
+@pytest.mark.parametrize("keep", [0.0, 1.0])
+def test_a_part_finds_its_normal_matrices_and_they_are_those_of_its_own_pictures(
+    kind: str, keep: float
+) -> None:
+    rule = Rule(kind)
+    results = Results(ROOM)
+    whole = Stages(rule.setup(keep=keep), results)
+    assert whole.solution.loss_after > 0
+    made = results.made["normal"]
+    assert (made > 0) == (keep > 0), "what was pasted alone is too little to be looked for"
+    for held in dealt(whole.setup.pastes.drawn):
+        part = whole.part(row for row in range(len(whole.setup.pastes)) if row not in held)
+        problem = part.problem
+        found = unconstrained_change(problem, part.whitening, split=part.split)
+        direct = unconstrained_change(problem, part.whitening)
+        assert torch.allclose(found, direct, rtol=1e-9, atol=1e-9 * float(direct.abs().max()))
+    assert results.made["normal"] == made
 
 
 def test_a_part_keeps_its_directions_while_preserve_changes() -> None:

@@ -15,12 +15,12 @@ from torch import Tensor
 from redraft.judge.effect import GoalPictures, PictureScores, score_pictures
 from redraft.models.batches import at_once, draw_values
 from redraft.models.generator import Generator
+from redraft.solve.folds import dealt
 from redraft.solve.goals import Goal
 from redraft.solve.problem import Problem, Solution, edited_weight
 
 FoldSolver = Callable[[tuple[int, ...]], Solution]
 """Directions and coefficients for some of the pictures of a problem."""
-FOLDS = 3
 LEAST = 3
 """Fewer pictures than this cannot be split."""
 
@@ -67,19 +67,6 @@ class LeftOut:
             agreement=float(means.mean()),
             agreement_spread=float(means.std(correction=0)),
         )
-
-
-def dealt(pictures: Sequence[Hashable], folds: int = FOLDS) -> tuple[tuple[int, ...], ...]:
-    """The rows of each fold. Rows of one picture are in one fold, so that it is wholly left out.
-
-    Pictures are dealt to folds in turn, so the result does not depend on chance.
-    """
-    order = {picture: place for place, picture in enumerate(dict.fromkeys(pictures))}
-    places = [order[picture] % folds for picture in pictures]
-    return tuple(
-        tuple(row for row, place in enumerate(places) if place == fold)
-        for fold in range(min(folds, len(order)))
-    )
 
 
 def left_out(

@@ -130,6 +130,17 @@ def mean_direction(keys: ContextKeys, whitening: Whitening) -> Tensor:
     return functional.normalize(_inverted(keys, whitening).mean(0, keepdim=True), dim=1)
 
 
+def directions_of(method: str, keys: ContextKeys, whitening: Whitening, rank: int) -> Tensor:
+    """Directions by a method's name: ``svd``, ``mean`` or ``context``; (rank, C), or one row."""
+    match method:
+        case "svd":
+            return svd_directions(keys, whitening, rank)
+        case "mean":
+            return mean_direction(keys, whitening)
+        case _:
+            return whitened_directions(keys, whitening, rank)
+
+
 def unit_directions(keys: ContextKeys, population: Tensor, rank: int) -> Tensor:
     """The channels whose activations are most unusual inside the regions (GAN dissection).
 

@@ -10,7 +10,7 @@ from functools import partial
 import torch
 
 from redraft.errors import RunError
-from redraft.judge.leftout import LEAST, LeftOut, dealt, left_out, reached
+from redraft.judge.leftout import LEAST, LeftOut, left_out, reached
 from redraft.memory.layer import Layer
 from redraft.memory.placed import PlacedRule
 from redraft.models.arithmetic import full_float32
@@ -18,6 +18,7 @@ from redraft.rivals.table import rival
 from redraft.solve.delta import Delta, zeroing
 from redraft.solve.descent import GradientSolver
 from redraft.solve.exact.solver import ExactSolver
+from redraft.solve.folds import dealt
 from redraft.solve.goals import Goal
 from redraft.solve.problem import Solution, Solver, edited_weight
 from redraft.solve.results import Results
@@ -31,8 +32,9 @@ SIDE_RANGE = (0.01, 100.0)
 SIDE_STEPS, FOLD_STEPS = 8, 6
 """Steps of its bisection: on all pictures, and anew without each fold of them. What the left-out
 figures say of a fold must not have been chosen by that fold's own."""
-SIDE_BYTES = 1 << 28
-"""Memory for what the trials of ``side`` have in common."""
+OWN_BYTES = 1 << 28
+"""Memory for what a rule and its folds have in common, and a ``side``'s trials, where no other is
+given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +111,7 @@ def open_rule(
         rank=rule.rank,
     )
     if not isinstance(rule, Zero):
-        solver, side = rule.solver, isinstance(rule.restraint, Side)
+        solver = rule.solver
         setup = replace(
             setup,
             keep=rule.keep,
@@ -118,8 +120,8 @@ def open_rule(
             solver=_solver(solver, layer, placed),
             crop=solver.goal == "crop",
         )
-        if side and (results is None or not results.most):
-            results = Results(SIDE_BYTES)
+    if results is None or not results.most:
+        results = Results(OWN_BYTES)
     return OpenRule(placed, layer, Stages(setup, results))
 
 

@@ -9,7 +9,8 @@ remembers, are the directions that a low-rank edit needs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from redraft.errors import RunError
 from redraft.memory.keys import orthonormal
 from redraft.memory.moments import Whitening
 from redraft.models.generator import Positions
+from redraft.solve.folds import Split, loudness
 from redraft.solve.positions import choose, spread
 from redraft.solve.problem import Problem, responses, wanted_response
 from redraft.solve.results import Once, anew
@@ -67,7 +69,9 @@ class Spectrum:
         return orthonormal(self.right[:rank] @ whitening.inverse_root)
 
 
-def goal_directions(problem: Problem, rank: int, ridge: float = RIDGE) -> Tensor:
+def goal_directions(
+    problem: Problem, rank: int, ridge: float = RIDGE, split: Split | None = None
+) -> Tensor:
     """The ``rank`` directions of the unconstrained solution that matter most.
 
     Solves, for each phase, ``min_X sum_p w_p (A x_o - t_o)^2 + ridge x_o (M kron I) x_o`` with A
@@ -83,12 +87,16 @@ def goal_directions(problem: Problem, rank: int, ridge: float = RIDGE) -> Tensor
 
     """
     whitening = Whitening(problem.moment.to(problem.weight.device))
-    change = unconstrained_change(problem, whitening, ridge)
+    change = unconstrained_change(problem, whitening, ridge, split=split)
     return Spectrum.of(change, whitening).leading(rank, whitening)
 
 
 def unconstrained_change(
-    problem: Problem, whitening: Whitening, ridge: float = RIDGE, once: Once = anew
+    problem: Problem,
+    whitening: Whitening,
+    ridge: float = RIDGE,
+    once: Once = anew,
+    split: Split | None = None,
 ) -> Tensor:
     """The ridge solution without a rank constraint, times the layer's scale.
 
@@ -103,6 +111,7 @@ def unconstrained_change(
         whitening: of its moment.
         ridge: weight of the second moment.
         once: finds normal matrices and their factorisations, or makes them.
+        split: the pictures in groups; the matrices of a small problem are then sums over these.
 
     Returns:
         (O, C, kh, kw) float64, the change of pre-activation for each unit of key.
@@ -114,7 +123,10 @@ def unconstrained_change(
     held = list(_missing(problem)) if len(problem.form.phases) > 1 else None
     for number, phase in enumerate(problem.form.phases):
         missing = _missing(problem) if held is None else held
-        solved = _ridge_at(problem, phase, missing, whitening, ridge).solve(once, number)
+        asked = _ridge_at(problem, phase, missing, whitening, ridge)
+        if split is not None and not asked.large:
+            asked = replace(asked, normal=partial(split.normal, problem, phase, number))
+        solved = asked.solve(once, number)
         by_tap = solved.reshape(weight.shape[0], weight.shape[1], len(phase.taps))
         for tap, (ky, kx) in enumerate(phase.taps):
             change[:, :, ky, kx] = by_tap[:, :, tap]
@@ -136,11 +148,11 @@ def _ridge_at(
     gains = problem.form.gains(problem.goal.inputs, problem.weight)
     if len(gains) > 1:
         target = target * spread((problem.scale / gains).T, chosen.counts)
-        loudness = gains.square().mean(1)
-        share = share * spread((loudness / loudness.mean())[None], chosen.counts)[0]
+        loud = loudness(problem)
+        share = share.double() * spread((loud / loud.mean())[None], chosen.counts)[0]
 
-    def unfold(maps: Iterable[Tensor]) -> Tensor:
-        return chosen.design([phase], maps)[0]
+    def unfold(maps: Iterable[Tensor], some: Tensor | None) -> Tensor:
+        return (chosen if some is None else chosen.where(some)).design([phase], maps)[0]
 
     return Ridge(share, target, unfold, problem.goal.inputs.keys, whitening, taps, ridge)
 

@@ -197,9 +197,14 @@ def importance(goal: Goal, keep: float) -> Tensor:
     of all the rest add up to ``KEEP_UNIT * keep``, however small or large the region is: counted
     one by one, the rest would weigh the heavier the smaller the region.
     """
-    rest = 1 - goal.inside
-    pasted = goal.inside / goal.inside.sum().clamp_min(1.0)
-    return pasted + KEEP_UNIT * keep * rest / rest.sum().clamp_min(1.0)
+    pasted, rest = shares(goal, keep)
+    return pasted * goal.inside + rest * (1 - goal.inside)
+
+
+def shares(goal: Goal, keep: float) -> tuple[Tensor, Tensor]:
+    """The weight of one position of what was pasted, and of one of the rest; see importance."""
+    pasted, rest = goal.inside.sum(), (1 - goal.inside).sum()
+    return 1 / pasted.clamp_min(1.0), KEEP_UNIT * keep / rest.clamp_min(1.0)
 
 
 def box_mask(coverage: Tensor) -> Tensor:

@@ -32,6 +32,12 @@ class Chosen:
         """How many positions each picture has."""
         return [len(rows) for rows in self.rows]
 
+    def where(self, wanted: Tensor) -> Chosen:
+        """Those of them for which ``wanted`` (P,) is true."""
+        parts = torch.split(wanted, self.counts)
+        some = tuple(rows[part] for rows, part in zip(self.rows, parts, strict=True))
+        return Chosen(some, self.share[:, :, wanted])
+
     def by_channel(self, phases: Sequence[Positions], pictures: Iterable[Tensor]) -> Tensor:
         """The chosen positions of N maps (O, H, W), as (F, O, P)."""
         return _filled(

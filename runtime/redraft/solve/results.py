@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -42,6 +43,28 @@ class Anew:
 
 
 anew = Anew()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Finds parts among results, or makes them.
+
+    Attributes:
+        results: where they are.
+        depends: gives what a kind of part depends on.
+
+    """
+
+    results: Results
+    depends: Callable[[str], Hashable]
+
+    def __call__(self, what: str, number: int, make: Callable[[], Result]) -> Result:
+        """A part by its kind, its number and what makes it."""
+        return self.results.once(what, (self.depends(what), number), make)
+
+    def check(self) -> None:
+        """As the results say."""
+        self.results.check()
 
 
 class Unshared(Anew):

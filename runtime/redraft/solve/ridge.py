@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from redraft.errors import RunError
 from redraft.memory.moments import Whitening
+from redraft.solve.folds import gram
 from redraft.solve.problem import not_finite
 from redraft.solve.results import Once
 
@@ -19,12 +21,13 @@ MOST_WORK = 6e11
 """The same beyond which positions are thinned (about 5 s of float32 on two cores)."""
 MOST_ELEMENTS = 1 << 27
 """Elements of a design beyond which positions are thinned (512 MiB of float32)."""
+APART = 8
+"""Rows and columns that are added to a matrix before it is factorised."""
 FACTOR_WORK = 1e10
 """The same for its factorisation, where there are more unknowns than positions."""
-STRIPES = 8
-"""Parts that a large symmetric matrix is formed in, so that little of it is formed twice."""
-BLOCK_ROWS = 4096
-"""Positions whose products are summed in the design's own dtype; beyond that in float64."""
+
+Unfold = Callable[[Iterable[Tensor], Tensor | None], Tensor]
+"""Pictures' keys, and which positions (P,) are wanted (None for all): their rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,21 +43,29 @@ class Ridge:
     Attributes:
         share: (P,), w.
         target: (O, P), t.
-        unfold: gives A (P, n) of the pictures' keys (C, h, w), or of what is made of these.
+        unfold: gives the rows of A that are not to be left out of the pictures' keys (C, h, w), or
+            of what is made of these; all (P, n) where nothing is said of them.
         keys: (N, C, h, w).
         whitening: M (C, C) float64 and its roots.
         taps: T.
         ridge: its weight.
+        normal: gives A^T diag(w) A (n, n) float64 of a small problem where it is known otherwise.
 
     """
 
     share: Tensor
     target: Tensor
-    unfold: Callable[[Iterable[Tensor]], Tensor]
+    unfold: Unfold
     keys: Tensor
     whitening: Whitening
     taps: int
     ridge: float
+    normal: Callable[[], Tensor] | None = None
+
+    @property
+    def large(self) -> bool:
+        """Whether it is solved as a large problem."""
+        return is_large(len(self.share), self.keys.shape[1] * self.taps)
 
     def solve(self, once: Once, number: int) -> Tensor:
         """(O, n) float64.
@@ -65,37 +76,43 @@ class Ridge:
             number: of this problem among those of the layer.
 
         """
-        if is_large(len(self.share), self.keys.shape[1] * self.taps):
+        if self.large:
             return self._whitened(once, number)
-        design = self.unfold(self.keys).double()
-        weighted = design * self.share.double()[:, None]
-        same = torch.eye(self.taps, dtype=torch.float64, device=design.device)
 
         def factor() -> Tensor:
-            normal = once("normal", number, lambda: weighted.T @ design)
-            return _factorised(normal + self.ridge * torch.kron(self.whitening.moment, same))
+            normal = self.normal() if self.normal else once("normal", number, self._normal).clone()
+            for tap in range(self.taps):  # the second term couples no two taps
+                normal[tap :: self.taps, tap :: self.taps] += self.ridge * self.whitening.moment
+            return _factorised(normal)
 
         lower = once("factor", number, factor)
-        return torch.cholesky_solve(weighted.T @ self.target.double().T, lower).T
+        used = (self.target != 0).any(0)
+        rows = self.unfold(self.keys, used).double().mul_(self.share[used].double()[:, None])
+        return _solved(lower, rows.T @ self.target[:, used].double().T).T
+
+    def _normal(self) -> Tensor:
+        return gram(self.unfold(self.keys, None).double().mul_(self.share.double().sqrt()[:, None]))
 
     def _whitened(self, once: Once, number: int) -> Tensor:
         back = self.whitening.inverse_root
-        whiten, heavy = back.to(self.keys), self.share.sqrt()
+        whiten, heavy = back.to(self.keys), self.share.sqrt().to(self.keys)
         whitened = (torch.einsum("dc,chw->dhw", whiten, picture) for picture in self.keys)
-        rows = self.unfold(whitened).mul_(heavy[:, None])
+        rows = self.unfold(whitened, None).mul_(heavy[:, None])
         wanted = self.target * heavy
         few = len(rows) < rows.shape[1]
 
         def factor() -> Tensor:
             normal = once("whitened normal", number, lambda: gram(rows.T if few else rows))
-            return _factorised(_lifted(normal, self.ridge).to(rows))
+            lifted = normal.clone()
+            lifted.diagonal().add_(self.ridge)
+            return _factorised(lifted.to(rows))
 
         lower = once("factor", number, factor)
         if few:
-            solved = torch.cholesky_solve(wanted.T, lower).T @ rows
+            solved = _solved(lower, wanted.T).T @ rows
         else:
             used = (wanted != 0).any(0)
-            solved = torch.cholesky_solve(rows[used].T @ wanted[:, used].T, lower).T
+            solved = _solved(lower, rows[used].T @ wanted[:, used].T).T
         by_key = solved.double().reshape(len(solved), len(back), self.taps)
         return torch.einsum("oct,cd->odt", by_key, back).reshape(len(solved), -1)
 
@@ -113,31 +130,16 @@ def is_large(positions: int, unknowns: int) -> bool:
     return positions * unknowns**2 > DENSE_WORK
 
 
-def gram(rows: Tensor) -> Tensor:
-    """``A^T A`` (n, n) float64 of rows (P, n): upper stripes, block by block, then mirrored."""
-    count = rows.shape[1]
-    found = torch.zeros(count, count, dtype=torch.float64, device=rows.device)
-    width = -(-count // STRIPES)
-    for first in range(0, len(rows), BLOCK_ROWS):
-        block = rows[first : first + BLOCK_ROWS]
-        for start in range(0, count, width):
-            stripe = slice(start, start + width)
-            found[stripe, start:] += block[:, stripe].T @ block[:, start:]
-    return found.triu() + found.triu(1).T
-
-
-def _lifted(matrix: Tensor, by: float) -> Tensor:
-    lifted = matrix.clone()
-    lifted.diagonal().add_(by)
-    return lifted
-
-
 def _factorised(normal: Tensor) -> Tensor:
-    """Cholesky, lifted off its null space by a diagonal at the level of float64 rounding."""
-    lift = 1e-10 * normal.diagonal().mean().clamp_min(1e-300)
-    factor, failed = torch.linalg.cholesky_ex(
-        normal + lift * torch.eye(normal.shape[0], dtype=normal.dtype, device=normal.device)
-    )
+    """Cholesky, lifted off its null space, in place, at the level of float64 rounding."""
+    normal.diagonal().add_(1e-10 * normal.diagonal().mean().clamp_min(1e-300))
+    # Rows that lie a power of two apart fall into one set of the processor's cache, where LAPACK
+    # takes three times as long; an identity in the corner keeps them apart.
+    count = len(normal)
+    room = normal.new_zeros(count + APART, count + APART)
+    room[:count, :count] = normal
+    room.diagonal()[count:] = 1.0
+    factor, failed = torch.linalg.cholesky_ex(room)
     if int(failed) and not bool(torch.isfinite(normal).all()):
         raise not_finite()
     if int(failed):
@@ -148,3 +150,9 @@ def _factorised(normal: Tensor) -> Tensor:
         )
     found: Tensor = factor
     return found
+
+
+def _solved(lower: Tensor, wanted: Tensor) -> Tensor:
+    """(n, O) for what is wanted (n, O) and a factor of :func:`_factorised`."""
+    padded = functional.pad(wanted, (0, 0, 0, APART))
+    return torch.cholesky_solve(padded, lower)[: len(wanted)]

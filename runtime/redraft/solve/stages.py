@@ -38,9 +38,10 @@ from redraft.models.generator import LayerForm, LayerInputs
 from redraft.solve import goals
 from redraft.solve.directions import Spectrum, unconstrained_change
 from redraft.solve.exact.solver import ExactSolver
+from redraft.solve.folds import Group, Split, dealt
 from redraft.solve.goals import Goal
 from redraft.solve.problem import Loss, Problem, Solution, Solver
-from redraft.solve.results import Once, Results
+from redraft.solve.results import Once, Parts, Results
 
 Value = TypeVar("Value")
 Method = Literal["goal", "context", "svd", "mean", "units"]
@@ -141,8 +142,16 @@ class Stages:
 
     @property
     def whitening(self) -> Whitening:
-        """Of the moment that the rule goes by."""
-        return self._mixed()
+        """Of the layer's moment with that of what the contexts hold elsewhere, as contrast asks."""
+        setup = self.setup
+        if setup.contrast == 0:
+            return setup.whitening
+
+        def make() -> Whitening:
+            elsewhere = keys.elsewhere_moment(self.inputs(setup.contexts), setup.contexts.on_keys)
+            return Whitening(keys.mix_moments(setup.whitening.moment, elsewhere, setup.contrast))
+
+        return self.stage("whitening", (setup.contrast, setup.contexts.content), make)
 
     @property
     def goal(self) -> Goal:
@@ -169,9 +178,8 @@ class Stages:
     def weights(self) -> Tensor:
         """(N, H, W), the share of each position in the loss."""
         keep = self.setup.keep
-        return self.stage(
-            "weights", (self._outline, keep), lambda: goals.importance(self.fitted, keep)
-        )
+        make = goals.importance
+        return self.stage("weights", (self._outline, keep), lambda: make(self.fitted, keep))
 
     @property
     def problem(self) -> Problem:
@@ -183,18 +191,18 @@ class Stages:
     @property
     def unconstrained(self) -> Tensor:
         """(O, C, kh, kw) float64, the change that reaches the goal best, of any rank."""
-        return self.stage(
-            "unconstrained",
-            self._asked,
-            lambda: unconstrained_change(self.problem, self.whitening, once=self.parts),
-        )
+
+        def make() -> Tensor:
+            change = partial(unconstrained_change, once=self.parts, split=self.split)
+            return change(self.problem, self.whitening)
+
+        return self.stage("unconstrained", self._asked, make)
 
     @property
     def spectrum(self) -> Spectrum:
         """The directions of the unconstrained change, all of them."""
-        return self.stage(
-            "spectrum", self._asked, lambda: Spectrum.of(self.unconstrained, self.whitening)
-        )
+        make = Spectrum.of
+        return self.stage("spectrum", self._asked, lambda: make(self.unconstrained, self.whitening))
 
     @property
     def directions(self) -> Tensor:
@@ -221,9 +229,16 @@ class Stages:
         )
 
     @property
+    def split(self) -> Split:
+        """The pictures of the goal as they are dealt to folds, and where their sums are found."""
+        pasted, rest = goals.shares(self.fitted, self.setup.keep)
+        groups = tuple(Group(rows, self._sums(rows)) for rows in self._dealt)
+        return Split(groups, float(pasted), float(rest))
+
+    @property
     def parts(self) -> Once:
         """What a solver is given to find the large parts of its work."""
-        return _Parts(self)
+        return Parts(self.results, self._large)
 
     def holds(self, name: str) -> bool:
         """Whether ``unconstrained``, ``spectrum``, ``directions`` or ``solution`` is made."""
@@ -275,19 +290,23 @@ class Stages:
         setup = self.setup
         return self._directed, self._asked, setup.preserve, setup.loss, setup.solver
 
-    # ---- how they are made ----------------------------------------------------------------------
+    def _large(self, what: str) -> Hashable:
+        """What a part of a stage that is large, and is not held, depends on."""
+        alone = {"normal": (), "design": (self._directed, type(self.setup.solver))}
+        weights = (self.setup.network, self._outline, self.setup.keep)
+        return weights, alone.get(what, self._mixing)
 
-    def _mixed(self) -> Whitening:
-        """The second moment of the layer with that of what the contexts hold elsewhere."""
+    @property
+    def _dealt(self) -> tuple[tuple[int, ...], ...]:
+        return dealt(self.setup.pastes.drawn)
+
+    def _sums(self, rows: tuple[int, ...]) -> Once:
+        """What some of the pictures add to normal matrices, found in whatever goal they are."""
         setup = self.setup
-        if setup.contrast == 0:
-            return setup.whitening
+        content = setup.pastes.part(rows).content, setup.source.outline(self), setup.crop
+        return Parts(self.results, lambda _: (setup.network, content))
 
-        def make() -> Whitening:
-            elsewhere = keys.elsewhere_moment(self.inputs(setup.contexts), setup.contexts.on_keys)
-            return Whitening(keys.mix_moments(setup.whitening.moment, elsewhere, setup.contrast))
-
-        return self.stage("whitening", (setup.contrast, setup.contexts.content), make)
+    # ---- how they are made ----------------------------------------------------------------------
 
     def _problem(self) -> Problem:
         form, moment = self.setup.form, self.whitening.moment
@@ -300,21 +319,9 @@ class Stages:
         if setup.directions == "goal":
             return self.spectrum.leading(setup.rank, self.whitening)
         inside = keys.context_keys(self.inputs(setup.contexts), setup.contexts.on_keys)
-        match setup.directions:
-            case "svd":
-                return keys.svd_directions(inside, self._mixed(), setup.rank)
-            case "mean":
-                return keys.mean_direction(inside, self._mixed())
-            case "units":
-                return keys.unit_directions(inside, setup.population(), setup.rank)
-            case _:
-                return keys.whitened_directions(inside, self._mixed(), setup.rank)
-
-    def large(self, what: str, number: int, make: Callable[[], Value]) -> Value:
-        """A part of a stage that is large, and is not held; see :class:`_Parts`."""
-        alone = {"normal": (), "design": (self._directed, type(self.setup.solver))}
-        weights = (self.setup.network, self._outline, self.setup.keep)
-        return self.results.once(what, (weights, alone.get(what, self._mixing), number), make)
+        if setup.directions == "units":
+            return keys.unit_directions(inside, setup.population(), setup.rank)
+        return keys.directions_of(setup.directions, inside, self.whitening, setup.rank)
 
     def stage(self, name: str, depends: Hashable, make: Callable[[], Value], role: str = "", *,
                share: bool = True) -> Value:  # fmt: skip
@@ -340,19 +347,6 @@ class Stages:
     def _handed(self, other: Stages) -> Stages:
         other._held = dict(self._held)
         return other
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """The large parts of the stages of a rule, as :class:`redraft.solve.results.Once`."""
-
-    stages: Stages
-
-    def __call__(self, what: str, number: int, make: Callable[[], Value]) -> Value:
-        return self.stages.large(what, number, make)
-
-    def check(self) -> None:
-        self.stages.results.check()
 
 
 class _Part(Stages):
@@ -393,6 +387,12 @@ class _Part(Stages):
     @property
     def _outline(self) -> Hashable:
         return self.rows, self.whole._outline
+
+    @property
+    def _dealt(self) -> tuple[tuple[int, ...], ...]:
+        place = {row: number for number, row in enumerate(self.rows)}
+        left = ([place[row] for row in fold if row in place] for fold in self.whole._dealt)
+        return tuple(tuple(fold) for fold in left if fold)
 
     @property
     def _same_goal(self) -> bool:

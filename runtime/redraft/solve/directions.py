@@ -24,7 +24,10 @@ from redraft.solve.positions import choose, spread
 from redraft.solve.problem import Problem, responses, wanted_response
 from redraft.solve.results import Once, anew
 from redraft.solve.ridge import Ridge, positions_for
+from redraft.solve.threads import side_by_side
 
+SMALL = 1 << 24
+"""Numbers in a design or a normal matrix, up to which several are made side by side."""
 RIDGE = 4.0
 """Weight of the second moment in the unconstrained problem."""
 
@@ -45,9 +48,15 @@ class Spectrum:
     @classmethod
     def of(cls, change: Tensor, whitening: Whitening) -> Spectrum:
         """The spectrum of a change (O, C, kh, kw) float64; ``whitening`` is that of M."""
-        rows = change.permute(0, 2, 3, 1).reshape(-1, change.shape[1])
-        _, values, right = torch.linalg.svd(rows @ whitening.root, full_matrices=False)
-        return cls(values, right)
+        rows = change.permute(0, 2, 3, 1).reshape(-1, change.shape[1]) @ whitening.root
+
+        def spectrum(rows: Tensor) -> tuple[Tensor, Tensor]:
+            # Of many rows only their triangle matters to the singular vectors on the right.
+            triangle = torch.linalg.qr(rows, mode="r").R
+            _, values, right = torch.linalg.svd(triangle, full_matrices=False)
+            return values, right
+
+        return next(cls(*found) for found in side_by_side(rows.device)(spectrum, [rows]))
 
     def leading(self, rank: int, whitening: Whitening) -> Tensor:
         """The ``rank`` directions that matter most, mapped back by ``M^-1/2``.
@@ -119,18 +128,30 @@ def unconstrained_change(
     """
     weight = problem.weight
     change = torch.zeros(weight.shape, dtype=torch.float64, device=weight.device)
+    phases = problem.form.phases
     # Several sets of positions read them; for a single one they need not be held.
-    held = list(_missing(problem)) if len(problem.form.phases) > 1 else None
-    for number, phase in enumerate(problem.form.phases):
+    held = list(_missing(problem)) if len(phases) > 1 else None
+
+    def solve(number: int) -> Tensor:
         missing = _missing(problem) if held is None else held
-        asked = _ridge_at(problem, phase, missing, whitening, ridge)
+        asked = _ridge_at(problem, phases[number], missing, whitening, ridge)
         if split is not None and not asked.large:
-            asked = replace(asked, normal=partial(split.normal, problem, phase, number))
-        solved = asked.solve(once, number)
+            asked = replace(asked, normal=partial(split.normal, problem, phases[number], number))
+        return asked.solve(once, number)
+
+    unknowns = weight.shape[1] * max(len(phase.taps) for phase in phases)
+    apart = side_by_side(weight.device) if _is_small(problem, unknowns) else map
+    for phase, solved in zip(phases, apart(solve, range(len(phases))), strict=True):
         by_tap = solved.reshape(weight.shape[0], weight.shape[1], len(phase.taps))
         for tap, (ky, kx) in enumerate(phase.taps):
             change[:, :, ky, kx] = by_tap[:, :, tap]
     return change
+
+
+def _is_small(problem: Problem, unknowns: int) -> bool:
+    """Whether several sets of positions may be in memory at once, each on one core."""
+    positions = problem.weights.numel() // len(problem.form.phases)
+    return unknowns * max(unknowns, positions) <= SMALL
 
 
 def _ridge_at(

@@ -20,8 +20,8 @@ from redraft.solve.problem import Problem
 from redraft.solve.results import Once
 
 FOLDS = 3
-BLOCK_ROWS = 4096
-"""Positions whose products are summed in the rows' own dtype; beyond that in float64."""
+BLOCK_ROWS = 2048
+"""Positions whose products are summed at once, in float64 or in the rows' own dtype."""
 STRIPES = 8
 """Parts that a large symmetric matrix is formed in, so that little of it is formed twice."""
 STRIPE = 256
@@ -85,8 +85,8 @@ class Split:
             make = partial(_gram_of, problem, phase, group.rows, inside=False)
             found.add_(group.once("normal", number, make), alpha=self.rest)
         # Few positions, wherever much is to be kept: quicker than to find them.
-        pasted = _rows_of(problem, phase, range(len(problem.goal.inputs)), inside=True)
-        found.addmm_(pasted.T, pasted, alpha=self.pasted)
+        everything = range(len(problem.goal.inputs))
+        found.add_(_gram_of(problem, phase, everything, inside=True), alpha=self.pasted)
         return found.div_(loudness(problem).mean())
 
 
@@ -97,40 +97,49 @@ def loudness(problem: Problem, rows: Sequence[int] | None = None) -> Tensor:
     return gains.double().square().mean(1)
 
 
-def gram(rows: Tensor) -> Tensor:
+def gram(rows: Tensor, heavy: Tensor | None = None) -> Tensor:
     """``A^T A`` (n, n) float64 of rows (P, n).
 
     Stripes of the upper half are summed block by block, then mirrored, all in place: where rows are
-    few, making room for matrices would take longer than multiplying.
+    few, making room for matrices takes longer than multiplying.
+
+    Args:
+        rows: A, or what ``heavy`` makes A of.
+        heavy: (P,) float64 factors of the rows, which are then multiplied in float64, or else in
+            their own dtype.
+
     """
     count = rows.shape[1]
     found = rows.new_zeros(count, count, dtype=torch.float64)
     width = max(STRIPE, -(-count // STRIPES))
     stripes = [slice(start, start + width) for start in range(0, count, width)]
     for first in range(0, len(rows), BLOCK_ROWS):
-        block = rows[first : first + BLOCK_ROWS]
+        some = slice(first, first + BLOCK_ROWS)
+        block = rows[some] if heavy is None else rows[some].double().mul_(heavy[some, None])
         for stripe in stripes:
-            right = found[stripe, stripe.start :]
-            left, all_right = block[:, stripe].T, block[:, stripe.start :]
-            if rows.dtype == found.dtype:
-                right.addmm_(left, all_right)
-            else:
-                right += left @ all_right
+            found[stripe, stripe.start :] += block[:, stripe].T @ block[:, stripe.start :]
     for stripe in stripes:
         found[stripe.stop :, stripe] = found[stripe, stripe.stop :].T
     return found
 
 
 def _gram_of(problem: Problem, phase: Positions, rows: Sequence[int], *, inside: bool) -> Tensor:
-    return gram(_rows_of(problem, phase, rows, inside=inside))
+    return gram(*_rows_of(problem, phase, rows, inside=inside))
 
 
-def _rows_of(problem: Problem, phase: Positions, rows: Sequence[int], *, inside: bool) -> Tensor:
-    """(P, n) float64, what is read inside, or outside, of what was pasted into some pictures."""
+def _rows_of(
+    problem: Problem, phase: Positions, rows: Sequence[int], *, inside: bool
+) -> tuple[Tensor, Tensor]:
+    """What is read inside, or outside, of what was pasted into some pictures.
+
+    Returns:
+        (P, n) of the keys' dtype, and (P,) float64 factors that the pictures' gains are.
+
+    """
     goal = problem.goal
     wanted = phase.of(goal.inside[list(rows)]).bool() == inside
     chosen = Chosen(tuple(torch.nonzero(picture)[:, 0] for picture in wanted), wanted[None, :1])
-    keys = (goal.inputs.keys[row] for row in rows)
+    design = chosen.design([phase], (goal.inputs.keys[row] for row in rows))[0]
     loud = loudness(problem, rows).sqrt()
-    design = chosen.design([phase], keys)[0].double()
-    return design.mul_(loud if len(loud) == 1 else spread(loud[None], chosen.counts).T)
+    loud = loud.expand(len(rows)) if len(loud) == 1 else loud
+    return design, spread(loud[None], chosen.counts)[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -102,6 +103,7 @@ class Results:
         self.made: Counter[str] = Counter()
         self.found: Counter[str] = Counter()
         self.held = 0
+        self._lock = Lock()
         self._cached: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
 
     def once(self, what: str, depends: Hashable, make: Callable[[], Result]) -> Result:
@@ -114,17 +116,19 @@ class Results:
 
         """
         address = (what, depends)
-        cached = self._cached.get(address)
-        if cached is not None:
-            self.found[what] += 1
-            self._cached.move_to_end(address)
-            result: Result = cached[0]
-            return result
-        self.check()
-        self.made[what] += 1
+        with self._lock:
+            cached = self._cached.get(address)
+            if cached is not None:
+                self.found[what] += 1
+                self._cached.move_to_end(address)
+                result: Result = cached[0]
+                return result
+            self.check()
+            self.made[what] += 1
         made = make()
         if self.most:
-            self._hold(address, made)
+            with self._lock:
+                self._hold(address, made)
         return made
 
     def holds(self, what: str, depends: Hashable) -> bool:
@@ -138,7 +142,7 @@ class Results:
 
     def _hold(self, address: Hashable, made: object) -> None:
         size = bytes_of(made)
-        if size > self.most:
+        if size > self.most or address in self._cached:
             return
         while self.held + size > self.most:
             _, (_, freed) = self._cached.popitem(last=False)

@@ -91,7 +91,7 @@ class Ridge:
         return _solved(lower, rows.T @ self.target[:, used].double().T).T
 
     def _normal(self) -> Tensor:
-        return gram(self.unfold(self.keys, None).double().mul_(self.share.double().sqrt()[:, None]))
+        return gram(self.unfold(self.keys, None), self.share.double().sqrt())
 
     def _whitened(self, once: Once, number: int) -> Tensor:
         back = self.whitening.inverse_root

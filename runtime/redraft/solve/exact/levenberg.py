@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
-from threading import Barrier
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -14,6 +12,7 @@ from torch import Tensor
 
 from redraft.solve.exact.fit import Fit, Place
 from redraft.solve.exact.products import Normal, places_in_half
+from redraft.solve.threads import Each, side_by_side
 
 CHORDS = 6
 """First steps in which dead positions are led across the kink of the activation (L1)."""
@@ -29,9 +28,6 @@ FEW = 20
 """Iterations, of which no fewer count when what is left to gain is estimated."""
 STEP_ELEMENTS = 1 << 18
 """Elements of normal matrices that are factorised at once (2 MiB of float64)."""
-
-Each = Callable[..., Iterator[Tensor]]
-"""``map``, or what does the same on several threads."""
 
 
 class Group(Protocol):
@@ -176,32 +172,6 @@ def damped_step(normal: Normal, gradient: Tensor, damping: Tensor, each: Each = 
         torch.split(damping.flatten(), at_once),
     )
     return torch.cat(list(parts)).reshape(gradient.shape)
-
-
-def side_by_side(device: torch.device) -> Each:
-    """``map`` on as many threads as torch uses, each of which takes one core.
-
-    A batch of matrices is factorised one after another by LAPACK, so torch itself would leave all
-    cores but one idle.
-    """
-    threads = torch.get_num_threads()
-    return map if device.type != "cpu" or threads == 1 else _single_threads(threads).map
-
-
-@cache
-def _single_threads(count: int) -> ThreadPoolExecutor:
-    """So many threads on each of which torch takes one core; they wait for all solves to come.
-
-    They are started once, all of them, since what a thread sets for itself is also what later
-    threads begin with: that is put back at once, and no solve touches it.
-    """
-    pool = ThreadPoolExecutor(count, "redraft-solve", torch.set_num_threads, (1,))
-    started = Barrier(count + 1)
-    for _ in range(count):
-        pool.submit(started.wait)
-    started.wait()
-    torch.set_num_threads(count)
-    return pool
 
 
 def _damped_step(place: Tensor, normal: Normal, gradient: Tensor, damping: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from click.testing import Result
 from PIL import Image, ImageColor
 
 from redraft.bench.agreement import rank_row
-from redraft.bench.scatter import COLOURS
+from redraft.show.scatter import COLOURS
 
 Invoke = Callable[..., Result]
 
@@ -219,3 +219,18 @@ def test_tables_are_for_people(recipe: Path, invoke: Invoke) -> None:
     assert result.exit_code == 0
     assert "seconds forward" in result.stdout
     assert "peak mib" in result.stdout
+
+
+def test_a_run_draws_what_it_needs_and_nothing_twice(figures: Callable[..., Any]) -> None:
+    found = figures("run")
+    needed = {row["pass"]: row["needed"] for row in found["rows"]}
+    drawn = {row["pass"]: row["drawn"] for row in found["rows"]}
+    # Pictures that a rule names in two roles are read once.
+    assert all(needed[each] - 3 <= drawn[each] <= needed[each] for each in needed)
+    assert set(needed) == {"up to layer6", "on from layer6"}
+    (run,) = found["run"]
+    assert run["seconds"] > run["solve_s"] > 0
+    # Statistics are there now; the pictures that judge are too, unchanged.
+    again = {row["pass"]: row["drawn"] for row in figures("run")["rows"]}
+    assert again["up to layer6"] == drawn["up to layer6"] - 240
+    assert again["on from layer6"] < drawn["on from layer6"]

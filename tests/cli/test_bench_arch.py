@@ -67,3 +67,15 @@ def test_a_layer_goes_with_an_architecture(invoke: Invoke) -> None:
     shown = invoke("bench", "stats", "--layer", "layer6")
     assert shown.exit_code == 2
     assert "--layer goes with --arch" in shown.stderr
+
+
+def test_a_default_rule_is_run_on_a_random_network(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(architectures, "DCGAN_WIDTHS", (16, 16, 16, 12, 8, 6))
+    shown = invoke("bench", "run", "--arch", "dcgan", "--layer", "layer9", "--format", "json")
+    assert shown.exit_code == 0, shown.output
+    found = json.loads(shown.stdout)
+    (up,) = [row for row in found["rows"] if row["pass"] == "up to layer9"]
+    # Statistics, 24 contexts, the copy, and a hundred pictures of 256 px that judge.
+    assert up["drawn"] == up["needed"] == 200 + 24 + 1 + 100

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redraft.bench.cases import Row
-from redraft.bench.scatter import Panel, Point
+from redraft.show.scatter import Panel, Point
 
 RESAMPLES = 2000
 COMPARED = (

@@ -63,7 +63,7 @@ class Network:
 
     layer: str
     layout: str
-    weights: Callable[[Drawn], State]
+    weights: Callable[[Drawn, int], State]
 
 
 @dataclass(frozen=True)
@@ -147,15 +147,26 @@ def seeded_problem(name: str, seed: int = 0) -> Seeded:
 
 def seeded_generator(name: str, seed: int = 0) -> Generator:
     """A generator with random weights of the sizes of a fresh network's."""
+    build = family_named(name).build
+    generator: Generator = build(seeded_weights(name, seed), NETWORKS[name].layout, 1.0)
+    return generator
+
+
+def seeded_weights(name: str, seed: int = 0, size: int = SIZE) -> State:
+    """The random weights of :func:`seeded_generator`, as a file holds them.
+
+    Args:
+        name: one of :data:`NETWORKS`.
+        seed: of the weights.
+        size: of the pictures, in pixels; a DCGAN has but one, 256.
+
+    """
     source = torch.Generator().manual_seed(seed)
 
     def drawn(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=source)
 
-    network = NETWORKS[name]
-    build = family_named(name).build
-    generator: Generator = build(network.weights(drawn), network.layout, 1.0)
-    return generator
+    return NETWORKS[name].weights(drawn, size)
 
 
 # ---- the problem ------------------------------------------------------------------------------
@@ -217,7 +228,7 @@ def _region(height: int, width: int) -> Tensor:
 # ---- the networks -----------------------------------------------------------------------------
 
 
-def _dcgan(drawn: Drawn) -> State:
+def _dcgan(drawn: Drawn, _size: int) -> State:
     state: State = {}
     channels = (LATENT, *DCGAN_WIDTHS, 3)
     for place, (into, out) in enumerate(itertools.pairwise(channels)):
@@ -234,20 +245,20 @@ def _dcgan(drawn: Drawn) -> State:
     return state
 
 
-def _proggan(drawn: Drawn) -> State:
+def _proggan(drawn: Drawn, size: int) -> State:
     state: State = {}
-    channels = (LATENT, *(width for width in PAPER_WIDTHS[SIZE] for _ in range(2)))
+    channels = (LATENT, *(width for width in PAPER_WIDTHS[size] for _ in range(2)))
     for number, (into, out) in enumerate(itertools.pairwise(channels), 1):
         kernel = 4 if number == 1 else 3
         state[f"layer{number}.conv.weight"] = drawn(out, into, kernel, kernel)
         state[f"layer{number}.wscale.b"] = 0.1 * drawn(out)
-    state[f"output_{SIZE}x{SIZE}.conv.weight"] = drawn(3, channels[-1], 1, 1)
-    state[f"output_{SIZE}x{SIZE}.wscale.b"] = torch.zeros(3)
+    state[f"output_{size}x{size}.conv.weight"] = drawn(3, channels[-1], 1, 1)
+    state[f"output_{size}x{size}.wscale.b"] = torch.zeros(3)
     return state
 
 
-def _stylegan2(drawn: Drawn) -> State:
-    names = names_of("rosinality", 8, SIZE)
+def _stylegan2(drawn: Drawn, size: int) -> State:
+    names = names_of("rosinality", 8, size)
     state: State = {}
     for weight, bias in names.mapping:
         state[weight] = 100 * drawn(LATENT, LATENT)

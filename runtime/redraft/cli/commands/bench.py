@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from redraft.cli.app import Command, device_option, format_option, make_family
+from redraft.cli.bench_rows import print_rows
+from redraft.cli.commands.run import bench as run
 from redraft.cli.commands.studio import bench as studio
 from redraft.cli.ranges import parse_ranks
-from redraft.cli.screen import Column, Screen
+from redraft.cli.screen import Screen
 from redraft.plans.shipped import locate_recipe
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ def pictures_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., A
     )
 
 
+command.add_command(run)
 command.add_command(studio)
 
 
@@ -95,12 +98,12 @@ def solve(
         with screen.progress() as reporter:
             found = bench_architectures(architectures, ranks, steps=steps, progress=reporter.step)
         title = "Preserve 0, same goal and directions, random weights, on the CPU"
-        _print(screen, form, found, {"rows": title})
+        print_rows(screen, form, found, {"rows": title})
         return
     with screen.progress() as reporter:
         case = _case(recipe, device, reporter)
         found = bench_solve(case, ranks, steps=steps, progress=reporter.step)
-    _print(
+    print_rows(
         screen,
         form,
         found,
@@ -150,7 +153,7 @@ def stats(
         else:
             found = bench_stats_of(architectures, layer, count, reporter.step)
     titles = {"rows": "Medians of five pairs", "memory": "Peak memory of the process so far"}
-    _print(screen, form, found, titles)
+    print_rows(screen, form, found, titles)
 
 
 @_part(name="effect", example="redraft bench effect")
@@ -185,7 +188,7 @@ def effect(
                 shown += [(case, trial.row["method"], trial.delta) for trial in trials]
             if pictures is not None:
                 save_comparison(pictures / f"{Path(name).stem}.png", shown)
-    _print(screen, form, {"rows": rows}, {"rows": JUDGED_TITLE})
+    print_rows(screen, form, {"rows": rows}, {"rows": JUDGED_TITLE})
 
 
 @_part(name="settings", example="redraft bench settings")
@@ -210,7 +213,7 @@ def settings(recipe: str, pictures: Path | None, device: str, form: str) -> None
                 if each.setting == setting
             ]
             save_comparison(pictures / f"{setting}.png", shown)
-    _print(screen, form, {"rows": [each.row for each in trials]}, {"rows": JUDGED_TITLE})
+    print_rows(screen, form, {"rows": [each.row for each in trials]}, {"rows": JUDGED_TITLE})
 
 
 @_part(name="leftout", example="redraft bench leftout --plot leftout.png")
@@ -252,9 +255,9 @@ def leftout(
     """Compare what a run says of left-out pictures with what unseen ones do."""
     from redraft.bench.agreement import panels
     from redraft.bench.leftout import Trials, bench_leftout
-    from redraft.bench.scatter import scatter
     from redraft.disk.files import write_bytes
     from redraft.show.pictures import png
+    from redraft.show.scatter import scatter
 
     screen = Screen.current()
     with screen.progress() as reporter:
@@ -269,7 +272,7 @@ def leftout(
         "sides": "Left-out side effect of the recipes' own preserve",
         "chosen": f"side {side:g}%, at each recipe's own layer",
     }
-    _print(screen, form, found, {part: title for part, title in titles.items() if found[part]})
+    print_rows(screen, form, found, {part: title for part, title in titles.items() if found[part]})
 
 
 @_part(name="repeat", example="redraft bench repeat")
@@ -290,7 +293,7 @@ def repeat(recipes: tuple[str, ...], device: str, form: str) -> None:
     with screen.progress() as reporter:
         found = bench_repeat(paths, device=device, progress=reporter.step)
     titles = {"worst": "The worst rule under each condition", "rows": "Every rule"}
-    _print(screen, form, found, titles)
+    print_rows(screen, form, found, titles)
 
 
 @_part(name="speed", example="redraft bench speed")
@@ -328,7 +331,7 @@ def speed(
         "solve": "Directions and coefficients: three runs each; memory of the process so far",
         "match": "Medians of five pairs",
     }
-    _print(screen, form, found, titles)
+    print_rows(screen, form, found, titles)
 
 
 @_part(name="live", example="redraft bench live")
@@ -344,7 +347,7 @@ def live(recipe: str, repeats: int, device: str, form: str) -> None:
     path = locate_recipe(recipe)
     with screen.progress() as reporter:
         found = bench_live(path, repeats, device=device, progress=reporter.step)
-    _print(screen, form, found, {"rows": f"Medians of {repeats}, from a recipe settled wholly"})
+    print_rows(screen, form, found, {"rows": f"Medians of {repeats}, from a recipe settled wholly"})
 
 
 def _trials() -> tuple[Path, ...]:
@@ -371,30 +374,3 @@ def _with_variants(name: str, device: str, reporter: Reporter) -> list[tuple[str
         if pattern.format(name) in there:
             cases.append((label, _case(pattern.format(name), device, reporter)))
     return cases
-
-
-def _print(screen: Screen, form: str, found: dict[str, Any], titles: dict[str, str]) -> None:
-    if form == "json":
-        screen.json(found)
-        return
-    for part, title in titles.items():
-        rows = found[part]
-        names = list(rows[0])
-        screen.heading(title)
-        screen.table(
-            [
-                Column(name.replace("_", " "), right=not isinstance(rows[0][name], str))
-                for name in names
-            ],
-            [[_cell(row[name]) for name in names] for row in rows],
-        )
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        if 0 < abs(value) < 1e-3:
-            return f"{value:.1e}"
-        return f"{value:.1f}" if abs(value) >= 10 else f"{value:.4f}"
-    if isinstance(value, tuple | list):
-        return "-".join(f"{part:.3f}" for part in value)
-    return str(value)

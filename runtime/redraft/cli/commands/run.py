@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from redraft.cli.app import (
+    Command,
     device_option,
     format_option,
     generator_option,
@@ -18,10 +19,12 @@ from redraft.cli.app import (
     verbose_option,
 )
 from redraft.cli.arguments import words
+from redraft.cli.bench_rows import print_rows
 from redraft.cli.layout import WIDE, listed
 from redraft.cli.opening import open_file, open_option
 from redraft.cli.screen import Column, Reporter, Screen
 from redraft.plans.run_files import REPORT
+from redraft.plans.shipped import locate_recipe
 from redraft_dsl.report.terminal import visible, wrapped
 
 if TYPE_CHECKING:
@@ -218,3 +221,35 @@ def _outputs(run: Run) -> list[tuple[str, Path]]:
 
     names = (("picture", PICTURE), ("report", REPORT), ("edit", EDIT))
     return [(what, run.folder / name) for what, name in names]
+
+
+@click.command(name="run", cls=Command, example="redraft bench run")
+@click.option("--recipe", default="glasses", help="A recipe.")
+@click.option(
+    "--arch",
+    type=click.Choice(("dcgan", "proggan", "stylegan2")),
+    help="A default rule on a network of seeded random weights in its place.",
+)
+@click.option("--layer", help="With --arch, the layer; if not given, the one that solve rewrites.")
+@click.option("--size", default=256, help="With --arch stylegan2, the pictures' size in pixels.")
+@device_option()
+@format_option()
+def bench(
+    recipe: str, arch: str | None, layer: str | None, size: int, device: str, form: str
+) -> None:
+    """Count the forward passes of a run, and time it against what it needs of them bare."""
+    from tempfile import TemporaryDirectory
+
+    from redraft.bench.passes import bench_run, save_seeded
+    from redraft.disk.cache import Cache
+
+    screen = Screen.current()
+    with screen.progress() as reporter, TemporaryDirectory() as name:
+        folder, cache = Path(name), None
+        if arch is None:
+            path = locate_recipe(recipe)
+        else:
+            path, cache = save_seeded(folder, arch, layer, size), Cache(folder / "cache")
+        found = bench_run(path, device=device, cache=cache, progress=reporter.step)
+    titles = {"rows": "Pictures by pass; seconds in the run, and bare", "run": "The whole run"}
+    print_rows(screen, form, found, titles)

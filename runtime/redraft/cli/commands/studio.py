@@ -5,12 +5,12 @@ from __future__ import annotations
 import webbrowser
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import click
 
 from redraft.cli.app import Command, device_option, format_option, make_command
-from redraft.cli.screen import Column, Screen
+from redraft.cli.bench_rows import print_rows
+from redraft.cli.screen import Screen
 from redraft.errors import ArtifactError, RedraftError
 from redraft.plans.shipped import locate_recipe
 
@@ -72,17 +72,4 @@ def bench(recipe: str, repeats: int, form: str) -> None:
     screen = Screen.current()
     with screen.progress() as reporter:
         found = bench_studio(locate_recipe(recipe), repeats, progress=reporter.step)
-    if form == "json":
-        screen.json(found)
-        return
-    for part, title in TITLES.items():
-        _table(screen, title, found[part])
-
-
-def _table(screen: Screen, title: str, rows: list[dict[str, Any]]) -> None:
-    screen.heading(title)
-    names = list(rows[0])
-    columns = [
-        Column(name.replace("_", " "), right=not isinstance(rows[0][name], str)) for name in names
-    ]
-    screen.table(columns, [[str(row[name]) for name in names] for row in rows])
+    print_rows(screen, form, found, TITLES)

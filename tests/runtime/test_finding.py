@@ -171,18 +171,21 @@ def village(folder: Path, marked: int) -> Path:
     """A recipe with a spire to copy, and domes as contexts."""
     labels = draw(latents.sample(seed=1, count=60, size=28).numpy()).labels == LABELS.index("dome")
     lines = []
-    for row, domes in enumerate(labels[:, :, :32]):  # those on the left
-        ys, xs = np.nonzero(domes)
+    halves = [(row, left) for row in range(len(labels)) for left in (0, 32)]
+    for row, left in halves:
+        ys, xs = np.nonzero(labels[row, :, left : left + 32])
         if len(ys) > 80 and len(lines) < marked:
-            x, y = (xs.min() + xs.max() + 1) // 2, ys.max() + 2
-            lines.append(f"  context z[{row}] box(x {max(x - 8, 0)}..{x + 8}, y {y - 16}..{y})")
+            x, y = left + (xs.min() + xs.max() + 1) // 2, ys.max() + 2
+            lines.append(
+                f"  context z[{row}] box(x {max(x - 8, 0)}..{min(x + 8, 64)}, y {y - 16}..{y})"
+            )
     path = folder / "spires.redraft"
     path.write_text(VILLAGE.format(contexts="\n".join(lines)))
     return path
 
 
 def test_domes_of_the_village_are_found_where_they_stand(tmp_path: Path) -> None:
-    case = open_case(village(tmp_path, 8), "cpu")
+    case = open_case(village(tmp_path, 20), "cpu")
     opened = case.opened(case.rule)
     with torch.no_grad():
         drawn = _goal_pictures(case.session.model.generator, opened)

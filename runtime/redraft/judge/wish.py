@@ -28,7 +28,7 @@ INSIDE = 0.5
 """Pixels that at least this share of the context regions cover make up the region."""
 MARGIN = 1 / 8
 """How far the region is grown, as a share of the picture's side, before outside is measured."""
-ALIGNED = 0.5
+ALIGNED = 0.7
 """Least mean overlap (IoU) of the context regions with their mean region in aligned pictures."""
 
 Layout = Literal["fixed", "placed"]

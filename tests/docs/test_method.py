@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from redraft.judge import chance, effect, intervals, leftout, verdict
+from redraft.judge import chance, intervals, leftout, scores, verdict, wish
 from redraft.memory import match, moments
 from redraft.plans import record, unseen
 from redraft.runs import rule, verify
@@ -47,8 +47,9 @@ TOLD = {
     "large pictures": f"above {unseen.EVALUATED_SIZE} px",
     "least pictures": f"at least {unseen.EVALUATED_LEAST})",
     "who follows": f"above {intervals.CORRELATION:g}",
-    "what holds the thing": {1.0: "at least as large as"}[effect.HOLDS] + " the contexts' mean",
-    "the grown region": "grown by " + {1 / 8: "an eighth"}[effect.MARGIN],
+    "what holds the thing": {1.0: "at least as large as"}[scores.HOLDS] + " the contexts' mean",
+    "the grown region": "grown by " + {1 / 8: "an eighth"}[wish.MARGIN],
+    "aligned pictures": f"with their mean region is {wish.ALIGNED:g} on the mean",
     "measured images": f"up to {unseen.EVALUATED} images",
 }
 

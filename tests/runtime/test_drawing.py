@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from redraft.judge import leftout
-from redraft.judge.effect import wish_between, wish_of
+from redraft.judge.wish import wish_between, wish_of
 from redraft.memory import keys
 from redraft.models import batches, latents
 from redraft.models.batches import (

@@ -11,15 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from redraft.judge.effect import (
-    PictureScores,
-    Wish,
-    measure,
-    score_pictures,
-    summarise,
-    wish_of,
-)
+from redraft.judge.effect import measure, summarise
 from redraft.judge.intervals import CORRELATION
+from redraft.judge.scores import PictureScores, score_pictures
+from redraft.judge.wish import Wish, wish_of
 from redraft.models.arch.dcgan import DCGAN
 from redraft.models.generator import LayerInputs
 from redraft.solve import goals

@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from redraft.judge.effect import PictureScores, draw_goal
 from redraft.judge.leftout import (
     Fold,
     FoldSolver,
@@ -18,6 +17,8 @@ from redraft.judge.leftout import (
     left_out_scores,
     reached,
 )
+from redraft.judge.scores import PictureScores
+from redraft.judge.wish import draw_goal
 from redraft.models.arch.dcgan import DCGAN
 from redraft.models.generator import LayerInputs
 from redraft.solve import goals

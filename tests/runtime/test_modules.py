@@ -18,7 +18,8 @@ from torch.nn import functional
 import redraft
 from redraft.edit.apply import apply_to_file, revert_file
 from redraft.errors import ModelError
-from redraft.judge.effect import draw_goal, measure
+from redraft.judge.effect import measure
+from redraft.judge.wish import draw_goal
 from redraft.models.code.family import module_family
 from redraft.models.hooked.checks import check
 from redraft.models.hooked.hooked import HookedGenerator

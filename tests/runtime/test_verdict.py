@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from redraft.judge.chance import DRAWS, moved_region, random_edit
-from redraft.judge.effect import Effect, Wish, measure, score_pictures, summarise
+from redraft.judge.effect import Effect, measure, summarise
 from redraft.judge.intervals import CORRELATION, null_of, wilson
+from redraft.judge.scores import score_pictures
 from redraft.judge.verdict import verdict
+from redraft.judge.wish import Wish
 from redraft.models.arch.dcgan import DCGAN
 from redraft.solve.delta import Delta
 

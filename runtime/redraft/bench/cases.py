@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from redraft.errors import RunError
-from redraft.judge.effect import Effect, Wish, measure, wish_of
+from redraft.judge.effect import Effect, measure
+from redraft.judge.wish import Wish, wish_of
 from redraft.memory.layer import Layer
 from redraft.memory.placed import place_rule
 from redraft.memory.search import search

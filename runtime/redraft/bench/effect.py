@@ -23,7 +23,8 @@ from redraft.bench.solve import RATES, papers_problem, papers_rule
 from redraft.disk.cache import make_folder
 from redraft.disk.files import write_bytes
 from redraft.explain.words import silent
-from redraft.judge.effect import Effect, Wish
+from redraft.judge.effect import Effect
+from redraft.judge.wish import Wish
 from redraft.rivals.projected_adam import ProjectedAdam
 from redraft.runs.rule import solve_rule
 from redraft.runs.watch import Progress

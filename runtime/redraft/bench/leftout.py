@@ -14,9 +14,10 @@ from redraft.bench.agreement import rank_rows, side_rows
 from redraft.bench.cases import Case, Row, case_effect, case_of, case_wish, judged_latents
 from redraft.errors import RunError
 from redraft.explain.words import silent
-from redraft.judge.effect import PictureScores, draw_goal
 from redraft.judge.intervals import CORRELATION
 from redraft.judge.leftout import LeftOut, left_out_scores, reached
+from redraft.judge.scores import PictureScores
+from redraft.judge.wish import draw_goal
 from redraft.plans.loading import load, loads
 from redraft.runs.rule import SolvedRule, estimated, open_rule, solve_rule
 from redraft.runs.watch import Progress

@@ -14,6 +14,14 @@ A removal asks for nothing where there is nothing to remove, so its wish is each
 share and amplitude are taken over the pictures whose wish is at least as large as the contexts'
 mean. Outside is taken over all.
 
+Where things stand elsewhere in every picture (:mod:`redraft.judge.wish`), all of this is taken at
+the places that are found in each picture: d and T are those of all its places together, outside is
+what lies around none of them, and pictures without a place count for outside alone.
+
+*pixel share* and *pixel amplitude* go by another wish, in which the copy's pixels, and not the
+layer's values, are put into the contexts' pictures. No layer has a part in it, so it compares rules
+at different layers.
+
 Each has an interval, see :mod:`redraft.judge.intervals`, and beside the share stand its nulls, see
 :mod:`redraft.judge.chance`.
 """
@@ -22,26 +30,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
-from redraft.judge.chance import DRAWS, moved_region, random_edit
+from redraft.judge.chance import DRAWS, random_edit
 from redraft.judge.intervals import Interval, bootstrap, null_of, share_of
+from redraft.judge.scores import PictureScores, score_pictures
+from redraft.judge.spots import Spots
+from redraft.judge.wish import Wish
 from redraft.models.arithmetic import full_float32
-from redraft.models.batches import at_once, batch_size, draw_values
+from redraft.models.batches import batch_size
 from redraft.models.generator import Generator, LayerInputs
 from redraft.solve.delta import Delta
-from redraft.solve.goals import Goal
 
-INSIDE = 0.5
-"""Pixels that at least this share of the context regions cover make up the region."""
-HOLDS = 1.0
-"""A picture holds what is to go if its wish is at least this share of the contexts' mean."""
-MARGIN = 1 / 8
-"""How far the region is grown, as a share of the picture's side, before outside is measured."""
+FIXED = "fixed"
+"""What the record says of a rule that belongs in one region of all pictures."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,8 @@ class Effect:
     ``judged`` is how many of them share and amplitude are taken over: all for an insert, those
     that hold what is to go for a removal. ``null`` is the share of random edits; its interval is
     for one more such edit. ``elsewhere`` is the share at another region. Each is None where it was
-    not measured.
+    not measured. ``places`` says how places were come by: "fixed" for one region in all pictures,
+    or the name of what finds them. ``judged`` are then the pictures that have one.
     """
 
     share: Interval
@@ -61,6 +68,9 @@ class Effect:
     judged: int
     null: Interval | None = None
     elsewhere: Interval | None = None
+    places: str = FIXED
+    pixel_share: Interval | None = None
+    pixel_amplitude: Interval | None = None
 
     @property
     def ratio(self) -> float:
@@ -68,161 +78,11 @@ class Effect:
         return self.amplitude.value / max(self.outside.value, 1e-9)
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What a rule should do to a picture.
-
-    Attributes:
-        change: (3 * pixels,) float64, the centred mean change inside the region.
-        inside: (H, W) bool, the region.
-        outside: (H, W) bool, what lies outside the grown region.
-        size: mean length of the context pictures' own centred changes inside the region.
-
-    """
-
-    change: Tensor
-    inside: Tensor
-    outside: Tensor
-    size: float
-
-    @cached_property
-    def elsewhere(self) -> Tensor | None:
-        """(H, W) bool, the region moved away; see :func:`redraft.judge.chance.moved_region`."""
-        return moved_region(self.inside)
-
-    def to(self, device: torch.device) -> Wish:
-        """The same on a device."""
-        return Wish(
-            self.change.to(device), self.inside.to(device), self.outside.to(device), self.size
-        )
-
-
-@dataclass(frozen=True)
-class GoalPictures:
-    """The pictures of a goal.
-
-    Attributes:
-        present: (N, 3, H, W), as they are.
-        wanted: (N, 3, H, W), as they would be if the goal were reached.
-        regions: (N, H, W) coverage of the context regions in them.
-
-    """
-
-    present: Tensor
-    wanted: Tensor
-    regions: Tensor
-
-    def wish(self) -> Wish:
-        """The wish of the rule."""
-        return wish_between(self.present, self.wanted, self.regions)
-
-    def select(self, rows: Sequence[int]) -> GoalPictures:
-        """Some of the pictures."""
-        some = list(rows)
-        return GoalPictures(self.present[some], self.wanted[some], self.regions[some])
-
-
-def draw_goal(generator: Generator, layer: str, goal: Goal, regions: Tensor) -> GoalPictures:
-    """The pictures of a goal.
-
-    Args:
-        generator: the network before the rule.
-        layer: the rule's layer.
-        goal: its goal on the context pictures.
-        regions: (N, H, W) coverage of the context regions in the picture.
-
-    """
-    return GoalPictures(
-        present=draw_values(generator, layer, goal.before, goal.inputs),
-        wanted=draw_values(generator, layer, goal.values, goal.inputs),
-        regions=regions,
-    )
-
-
-def wish_of(generator: Generator, layer: str, goal: Goal, regions: Tensor) -> Wish:
-    """The wish of a rule, see :func:`draw_goal`."""
-    return draw_goal(generator, layer, goal, regions).wish()
-
-
-def wish_between(present: Tensor, wanted: Tensor, regions: Tensor) -> Wish:
-    """The wish that turns pictures (N, 3, H, W) into wanted ones, see :class:`GoalPictures`."""
-    mean = regions.double().mean(0)
-    inside = mean >= min(INSIDE, float(mean.max()))
-    side = max(inside.shape)
-    reach = round(MARGIN * side)
-    grown = functional.max_pool2d(inside[None, None].double(), 2 * reach + 1, 1, reach)[0, 0] > 0
-    inside = inside.to(wanted.device)
-    size = at_once(wanted[0].numel())
-    parts = zip(torch.split(present, size), torch.split(wanted, size), strict=True)
-    changes = torch.cat([_centred((after - before).double(), inside) for before, after in parts])
-    length = float(torch.linalg.vector_norm(changes, dim=1).mean())
-    return Wish(changes.mean(0), inside, ~grown.to(wanted.device), length)
-
-
-@dataclass(frozen=True)
-class PictureScores:
-    """Per picture (N,): correlation with the wish, amplitude, change outside, float64.
-
-    ``counts`` (N,) bool says whether there is anything to wish for. ``elsewhere`` (N,) is the
-    correlation in the moved region, ``random`` (N,) that of a random edit; None if there is none.
-    """
-
-    correlation: Tensor
-    amplitude: Tensor
-    outside: Tensor
-    counts: Tensor
-    elsewhere: Tensor | None = None
-    random: Tensor | None = None
-
-    @classmethod
-    def joined(cls, parts: Sequence[PictureScores]) -> PictureScores:
-        """The scores of several batches, one after another."""
-        return cls(
-            torch.cat([part.correlation for part in parts]),
-            torch.cat([part.amplitude for part in parts]),
-            torch.cat([part.outside for part in parts]),
-            torch.cat([part.counts for part in parts]),
-            _joined([part.elsewhere for part in parts]),
-            _joined([part.random for part in parts]),
-        )
-
-
-def score_pictures(
-    before: Tensor, after: Tensor, wish: Wish, wanted: Tensor | None = None
-) -> PictureScores:
-    """Compare pictures (N, 3, H, W) before and after with what was wished.
-
-    Args:
-        before: without the edit.
-        after: with it.
-        wish: of the rule.
-        wanted: each picture's own goal, for a removal; else all have the rule's common wish.
-
-    """
-    difference = (after - before).double()
-    inside = _centred(difference, wish.inside)
-    if wanted is None:
-        own = wish.change.expand_as(inside)
-        counts = torch.ones(len(inside), dtype=torch.bool)
-    else:
-        own = _centred((wanted - before).double(), wish.inside)
-        counts = (torch.linalg.vector_norm(own, dim=1) >= HOLDS * wish.size).cpu()
-    length = torch.linalg.vector_norm(own, dim=1)
-    moved = None if wish.elsewhere is None else _centred(difference, wish.elsewhere)
-    return PictureScores(
-        _correlation(inside, own),
-        ((inside * own).sum(1) / length.square().clamp_min(1e-12)).cpu(),
-        _mean_absolute(difference, wish.outside),
-        counts,
-        None if moved is None else _correlation(moved, own),
-    )
-
-
 def summarise(scores: PictureScores, seed: int = 0) -> Effect:
     """Means with 95 % intervals over pictures (seeded, so that they repeat)."""
     counts = scores.counts.numpy()
-    amplitudes = scores.amplitude.numpy()[counts]
-    amplitude = bootstrap(amplitudes, seed) if len(amplitudes) else Interval(0.0, 0.0, 0.0)
+    amplitude = _mean_of(scores.amplitude, counts, seed)
+    assert amplitude is not None
     return Effect(
         share=share_of(scores.correlation, counts),
         amplitude=amplitude,
@@ -231,22 +91,41 @@ def summarise(scores: PictureScores, seed: int = 0) -> Effect:
         judged=int(counts.sum()),
         null=None if scores.random is None else null_of(scores.random, counts),
         elsewhere=None if scores.elsewhere is None else share_of(scores.elsewhere, counts),
+        pixel_share=None if scores.pixels is None else share_of(scores.pixels, counts),
+        pixel_amplitude=_mean_of(scores.pixel_amplitude, counts, seed),
     )
+
+
+def _mean_of(values: Tensor | None, counts: NDArray[np.bool_], seed: int) -> Interval | None:
+    if values is None:
+        return None
+    some = values.numpy()[counts]
+    return bootstrap(some, seed) if len(some) else Interval(0.0, 0.0, 0.0)
+
+
+OwnGoal = Callable[[LayerInputs, Tensor | None], Tensor]
+"""What a removal wants of any N pictures: values (N, O, H, W). It is given what enters the layer
+and where in the pictures (N, H, W) their own places are, None where these are fixed."""
 
 
 @dataclass(frozen=True)
 class Unchanged:
-    """Pictures (N, 3, H, W) without a change, what enters the layer, and what a removal wants."""
+    """Pictures (N, 3, H, W) without a change, what enters the layer, and what a removal wants.
+
+    ``spots`` are their places; None where these are fixed.
+    """
 
     inputs: LayerInputs
     before: Tensor
     wanted: Tensor | None
+    spots: Spots | None = None
 
     def select(self, rows: Sequence[int]) -> Unchanged:
         """Some of them."""
         some = list(rows)
         wanted = None if self.wanted is None else self.wanted[some]
-        return Unchanged(self.inputs.select(some), self.before[some], wanted)
+        spots = None if self.spots is None else self.spots.select(some)
+        return Unchanged(self.inputs.select(some), self.before[some], wanted, spots)
 
 
 @full_float32()
@@ -268,10 +147,10 @@ def measure(
     """
     judge = Judge.of(generator, delta, wish, null=null)
     parts = [
-        judge.scores(number, draw_unchanged(generator, layer, rows))
+        judge.scores(number, draw_unchanged(generator, layer, rows, wish))
         for number, rows in enumerate(judged_batches(generator, latents))
     ]
-    return summarise(PictureScores.joined(parts), seed)
+    return replace(summarise(PictureScores.joined(parts), seed), places=places_of(wish))
 
 
 @dataclass(frozen=True)
@@ -317,6 +196,11 @@ class Judge:
         return replace(found, random=random)
 
 
+def places_of(wish: Wish) -> str:
+    """How the places of a wish are come by, see :class:`Effect`."""
+    return FIXED if wish.finder is None else wish.finder.name
+
+
 def judged_batches(generator: Generator, latents: Tensor) -> tuple[Tensor, ...]:
     """Latents (N, latent_size) in the batches that they are judged in."""
     return torch.split(latents, batch_size(generator.facts))
@@ -326,7 +210,8 @@ def draw_unchanged(
     generator: Generator,
     layer: str,
     latents: Tensor,
-    own_goal: Callable[[LayerInputs], Tensor] | None = None,
+    wish: Wish,
+    own_goal: OwnGoal | None = None,
     before: Tensor | None = None,
 ) -> Unchanged:
     """What the pictures of a batch are without a change.
@@ -335,6 +220,7 @@ def draw_unchanged(
         generator: the network before the rule.
         layer: the rule's layer.
         latents: (N, latent_size).
+        wish: of the rule, which says how its places are found.
         own_goal: gives the values that a removal wants for any pictures.
         before: the pictures (N, 3, H, W), where they are drawn already.
 
@@ -343,8 +229,12 @@ def draw_unchanged(
     if before is None:
         values = form.activate(form.response(inputs, form.weight))
         before = generator.pictures(layer, values, inputs)
-    wanted = None if own_goal is None else generator.pictures(layer, own_goal(inputs), inputs)
-    return Unchanged(inputs, before, wanted)
+    spots = None if wish.finder is None else wish.finder(inputs, before)
+    if own_goal is None:
+        return Unchanged(inputs, before, None, spots)
+    regions = None if spots is None else spots.covered(len(before), wish.inside)
+    wanted = generator.pictures(layer, own_goal(inputs, regions), inputs)
+    return Unchanged(inputs, before, wanted, spots)
 
 
 def score_change(
@@ -354,28 +244,4 @@ def score_change(
     form = generator.form(layer)
     values = form.activate(form.response(unchanged.inputs, weight))
     after = generator.pictures(layer, values, unchanged.inputs)
-    return score_pictures(unchanged.before, after, wish, unchanged.wanted)
-
-
-def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
-    known = [part for part in parts if part is not None]
-    return torch.cat(known) if len(known) == len(parts) else None
-
-
-def _correlation(changes: Tensor, own: Tensor) -> Tensor:
-    """(N,) of centred changes and wishes."""
-    sizes = torch.linalg.vector_norm(changes, dim=1) * torch.linalg.vector_norm(own, dim=1)
-    found: Tensor = (changes * own).sum(1) / sizes.clamp_min(1e-12)
-    return found.cpu()
-
-
-def _centred(changes: Tensor, inside: Tensor) -> Tensor:
-    """(N, 3 * pixels) changes inside the region, less each picture's own mean."""
-    rows = changes[:, :, inside].flatten(1)
-    return rows - rows.mean(1, keepdim=True)
-
-
-def _mean_absolute(difference: Tensor, outside: Tensor) -> Tensor:
-    if not bool(outside.any()):
-        return torch.zeros(difference.shape[0], dtype=torch.float64)
-    return difference[:, :, outside].abs().mean((1, 2)).cpu()
+    return score_pictures(unchanged.before, after, wish, unchanged.wanted, unchanged.spots)

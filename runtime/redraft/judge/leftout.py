@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from redraft.judge.effect import GoalPictures, PictureScores, score_pictures
+from redraft.judge.scores import PictureScores, score_pictures
+from redraft.judge.wish import GoalPictures
 from redraft.models.batches import at_once, draw_values
 from redraft.models.generator import Generator
 from redraft.solve.folds import dealt
@@ -147,7 +148,7 @@ def left_out_scores(
         values = form.activate(form.response(held.inputs, weight))
         after = draw_values(generator, layer, values, held.inputs)
         wanted = pictures.wanted if own else None
-        parts.append(score_pictures(pictures.present, after, wish, wanted))
+        parts.append(score_pictures(pictures.present, after, wish, wanted, pictures.spots))
     return parts
 
 

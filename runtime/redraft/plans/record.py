@@ -61,7 +61,10 @@ class RuleRecord(Frozen):
     when nothing was measured. ``judged`` is how many of the unseen pictures effect and amplitude
     are taken over: for an erase, those that hold what it removes. ``null`` is the share of random
     edits, ``elsewhere`` that of the rule at another region (see redraft.judge.chance); ``verdict``
-    is what comes of share, nulls and amplitude together (see redraft.judge.verdict).
+    is what comes of share, nulls and amplitude together (see redraft.judge.verdict). ``places`` is
+    how its places in unseen pictures were come by: "fixed", or the name of what found them; None
+    when nothing was measured, and in records of older versions. ``pixel_share`` and
+    ``pixel_amplitude`` go by the wish in pixels (see redraft.judge.effect).
 
     ``solver`` is its name and version; ``stopped`` is why it stopped: little was left to gain, or
     its iterations were used up. Both are None for a zero, and in records of older versions.
@@ -95,6 +98,11 @@ class RuleRecord(Frozen):
     null_interval: tuple[float, float] | None = None
     elsewhere: float | None = None
     elsewhere_interval: tuple[float, float] | None = None
+    places: str | None = None
+    pixel_share: float | None = None
+    pixel_share_interval: tuple[float, float] | None = None
+    pixel_amplitude: float | None = None
+    pixel_amplitude_interval: tuple[float, float] | None = None
     verdict: Word = "not measured"
     copy_from: PlaceRecord | None
     contexts: tuple[PlaceRecord, ...]

@@ -14,20 +14,21 @@ from redraft.edit.artifact import Edit, EditFacts, RuleFacts
 from redraft.errors import RunError
 from redraft.judge.effect import (
     Effect,
-    GoalPictures,
     Judge,
-    PictureScores,
+    OwnGoal,
     Unchanged,
-    Wish,
-    draw_goal,
     draw_unchanged,
     judged_batches,
+    places_of,
     summarise,
 )
+from redraft.judge.finding import Finder, match_finder
 from redraft.judge.leftout import left_out_scores
+from redraft.judge.scores import PictureScores
+from redraft.judge.wish import GoalPictures, Wish, draw_goal
 from redraft.memory.places import Matches
 from redraft.models.arithmetic import full_float32
-from redraft.models.generator import LayerInputs
+from redraft.models.generator import Generator
 from redraft.models.partners import partner_of
 from redraft.models.samplers import sampler_of
 from redraft.plans.planner import RuleStep, StatisticsStep
@@ -46,6 +47,7 @@ from redraft.runs.session import (
 )
 from redraft.runs.watch import phase
 from redraft.solve.delta import Delta
+from redraft.solve.goals import blended, cut
 from redraft.solve.sources import Silence
 from redraft_dsl.recipe.model import Erase
 
@@ -231,7 +233,7 @@ def _judgement(
     with phase(session.progress, f"{step.rule.name}: solving without some contexts"):
         solved = _left_out(session, step, solved, drawn)
     indices = judged(session.plan.recipe, session.plan.base.facts)
-    return solved, drawn().wish() if indices else None
+    return solved, drawn().wish(partial(_finder, opened)) if indices else None
 
 
 def left_out_of(
@@ -256,11 +258,34 @@ def _left_out(
 
 def goal_pictures(session: Session, step: RuleStep, opened: OpenRule) -> GoalPictures:
     """The pictures of a rule's goal, on the network as the rule finds it; drawn once."""
-    layer, stages = step.facts.name, opened.stages
-    key = (network_before(session.plan, step), stages.goal_key)
-    areas = opened.placed.pastes.areas
-    draw = partial(draw_goal, session.model.generator, layer, stages.goal, areas)
+    key = (network_before(session.plan, step), opened.stages.goal_key)
+    draw = partial(_goal_pictures, session.model.generator, opened)
     return session.shared.once("drawn", key, draw)
+
+
+def _goal_pictures(generator: Generator, opened: OpenRule) -> GoalPictures:
+    layer, pastes, copy = opened.layer.facts.name, opened.placed.pastes, opened.placed.copy
+    drawn = draw_goal(generator, layer, opened.stages.goal, pastes.areas)
+    if copy is None:
+        return drawn
+    picture = generator.sample(copy.latents.to(opened.layer.device))[0]
+    patch = cut(picture, copy.areas[0].to(picture))
+    return replace(drawn, pasted=blended(drawn.present, patch, list(pastes.areas))[0])
+
+
+def _finder(opened: OpenRule, wish: Wish, drawn: GoalPictures) -> Finder:
+    """What finds the places of a rule, by the places where its goal is set."""
+    stages, pastes = opened.stages, opened.placed.pastes
+    inverse = stages.whitening.inverse_root
+    assert drawn.spots is not None, "places are found where no region is fixed"
+    return match_finder(
+        stages.inputs(pastes),
+        pastes.on_keys,
+        inverse @ inverse,
+        drawn.present,
+        wish.inside,
+        drawn.spots,
+    )
 
 
 def _measured(
@@ -272,6 +297,8 @@ def _measured(
     rows = sampler_of(generator).rows(block, indices).to(session.device)
     stages, own = opened.stages, None
     key: tuple[Hashable, ...] = (network_before(plan, step), tuple(indices))
+    if wish.finder is not None:
+        key = (*key, stages.goal_key, stages.setup.contrast)
     if isinstance(stages.setup.source, Silence):
         own = stages.setup.source.anywhere(stages)
         key = (*key, stages.setup.source.content(stages))
@@ -281,13 +308,13 @@ def _measured(
         number, part = batch
         done = min(number * len(part), len(indices))
         session.progress(f"{step.rule.name}: measuring on new pictures", done, len(indices))
-        draw = partial(_unchanged, session, step, number, part, own)
+        draw = partial(_unchanged, session, step, number, part, wish, own)
         pictures = session.shared.once("judged", (*key, number), draw)
         return judge.scores(number, pictures)
 
     batches = enumerate(judged_batches(generator, rows))
     joined = session.ranks.combined(batches, scores, lambda parts: PictureScores.joined([*parts]))
-    return summarise(joined)
+    return replace(summarise(joined), places=places_of(wish))
 
 
 def _unchanged(
@@ -295,7 +322,8 @@ def _unchanged(
     step: RuleStep,
     number: int,
     part: Tensor,
-    own: Callable[[LayerInputs], Tensor] | None,
+    wish: Wish,
+    own: OwnGoal | None,
 ) -> Unchanged:
     """A batch of the pictures that rules are judged on, drawn or found in the cache.
 
@@ -306,7 +334,7 @@ def _unchanged(
     height, width = plan.base.facts.image_size
     fits = 3 * height * width * len(part) * part.element_size() <= CACHED_BYTES
     if step is not plan.rules[0] or not fits or not session.ranks.alone:
-        return draw(part, own)
+        return draw(part, wish, own)
     fields = {
         **{n: v for n, v in statistics_of(plan, step).fields.items() if n != "estimator"},
         "pictures": judged(plan.recipe, plan.base.facts),
@@ -314,7 +342,7 @@ def _unchanged(
     }
     stored = session.cache.get("pictures", fields)
     if stored is not None:
-        return draw(part, own, stored["before"].to(part))
-    found = draw(part, own)
+        return draw(part, wish, own, stored["before"].to(part))
+    found = draw(part, wish, own)
     session.cache.put("pictures", fields, {"before": found.before.cpu()})
     return found

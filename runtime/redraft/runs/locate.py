@@ -15,8 +15,8 @@ import torch
 
 from redraft.disk.cache import Cache
 from redraft.errors import PlanError, RunError
-from redraft.judge.effect import draw_goal
 from redraft.judge.leftout import LEAST, LeftOut
+from redraft.judge.wish import draw_goal
 from redraft.models.device import device_name
 from redraft.models.open import choose_device
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep, replanned

@@ -119,8 +119,12 @@ def solver_name(rule: Insert | Erase) -> str:
 
 
 def _figures(effect: Effect | None) -> dict[str, Any]:
-    names = {"effect": "share", **{name: name for name in ("amplitude", "outside", *NULLS)}}
-    figures: dict[str, Any] = {"judged": None if effect is None else effect.judged}
+    alike = ("amplitude", "outside", *NULLS, "pixel_share", "pixel_amplitude")
+    names = {"effect": "share", **{name: name for name in alike}}
+    figures: dict[str, Any] = {
+        "judged": None if effect is None else effect.judged,
+        "places": None if effect is None else effect.places,
+    }
     for name, measured in names.items():
         interval = None if effect is None else getattr(effect, measured)
         figures[name] = None if interval is None else interval.value

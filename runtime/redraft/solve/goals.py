@@ -106,6 +106,21 @@ def paste(form: LayerForm, inputs: LayerInputs, weight: Tensor, patch: Patch,
 
     """
     before = _values(form, inputs, weight)
+    return Goal(inputs, before, *blended(before, patch, regions))
+
+
+def blended(
+    before: Tensor, patch: Patch, regions: Sequence[Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Maps (N, O, H, W), values or pictures, with a patch put into each, see :func:`paste`.
+
+    Returns:
+        the maps; and of each, (N, H, W), how much of a position was put there, and its box.
+
+    Raises:
+        RunError: a patch would fall wholly outside its map.
+
+    """
     values = before.clone()
     alpha = torch.zeros(before.shape[0], *before.shape[2:], dtype=before.dtype)
     alpha = alpha.to(before.device)
@@ -117,7 +132,7 @@ def paste(form: LayerForm, inputs: LayerInputs, weight: Tensor, patch: Patch,
         values[row, :, target[0], target[1]] += patch.values[:, source[0], source[1]] * share
         alpha[row][target] = share
         inside[row][target] = 1.0
-    return Goal(inputs, before, values, alpha, inside)
+    return values, alpha, inside
 
 
 def silence(form: LayerForm, inputs: LayerInputs, weight: Tensor, units: Tensor,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from redraft.memory import keys
 from redraft.memory.layer import Places
@@ -82,17 +83,22 @@ class Silence(Source):
         inside = keys.context_keys(stages.inputs(contexts), contexts.on_keys)
         return keys.unusual_units(inside, stages.setup.whitening.moment, self.count)
 
-    def anywhere(self, stages: Stages) -> Callable[[LayerInputs], Tensor]:
+    def anywhere(self, stages: Stages) -> Callable[[LayerInputs, Tensor | None], Tensor]:
         """What the rule wants of any pictures: values (N, O, H, W) with the units silenced.
 
-        They are silenced where most of the contexts have their region.
+        They are silenced in the pictures' own places (N, height, width), or else where most of the
+        contexts have their region.
         """
         form, units = stages.setup.form, self.units(stages)
         mean = stages.setup.contexts.on_values.mean(0)
+        height, width = mean.shape
         region = (mean >= 0.5 * mean.max()).to(mean.dtype)
 
-        def values(inputs: LayerInputs) -> Tensor:
-            regions = region.expand(len(inputs), *region.shape)
+        def values(inputs: LayerInputs, places: Tensor | None) -> Tensor:
+            if places is None:
+                regions = region.expand(len(inputs), *region.shape)
+            else:
+                regions = functional.adaptive_avg_pool2d(places.to(mean.dtype), (height, width))
             return goals.silence(form, inputs, form.weight, units, regions).values
 
         return values

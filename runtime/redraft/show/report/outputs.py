@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from redraft.disk import files
-from redraft.judge.effect import GoalPictures
+from redraft.judge.wish import GoalPictures
 from redraft.memory import match
 from redraft.memory.layer import Layer
 from redraft.memory.marked import Picture
@@ -163,7 +163,7 @@ def _holding(session: Session, opened: OpenRule) -> list[int]:
     form, silent_values = stages.setup.form, stages.setup.source.anywhere(stages)
     held = []
     for inputs in inputs_in_parts(layer.generator, rows.to(layer.device), layer.facts.name):
-        change = silent_values(inputs)
+        change = silent_values(inputs, None)
         change -= form.activate(form.response(inputs, form.weight))
         held.append(change.square().sum((1, 2, 3)))
     most = torch.cat(held).argsort(descending=True)[:SHOWN_UNSEEN]

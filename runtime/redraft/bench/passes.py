@@ -241,8 +241,9 @@ def _images(places: Iterable[Place | Match]) -> list[tuple[str, int]]:
 
 
 def _searched(step: RuleStep) -> int:
+    """How many pictures its matches look at, with those that others are to be like."""
     found = (each for each in step.rule.context if isinstance(each, Match))
-    return sum(each.last - each.first + 1 for each in found)
+    return sum(each.last - each.first + 2 for each in found)
 
 
 @torch.no_grad()

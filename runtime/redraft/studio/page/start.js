@@ -3,6 +3,7 @@ import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { icon } from "./icons.js";
 import { app, cards, onChange, request, set } from "./store.js";
 import { draw } from "./pic.js";
+import { whenOf } from "./sheet.js";
 
 export function Start() {
   const [all, setAll] = useState(false);
@@ -13,6 +14,7 @@ export function Start() {
   return html`<main class="start">
     <header><h1>Choose a model to redraft</h1>
       <p>Copy something from one picture, mark where it belongs, and all new pictures follow.</p></header>
+    ${found?.draft && html`<div class="remark calm"><div><b>Studio ended before a new recipe was saved.</b> Its text of ${whenOf(found.draft)} was kept. <button class="link" onClick=${() => request({ ask: "recover", bring_back: true })}>Bring it back</button> <button class="link" onClick=${() => request({ ask: "recover", bring_back: false }).then(() => set({ cards: { ...found, draft: null } }))}>Drop it</button></div></div>`}
     <div class="columns">
       <section aria-label="Models">
         ${here.map((each) => html`<${Card} key=${each.name} model=${each}/>`)}

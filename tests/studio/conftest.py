@@ -29,7 +29,7 @@ from redraft.studio.web.serve import Server
 SECONDS = 60
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 MUST = bool(os.environ.get("REDRAFT_BROWSER"))
-SLOW = 120_000
+SLOW = 60_000
 SHOTS = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 RENEW = bool(os.environ.get("RENEW_DOCS"))
 TEXT = """\

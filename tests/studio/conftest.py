@@ -32,6 +32,7 @@ MUST = bool(os.environ.get("REDRAFT_BROWSER"))
 SLOW = 60_000
 SHOTS = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 RENEW = bool(os.environ.get("RENEW_DOCS"))
+LOOK = os.environ.get("REDRAFT_LOOK")
 TEXT = """\
 edition 2026
 
@@ -274,6 +275,11 @@ class Tab:
     def shot(self, name: str) -> None:
         if RENEW:
             self.page.screenshot(path=SHOTS / f"{name}.png")
+
+    def look(self, name: str) -> None:
+        """A picture of a screen for a person's eye, where REDRAFT_LOOK names a folder."""
+        if LOOK:
+            self.page.screenshot(path=Path(LOOK) / f"{name}.png")
 
     def changes(self, number: int, before: str) -> None:
         """Wait until a picture is another."""

@@ -192,25 +192,3 @@ def test_nothing_scrolls_sideways_at_any_width(studio: Studio, tab: Tab, width: 
     page.click('[data-number="5"]')
     page.wait_for_selector(".stage")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-@pytest.mark.parametrize("tab", ["light", "dark"], indirect=True)
-def test_nothing_bars_the_way(studio: Studio, tab: Tab) -> None:
-    """What axe finds on the sheet, while painting and on the first page."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    page = tab.page
-    page.goto(studio.server.address)
-    tab.settled()
-    found = [_violations(axe, page)]
-    page.click('[data-number="7"]')
-    page.wait_for_selector(".stage")
-    found.append(_violations(axe, page))
-    page.click(".brand")
-    page.wait_for_selector(".start")
-    found.append(_violations(axe, page))
-    assert [each for page in found for each in page] == []
-
-
-def _violations(axe: Any, page: Any) -> list[str]:
-    results = axe.Axe().run(page).response["violations"]
-    return [f"{each['id']}: {node['html'][:120]}" for each in results for node in each["nodes"]]

@@ -43,7 +43,7 @@ export function Sliders({ one }) {
   const changed = rest.filter((row) => written(row.name)).map((row) => row.name);
   return html`<div class="part sliders"><h3 class="unseen">Settings</h3>
     ${first.map((row) => html`<${Control} key=${row.name} one=${one} row=${row} rows=${rows}/>`)}
-    ${rest.length > 0 && html`<button class="fold" aria-expanded=${more} onClick=${() => setMore(!more)}>${icon(more ? "down" : "right", 12)} <b>${upper(rest.map((row) => row.name).join(", "))}</b> <small>${changed.length ? `${changed.length} changed` : "all as standard"}</small></button>`}
+    ${rest.length > 0 && html`<button class="fold" aria-expanded=${more} onClick=${() => setMore(!more)}>${icon(more ? "down" : "right", 12)} <b>More settings</b> <small>${changed.length ? `${changed.join(", ")} changed` : rest.map((row) => row.name).join(", ")}</small></button>`}
     ${more && rest.map((row) => html`<${Control} key=${row.name} one=${one} row=${row} rows=${rows}/>`)}
   </div>`;
 }

@@ -58,10 +58,9 @@ function Card({ model }) {
 }
 
 function Away({ model }) {
-  const [kind] = model.name.split("-");
   return html`<button class="card away-card" onClick=${() => request({ ask: "begin", model: model.name })}>
     <span class="letter" aria-hidden="true">${model.title[0]}</span>
-    <span class="what"><b>${model.title.split(",")[0]}</b><small>${{ proggan: "ProgGAN", stylegan2: "StyleGAN2" }[kind] ?? kind}, ${model.side} px</small></span>
+    <span class="what"><b>${model.title.split(",")[0]}</b><small>${{ dcgan: "DCGAN", proggan: "ProgGAN", stylegan2: "StyleGAN2" }[model.arch] ?? model.arch}, ${model.side} px</small></span>
     <small>Licence ${model.licence}</small></button>`;
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 import redraft
+from redraft_dsl.language.language import LANGUAGE
 
 Page = Any
 Studio = Any
@@ -168,16 +170,237 @@ def test_what_is_marked_by_brush_becomes_a_file_beside_the_recipe(
     assert grid[3][3] == 1
 
 
+BOX = "box(x 16..48, y 16..48)"
+
+
+def names_in(folder: Path) -> set[str]:
+    return {each.relative_to(folder).as_posix() for each in folder.rglob("*")}
+
+
 def test_a_search_ranks_places_like_a_marked_one(page: Page) -> None:
-    place = "z[5] box(x 16..48, y 16..48)"
-    page.ask(ask="search", layer="layer6", place=place, first=0, last=39)
+    page.ask(ask="search", layer="layer6", image=5, region=BOX, first=0, last=39)
     found = page.event("matches")
     assert "failure" not in found, found["failure"]
     scores = [each["score"] for each in found["results"]]
     assert found["results"][0]["index"] == 5
     assert scores == sorted(scores, reverse=True)
-    page.ask(ask="search", layer="nowhere", place=place, first=0, last=39)
+    page.ask(ask="search", layer="nowhere", image=5, region=BOX, first=0, last=39)
     assert "failure" in page.event("matches")
+
+
+def test_what_a_search_finds_becomes_lines(page: Page) -> None:
+    assert page.ask(ask="gather", rule="first", top=3)["failure"]["code"] == "RD824"
+    page.ask(ask="search", layer="layer6", image=5, region=BOX, first=0, last=39)
+    found = page.event("matches")["results"][1]
+    page.ask(ask="gather", rule="first", index=found["index"])
+    x0, y0, x1, y1 = found["box"]
+    assert f"context z[{found['index']}] box(x {x0}..{x1}, y {y0}..{y1})" in page.state["text"]
+    page.ask(ask="gather", rule="first", top=6)
+    assert f"context like z[5] {BOX} top 6 among 0..39" in page.state["text"]
+    assert page.ask(ask="gather", rule="first", index=4000)["failure"]["code"] == "RD811"
+    page.event("settled", revision=page.state["revision"])
+
+
+def test_a_painted_place_is_no_file_before_it_is_in_a_rule(studio: Studio, page: Page) -> None:
+    before = names_in(studio.folder)
+    page.ask(ask="search", layer="layer6", image=5, mask=painted(), first=0, last=39)
+    found = page.event("matches")
+    assert "failure" not in found, found["failure"]
+    assert names_in(studio.folder) == before
+    page.ask(ask="gather", rule="first", top=4)
+    line = 'context like z[5] mask("masks/first-5.png") top 4 among 0..39'
+    assert line in page.state["text"]
+    assert (studio.folder / "masks/first-5.png").is_file()
+    page.event("settled", revision=page.state["revision"])
+    others = [each["index"] for each in found["results"] if each["index"] not in (3, 5, 8, 9, 11)]
+    placed = page.event("placed")["rules"]["first"]["found"]
+    assert sorted(others[:4]) == sorted(each["index"] for each in placed), "what was shown is found"
+
+
+def test_what_a_killed_search_left_is_removed(start: StudioMaker, tmp_path: Path) -> None:
+    old, young = tmp_path / ".redraft-search-old", tmp_path / ".redraft-search-young"
+    for folder in (old, young):
+        folder.mkdir()
+        (folder / "search.png").write_bytes(b"")
+    os.utime(old, (0, 0))
+    start()
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_a_recipe_that_is_saved_elsewhere_finds_what_it_names(studio: Studio, page: Page) -> None:
+    page.ask(ask="mark", rule="first", word="context", image=12, mask=painted())
+    page.event("settled", revision=1)
+    pictures = page.after()
+    page.ask(ask="save", path="sub/mine.redraft")
+    page.event("settled")
+    assert all((pictures[n] == picture).all() for n, picture in page.after().items())
+    assert redraft.plan(studio.folder / "sub/mine.redraft").recipe.rules
+    (studio.folder / "other").mkdir()
+    (studio.folder / "other/small.safetensors").write_bytes(b"another model")
+    failed = page.ask(ask="save", path="other/mine.redraft")["failure"]
+    assert (failed["code"], names_in(studio.folder / "other")) == ("RD808", {"small.safetensors"})
+
+
+SECOND = """
+rule second at layer3 {
+  copy    z[7] box(x 0..32, y 0..32)
+  context z[1, 2, 4] box(x 0..32, y 0..32)
+  rank    1
+}
+"""
+
+
+def with_second(page: Page) -> None:
+    text = page.state["text"]
+    page.ask(ask="type", base=0, start=len(text), end=len(text), insert=SECOND)
+    page.event("settled", revision=1)
+
+
+def test_a_rule_that_cannot_be_solved_leaves_the_others_live(page: Page) -> None:
+    with_second(page)
+    both = page.after()
+    page.ask(ask="change", changes=[put("rank", "60")])
+    settled = page.event("settled", revision=2)
+    assert [(each["rule"], bool(each["message"])) for each in settled["left"]] == [("first", True)]
+    alone = page.after()
+    assert any((both[n] != picture).any() for n, picture in alone.items())
+    page.ask(ask="change", changes=[put("strength", "2", "second")])
+    assert page.event("settled", revision=3)["left"][0]["rule"] == "first"
+    assert any((alone[n] != picture).any() for n, picture in page.after().items())
+    page.ask(ask="history", step=1)
+    assert page.event("settled", revision=4)["left"] == []
+    assert all((both[n] == picture).all() for n, picture in page.after().items())
+
+
+def test_a_rule_that_fails_while_it_is_solved_is_named_and_left_out(page: Page) -> None:
+    with_second(page)
+    diverging = "gradient { steps 30  rate 1000 }"
+    page.ask(ask="change", changes=[put("solver", diverging), put("strength", "2", "second")])
+    settled = page.event("settled", revision=2)
+    assert [each["rule"] for each in settled["left"]] == ["first"]
+    assert "first" in settled["left"][0]["message"] or settled["left"][0]["help"]
+
+
+def test_a_new_rule_that_is_not_whole_leaves_the_others_live(page: Page) -> None:
+    page.ask(ask="change", changes=[{"kind": "add", "text": "rule more at layer6 {\n}"}])
+    settled = page.event("settled", revision=1)
+    assert [(each["rule"], each["message"]) for each in settled["left"]] == [("more", "")]
+    page.ask(ask="change", changes=[put("strength", "2")])
+    page.event("settled", revision=2)
+
+
+def test_while_somebody_types_the_pictures_stay_those_of_the_last_good_text(page: Page) -> None:
+    with_second(page)
+    at = page.state["text"].index("rank    2") + 8
+    page.ask(ask="type", base=1, start=at, end=at + 1, insert="60")
+    assert page.event("mistake", revision=2)
+
+
+def test_what_was_not_saved_is_offered_after_a_kill(start: StudioMaker, tmp_path: Path) -> None:
+    page = start().page()
+    page.event("settled")
+    page.ask(ask="change", changes=[put("rank", "1")])
+    text = page.state["text"]
+    time.sleep(1.0)  # and then it is killed: another server knows nothing of the first one
+    again = start().page()
+    assert "rank    2" in again.state["text"]
+    assert again.state["draft"] is not None
+    again.ask(ask="recover", bring_back=True)
+    assert again.state["text"] == text
+    assert again.state["draft"] is None
+    again.event("settled", revision=1)
+    again.ask(ask="save", path="")
+    assert start().page().state["draft"] is None
+
+
+def test_a_recipe_without_a_file_is_offered_too_and_can_be_dropped(
+    start: StudioMaker, tmp_path: Path
+) -> None:
+    page = start(None).page()
+    page.ask(ask="begin", model="small.safetensors")
+    page.event("unfinished")
+    page.ask(ask="mark", rule="", word="copy", image=3, region=BOX)
+    text = page.state["text"]
+    time.sleep(1.0)
+    again = start(None).page()
+    assert again.ask(ask="cards")["draft"] is not None
+    again.ask(ask="recover", bring_back=True)
+    assert again.state["text"] == text
+    last = start(None).page()
+    last.ask(ask="recover", bring_back=False)
+    assert last.ask(ask="cards")["draft"] is None
+    assert last.ask(ask="recover", bring_back=True)["failure"]["code"] == "RD823"
+
+
+def test_a_dragged_paste_is_one_step_and_the_pictures_follow(page: Page) -> None:
+    page.ask(ask="mark", rule="first", word="paste", image=9, region="box(x 8..40, y 16..48)")
+    for left in (9, 11, 14, 20):
+        page.ask(ask="mark", rule="first", word="paste", image=9, target="first.paste[0]",
+                 region=f"box(x {left}..{left + 32}, y 16..48)", drag="hand")  # fmt: skip
+    page.event("settled", revision=5)
+    steps = page.state["history"]["steps"]
+    assert steps == ["Opened", "Mark paste in 9", "Mark paste in 9"]
+    assert "paste   z[9] box(x 20..52, y 16..48)" in page.state["text"]
+
+
+def test_one_of_several_images_is_changed_or_removed_alone(page: Page) -> None:
+    page.ask(ask="unmark", target="first.context[0]", image=9)
+    assert f"context z[5, 8, 11] {BOX}" in page.state["text"]
+    made = page.ask(ask="mark", rule="first", word="context", image=8, target="first.context[0]",
+                    region="box(x 0..32, y 16..48)")  # fmt: skip
+    assert made["target"] == "first.context[1]"
+    lines = [line["text"] for line in page.state["rules"][0]["lines"]]
+    assert lines[1:] == [f"context z[5, 11] {BOX}", "context z[8] box(x 0..32, y 16..48)"]
+    assert "failure" in page.ask(ask="unmark", target="first.context[1]", image=5)
+    page.ask(ask="unmark", target="first.context[1]", image=8)
+    page.ask(ask="mark", rule="first", word="copy", image=4, region=BOX)
+    lines = [line["text"] for line in page.state["rules"][0]["lines"]]
+    assert lines == [f"copy    z[4] {BOX}", f"context z[5, 11] {BOX}"]
+
+
+def test_typing_into_a_recipe_that_is_no_longer_open_changes_nothing(page: Page) -> None:
+    page.ask(ask="change", changes=[put("rank", "1")])
+    page.ask(ask="save", path="")
+    page.ask(ask="open", path="small.redraft")
+    text = page.state["text"]
+    late = page.ask(ask="type", base=1, start=0, end=0, insert="garbage")
+    assert late["failure"]["code"] == "RD805"
+    assert page.state["text"] == text
+
+
+def test_the_controls_are_made_of_the_rows_of_the_language(studio: Studio) -> None:
+    page = studio.page()
+    said = next(each for each in page.events if each.get("event") == "language")
+    rule = next(each for each in said["operations"] if each["word"] == "rule")
+    assert [row["name"] for row in rule["settings"]] == list(LANGUAGE.block("rule"))
+    assert [line["word"] for line in rule["lines"]] == ["copy", "paste", "context"]
+    for row in LANGUAGE.operations:
+        assert "failure" not in page.ask(ask="kind", rule="first", to=row.word)
+    assert page.ask(ask="kind", rule="first", to="nonsense")["failure"]["code"] == "RD812"
+    wrong = page.ask(ask="mark", rule="first", word="rank", image=1, region=BOX)
+    assert wrong["failure"]["code"] == "RD812"
+
+
+def test_every_layer_is_tried_and_shown(page: Page) -> None:
+    page.ask(ask="locate", rule="first", image=5)
+    page.until(lambda each: each.get("event") == "located" and not each.get("busy"))
+    found = page.events[-1]
+    assert [each["layer"] for each in found["layers"]] == [
+        each["name"] for each in page.state["model"]["layers"]
+    ]
+    shown = next(each for each in page.frames if each.head["which"] == "layer")
+    assert shown.head["layers"] == [each["layer"] for each in found["layers"]]
+    assert len({picture.tobytes() for picture in shown.pixels}) > 1
+    assert page.ask(ask="locate", rule="nobody", image=5)["failure"]["code"] == "RD812"
+
+
+def test_trying_layers_can_be_stopped_and_nothing_else_is(page: Page) -> None:
+    page.ask(ask="locate", rule="first", image=5)
+    page.ask(ask="stop", what="locate")
+    page.until(lambda each: each.get("event") == "located" and each.get("stopped"))
+    page.ask(ask="change", changes=[put("rank", "1")])
+    page.event("settled", revision=1)
 
 
 def test_saving_never_loses_what_another_program_wrote(studio: Studio, page: Page) -> None:
@@ -263,6 +486,7 @@ def test_a_pack_and_an_edit_are_dropped_and_opened(studio: Studio, page: Page) -
             assert answer.status_code == 200, answer.text
             opened = page.until(lambda event: event.get("event") == "state" and event["open"])
             assert "rule first at layer6" in opened["text"]
+            page.event("settled", revision=opened["revision"])
 
 
 def test_other_images_are_shown_and_wrong_ones_are_refused(page: Page) -> None:

@@ -41,6 +41,7 @@ class Answer:
         text: of the recipe.
         numbers: of the images that are shown.
         cancelled: set once a later change has taken its place, or the recipe was closed.
+        rule: the name of the rule that is being solved; where one has failed, of that one.
 
     """
 
@@ -48,6 +49,7 @@ class Answer:
         self.text = text
         self.numbers = numbers
         self.cancelled = Event()
+        self.rule: str | None = None
         self._changed = Condition()
         self._shown: list[Shown] = []
         self._checked: Checked | None = None

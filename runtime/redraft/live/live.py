@@ -266,6 +266,7 @@ class _Worker:
             if isinstance(step, StatisticsStep):
                 collect(session, step)
                 continue
+            answer.rule = step.rule.name
             rough = self._preview(session, step)
             if rough is not None:
                 _show(answer, session.plan, canvas, rough, settled=False)
@@ -279,6 +280,7 @@ class _Worker:
             strength = step.rule.strength
             if strength:
                 self._last[step.rule.name] = done.delta.scaled(1 / strength)
+        answer.rule = None
         return edit_of(session)
 
     def _preview(self, session: Session, step: RuleStep) -> list[Delta] | None:

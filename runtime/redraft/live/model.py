@@ -30,7 +30,8 @@ from redraft.models.samplers import sampler_of
 from redraft.plans.loading import recipe_of
 from redraft.plans.planner import Plan, make_plan
 from redraft.runs.execute import edit_of, solve_all
-from redraft.runs.memo import Shared
+from redraft.runs.locate import Location, locate_rule
+from redraft.runs.memo import MOST, Shared
 from redraft.runs.session import Session, collect, moment_of, open_session, placed_rule
 from redraft.runs.watch import Progress
 from redraft_dsl import Checked, load, loads
@@ -209,6 +210,48 @@ class Model:
             placed = placed_rule(session, session.plan.rules[0])
         by_score = sorted(placed.contexts, key=lambda each: -(each.score or 0.0))
         return tuple(by_score)
+
+    def locate(
+        self,
+        recipe: str | Path | Checked,
+        rule: str,
+        *,
+        folder: str | Path | None = None,
+        progress: Progress | None = None,
+        cancel: Event | None = None,
+    ) -> Location:
+        """Try a rule at every layer of the model, with its own settings and with others.
+
+        Args:
+            recipe: as in :meth:`solve`.
+            rule: the name of one of its rules.
+            folder: where the paths of a text start; as in :meth:`solve`.
+            progress: called with (what is being done, done, in all).
+            cancel: set it to stop.
+
+        Returns:
+            All that was tried, with gain, agreement and side effect on contexts that were left
+            out, and what is recommended.
+
+        Raises:
+            CheckFailedError: the recipe has errors, or is about another model.
+            PlanError: there is no such rule, it is not one that is solved, or has too few contexts.
+            CancelledError: ``cancel`` was set.
+
+        """
+        plan = self._plan(recipe, folder)
+        generator = copy.deepcopy(self.opened.generator)
+        generator.restore(self.opened.state.bare())
+        shared = Shared.of(replace(self.opened, base=plan.base, generator=generator), MOST)
+        return locate_rule(
+            plan,
+            rule,
+            device=str(self.opened.device),
+            cache=self.cache,
+            progress=progress,
+            cancel=cancel,
+            shared=shared,
+        )
 
     def solve(
         self,

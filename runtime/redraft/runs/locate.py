@@ -116,6 +116,7 @@ def locate_rule(
     cache: Cache | None = None,
     progress: Progress | None = None,
     cancel: Event | None = None,
+    shared: Shared | None = None,
 ) -> Location:
     """Try a rule at every layer, with its own settings and with others.
 
@@ -126,14 +127,16 @@ def locate_rule(
         cache: where statistics are cached.
         progress: called with (what is being done, done, in all).
         cancel: set it to stop.
+        shared: a model that is open already; by default it is read from its file.
 
     Raises:
-        PlanError: the rule is not one that is solved, or has too few contexts to leave some out.
+        PlanError: there is no such rule, it is not one that is solved, or it has too few contexts
+            to leave some out.
         CancelledError: ``cancel`` was set.
 
     """
     found, own = _solvable(plan, rule)
-    trial = _Trial(plan, found, device, cache or Cache(), progress, cancel, Shared(MOST))
+    trial = _Trial(plan, found, device, cache or Cache(), progress, cancel, shared or Shared(MOST))
     layers = plan.base.facts.layer_names()
     tried = list(trial.tried([(layer, own) for layer in layers]))
     best = max(tried, key=lambda each: each.score)
@@ -147,7 +150,9 @@ def locate_rule(
 
 def _solvable(plan: Plan, name: str) -> tuple[Insert | Erase, Settings]:
     """A rule of a plan, and its own settings."""
-    step = next(step for step in plan.rules if step.rule.name == name)
+    step = next((step for step in plan.rules if step.rule.name == name), None)
+    if step is None:
+        raise PlanError("RD402", f"the recipe has no rule `{name}`", "name one that is on")
     rule = step.rule
     if not isinstance(rule, Insert | Erase):
         raise PlanError(

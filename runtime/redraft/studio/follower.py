@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Condition, Thread
 
@@ -19,6 +19,7 @@ from redraft.live.answer import Answer
 from redraft.live.live import Live
 from redraft.live.model import Model
 from redraft.plans.loading import CheckFailedError
+from redraft.studio.failing import Left, said, without
 from redraft.studio.figures import leftout_figures, placed_figures, record_figures
 from redraft.studio.web.frames import Pixels, frame, pixels_of
 
@@ -34,11 +35,16 @@ Say = Callable[[Mapping[str, object] | bytes, str], None]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be shown."""
+    """What is to be shown; ``left`` are the rules that are out of its text."""
 
     text: str
     numbers: tuple[int, ...]
     revision: int
+    left: tuple[Left, ...] = ()
+
+    def about(self) -> dict[str, object]:
+        """What every message about it says."""
+        return {"revision": self.revision, "left": [each.said() for each in self.left]}
 
 
 @dataclass(frozen=True)
@@ -141,14 +147,14 @@ class Follower:
             except CancelledError:
                 continue
             except Exception as error:
-                self._fail(wanted, error)
+                self._leave_out(wanted, error)
         if self._live is not None:
             self._live.close()
 
     def _follow(self, wanted: Wanted, place: Place) -> None:
         begun = time.monotonic()
         answer = self._asked(wanted, place)
-        about: dict[str, object] = {"revision": wanted.revision}
+        about = wanted.about()
         self._say({"event": "solving", **about}, "status")
         answer.listen(self._wake)
         if not self._pictures(answer, wanted, begun):
@@ -237,10 +243,22 @@ class Follower:
     def _progress(self, what: str, done: int, total: int) -> None:
         self._say({"event": "progress", "what": what, "done": done, "total": total}, "progress")
 
+    def _leave_out(self, wanted: Wanted, error: Exception) -> None:
+        """Go on without the rule that has failed, where there are others."""
+        answer = self._answer
+        rule = None if answer is None or isinstance(error, CheckFailedError) else answer.rule
+        text = None if rule is None else without(wanted.text, [rule])
+        if rule is None or text is None:
+            self._fail(wanted, error)
+            return
+        failure = failure_of(error)
+        left = (*wanted.left, Left(rule, failure.message, failure.help))
+        with self._condition:
+            if self._wanted is None:
+                self._wanted = replace(wanted, text=text, left=left)
+
     def _fail(self, wanted: Wanted, error: Exception) -> None:
-        about: dict[str, object] = {"event": "failed", "revision": wanted.revision}
+        about: dict[str, object] = {"event": "failed", **wanted.about()}
         if isinstance(error, CheckFailedError):
             about["checked"] = True  # the problems stand in the text
-        failure = failure_of(error)
-        more = {"code": failure.code, "message": failure.message, "help": failure.help}
-        self._say({**about, **more}, "status")
+        self._say({**about, **said(error)}, "status")

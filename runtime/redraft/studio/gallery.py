@@ -6,18 +6,20 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from redraft.disk.cache import cache_root
 from redraft.errors import CancelledError
-from redraft.explain.failure import failure_of
 from redraft.live.model import Model
 from redraft.models.listed.catalog import CATALOG
 from redraft.models.listed.download import cached_path
 from redraft.models.listed.entry import Entry, WheelMember
+from redraft.studio.failing import said
 from redraft.studio.follower import Say
 from redraft.studio.web.frames import Pixels, frame, pixels_of
+from redraft_dsl.geometry.regions import Coverage
 
 AT_ONCE = 8
 """Pictures that are drawn between two messages."""
@@ -26,6 +28,26 @@ CARD = 18
 MOST_BYTES = 256 << 20
 TOP = 200
 """Places that a search gives at most."""
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What was searched for last, so that what was found can become a line.
+
+    Attributes:
+        image: that the place lies in.
+        region: as text; empty where it was painted.
+        area: the painted mask.
+        among: the first and the last image.
+        found: the box of the best place in each image, by its number.
+
+    """
+
+    image: int
+    region: str
+    area: Coverage | None
+    among: tuple[int, int]
+    found: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)
 
 
 class Gallery:
@@ -72,6 +94,11 @@ class Gallery:
             self._held.popitem(last=False)
         return found
 
+    def held(self, seed: int, numbers: Sequence[int]) -> dict[int, Pixels]:
+        """The originals of some images, as far as they were drawn."""
+        keys = {each: (id(self._model), seed, each) for each in numbers}
+        return {each: self._held[key] for each, key in keys.items() if key in self._held}
+
     def _send(self, model: Model, seed: int, numbers: tuple[int, ...]) -> None:
         for at in range(0, len(numbers), AT_ONCE):
             part = numbers[at : at + AT_ONCE]
@@ -94,9 +121,7 @@ class Gallery:
             except CancelledError:
                 self._say({"event": "matches", "stopped": True}, "matches")
             except Exception as error:
-                failure = failure_of(error)
-                said = {"code": failure.code, "message": failure.message, "help": failure.help}
-                self._say({"event": "matches", "failure": said}, "matches")
+                self._say({"event": "matches", "failure": said(error)}, "matches")
 
         self._task(task)
 
@@ -119,11 +144,7 @@ class Gallery:
             try:
                 task()
             except Exception as error:
-                failure = failure_of(error)
-                self._say(
-                    {"event": "trouble", "code": failure.code, "message": failure.message,
-                     "help": failure.help}, "trouble"
-                )  # fmt: skip
+                self._say({"event": "trouble", **said(error)}, "trouble")
 
         return self._worker.submit(guarded)
 

@@ -2,48 +2,36 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from redraft.disk import files
 from redraft.errors import ModelError, PlanError
-from redraft.explain.failure import failure_of
 from redraft.live.model import Model
 from redraft.models.listed.catalog import known_models
-from redraft.studio.document import Document
+from redraft.studio.failing import Left, faulty, said, without
 from redraft.studio.follower import Follower, Wanted
-from redraft.studio.gallery import Gallery, listed_models
-from redraft.studio.numbers import in_short, numbers_in
+from redraft.studio.gallery import Gallery, Sought, listed_models
+from redraft.studio.locating import Locator
 from redraft.studio.opening import first_text, model_of, open_model
-from redraft.studio.view import Scene, is_unfinished, problems_of, rules_of, scene_of
+from redraft.studio.saving import Draft, Drafts, bring
+from redraft.studio.snapshots import Snapshots
+from redraft.studio.text.document import Document
+from redraft.studio.text.numbers import in_short, numbers_in
+from redraft.studio.text.view import Scene, is_unfinished, problems_of, rules_of, scene_of
+from redraft.studio.text.words import words
 from redraft.studio.web.confine import MODELS, RECIPE, files_in, inside
-from redraft.studio.web.frames import Pixels, frame
+from redraft.studio.web.frames import frame
 from redraft.studio.web.hub import Box, Hub
 from redraft_dsl import Checked, loads
-from redraft_dsl.check.resolve import resolve_all
-from redraft_dsl.files import path_fault
 from redraft_dsl.recipe.model import Latents
 from redraft_dsl.recipe.model import Model as RecipeModel
-from redraft_dsl.syntax import tree as s
 
 FIRST_SHEET = 32
 """Images on the first sheet."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A text and its pictures, set aside."""
-
-    number: int
-    text: str
-    numbers: tuple[int, ...]
-    pictures: tuple[Pixels, ...]
 
 
 class Session:
@@ -60,21 +48,26 @@ class Session:
         self.hub = Hub()
         self.follower = Follower(self.hub.say)
         self.gallery = Gallery(self.hub.say)
+        self.locator = Locator(self.hub.say)
         self.document: Document | None = None
+        self._last: Document | None = None
         self.numbers: tuple[int, ...] = tuple(range(FIRST_SHEET))
-        self.snapshots: list[Snapshot] = []
+        self.snapshots = Snapshots()
         self.model: Model | None = None
         self.checked: Checked | None = None
         self.scene = Scene(None, None, None)
-        self._device = device
+        self.sought: Sought | None = None
+        self.draft: Draft | None = None
+        self.drafts = Drafts(self.folder)
         self.known = known_models()
+        self._device = device
         self._stale = False
+        self._typed = False
         self._model_of: RecipeModel | None = None
         self._opening: RecipeModel | None = None
         self._refused: dict[str, Any] | None = None
         self._desk = ThreadPoolExecutor(1, "redraft-desk")
         self._home: Path | None = None
-        self._count = 0
 
     # ---- working ------------------------------------------------------------------------------
 
@@ -86,6 +79,8 @@ class Session:
     def close(self) -> None:
         """End everything that is being computed."""
         self._desk.shutdown(wait=False, cancel_futures=True)
+        self.drafts.close()
+        self.locator.stop()
         self.gallery.close()
         self.follower.close()
 
@@ -112,11 +107,11 @@ class Session:
 
     def open(self, document: Document) -> None:
         """Work on another recipe."""
-        self.follower.stop()
-        self.gallery.stop()
-        self.document, self.snapshots, self._refused = document, [], None
+        self._put_away()
+        self.document = self._last = document.after(self._last)
+        draft = self.drafts.find(document.path)
+        self.draft = draft if draft is not None and draft.text != document.text else None
         self.numbers = tuple(range(FIRST_SHEET))
-        self.hub.forget()
         self._home = None
         self.refresh()
         self.show_originals()
@@ -132,32 +127,63 @@ class Session:
 
     def leave(self, *, drop: bool) -> None:
         """Back to the choice of a model."""
-        if self.document is not None and self.document.is_changed and not drop:
-            raise PlanError(
-                "RD817", "the recipe has changes that are not saved", "save it, or leave them"
-            )
+        document = self.document
+        if document is not None and document.is_changed:
+            if not drop:
+                raise PlanError(
+                    "RD817", "the recipe has changes that are not saved", "save it, or leave them"
+                )
+            self.drafts.drop(document.path)
+        self._put_away()
+        self.document, self.checked = None, None
+        self.say_state()
+
+    def _put_away(self) -> None:
         self.follower.stop()
         self.gallery.stop()
-        self.document, self.checked, self.snapshots = None, None, []
+        self.locator.forget()
+        self.snapshots, self._refused, self.sought, self.draft = Snapshots(), None, None, None
         self.hub.forget()
-        self.say_state()
+
+    def recover(self, *, bring_back: bool) -> None:
+        """Take back what was not saved when studio ended, or drop it."""
+        path = self.document.path if self.document is not None else None
+        draft = self.draft if self.document is not None else self.drafts.find(None)
+        self.draft = None
+        if draft is None:
+            raise PlanError("RD823", "there is nothing to bring back", "go on with the text")
+        if not bring_back:
+            self.drafts.drop(path)
+            self.say_state()
+        elif self.document is None:
+            self.open(Document(draft.text))
+        else:
+            self.take(draft.text, "Bring back what was not saved")
+            self.say_state()
 
     # ---- following the text -------------------------------------------------------------------
 
-    def refresh_soon(self) -> None:
-        """The same, once the requests that wait already are done: a slider sends many."""
-        self._stale = True
-        self._desk.submit(self.catch_up)
+    def take(self, text: str, words: str, drag: str = "") -> None:
+        """Another text; what it is in words. Changes of one drag become one step."""
+        group = f"{words.split()[0]} {drag}" if drag else ""
+        if not self.need().change(text, words, group):
+            return
+        if drag:
+            # Once the requests that wait already are done: a slider sends many.
+            self._stale = True
+            self._desk.submit(self.catch_up)
+        else:
+            self.refresh()
 
     def catch_up(self) -> None:
         """Follow the text now, where that was put off."""
         if self._stale and self.document is not None:
             self.refresh()
 
-    def refresh(self) -> None:
+    def refresh(self, *, typed: bool = False) -> None:
         """The text is another: check it, show it, and follow it with pictures."""
         document = self.need()
-        self._stale = False
+        self._stale, self._typed = False, typed
         facts = self.model.opened.base.facts if self.model is not None else None
         path = document.path or self.folder / f"untitled{RECIPE}"
         self.checked = loads(
@@ -168,6 +194,10 @@ class Session:
         if wanted is not None and wanted != self._model_of:
             self._open_model(wanted)
         self._fit_numbers()
+        if document.is_changed and document.is_touched:
+            self.drafts.keep(document.path, document.text)
+        elif self.draft is None and not document.is_changed:
+            self.drafts.drop(document.path)
         self.say_state()
         self.ask()
 
@@ -177,15 +207,17 @@ class Session:
         self.numbers = fitting or tuple(range(min(FIRST_SHEET, count)))
 
     def ask(self) -> None:
-        """Ask for pictures of the text as it is, where it can be solved."""
+        """Ask for pictures of the text as it is, without rules that cannot be applied."""
         document, checked = self.need(), self.checked
         if self.model is None or self._opening is not None or checked is None:
             return
         if self._home != self.home:
             self._home = self.home
             self.follower.open(self.model, self.home)
-        if checked.recipe is not None and checked.recipe.rules:
-            self.follower.ask(Wanted(document.text, self.numbers, document.revision))
+        found = self.solvable()
+        if found is not None:
+            text, left = found
+            self.follower.ask(Wanted(text, self.numbers, document.revision, left))
             return
         wrong = any(not is_unfinished(each) for each in checked.errors)
         event = "mistake" if wrong else "unfinished"
@@ -195,6 +227,23 @@ class Session:
         self.hub.say(
             {"event": event, "revision": document.revision, "plain": plain and not wrong}, "status"
         )
+
+    def solvable(self) -> tuple[str, tuple[Left, ...]] | None:
+        """The text as it can be solved, and the rules that are left out of it."""
+        document, checked = self.need(), self.checked
+        if checked is None:
+            return None
+        if checked.recipe is not None:
+            return (document.text, ()) if checked.recipe.rules else None
+        left = faulty(checked)
+        if not left or (self._typed and any(each.message for each in left)):
+            return None  # while somebody types, the pictures stay those of the last good text
+        text = without(document.text, [each.rule for each in left])
+        if text is None:
+            return None
+        facts = self.model.opened.base.facts if self.model is not None else None
+        again = loads(text, self.known, folder=self.home, facts=facts)
+        return (text, left) if again.recipe is not None and again.recipe.rules else None
 
     def _open_model(self, wanted: RecipeModel) -> None:
         """Open a model in a thread of its own; the text can be changed meanwhile."""
@@ -217,10 +266,7 @@ class Session:
             return
         self._opening = None
         if isinstance(model, Exception):
-            failure = failure_of(model)
-            self._refused = {
-                "code": failure.code, "message": failure.message, "help": failure.help
-            }  # fmt: skip
+            self._refused = said(model)
             self.hub.say({"event": "failed", **self._refused}, "status")
             self._model_of = wanted  # until the text names another one
             self.say_state()
@@ -252,10 +298,11 @@ class Session:
         if document is None or checked is None:
             return {**about, "open": False}
         facts = self.model.opened.base.facts if self.model is not None else self.scene.facts
-        path = document.path
+        path, latents, draft = document.path, self.scene.latents, self.draft
         return {
             **about,
             "open": True,
+            "opened": document.first,
             "revision": document.revision,
             "text": document.text,
             "path": None if path is None else path.relative_to(self.folder).as_posix(),
@@ -267,11 +314,10 @@ class Session:
             "problems": problems_of(checked),
             "holds": checked.recipe is not None,
             "model": self._about_model(facts),
-            "latents": None
-            if self.scene.latents is None
-            else {"name": self.scene.latents.name, "count": self.scene.latents.count},
-            "snapshots": [{"number": each.number, "text": each.text} for each in self.snapshots],
+            "latents": latents and {"name": latents.name, "count": latents.count},
+            "snapshots": [{"number": one.number, "text": one.text} for one in self.snapshots.held],
             "refused": self._refused,
+            "draft": None if draft is None else draft.when,
         }
 
     def _about_model(self, facts: Any) -> dict[str, Any]:
@@ -279,10 +325,7 @@ class Session:
         if facts is None:
             return {"name": name, "open": False, "layers": []}
         height, width = facts.image_size
-        layers = [
-            {"name": each.name, "keys": list(each.key_size)}
-            for each in facts.layers
-        ]  # fmt: skip
+        layers = [{"name": each.name, "keys": list(each.key_size)} for each in facts.layers]
         is_open = self.model is not None and self._opening is None
         return {"name": name, "open": is_open, "height": height, "width": width, "layers": layers}
 
@@ -292,6 +335,7 @@ class Session:
 
     def welcome(self, box: Box) -> None:
         """Send a new tab everything that is known."""
+        box.put(json.dumps(words()), "language")
         box.put(json.dumps(self.state()), "state")
         self.hub.join(box)
         self.show_originals()
@@ -300,46 +344,33 @@ class Session:
         if numbers:
             pictures = [shown[each] for each in numbers]
             box.put(frame("after", numbers, pictures, {"settled": True}), "after all")
-        for each in self.snapshots:
-            box.put(_snapshot_frame(each), f"snapshot {each.number}")
+        for each in self.snapshots.held:
+            box.put(each.frame(), f"snapshot {each.number}")
+        for one in self.locator.last:
+            box.put(one if isinstance(one, bytes) else json.dumps(one), "")
 
-    # ---- snapshots ----------------------------------------------------------------------------
+    # ---- snapshots and files ------------------------------------------------------------------
 
     def snapshot(self) -> int:
         """Set the present text and pictures aside; gives the snapshot's number."""
-        document, shown = self.need(), self.follower.latest
-        numbers = tuple(each for each in self.numbers if each in shown)
-        self._count += 1
-        pictures = tuple(copy.copy(shown[each]) for each in numbers)
-        made = Snapshot(self._count, document.text, numbers, pictures)
-        self.snapshots.append(made)
-        self.hub.say(_snapshot_frame(made), f"snapshot {made.number}")
+        originals = self.gallery.held(self.latents().seed, self.numbers)
+        made = self.snapshots.take(
+            self.need().text, self.numbers, {**originals, **self.follower.latest}
+        )
+        self.hub.say(made.frame(), f"snapshot {made.number}")
         self.say_state()
         return made.number
 
-    def forget(self, number: int) -> None:
-        """Drop a snapshot."""
-        self.snapshots = [each for each in self.snapshots if each.number != number]
-        self.say_state()
-
-    def snapshot_of(self, number: int) -> Snapshot:
-        """A snapshot by its number."""
-        for each in self.snapshots:
-            if each.number == number:
-                return each
-        raise PlanError("RD818", f"there is no snapshot {number}", "choose one of the list")
-
-    # ---- files --------------------------------------------------------------------------------
-
     def save(self, name: str) -> str:
-        """Write the recipe; gives its path."""
-        document = self.need()
-        path = inside(self.folder, name) if name else None
-        before = self.home
+        """Write the recipe; gives its path. What it names goes with it to another folder."""
+        document, before = self.need(), self.home
+        path, first = inside(self.folder, name) if name else None, document.path
         if path is not None and self.checked is not None:
-            _bring_masks(self.checked, before, path.parent)
+            document.refuse(path)
+            bring(self.checked, before, path.parent)
         document.save(path)
         assert document.path is not None
+        self.drafts.drop(first)
         if self.home != before:
             self.refresh()
         self.say_state()
@@ -348,10 +379,12 @@ class Session:
     def cards(self) -> dict[str, Any]:
         """The models, and the recipes and model files of the folder."""
         self.gallery.cards()
+        draft = self.drafts.find(None)
         return {
             "models": listed_models(),
             "recipes": files_in(self.folder),
             "files": files_in(self.folder, MODELS),
+            "draft": None if draft is None else draft.when,
         }
 
     def later(self, work: Callable[[], dict[str, Any]], event: str) -> None:
@@ -361,23 +394,6 @@ class Session:
             try:
                 self.hub.say({"event": event, **work()}, event)
             except Exception as error:
-                failure = failure_of(error)
-                said = {"code": failure.code, "message": failure.message, "help": failure.help}
-                self.hub.say({"event": event, "failure": said}, event)
+                self.hub.say({"event": event, "failure": said(error)}, event)
 
         threading.Thread(target=task, name=f"redraft-{event}", daemon=True).start()
-
-
-def _snapshot_frame(made: Snapshot) -> bytes:
-    return frame("snapshot", made.numbers, made.pictures, {"snapshot": made.number})
-
-
-def _bring_masks(checked: Checked, before: Path, after: Path) -> None:
-    """Copy the masks of a recipe to where it is going to be."""
-    if before == after:
-        return
-    for name in resolve_all(s.walk(checked.tree.statements), before).masks:
-        source, target = before / name, after / name
-        if path_fault(name) is None and source.is_file() and not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            files.write_bytes(target, source.read_bytes())

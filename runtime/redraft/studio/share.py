@@ -24,6 +24,7 @@ from redraft.share.pack.writing import pack
 from redraft.show.pictures import Tile
 from redraft.show.report.outputs import run_and_report
 from redraft.show.sheets import Band, before_after
+from redraft.studio.saving import lend_weights
 from redraft.studio.web.confine import RECIPE, inside
 from redraft.studio.web.frames import Pixels
 from redraft_dsl.source import normalise
@@ -100,6 +101,7 @@ def dropped(data: bytes, name: str, folder: Path, model: str | None, layer: str 
     if suffix == ".redraftpack":
         target = _free(folder / _stem(name))
         unpack(pack_of(Path(name), data), target)
+        lend_weights(target / RECIPE_FILE, folder)
         return Dropped(path=target / RECIPE_FILE)
     if suffix == ".safetensors":
         return Dropped(_recipe_of_edit(data))

@@ -59,8 +59,11 @@ export function move(name, by) {
   change({ kind: "move", target: name, before });
 }
 
+const failed = (name) => app.status.left?.find((each) => each.rule === name && each.message);
+
 function Figures({ figures, rule: one, short }) {
-  if (!app.placed[one.name]) return html`<span>${one.lines.length < 2 ? "not whole yet" : "measuring"}</span>`;
+  if (failed(one.name)) return html`<span class="tone poor">${icon("warn", 11)} not applied</span>`;
+  if (!app.placed[one.name]) return html`<span>${app.status.left?.some((each) => each.rule === one.name) || one.lines.length < 2 ? "not whole yet" : "measuring"}</span>`;
   if (!figures) return html`<span>measuring</span>`;
   if (figures.effect === null) return html`<span>not measured</span>`;
   return html`<b class="tone ${figures.tone}">${figures.tone === "poor" ? icon("warn", 11) : ""}${percent(figures.effect)}</b>${!short && html` <span>${percent(figures.outside, 1)} elsewhere</span>`}`;
@@ -80,7 +83,7 @@ export async function newRule(kind) {
 
 function AddRule() {
   const isOpen = app.menu === "rule";
-  const kinds = [["rule", "Makes something appear"], ["erase", "Makes something go"], ["zero", "Removes what a layer does there"]];
+  const kinds = app.language.operations.map(({ word, meaning }) => [word, meaning.split(/[:.]/)[0]]);
   return html`<div class="menu"><button class="dashed" aria-expanded=${isOpen} onClick=${() => set({ menu: isOpen ? "" : "rule" })}>${icon("plus", 12)} Rule</button>
     ${isOpen && html`<div class="popup left">${kinds.map(([kind, words]) => html`<button class="row" key=${kind} onClick=${() => newRule(kind)}>${kind}<small>${words}</small></button>`)}</div>`}</div>`;
 }

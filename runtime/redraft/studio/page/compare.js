@@ -10,7 +10,7 @@ export function Compare() {
   const scroll = (from) => () => { panes[1 - from].current.scrollTop = panes[from].current.scrollTop; };
   return html`<section class="compare" aria-label="Two snapshots"><div class="bar"><button onClick=${() => set({ comparing: [] })}>${icon("left", 12)} Sheet <kbd>Esc</kbd></button><h2>Snapshots ${one} and ${two}</h2></div>
     <div class="panes">${[one, two].map((number, at) => html`<div key=${number}><header><b>Snapshot ${number}</b><span class="gap"></span><button onClick=${() => { set({ comparing: [] }); request({ ask: "restore", number }); }}>Go back to it</button></header>
-      <div class="pane" ref=${panes[at]} onScroll=${scroll(at)}>${[...(snapshots.get(number) ?? [])].map(([image, data]) => html`<${Still} key=${image} number=${image} data=${data}/>`)}</div></div>`)}</div>
+      <div class="pane" tabindex="0" role="group" aria-label="Pictures of snapshot ${number}" ref=${panes[at]} onScroll=${scroll(at)}>${[...(snapshots.get(number) ?? [])].map(([image, data]) => html`<${Still} key=${image} number=${image} data=${data}/>`)}</div></div>`)}</div>
     <${Difference} one=${one} two=${two}/></section>`;
 }
 

@@ -1,8 +1,9 @@
 // Everything about the chosen rule.
 import { html } from "./vendor/preact.js";
 import { icon } from "./icons.js";
-import { app, change, request, rule, set } from "./store.js";
-import { Pic, around } from "./pic.js";
+import { app, change, operation, request, rolesFor, rule, set } from "./store.js";
+import { Layer } from "./layers.js";
+import { Pic, around, colourOf } from "./pic.js";
 import { move, percent } from "./chain.js";
 import { paint } from "./sheet.js";
 import { Sliders } from "./sliders.js";
@@ -16,7 +17,7 @@ export function Inspector() {
     <${Head} one=${one}/>
     <${Figures} one=${one}/>
     ${included ? html`<div class="part soft">This rule comes from another recipe. Its settings are changed in the text.</div>` : html`
-      ${one.kind === "rule" && html`<${Copy} one=${one}/>`}
+      ${operation(one.kind).lines.some((line) => line.word === "copy") && html`<${Copy} one=${one}/>`}
       <${Context} one=${one}/>
       <${Layer} one=${one}/>
       <${Sliders} key=${`${one.name} ${one.kind}`} one=${one}/>`}
@@ -28,7 +29,7 @@ function Head({ one }) {
   const act = (work) => () => { set({ menu: "" }); work(); };
   return html`<div class="part head"><h2>${one.name}</h2>
     ${one.kind === "include" ? html`<span class="soft">from another recipe</span>` : html`<select aria-label="Kind of operation" value=${one.kind} onChange=${(e) => request({ ask: "kind", rule: one.name, to: e.target.value })}>
-      ${["rule", "erase", "zero"].map((kind) => html`<option key=${kind} value=${kind}>${kind[0].toUpperCase()}${kind.slice(1)}</option>`)}</select>`}
+      ${app.language.operations.map(({ word, meaning }) => html`<option key=${word} value=${word} title=${meaning}>${word[0].toUpperCase()}${word.slice(1)}</option>`)}</select>`}
     <span class="gap"></span>
     <button class="switch" role="switch" aria-checked=${!one.off} aria-label="Rule on" title="On or off (X)" onClick=${() => change({ kind: "switch", target: one.name, on: one.off })}><span></span></button>
     <div class="menu"><button class="plain" aria-label="More about this rule" aria-expanded=${isOpen} onClick=${() => set({ menu: isOpen ? "" : "more" })}>${icon("dots")}</button>
@@ -83,27 +84,26 @@ function Context({ one }) {
   const all = [...tray, ...found.map((each) => ({ number: each.index, box: each.box, score: each.score }))];
   const shown = all.length > MOST + 1 && !app.trayOpen ? all.slice(0, MOST) : all;
   const rest = all.length - shown.length;
-  const paste = one.lines.filter((each) => (each.word === "paste" || each.word === "from") && each.kind !== "each");
+  const roles = rolesFor(one.kind);
+  const key = roles.find((each) => each.word === "context")?.key ?? "2";
+  // Every other line that names a place: paste, from, and whatever an operation takes besides.
+  const others = one.lines.filter((each) => !["copy", "context"].includes(each.word) && each.kind !== "each" && each.images);
   return html`<div class="part"><h3>Context <small>${marked === 0 ? "where it belongs" : `where it belongs: ${marked} marked${found.length ? `, ${found.length} found` : ""}`}</small></h3>
-    ${all.length === 0 ? html`<p class="soft">Open a picture where it belongs, paint the place and press <kbd>2</kbd>.</p>` : html`<ul class="tray">
+    ${all.length === 0 ? html`<p class="soft">Open a picture where it belongs, paint the place and press <kbd>${key}</kbd>.</p>` : html`<ul class="tray">
       ${shown.map((each) => html`<li key=${`${each.address ?? "f"} ${each.number}`}><button class="thumb ${each.score === undefined ? "context" : "found"}" aria-label=${`Picture ${each.number}, ${each.score === undefined ? "marked" : `found, match ${each.score?.toFixed(2)}`}`}
-        onClick=${() => paint(each.number, each.line && each.line.images.length === 1 ? { line: each.line } : {})}
-        onKeyDown=${(e) => { if ((e.key === "Delete" || e.key === "Backspace") && each.address) change({ kind: "drop", target: each.address }); }}><${Pic} number=${each.number} view="before" crop=${around(each.box)} label=""/></button>
+        onClick=${() => paint(each.number, each.line ? { line: each.line } : {})}
+        onKeyDown=${(e) => { if ((e.key === "Delete" || e.key === "Backspace") && each.address) unmark(each); }}><${Pic} number=${each.number} view="before" crop=${around(each.box)} label=""/></button>
         <small>${each.score === undefined ? "marked" : each.score?.toFixed(2)}</small>
-        ${each.address && each.line.images.length === 1 && html`<button class="remove" aria-label="Remove picture ${each.number} from the context" onClick=${() => change({ kind: "drop", target: each.address })}>${icon("close", 9)}</button>`}</li>`)}
+        ${each.address && html`<button class="remove" aria-label="Remove picture ${each.number} from the context" onClick=${() => unmark(each)}>${icon("close", 9)}</button>`}</li>`)}
       ${rest > 0 && html`<li><button class="thumb rest" onClick=${() => set({ trayOpen: true })}>+${rest}</button></li>`}
     </ul>`}
-    ${paste.map((line) => html`<p class="soft" key=${line.address}>Pasted in picture ${line.images.join(", ")} <button class="link" onClick=${() => paint(line.images[0], { line })}>Change</button> <button class="link" onClick=${() => change({ kind: "drop", target: line.address })}>Remove</button></p>`)}
+    ${others.map((line) => html`<p class="place-line" key=${line.address}><span class="chip" style="--c: ${colourOf(line.word)}" aria-hidden="true"></span>${line.word === "paste" ? "Pasted" : line.word[0].toUpperCase() + line.word.slice(1)} in picture ${line.images.join(", ")}<span class="gap"></span><button class="link" onClick=${() => paint(line.images[0], { line })}>${line.images.length === 1 ? "Move" : "Look"}</button> <button class="link" onClick=${() => change({ kind: "drop", target: line.address })}>Remove</button></p>`)}
     <div class="two"><button onClick=${findMore}>${icon("search", 13)} Find more like it <kbd>F</kbd></button><button onClick=${() => paint(app.at)}>${icon("plus", 13)} Mark a place <kbd>M</kbd></button></div></div>`;
 }
+
+const unmark = (each) => request({ ask: "unmark", target: each.address, image: each.number });
 
 function trayOf(one) {
   return one.lines.filter((line) => line.word === "context" && line.kind === "place")
     .flatMap((line) => line.images.map((number) => ({ number, box: line.box, address: line.address, line })));
-}
-
-function Layer({ one }) {
-  const layers = app.state.model.layers;
-  return html`<div class="part"><h3>Layer <small>where the rule is written</small></h3><div class="group layers" role="radiogroup" aria-label="Layer">
-    ${layers.map((layer) => html`<button key=${layer.name} role="radio" aria-checked=${layer.name === one.layer} class=${layer.name === one.layer ? "chosen" : ""} onClick=${() => change({ kind: "put", owner: one.name, key: "layer", value: layer.name })}>${layer.name}<small>${layer.keys[0]} × ${layer.keys[1]} keys</small></button>`)}</div></div>`;
 }

@@ -1,5 +1,5 @@
 // The keyboard. Letters work only where nothing is typed, and can be turned off.
-import { app, change, rule, set } from "./store.js";
+import { app, change, rolesFor, rule, set } from "./store.js";
 import { page, paint } from "./sheet.js";
 import { painter } from "./paint.js";
 import { findMore } from "./inspector.js";
@@ -56,12 +56,10 @@ const TOOLS = { p: "brush", e: "eraser", r: "box", o: "ellipse", g: "polygon", v
 function letter(key, event) {
   if (app.painting && painter.current) {
     const { current } = painter;
-    const kind = rule()?.kind ?? "rule";
-    if (TOOLS[key]) { current.setTool(TOOLS[key]); if (key === "r" && event.target.closest(".stage")) current.drawBox(); return true; }
+    if (TOOLS[key]) { current.setTool(TOOLS[key]); if ((key === "r" || key === "o") && event.target.closest(".stage")) current.begin(TOOLS[key]); return true; }
     if (key === "[" || key === "]") { current.setRadius((now) => Math.max(0.5, Math.min(16, now + (key === "[" ? -0.5 : 0.5)))); return true; }
-    if (key === "1" && kind === "rule") { current.mark("copy"); return true; }
-    if (key === "2") { current.mark("context"); return true; }
-    if (key === "3" && kind !== "zero") { current.mark(kind === "erase" ? "from" : "paste"); return true; }
+    const role = rolesFor(current.kind).find((each) => each.key === key);
+    if (role) { current.mark(role.word); return true; }
     if (key === "k") { current.toggleKeys(); return true; }
   }
   const one = rule();

@@ -1,13 +1,13 @@
 // The page: connects, hears, and shows. It holds no truth: the text does, and the server has it.
 import { html, render, useEffect, useReducer } from "./vendor/preact.js";
 import { connect, open } from "./wire.js";
-import { app, cards, forget, keep, markNew, markOld, onChange, set, snapshots } from "./store.js";
+import { app, cards, forget, keep, layerPictures, markNew, markOld, onChange, set, snapshots } from "./store.js";
 import { Start, drop } from "./start.js";
 import { Top } from "./top.js";
 import { Chain } from "./chain.js";
 import { Sheet, SheetBar } from "./sheet.js";
 import { Inspector } from "./inspector.js";
-import { TextPanel } from "./text.js";
+import { TextPanel, textNow } from "./text.js";
 import { Paint } from "./paint.js";
 import { Compare } from "./compare.js";
 import { Help } from "./help.js";
@@ -19,6 +19,7 @@ let waited = 0;
 function hearEvent(event) {
   switch (event.event) {
     case "state": return hearState(event);
+    case "language": return set({ language: event });
     case "opening": return set({ status: event });
     case "solving":
       clearTimeout(waited);
@@ -39,6 +40,7 @@ function hearEvent(event) {
     case "records": return set({ records: event.rules });
     case "searching": return set({ matches: { busy: true } });
     case "matches": return set({ matches: event });
+    case "located": return set({ located: event.busy && app.located?.rule === event.rule ? { ...app.located, ...event, stopped: false, failure: null } : event });
     case "running": case "ran": return set({ running: event });
     case "trouble": return set({ trouble: event });
     default: return undefined;
@@ -48,7 +50,7 @@ function hearEvent(event) {
 function hearState(state) {
   const before = app.state;
   const patch = { state };
-  if (!state.open) Object.assign(patch, { painting: null, placed: {}, leftout: {}, records: {}, matches: null, comparing: [], status: { event: "" } });
+  if (!state.open) Object.assign(patch, { painting: null, placed: {}, leftout: {}, records: {}, matches: null, located: null, comparing: [], status: { event: "" } });
   if (!before?.open || before.model?.name !== state.model?.name) { forget("before"); forget("after"); patch.at = state.shown?.[0] ?? 0; }
   if (state.open && !state.rules.some((each) => each.name === app.chosen)) patch.chosen = state.rules[0]?.name ?? "";
   document.title = state.open ? `${state.changed ? "• " : ""}${state.path ?? "untitled"} - redraft studio` : "redraft studio";
@@ -58,6 +60,7 @@ function hearState(state) {
 function hearPictures(head, images) {
   if (head.which === "card") { cards.set(head.model, images); set({}); }
   else if (head.which === "snapshot") { snapshots.set(head.snapshot, new Map(head.numbers.map((number, at) => [number, images[at]]))); set({}); }
+  else if (head.which === "layer") { layerPictures.clear(); head.layers.forEach((name, at) => layerPictures.set(name, images[at])); set({}); }
   else keep(head.which, head.numbers, images, head.settled);
   if (head.which === "after" && head.numbers.length) performance.mark(head.settled ? "settled" : "preview");
 }
@@ -67,7 +70,7 @@ function Root() {
   useEffect(() => onChange(again), []);
   if (!app.state) return html`<div class="blank" role="status">${app.everConnected ? "" : "Opening"}</div>`;
   return html`<${Top}/>
-    ${!app.connected && html`<div class="lost" role="alert"><span class="dot bad"></span> Studio is not running. Your text is safe in this tab. Start it again with <code>redraft studio</code>.<button onClick=${open}>Try again</button></div>`}
+    ${!app.connected && html`<div class="lost" role="alert"><span class="dot bad"></span><span>Studio is not running. Start it again with <code>redraft studio</code>: it offers what was not saved. The text in this tab is safe, too.</span><span class="gap"></span><button onClick=${() => navigator.clipboard?.writeText(document.querySelector(".cm-content") ? textNow() : app.state.text ?? "")}>Copy the text</button><button onClick=${open}>Try again</button></div>`}
     ${app.state.open ? html`<${Work}/>` : html`<${Start}/>`}
     ${app.menu === "help" && html`<${Help}/>`}
     <${Trouble}/>`;

@@ -1,13 +1,15 @@
 // One picture, large: paint a place, and say what it is.
-import { html, useEffect, useRef, useState } from "./vendor/preact.js";
+import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
 import { icon } from "./icons.js";
-import { app, need, onChange, picture, request, rule, set, watch } from "./store.js";
+import { app, need, onChange, picture, request, rolesFor, rule, set, watch } from "./store.js";
+import { latest } from "./wire.js";
 import { Views, Status, paint } from "./sheet.js";
-import { COLOURS, Pic, draw, shownView } from "./pic.js";
+import { Pic, colourOf, draw, shownView } from "./pic.js";
 import { More, search } from "./more.js";
 import { asMask, asked, copyOf, isWhole, moved, shapeOf, sized, stroke, trace } from "./shape.js";
 
 const TOOLS = [["brush", "Brush", "P"], ["eraser", "Eraser", "E"], ["box", "Box", "R"], ["ellipse", "Ellipse", "O"], ["polygon", "Polygon", "G"], ["move", "Move", "V"]];
+const MOVED = ["paste", "from"];
 const last = { tool: "box", radius: 4 };
 export const painter = { current: null };
 
@@ -19,15 +21,18 @@ export function close() {
 export function Paint({ at }) {
   const { model, shown } = app.state;
   const one = rule();
-  const [tool, setTool] = useState(last.tool);
+  const [tool, setTool] = useState(at.line && MOVED.includes(at.line.word) ? "move" : last.tool);
   const [radius, setRadius] = useState(last.radius);
   const [keys, setKeys] = useState(true);
   const [shape, setShape] = useState(() => (at.line ? shapeOf(at.line, model.width, model.height) : null));
   const [grid, setGrid] = useState(null);
   const steps = useRef({ list: [shape], at: 0 });
-  const target = at.line && at.line.images.length === 1 && at.line.kind === "place" ? at.line : null;
+  const target = at.line && at.line.kind === "place" ? at.line : null;
+  const address = useRef(target?.address ?? ""); // changes where one of several images gets a line of its own
   const layer = one?.layer ?? model.layers[Math.floor(model.layers.length / 2)]?.name;
-  last.tool = tool; last.radius = radius;
+  const kind = one && one.kind !== "include" ? one.kind : "rule";
+  if (tool !== "move") last.tool = tool;
+  last.radius = radius;
 
   const keep = (next) => {
     const { current } = steps;
@@ -43,14 +48,21 @@ export function Paint({ at }) {
     setShape(current.list[to]);
     return true;
   };
-  const mark = async (word, address = "") => {
+  const mark = async (word, target = "") => {
     if (!isWhole(shape)) { set({ trouble: { message: "nothing is painted yet", help: "paint the place first: a box with R, a brush with P" } }); return; }
-    const found = await request({ ask: "mark", rule: one?.kind === "include" ? "" : one?.name ?? "", word, image: at.image, target: address, ...(await asked(shape)) });
+    const found = await request({ ask: "mark", rule: one?.kind === "include" ? "" : one?.name ?? "", word, image: at.image, target, ...(await asked(shape)) });
     if (!found) return;
+    if (target) address.current = found.target;
     set({ chosen: found.rule });
-    if (word === "context" && !address) search(at.image, shape, layer);
+    if (word === "context" && !target) search(at.image, shape, layer);
   };
-  const commit = (next) => { if (target && isWhole(next)) asked(next).then((body) => request({ ask: "mark", rule: one.name, word: target.word, image: at.image, target: target.address, ...body })); };
+  // A marked place that is changed is written at once. While it is dragged it is followed, one
+  // step of the history; what is painted by brush becomes a file only when the hand is lifted.
+  const drag = useRef("");
+  const send = useMemo(() => latest(async (body) => { const found = await request({ ask: "mark", ...body, target: address.current }); if (found?.target) address.current = found.target; }), []);
+  const write = async (next, group) => { if (target && isWhole(next)) send({ rule: one.name, word: target.word, image: at.image, drag: group, ...(await asked(next)) }); };
+  const follow = (next) => { if (next.kind !== "mask") { drag.current ||= `move ${Date.now()}`; write(next, drag.current); } };
+  const commit = (next) => { write(next, drag.current); drag.current = ""; };
 
   useEffect(() => { if (at.find && shape) search(at.image, shape, layer); }, []);
   useEffect(() => {
@@ -58,16 +70,16 @@ export function Paint({ at }) {
     const timer = setTimeout(async () => { const found = await request({ ask: "keys", layer, ...(await asked(shape)) }); setGrid(found?.grid ?? null); }, 60);
     return () => clearTimeout(timer);
   }, [shape, layer]);
-  painter.current = { setTool, setRadius, mark, step, close, toggleKeys: () => setKeys((now) => !now), nudge: (dx, dy, size, fine) => {
+  painter.current = { kind, setTool, setRadius, mark, step, close, toggleKeys: () => setKeys((now) => !now), nudge: (dx, dy, size, fine) => {
     if (!shape) return;
     const cell = model.layers.find((each) => each.name === layer)?.keys ?? [8, 8];
     const [w, h] = fine ? [1, 1] : [model.width / cell[1], model.height / cell[0]];
     const next = (size ? sized : moved)(shape, dx * w, dy * h);
     keep(next); commit(next);
-  }, drawBox: () => { if (!shape) keep({ kind: "box", x0: model.width * 0.25, y0: model.height * 0.375, x1: model.width * 0.75, y1: model.height * 0.625 }); } };
+  }, begin: (form) => { if (!shape) keep({ kind: form, x0: model.width * 0.25, y0: model.height * 0.375, x1: model.width * 0.75, y1: model.height * 0.625 }); } };
   const taken = grid?.flat().filter((share) => share > 0).length ?? 0;
   const beside = (by) => { const place = shown.indexOf(at.image); const next = shown[place + by] ?? at.image + by; if (next >= 0 && next < app.state.latents.count) paint(next); };
-  const roles = one?.kind === "erase" ? [["context", "It belongs here", "2"], ["from", "Erase here", "3"]] : one?.kind === "zero" ? [["context", "It belongs here", "2"]] : [["copy", "Copy from here", "1"], ["context", "It belongs here", "2"], ["paste", "Paste here", "3"]];
+  const roles = rolesFor(kind);
 
   return html`<section class="paint" aria-label="Picture ${at.image}, large">
     <div class="bar"><button onClick=${close}>${icon("left", 12)} Sheet <kbd>Esc</kbd></button><h2>Picture ${at.image}</h2>
@@ -77,17 +89,17 @@ export function Paint({ at }) {
     <div class="easel">
       <div class="tools" role="toolbar" aria-label="Tools" aria-orientation="vertical">${TOOLS.map(([name, words, key]) => html`<button key=${name} class=${tool === name ? "chosen" : ""} aria-pressed=${tool === name} aria-label="${words} (${key})" title="${words} (${key})" onClick=${() => setTool(name)}>${icon(name, 18)}<kbd>${key}</kbd></button>`)}
         <label class="radius" title="Size of the brush: [ and ]"><input type="range" min="0.5" max="16" step="0.5" value=${radius} aria-label="Size of the brush" onInput=${(e) => setRadius(Number(e.target.value))}/>${radius}</label></div>
-      <${Canvas} image=${at.image} tool=${tool} radius=${radius} shape=${shape} role=${target?.word ?? "context"} grid=${keys ? grid : null} keep=${keep} show=${setShape} done=${commit}/>
+      <${Canvas} image=${at.image} tool=${tool} radius=${radius} shape=${shape} role=${target?.word ?? "context"} grid=${keys ? grid : null} keep=${keep} show=${setShape} done=${commit} follow=${follow}/>
       <div class="side"><h3>This place <small>${isWhole(shape) ? `takes ${taken} of ${grid ? grid.length * grid[0].length : "?"} keys` : "paint it on the picture"}</small></h3>
         ${target && html`<p class="soft">You change the ${target.word} of ${one.name}; it follows while you move it.</p>`}
-        ${roles.map(([word, words, key]) => html`<button key=${word} class="role ${target?.word === word ? "chosen" : ""}" disabled=${!isWhole(shape)} onClick=${() => mark(word, target?.word === word ? target.address : "")}><span class="chip ${word}" aria-hidden="true"></span>${words}<span class="gap"></span><kbd>${key}</kbd></button>`)}
+        ${roles.map(({ word, words, key, meaning }) => html`<button key=${word} title=${meaning} class="role ${target?.word === word ? "chosen" : ""}" disabled=${!isWhole(shape)} onClick=${() => mark(word, target?.word === word ? address.current : "")}><span class="chip" style="--c: ${colourOf(word)}" aria-hidden="true"></span>${words}<span class="gap"></span><kbd>${key}</kbd></button>`)}
         <${More} image=${at.image} shape=${shape} layer=${layer}/></div>
     </div>
     <${Strip}/>
   </section>`;
 }
 
-function Canvas({ image, tool, radius, shape, role, grid, keep, show, done }) {
+function Canvas({ image, tool, radius, shape, role, grid, keep, show, done, follow }) {
   const { width, height } = app.state.model;
   const base = useRef(null), over = useRef(null), stage = useRef(null), cursor = useRef(null);
   const hand = useRef(null);
@@ -97,6 +109,8 @@ function Canvas({ image, tool, radius, shape, role, grid, keep, show, done }) {
     const ends = [watch(image, redraw), onChange(redraw)];
     return () => ends.forEach((end) => end());
   }, [image]);
+  // Who came by the keyboard goes on by the keyboard.
+  useEffect(() => { if (document.activeElement === document.body || !document.activeElement) stage.current?.focus({ preventScroll: true }); }, []);
   useEffect(() => { paintOver(over.current, shape, role, grid, width, height); }, [shape, role, grid]);
   const place = (event) => { const area = stage.current.getBoundingClientRect(); return [((event.clientX - area.left) / area.width) * width, ((event.clientY - area.top) / area.height) * height]; };
   const down = (event) => {
@@ -123,7 +137,7 @@ function Canvas({ image, tool, radius, shape, role, grid, keep, show, done }) {
     const held = hand.current;
     if (!held) return;
     if (held.mask) { stroke(held.mask, held.from, at, radius, tool === "eraser"); held.from = at; show({ ...held.mask }); return; }
-    if (held.shape) { held.now = moved(held.shape, Math.round(at[0] - held.from[0]), Math.round(at[1] - held.from[1])); show(held.now); return; }
+    if (held.shape) { held.now = moved(held.shape, Math.round(at[0] - held.from[0]), Math.round(at[1] - held.from[1])); show(held.now); follow(held.now); return; }
     const [x0, x1] = [held.from[0], at[0]].map((x) => Math.max(0, Math.min(width, Math.round(x)))).sort((a, b) => a - b);
     const [y0, y1] = [held.from[1], at[1]].map((y) => Math.max(0, Math.min(height, Math.round(y)))).sort((a, b) => a - b);
     held.now = { kind: tool, x0, y0, x1, y1 };
@@ -161,14 +175,14 @@ function paintOver(canvas, shape, role, grid, width, height) {
     const ink = tint.getContext("2d");
     ink.drawImage(shape.canvas, 0, 0, canvas.width, canvas.height);
     ink.globalCompositeOperation = "source-in";
-    ink.fillStyle = COLOURS[role];
+    ink.fillStyle = colourOf(role);
     ink.fillRect(0, 0, canvas.width, canvas.height);
     pen.globalAlpha = 0.55;
     pen.drawImage(tint, 0, 0);
     pen.globalAlpha = 1;
     return;
   }
-  for (const [colour, line] of [["#10141a", 8], [COLOURS[role], 4]]) {
+  for (const [colour, line] of [["#10141a", 8], [colourOf(role), 4]]) {
     pen.strokeStyle = colour; pen.lineWidth = line; pen.lineJoin = "round";
     pen.beginPath(); trace(pen, shape, scale); pen.stroke();
   }

@@ -2,7 +2,15 @@
 import { html, useEffect, useRef } from "./vendor/preact.js";
 import { app, isOld, need, onChange, picture, watch } from "./store.js";
 
-export const COLOURS = { copy: "#e69f00", context: "#56b4e9", paste: "#cc79a7", from: "#cc79a7", found: "#f0e442" };
+const COLOURS = { copy: "#e69f00", context: "#56b4e9", paste: "#cc79a7", from: "#cc79a7", found: "#f0e442" };
+const OTHERS = ["#009e73", "#d55e00", "#0072b2"];
+
+// The colour of a role, also of one that the language has got since this was written.
+export function colourOf(role) {
+  if (COLOURS[role]) return COLOURS[role];
+  const words = [...new Set(app.language.operations.flatMap((each) => each.lines.map((line) => line.word)))].filter((word) => !COLOURS[word]);
+  return OTHERS[Math.max(0, words.indexOf(role)) % OTHERS.length];
+}
 
 export function draw(canvas, image, crop) {
   if (!canvas || !image) return;
@@ -50,7 +58,7 @@ export function Outline({ loops, role, crop }) {
   const [x0, y0, x1, y1] = crop ?? [0, 0, width, height];
   const d = path(loops);
   return html`<svg class="outline ${role}" viewBox="${x0} ${y0} ${x1 - x0} ${y1 - y0}" preserveAspectRatio="none" aria-hidden="true">
-    <path class="halo" d=${d}/><path class="line" d=${d} stroke=${COLOURS[role]}/></svg>`;
+    <path class="halo" d=${d}/><path class="line" d=${d} stroke=${colourOf(role)}/></svg>`;
 }
 
 export const path = (loops) => loops.map((loop) => `M${loop.map((point) => point.join(" ")).join("L")}Z`).join("");

@@ -4,6 +4,7 @@ const round = (x) => Math.round(x * 10) / 10;
 
 // As the recipe writes it; an empty string for pixels, which become a file.
 export function regionOf(shape) {
+  if (shape.text) return shape.text;
   if (shape.kind === "box") return `box(x ${round(shape.x0)}..${round(shape.x1)}, y ${round(shape.y0)}..${round(shape.y1)})`;
   if (shape.kind === "ellipse") {
     const [cx, cy, rx, ry] = [(shape.x0 + shape.x1) / 2, (shape.y0 + shape.y1) / 2, (shape.x1 - shape.x0) / 2, (shape.y1 - shape.y0) / 2].map(round);
@@ -22,6 +23,12 @@ export function isWhole(shape) {
 
 // A line of the recipe as a shape that can be changed; its outline becomes pixels where it is none.
 export function shapeOf(line, width, height) {
+  const shape = drawnOf(line, width, height);
+  if (shape) shape.text = line.region; // as it is written, until it is changed
+  return shape;
+}
+
+function drawnOf(line, width, height) {
   const number = "(-?[\\d.]+)";
   const box = new RegExp(`^box\\(\\s*x\\s+${number}\\s*\\.\\.\\s*${number}\\s*,\\s*y\\s+${number}\\s*\\.\\.\\s*${number}\\s*\\)$`).exec(line.region);
   if (box) { const [x0, x1, y0, y1] = box.slice(1).map(Number); return { kind: "box", x0, y0, x1, y1 }; }
@@ -50,10 +57,10 @@ export function emptyMask(width, height) {
 
 export function copyOf(shape) {
   if (!shape) return null;
-  if (shape.kind !== "mask") return structuredClone(shape);
+  if (shape.kind !== "mask") return { ...structuredClone(shape), text: "" };
   const canvas = new OffscreenCanvas(shape.canvas.width, shape.canvas.height);
   canvas.getContext("2d").drawImage(shape.canvas, 0, 0);
-  return { ...shape, canvas };
+  return { ...shape, canvas, text: "" };
 }
 
 // Any shape as pixels, so that a brush can go on from it.
@@ -90,8 +97,8 @@ export function stroke(mask, from, to, radius, erase) {
 }
 
 export function moved(shape, dx, dy) {
-  if (shape.kind === "polygon") return { ...shape, points: shape.points.map(([x, y]) => [x + dx, y + dy]) };
-  if (shape.kind !== "mask") return { ...shape, x0: shape.x0 + dx, x1: shape.x1 + dx, y0: shape.y0 + dy, y1: shape.y1 + dy };
+  if (shape.kind === "polygon") return { ...shape, text: "", points: shape.points.map(([x, y]) => [x + dx, y + dy]) };
+  if (shape.kind !== "mask") return { ...shape, text: "", x0: shape.x0 + dx, x1: shape.x1 + dx, y0: shape.y0 + dy, y1: shape.y1 + dy };
   const next = copyOf(shape);
   const pen = next.canvas.getContext("2d");
   pen.clearRect(0, 0, next.canvas.width, next.canvas.height);
@@ -101,7 +108,7 @@ export function moved(shape, dx, dy) {
 
 export function sized(shape, dx, dy) {
   if (shape.kind === "polygon" || shape.kind === "mask") return shape;
-  return { ...shape, x1: Math.max(shape.x0 + 1, shape.x1 + dx), y1: Math.max(shape.y0 + 1, shape.y1 + dy) };
+  return { ...shape, text: "", x1: Math.max(shape.x0 + 1, shape.x1 + dx), y1: Math.max(shape.y0 + 1, shape.y1 + dy) };
 }
 
 // The pixels as a grey PNG, in base64: light is inside.
@@ -119,5 +126,5 @@ export async function png(mask) {
 }
 
 export async function asked(shape) {
-  return shape.kind === "mask" ? { mask: await png(shape) } : { region: regionOf(shape) };
+  return shape.kind === "mask" && !shape.text ? { mask: await png(shape) } : { region: regionOf(shape) };
 }

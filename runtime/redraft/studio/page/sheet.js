@@ -1,8 +1,8 @@
 // The sheet of pictures, and the bar above it.
 import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { icon } from "./icons.js";
-import { app, request, rule, set } from "./store.js";
-import { Pic, loopOf } from "./pic.js";
+import { app, request, rolesFor, rule, set } from "./store.js";
+import { Pic, colourOf, loopOf } from "./pic.js";
 
 export function paint(image, more = {}) { set({ painting: { image, ...more }, at: image, comparing: [] }); }
 
@@ -21,8 +21,6 @@ export function rolesOf(number) {
   }
   return found;
 }
-
-const WORDS = { copy: "copy", context: "context", paste: "paste", from: "from", found: "found" };
 
 export function page(by) {
   const { shown, latents } = app.state;
@@ -64,7 +62,7 @@ export function Status() {
   const kinds = {
     opening: () => html`<span class="spin"></span> Opening ${status.model}`,
     solving: () => html`<span class="spin"></span> Solving${progress ? `: ${progress.what}` : ""} ${progress && progress.total > 1 ? html`<small>${progress.done} of ${progress.total}</small>` : ""} ${stop}`,
-    settled: () => html`<span class="dot good"></span> Up to date <small>${status.ms >= 1000 ? `${(status.ms / 1000).toFixed(1)} s` : `${status.ms} ms`}</small>`,
+    settled: () => html`<span class="dot ${status.left?.some((each) => each.message) ? "warn" : "good"}"></span> Up to date <small>${status.ms >= 1000 ? `${(status.ms / 1000).toFixed(1)} s` : `${status.ms} ms`}</small>`,
     stopped: () => html`<span class="ring"></span> Stopped, nothing changed <button onClick=${() => request({ ask: "again" })}>Solve again</button>`,
     failed: () => (status.checked ? html`<span class="dot warn"></span> The text has a mistake` : html`<span class="dot bad"></span> Not solved`),
     mistake: () => html`<span class="dot warn"></span> The text has a mistake: pictures of the last good one`,
@@ -77,7 +75,7 @@ export function Sheet() {
   const { state, columns } = app;
   const grid = useRef(null);
   const shown = state.shown;
-  const first = state.rules.every((each) => !each.lines.some((line) => line.word === "copy") || !each.lines.some((line) => line.word === "context"));
+  const first = state.rules.every((each) => each.kind !== "include" && rolesFor(each.kind).some((role) => role.line.required && !each.lines.some((line) => line.word === role.word)));
   const now = shown.includes(app.at) ? app.at : shown[0];
   useEffect(() => { const id = document.activeElement?.dataset?.number; if (id !== undefined && Number(id) !== now) grid.current?.querySelector(`[data-number="${now}"]`)?.focus(); }, [now]);
   const go = (event) => {
@@ -99,24 +97,39 @@ export function Sheet() {
 function Tile({ number, now }) {
   const roles = rolesOf(number);
   const marked = roles.filter((each) => each.role !== "found");
-  const label = `Picture ${number}${roles.length ? `, ${roles.map((each) => `the ${WORDS[each.role]}`).join(", ")}` : ""}`;
+  const label = `Picture ${number}${roles.length ? `, ${roles.map((each) => `the ${each.role}`).join(", ")}` : ""}`;
   return html`<button class="tile" data-number=${number} tabindex=${now ? 0 : -1} aria-label=${label} onFocus=${() => app.at !== number && set({ at: number })} onClick=${() => { set({ at: number }); paint(number, marked.length ? { line: marked[0].line } : {}); }}>
     <${Pic} number=${number} loops=${marked[0]?.loops} role=${marked[0]?.role} label=""/>
-    <span class="caption">${number}${roles.map((each) => html`<span class="chip ${each.role}" key=${each.role}>${WORDS[each.role]}</span>`)}</span></button>`;
+    <span class="caption">${number}${roles.map((each) => html`<span class="chip" style="--c: ${colourOf(each.role)}" key=${each.role}>${each.role}</span>`)}</span></button>`;
 }
 
 function FirstSteps() {
   const one = rule();
   const has = (word) => one?.lines.some((line) => line.word === word);
   if (app.hideSteps) return null;
+  if (one && one.kind !== "rule") return null;
   const [title, words] = has("copy") ? ["2. Show where it belongs.", html`Press Enter on another picture, paint the same place there, and press <kbd>2</kbd>.`]
     : ["1. Find a picture that has what you want.", html`Press Enter on it, or click it. Paint the part and press <kbd>1</kbd>. Then mark where it belongs in another picture with <kbd>2</kbd>.`];
   return html`<div class="steps-card"><b>${title}</b> ${words} <button class="link" onClick=${() => set({ hideSteps: true })}>Hide</button></div>`;
 }
 
+export const whenOf = (text) => new Date(text).toLocaleString("en", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hour12: false });
+
+// A rule that cannot be applied: the others are, and the pictures are theirs.
+function LeftOut({ left }) {
+  const problem = left.problem === null ? null : app.state.problems[left.problem];
+  const words = left.message.replaceAll("`", "");
+  return html`<div class="remark bad" role="alert">${icon("warn")}<div><b>${left.rule} was not applied</b>
+    <p>${words[0].toUpperCase()}${words.slice(1)}. ${left.help ? `${left.help.replaceAll("`", "")[0].toUpperCase()}${left.help.replaceAll("`", "").slice(1)}. ` : ""}The other rules were solved without it.</p>
+    ${problem?.fixes.slice(0, 2).map((title, fix) => html`<button class="link" key=${title} onClick=${() => request({ ask: "fix", problem: left.problem, fix })}>${title.replaceAll("`", "")}</button> `)}</div></div>`;
+}
+
 function Remarks() {
   const { status, state, running } = app;
   const failed = status.event === "failed" && !status.checked ? status : state.refused;
-  return html`${failed && html`<div class="remark bad" role="alert">${icon("warn")}<div><b>${failed.message}</b><p>${failed.help ?? ""}</p></div></div>`}
+  const left = (status.left ?? []).filter((each) => each.message && state.rules.some((rule) => rule.name === each.rule));
+  return html`${state.draft && html`<div class="remark calm"><div><b>Studio ended before this recipe was saved.</b> Changes of ${whenOf(state.draft)} were kept. <button class="link" onClick=${() => request({ ask: "recover", bring_back: true })}>Bring them back</button> <button class="link" onClick=${() => request({ ask: "recover", bring_back: false })}>Drop them</button></div></div>`}
+    ${left.map((each) => html`<${LeftOut} key=${each.rule} left=${each}/>`)}
+    ${failed && html`<div class="remark bad" role="alert">${icon("warn")}<div><b>${failed.message}</b><p>${failed.help ?? ""}</p></div></div>`}
     ${running && html`<div class="remark ${running.failure ? "bad" : "calm"}" role="status"><div>${running.failure ? html`<b>${running.failure.message}</b><p>${running.failure.help}</p>` : running.event === "ran" ? html`<b>The run is done.</b> It lies in <code>${running.folder}</code>, with report.html.` : html`<b>Running</b>: ${running.what}`}</div><button class="plain" aria-label="Close" onClick=${() => set({ running: null })}>${icon("close", 12)}</button></div>`}`;
 }

@@ -3,6 +3,7 @@ import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { icon } from "./icons.js";
 import { app, cards, onChange, request, set } from "./store.js";
 import { draw } from "./pic.js";
+import { whenOf } from "./sheet.js";
 
 export function Start() {
   const [all, setAll] = useState(false);
@@ -13,6 +14,7 @@ export function Start() {
   return html`<main class="start">
     <header><h1>Choose a model to redraft</h1>
       <p>Copy something from one picture, mark where it belongs, and all new pictures follow.</p></header>
+    ${found?.draft && html`<div class="remark calm"><div><b>Studio ended before a new recipe was saved.</b> Its text of ${whenOf(found.draft)} was kept. <button class="link" onClick=${() => request({ ask: "recover", bring_back: true })}>Bring it back</button> <button class="link" onClick=${() => request({ ask: "recover", bring_back: false }).then(() => set({ cards: { ...found, draft: null } }))}>Drop it</button></div></div>`}
     <div class="columns">
       <section aria-label="Models">
         ${here.map((each) => html`<${Card} key=${each.name} model=${each}/>`)}
@@ -56,10 +58,9 @@ function Card({ model }) {
 }
 
 function Away({ model }) {
-  const [kind] = model.name.split("-");
   return html`<button class="card away-card" onClick=${() => request({ ask: "begin", model: model.name })}>
     <span class="letter" aria-hidden="true">${model.title[0]}</span>
-    <span class="what"><b>${model.title.split(",")[0]}</b><small>${{ proggan: "ProgGAN", stylegan2: "StyleGAN2" }[kind] ?? kind}, ${model.side} px</small></span>
+    <span class="what"><b>${model.title.split(",")[0]}</b><small>${{ dcgan: "DCGAN", proggan: "ProgGAN", stylegan2: "StyleGAN2" }[model.arch] ?? model.arch}, ${model.side} px</small></span>
     <small>Licence ${model.licence}</small></button>`;
 }
 

@@ -4,6 +4,7 @@ import { ask } from "./wire.js";
 export const app = {
   connected: false, everConnected: false,
   state: null, status: { event: "" }, progress: null, opening: "",
+  language: { operations: [], groups: {}, colours: {} }, located: null,
   placed: {}, leftout: {}, records: {}, matches: null, cards: null, trouble: null, running: null,
   chosen: "", view: "after", easel: "before", hold: false, columns: 8, at: 0, painting: null, textOpen: true,
   menu: "", comparing: [], sheetFilter: "", single: localOf("keys", "on") === "on",
@@ -39,6 +40,7 @@ const old = new Set();
 const watchers = new Map();
 export const cards = new Map();
 export const snapshots = new Map();
+export const layerPictures = new Map();
 
 export function picture(which, number) {
   return shelves[which].get(number) ?? (which === "after" ? shelves.before.get(number) : undefined);
@@ -105,6 +107,19 @@ export async function request(body) {
 }
 
 export const change = (changes, drag = "") => request({ ask: "change", changes: Array.isArray(changes) ? changes : [changes], drag });
+
+export const operation = (kind) => app.language.operations.find((each) => each.word === kind) ?? { word: kind, lines: [], settings: [], meaning: "" };
+
+// What a line says of a place, and the number that gives it: 1 is the copy, 2 the context.
+const ROLES = { copy: ["Copy from here", "1"], context: ["It belongs here", "2"], paste: ["Paste here", "3"], from: ["Erase here", "3"] };
+
+export function rolesFor(kind) {
+  const { lines } = operation(kind);
+  const taken = new Set(lines.map((line) => ROLES[line.word]?.[1]));
+  const free = ["1", "2", "3", "4", "5", "6"].filter((key) => !taken.has(key));
+  return lines.map((line) => { const [words, key] = ROLES[line.word] ?? [`${line.word[0].toUpperCase()}${line.word.slice(1)} here`, free.shift()]; return { word: line.word, words, key, meaning: line.meaning, line }; })
+    .sort((one, other) => one.key - other.key);
+}
 
 export function rule() {
   const rules = app.state?.rules ?? [];

@@ -36,7 +36,7 @@ async function push() {
   const found = await request({ ask: "type", base: base.revision, start: points(start), end: points(end), insert });
   sending = false;
   if (!app.connected) return;
-  if (found) base = { revision: found.revision, text };
+  if (found) base = { ...base, revision: found.revision, text };
   else if (app.state) replace(app.state.text);
   if (view.state.doc.toString() !== base.text) push(); else follow();
 }
@@ -47,7 +47,7 @@ function replace(text) {
     const { start, end, insert } = difference(now, text);
     view.dispatch({ changes: { from: start, to: end, insert }, annotations: remote.of(true) });
   }
-  base = { revision: app.state.revision, text };
+  base = { revision: app.state.revision, text, opened: app.state.opened };
 }
 
 // Take over what others did to the text: the mouse, another tab, undo.
@@ -55,8 +55,9 @@ function follow() {
   const { state } = app;
   if (!view || !state?.open || sending) return;
   const mine = view.state.doc.toString();
-  if (state.revision > base.revision || base.revision < 0 || state.revision < base.revision - 1000) {
-    if (mine !== base.text && base.revision >= 0) return; // typed meanwhile: the server joins both
+  const another = state.opened !== base.opened;
+  if (another || state.revision > base.revision || base.revision < 0) {
+    if (mine !== base.text && base.revision >= 0 && !another) return; // typed meanwhile: the server joins both
     replace(state.text);
   }
   if (state.revision === base.revision && mine === state.text) remark(state);
@@ -160,6 +161,8 @@ function Editor() {
   return html`<div class="editor" ref=${place}></div>`;
 }
 
+export const textNow = () => view?.state.doc.toString() ?? app.state?.text ?? "";
+
 export function focusText() { set({ textOpen: true }); setTimeout(() => view?.focus()); }
 
 export function TextPanel() {
@@ -185,7 +188,7 @@ function Remark({ problem, number }) {
   const tone = problem.severity === "error" ? "bad" : problem.severity === "hint" ? "calm" : "";
   const words = problem.message.replaceAll("`", "");
   return html`<div class="remark ${tone}">${icon("warn")}<div><b>${words.charAt(0).toUpperCase()}${words.slice(1)}${problem.line > 1 ? `, line ${problem.line}` : ""}</b>
-    ${problem.severity === "error" && html`<p>Pictures show the last text without mistakes.</p>`}
+    ${problem.severity === "error" && html`<p>${app.status.left?.some((each) => each.problem === number) ? "The pictures are those of the other rules." : "Pictures show the last text without mistakes."}</p>`}
     ${problem.help && html`<p>${problem.help.replaceAll("`", "")}</p>`}
     ${(problem.severity === "hint" ? [] : problem.fixes.slice(0, 2)).map((title, fix) => html`<button class="link" key=${title} onClick=${() => request({ ask: "fix", problem: number, fix })}>${title.replaceAll("`", "")}</button> `)}</div></div>`;
 }

@@ -11,6 +11,7 @@ export function connect(handlers) {
 }
 
 export function open() {
+  if (socket && socket.readyState < WebSocket.CLOSING) return;
   socket = new WebSocket(`ws://${location.host}/socket`);
   socket.binaryType = "arraybuffer";
   socket.onopen = () => { tries = 0; hear.open(); };

@@ -8,7 +8,6 @@ import json
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
@@ -20,11 +19,11 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from redraft.errors import ArtifactError, PlanError
-from redraft.explain.failure import failure_of
 from redraft.studio import share
 from redraft.studio.answers import answered
-from redraft.studio.document import Document
+from redraft.studio.failing import said
 from redraft.studio.session import Session
+from redraft.studio.text.document import Document
 from redraft.studio.web.door import Door, Keys
 from redraft.studio.web.hub import Box
 from redraft.studio.web.messages import REQUEST
@@ -99,7 +98,7 @@ async def _answer(session: Session, box: Box, text: str) -> None:
         refused = {"code": "RD801", "message": f"{where}: {first['msg']}", "help": None}
         box.put(json.dumps({"reply": number, "failure": refused}), "")
     except Exception as error:
-        box.put(json.dumps({"reply": number, "failure": _failure(error)}), "")
+        box.put(json.dumps({"reply": number, "failure": said(error)}), "")
 
 
 def _number_of(text: str) -> int:
@@ -110,16 +109,11 @@ def _number_of(text: str) -> int:
     return 0
 
 
-def _failure(error: Exception) -> dict[str, Any]:
-    failure = failure_of(error)
-    return {"code": failure.code, "message": failure.message, "help": failure.help}
-
-
 async def _at_desk(session: Session, work: Callable[[], Response]) -> Response:
     try:
         return await asyncio.get_running_loop().run_in_executor(session.desk, work)
     except Exception as error:
-        return JSONResponse({"failure": _failure(error)}, status_code=409)
+        return JSONResponse({"failure": said(error)}, status_code=409)
 
 
 async def _drop(session: Session, request: Request) -> Response:
@@ -131,15 +125,17 @@ async def _drop(session: Session, request: Request) -> Response:
         if len(data) > share.MOST_DROPPED:
             most = share.MOST_DROPPED >> 20
             failure = ArtifactError("RD813", "the file is too large", f"at most {most} MB are read")
-            return JSONResponse({"failure": _failure(failure)}, status_code=413)
+            return JSONResponse({"failure": said(failure)}, status_code=413)
     return await _at_desk(session, partial(_dropped, session, bytes(data), name))
 
 
 def _dropped(session: Session, data: bytes, name: str) -> Response:
-    model, layers = session.scene.model, session.model.layers if session.model else ()
-    listed = model.name.text if model is not None and model.block is None else None
-    layer = layers[len(layers) // 2].name if layers else None
-    found = share.dropped(data, name, session.folder, listed, layer)
+    model = layer = None
+    if session.document is not None and session.model is not None:
+        base, layers = session.model.opened.base, session.model.layers
+        model = base.name if base.name in session.known.listed else str(base.path)
+        layer = layers[len(layers) // 2].name
+    found = share.dropped(data, name, session.folder, model, layer)
     if found.path is not None:
         session.open(Document.opened(found.path))
     else:
@@ -159,7 +155,7 @@ async def _edit(session: Session, _request: Request) -> Response:
     try:  # not at the desk: solving may take a while, and the page goes on
         return await asyncio.get_running_loop().run_in_executor(None, work)
     except Exception as error:
-        return JSONResponse({"failure": _failure(error)}, status_code=409)
+        return JSONResponse({"failure": said(error)}, status_code=409)
 
 
 async def _sheet(session: Session, _request: Request) -> Response:

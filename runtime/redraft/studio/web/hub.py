@@ -38,7 +38,7 @@ class Box:
             await self._ready.wait()
 
 
-REMEMBERED = frozenset({"status", "placed", "leftout", "records", "matches"})
+REMEMBERED = frozenset({"status", "placed", "leftout", "records", "matches", "locating"})
 """Keys whose last message a new tab is sent too."""
 
 

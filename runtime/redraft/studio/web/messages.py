@@ -115,7 +115,7 @@ class Kind(Frozen):
 
     ask: Literal["kind"]
     rule: Short
-    to: Literal["rule", "erase", "zero"]
+    to: Short
 
 
 class History(Frozen):
@@ -140,9 +140,10 @@ class See(Frozen):
 
 
 class Stop(Frozen):
-    """Stop whatever is being computed."""
+    """Stop what is being computed."""
 
     ask: Literal["stop"]
+    what: Literal["solve", "search", "locate"] = "solve"
 
 
 class Again(Frozen):
@@ -177,15 +178,27 @@ class Keys(Frozen):
 
 
 class Mark(Frozen):
-    """Mark a place: write a line, and a mask file where it was painted."""
+    """Mark a place: write a line, and a mask file where it was painted.
+
+    Marks of one ``drag`` become one step of the history.
+    """
 
     ask: Literal["mark"]
     rule: Short
-    word: Literal["copy", "context", "paste", "from"]
+    word: Short
     image: Number
     region: Line = ""
     mask: Annotated[str, Field(max_length=MOST_MASK)] = ""
     target: Short = ""
+    drag: Short = ""
+
+
+class Unmark(Frozen):
+    """Take one image out of a line, such as ``glasses.context[0]``."""
+
+    ask: Literal["unmark"]
+    target: Short
+    image: Number
 
 
 class Search(Frozen):
@@ -193,10 +206,28 @@ class Search(Frozen):
 
     ask: Literal["search"]
     layer: Short
-    place: Line
+    image: Number
     first: Number
     last: Number
+    region: Line = ""
     mask: Annotated[str, Field(max_length=MOST_MASK)] = ""
+
+
+class Gather(Frozen):
+    """Add what the last search has found to the context: one image, or the best of all."""
+
+    ask: Literal["gather"]
+    rule: Short
+    index: Number | None = None
+    top: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+
+
+class Locate(Frozen):
+    """Try a rule at every layer, and show one image with each."""
+
+    ask: Literal["locate"]
+    rule: Short
+    image: Number
 
 
 class Snapshot(Frozen):
@@ -253,6 +284,13 @@ class Leave(Frozen):
     drop: bool = False
 
 
+class Recover(Frozen):
+    """Take back what was not saved when studio ended, or drop it."""
+
+    ask: Literal["recover"]
+    bring_back: bool
+
+
 class Run(Frozen):
     """Run the recipe, as `redraft run` does."""
 
@@ -273,7 +311,10 @@ Ask = Annotated[
     | Hover
     | Keys
     | Mark
+    | Unmark
     | Search
+    | Gather
+    | Locate
     | Snapshot
     | Forget
     | Restore
@@ -282,6 +323,7 @@ Ask = Annotated[
     | Begin
     | Cards
     | Leave
+    | Recover
     | Run,
     Field(discriminator="ask"),
 ]

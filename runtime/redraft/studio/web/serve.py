@@ -8,8 +8,9 @@ from pathlib import Path
 import uvicorn
 
 from redraft.errors import RunError
-from redraft.studio.document import Document
+from redraft.studio.marking import sweep_up
 from redraft.studio.session import Session
+from redraft.studio.text.document import Document
 from redraft.studio.web.app import MOST_MESSAGE, make_app
 from redraft.studio.web.confine import inside
 from redraft.studio.web.door import HOSTS, Keys
@@ -33,6 +34,7 @@ class Server:
     def __init__(
         self, folder: Path, recipe: str | None = None, *, port: int = 0, device: str = "auto"
     ) -> None:
+        sweep_up(folder)
         session = Session(folder, device)
         document = None
         try:

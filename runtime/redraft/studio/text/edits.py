@@ -69,9 +69,11 @@ def of_kind(text: str, name: str, kind: str) -> str:
     """The text with a rule as another operation; lines and settings that it lacks are left out.
 
     Raises:
-        PlanError: there is no such rule.
+        PlanError: there is no such rule, or no such operation.
 
     """
+    if kind not in LANGUAGE.operation_words:
+        raise PlanError("RD812", f"there is no operation `{kind}`", "choose one of the list")
     try:
         node = _rule(text, name)
     except e.NoSuchPartError as problem:

@@ -18,7 +18,7 @@ from redraft_dsl.check.resolve import Regions, Resolved, images_of, resolve_all
 from redraft_dsl.facts import KnownModels, ModelFacts
 from redraft_dsl.geometry.masks import MaskError
 from redraft_dsl.geometry.regions import coverage
-from redraft_dsl.language.language import LANGUAGE, LATEST
+from redraft_dsl.language.language import LANGUAGE
 from redraft_dsl.recipe.model import Latents, Region
 from redraft_dsl.report.diagnostics import Diagnostic
 from redraft_dsl.syntax import tree as s
@@ -120,13 +120,9 @@ class _Drawing:
         settings = {
             key: {
                 "value": self._text(given[key].value) if key in given else None,
-                "default": row.default(LATEST),
-                "meaning": row.meaning,
-                "low": row.low,
-                "high": row.high,
-                "choices": list(row.choices),
+                "inner": self._inner(given[key]) if key in given else {},
             }
-            for key, row in LANGUAGE.block(kind).items()
+            for key in LANGUAGE.block(kind)
         }
         layer = node.layer.text
         return {
@@ -136,6 +132,11 @@ class _Drawing:
             "settings": settings,
             "lines": list(self._lines(node)),
         }
+
+    def _inner(self, node: s.Setting) -> dict[str, str]:
+        """The settings in the block of a setting."""
+        within = (each for each in items_of(node) if isinstance(each, s.Setting))
+        return {each.key.text: self._text(each.value) for each in within}
 
     def _head(self, node: s.Operation | s.Include) -> dict[str, Any]:
         position = self.checked.source.position
@@ -176,15 +177,8 @@ class _Drawing:
         return found
 
     def _images(self, images: s.Images | s.ImagesName) -> list[int]:
-        if isinstance(images, s.ImagesName):
-            named = (
-                each.images
-                for each in self.checked.tree.statements
-                if isinstance(each, s.ImagesStatement) and each.name.text == images.name.text
-            )
-            found = next(named, None)
-            return [] if found is None else self._images(found)
-        return [image.index for image in images_of(images)[:MOST_IMAGES]]
+        found = _listed(self.checked.tree, images)
+        return [] if found is None else [each.index for each in images_of(found)[:MOST_IMAGES]]
 
     def _outline(self, resolved: Resolved | None) -> dict[str, Any]:
         if resolved is None or self.scene.facts is None:
@@ -193,6 +187,25 @@ class _Drawing:
 
     def _text(self, node: Any) -> str:
         return self.checked.source.text[node.span.start : node.span.end]
+
+
+def _listed(tree: s.Tree, images: s.Images | s.ImagesName) -> s.Images | None:
+    """A list of images, also where it is named."""
+    if isinstance(images, s.Images):
+        return images
+    named = (
+        each.images
+        for each in tree.statements
+        if isinstance(each, s.ImagesStatement) and each.name.text == images.name.text
+    )
+    return next(named, None)
+
+
+def images_named(tree: s.Tree, place: s.PlaceExpr) -> tuple[str, list[int]] | None:
+    """The latents and the numbers of all images of a place; None where they cannot be read."""
+    found = _listed(tree, place.images)
+    numbers = [] if found is None else [each.index for each in images_of(found)]
+    return None if found is None or not numbers else (found.latents.text, numbers)
 
 
 def outline(region: Region, image_size: tuple[int, int], folder: Path) -> dict[str, Any]:

@@ -35,12 +35,14 @@ class Document:
         text: with LF line ends.
         path: its file; None where it was never saved.
         revision: counts changes, however they were made.
+        first: the revision that it was opened with, by which one recipe is known from the next.
 
     """
 
     text: str
     path: Path | None = None
     revision: int = 0
+    first: int = 0
     _steps: list[Step] = field(default_factory=list)
     _at: int = 0
     _saved: str | None = None
@@ -70,6 +72,13 @@ class Document:
         found._saved, found._stamp = text, hashlib.sha256(data).hexdigest()
         return found
 
+    def after(self, other: Document | None) -> Document:
+        """The same, with revisions that come after those of the one that was open before."""
+        if other is not None:
+            self.revision = self.first = other.revision + 1
+            self._known = {self.revision: self.text}
+        return self
+
     # ---- changing -----------------------------------------------------------------------------
 
     def change(self, text: str, words: str, group: str = "") -> bool:
@@ -85,7 +94,7 @@ class Document:
         if joins and self._at:
             # From where the slider was when it was taken, to where it is.
             begun, end = last.words.partition(" to ")[0], words.rpartition(" to ")[2]
-            joined = words if group == "typing" else f"{begun} to {end}"
+            joined = f"{begun} to {end}" if " to " in words else words
             last.text, last.words, last.when = text, joined, now
         else:
             self._steps.append(Step(text, words, group, now))
@@ -112,6 +121,8 @@ class Document:
     def carried(self, base: int, start: int, end: int) -> tuple[int, int] | None:
         """A stretch of an earlier revision as it stands now; None where it was changed."""
         place: tuple[int, int] | None = (start, end)
+        if base > self.revision:
+            return None
         for number in range(base, self.revision + 1):
             old, new = self._known.get(number), self._known.get(number + 1, self.text)
             if old is None or place is None:
@@ -144,6 +155,11 @@ class Document:
         """Whether there is something to save."""
         return self.text != self._saved
 
+    @property
+    def is_touched(self) -> bool:
+        """Whether anything was changed since it was opened."""
+        return len(self._steps) > 1
+
     def is_other_on_disk(self) -> bool:
         """Whether another program has changed the file since it was read or written here."""
         if self.path is None:
@@ -155,14 +171,8 @@ class Document:
         except OSError:
             return True
 
-    def save(self, path: Path | None = None) -> None:
-        """Write the text, to its own file or to a new one, whole or not at all.
-
-        Raises:
-            ArtifactError: the file has changed meanwhile, another is there, or it cannot be
-                written.
-
-        """
+    def refuse(self, path: Path | None = None) -> Path:
+        """Where the text would be written; raises as :meth:`save` where it may not be."""
         target = self.path if path is None else path
         if target is None:
             raise ArtifactError("RD806", "the recipe has no file name yet", "give it a name")
@@ -177,6 +187,17 @@ class Document:
             raise ArtifactError(
                 "RD808", f"there is a file {target.name} already", "choose another name"
             )
+        return target
+
+    def save(self, path: Path | None = None) -> None:
+        """Write the text, to its own file or to a new one, whole or not at all.
+
+        Raises:
+            ArtifactError: the file has changed meanwhile, another is there, or it cannot be
+                written.
+
+        """
+        target = self.refuse(path)
         data = self.text.encode("utf-8")
         target.parent.mkdir(parents=True, exist_ok=True)
         files.write_bytes(target, data)

@@ -1,0 +1,271 @@
+"""Parts of the page in a real browser: layers, settings, painting, snapshots, files that come."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw
+
+Studio = Any
+StudioMaker = Any
+Tab = Any
+pytestmark = pytest.mark.browser
+BOX = (0.25, 0.25, 0.75, 0.75)
+
+
+def opened(studio: Studio, tab: Tab) -> Any:
+    tab.page.goto(studio.server.address)
+    tab.settled()
+    return tab.page
+
+
+def says(tab: Tab, part: str) -> None:
+    """Wait until the text holds a part."""
+    tab.until(f"document.querySelector('.cm-content').innerText.includes({json.dumps(part)})")
+
+
+def test_layers_are_tried_and_one_is_taken_by_its_picture(studio: Studio, tab: Tab) -> None:
+    page = opened(studio, tab)
+    page.click("button:has-text('Try every layer')")
+    page.wait_for_selector(".tried")
+    names = page.locator(".tried b").all_inner_texts()
+    assert names == [each.name for each in studio.server.session.model.layers]
+    drawn = page.locator(".tried canvas").evaluate_all("all => all.map(one => one.toDataURL())")
+    assert len(set(drawn)) == len(names)
+    page.click(".tried button:has-text('layer3')")
+    says(tab, "rule first at layer3 {")
+    page.wait_for_selector(".tried button[aria-checked='true']:has-text('layer3')")
+    page.click("[aria-label='Remove picture 11 from the context']", force=True)
+    page.wait_for_selector("text=tried before the rule was changed")
+    page.reload()
+    page.wait_for_selector(".tried")
+
+
+def test_a_rule_with_too_few_contexts_says_what_trying_layers_needs(
+    studio: Studio, tab: Tab
+) -> None:
+    page = opened(studio, tab)
+    for number in (5, 8, 9):
+        page.hover(f".tray [aria-label^='Picture {number},']")
+    page.click(".cm-line:has-text('context')")
+    page.keyboard.press("Home")
+    page.keyboard.press("Shift+End")
+    page.keyboard.insert_text("  context z[5] box(x 16..48, y 16..48)")
+    page.wait_for_selector(".tray li:nth-child(1):last-child")
+    page.click("button:has-text('Try every layer')")
+    page.wait_for_selector(".layer-part .remark:has-text('contexts')")
+
+
+def test_every_setting_of_the_language_has_a_control(studio: Studio, tab: Tab) -> None:
+    page = opened(studio, tab)
+    page.click("text=side instead")
+    says(tab, "side")
+    page.wait_for_selector("#slider-side")
+    assert page.locator("#slider-preserve").count() == 0
+    page.click("text=preserve instead")
+    page.wait_for_selector("#slider-preserve")
+    page.click(".fold")
+    page.select_option(".choice:has-text('Directions') select", "context")
+    says(tab, "directions context")
+    page.select_option(".choice:has-text('Solver') select", "gradient")
+    says(tab, "solver   gradient")
+    page.focus("#slider-solver-steps")
+    page.keyboard.press("Home")
+    says(tab, "steps 1 }")
+    page.select_option(".choice:has-text('Solver') select", "exact")
+    tab.until("!document.querySelector('.cm-content').innerText.includes('solver')")
+    page.click("[aria-label='Type Keep']")
+    page.keyboard.type("7")
+    page.keyboard.press("Enter")
+    says(tab, "keep     7")
+    page.click("[aria-label='Keep back to the standard, 3']")
+    tab.until("!document.querySelector('.cm-content').innerText.includes('keep')")
+    kinds = page.locator(".head option").evaluate_all("all => all.map(one => one.value)")
+    page.select_option(".head select", "erase")
+    page.wait_for_selector("#slider-units")
+    assert {"rule", "erase", "zero"} <= set(kinds)
+
+
+def test_the_paste_is_moved_by_the_mouse_and_the_pictures_follow(studio: Studio, tab: Tab) -> None:
+    page = opened(studio, tab)
+    tab.paint(9, "3", BOX)
+    says(tab, "paste   z[9] box(x 16..48, y 16..48)")
+    page.keyboard.press("Escape")
+    page.click(".place-line >> text=Move")
+    page.wait_for_selector("button[aria-label='Move (V)'][aria-pressed='true']")
+    before = page.locator(".strip canvas").first.evaluate("one => one.toDataURL()")
+    box = page.locator(".stage").bounding_box()
+    key = box["width"] / 8
+    x, y = box["x"] + 4 * key, box["y"] + 4 * key
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + key, y, steps=4)
+    says(tab, "paste   z[9] box(x 24..56, y 16..48)")  # the hand is still down
+    page.mouse.move(x + key, y + key, steps=4)
+    page.mouse.up()
+    says(tab, "paste   z[9] box(x 24..56, y 24..56)")
+    tab.until("document.querySelector('.status').innerText.includes('Up to date')")
+    assert page.locator(".strip canvas").first.evaluate("one => one.toDataURL()") != before
+    page.keyboard.press("Escape")
+    page.click("text=History")
+    steps = page.locator(".steps button").all_inner_texts()
+    assert steps == ["Mark paste in 9", "Mark paste in 9", "Opened"]
+
+
+def test_what_is_painted_by_brush_is_no_file_before_it_is_used(studio: Studio, tab: Tab) -> None:
+    page = opened(studio, tab)
+    page.click('[data-number="6"]')
+    page.keyboard.press("p")
+    tab.drag((0.3, 0.3, 0.7, 0.6))
+    page.wait_for_selector("text=/takes [1-9]\\d* of 64 keys/")
+    tab.drag((0.3, 0.7, 0.7, 0.7))
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+Shift+z")
+    page.click(".more >> text=Find more like it")
+    page.wait_for_selector(".matches li")
+    assert not list(studio.folder.rglob("*.png"))
+    page.keyboard.press("2")
+    says(tab, 'context z[6] mask("masks/first-6.png")')
+    page.wait_for_selector(".matches li")
+    page.click("button:has-text('Add all')")
+    says(tab, 'context like z[6] mask("masks/first-6.png") top')
+    assert [each.name for each in studio.folder.rglob("*.png")] == ["first-6.png"]
+
+
+def test_a_named_region_stays_a_name_when_it_is_searched_with(studio: Studio, tab: Tab) -> None:
+    path = studio.folder / "small.redraft"
+    text = path.read_text().replace("box(x 16..48, y 16..48)", "middle")
+    region = "region middle = ellipse(32,32 radius 16,12) minus box(x 30..34, y 30..34)\n\n#"
+    path.write_text(text.replace("#", region, 1))
+    page = tab.page
+    page.goto(studio.server.address)
+    page.click(".brand")
+    page.click("button:has-text('small.redraft')")
+    tab.settled()
+    page.click("button:has-text('Find more like it')")
+    page.wait_for_selector(".matches li")
+    page.click("button:has-text('Add all')")
+    says(tab, "context like z[5] middle top")
+
+
+def test_two_snapshots_stand_side_by_side(studio: Studio, tab: Tab) -> None:
+    page = opened(studio, tab)
+    page.focus('[data-number="0"]')
+    page.keyboard.press("s")
+    page.wait_for_selector(".top button:has-text('Snapshots') .soft:text-is('1')")
+    page.focus("#slider-strength")
+    page.keyboard.press("End")
+    says(tab, "strength 3")
+    tab.until("document.querySelector('.status').innerText.includes('Up to date')")
+    page.focus('[data-number="0"]')
+    page.keyboard.press("s")
+    page.click("button:has-text('Snapshots')")
+    page.wait_for_selector(".snap >> nth=1")
+    page.click(".snap >> nth=0 >> input")
+    page.click(".snap >> nth=1 >> input")
+    page.wait_for_selector(".compare")
+    for pane in (0, 1):
+        assert page.locator(f".panes > div >> nth={pane} >> canvas").count() == 32
+    first, second = (
+        page.locator(f".panes > div >> nth={pane} >> canvas").first.evaluate(
+            "one => one.toDataURL()"
+        )
+        for pane in (0, 1)
+    )
+    assert first != second
+    assert "strength 3" in page.locator(".difference ins").inner_text()
+    page.click(".panes > div >> nth=0 >> text=Go back to it")
+    tab.until("!document.querySelector('.cm-content').innerText.includes('strength')")
+
+
+DROP = """
+([name, data]) => {
+  const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([bytes], name));
+  window.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, cancelable: true }));
+}
+"""
+
+
+def dropped(page: Any, name: str, data: bytes) -> None:
+    page.evaluate(DROP, [name, base64.b64encode(data).decode()])
+
+
+def authors_edit() -> bytes:
+    """An edit file as the authors' program saves it."""
+    mask = Image.new("RGBA", (64, 64))
+    ImageDraw.Draw(mask).ellipse((12, 20, 50, 44), fill="white")
+    stored = io.BytesIO()
+    mask.save(stored, "PNG")
+    url = "data:image/png;base64," + base64.b64encode(stored.getvalue()).decode()
+    return json.dumps({"object": [3, url], "paste": [9, url], "key": [[5, url]]}).encode()
+
+
+def test_sheets_packs_edits_and_the_authors_files_are_opened(
+    studio: Studio, tab: Tab, tmp_path: Path
+) -> None:
+    page = opened(studio, tab)
+    page.click("button:has-text('Share')")
+    with page.expect_download() as download:
+        page.click("text=Sheet as PNG")
+    sheet = Path(download.value.path()).read_bytes()
+    files = {}
+    for place, name in ((1, "b.safetensors"), (2, "a.redraftpack")):
+        page.click("button:has-text('Share')")
+        with page.expect_download() as download:
+            page.locator(".popup .row").nth(place).click()
+        files[name] = Path(download.value.path()).read_bytes()
+    page.focus("#slider-strength")
+    page.keyboard.press("End")
+    says(tab, "strength 3")
+    dropped(page, "sheet.png", sheet)
+    page.wait_for_selector(".trouble:has-text('not saved')")  # nothing is lost by a drop
+    page.click("[aria-label='Close']")
+    page.keyboard.press("Control+s")
+    page.wait_for_selector(".hint:text-is('saved')")
+    dropped(page, "sheet.png", sheet)
+    page.wait_for_selector(".file:text-is('untitled.redraft')")
+    tab.until("!document.querySelector('.cm-content').innerText.includes('strength')")
+    tab.settled()
+    for name, data in files.items():
+        page.click(".brand")
+        page.wait_for_selector(".dropzone, .popup >> text=Leave them")
+        if page.locator(".dropzone").count() == 0:
+            page.click("text=Leave them")
+        page.set_input_files(
+            "input[type=file]",
+            {"name": name, "mimeType": "application/octet-stream", "buffer": data},
+        )
+        page.wait_for_selector(".link-card:has-text('first')")
+        tab.settled()
+    dropped(page, "mine.json", authors_edit())
+    says(tab, "mask(")
+    assert (studio.folder / "mine.redraft").is_file()
+
+
+def test_a_rule_that_cannot_be_applied_says_so_and_offers_its_remedy(
+    studio: Studio, tab: Tab
+) -> None:
+    page = opened(studio, tab)
+    page.click("[aria-label='More about this rule']")
+    page.click(".popup >> text=Duplicate")
+    page.wait_for_selector(".link-card:has-text('first-2')")
+    tab.settled()
+    page.click("[aria-label='Type Rank']")
+    page.keyboard.type("60")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".remark:has-text('first was not applied')")
+    page.wait_for_selector(".link-card:has-text('not applied')")
+    before = tab.pixels(0)
+    page.click(".link-card:has-text('first-2')")
+    page.focus("#slider-strength")
+    page.keyboard.press("End")
+    tab.changes(0, before)
+    page.click(".left > .remark .link")
+    page.wait_for_selector(".remark:has-text('not applied')", state="detached")

@@ -73,8 +73,9 @@ class ModelFacts(BaseModel):
         return tuple(layer.name for layer in self.layers)
 
 
-FileFacts: TypeAlias = Callable[[Path, str | None], ModelFacts | None]
-"""Reads the head of a model file, of the architecture that a recipe names; None if that fails."""
+FileFacts: TypeAlias = Callable[[Path, str | None, str | None], ModelFacts | None]
+"""Reads the head of a model file, of the architecture and the set of weights that a recipe names;
+None if that fails."""
 
 
 class KnownModels(BaseModel):
@@ -83,7 +84,8 @@ class KnownModels(BaseModel):
     A model given by file has no facts until the planner has read the file's header; the checker
     then leaves out what depends on them, and the planner checks again with ``facts`` filled in.
 
-    ``truncating`` are the architectures with inner latents, so that ``truncation`` means something.
+    ``truncating`` are the architectures with inner latents, so that ``truncation`` means something;
+    ``assuming`` those of which `slope`, `eps` and `output` say what no file holds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -91,6 +93,7 @@ class KnownModels(BaseModel):
     listed: Mapping[str, ModelFacts]
     architectures: tuple[str, ...]
     truncating: tuple[str, ...] = ()
+    assuming: tuple[str, ...] = ()
 
     def names(self) -> Iterable[str]:
         """The listed model names, sorted."""

@@ -10,7 +10,10 @@ import pytest
 from redraft_dsl.language import words
 from redraft_dsl.language.language import LANGUAGE, LATEST
 
-WITHOUT_DEFAULT = {"sha256", "side", "compat", "seed", "count", "class", "arch", "weights"}
+WITHOUT_DEFAULT = {
+    *("sha256", "side", "compat", "seed", "count", "class", "arch", "weights"),
+    *("weights-set", "slope", "eps", "output"),
+}
 
 
 def shown(editor, text: str, word: str) -> str | None:

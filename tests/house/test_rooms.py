@@ -67,7 +67,7 @@ MODELS = (
     ("samplers", "partners"),
     ("arch",),
     ("hooked",),
-    ("code",),
+    ("kinds", "code"),
     ("listed",),  # the list names architectures
     ("locate",),
     ("batches",),

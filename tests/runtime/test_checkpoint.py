@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from redraft.disk.digest import tensors_digest
 from redraft.errors import ArtifactError, ModelError
-from redraft.models.checkpoint.header import read_header, shared_prefix
+from redraft.models.checkpoint.header import read_header
+from redraft.models.checkpoint.sets import shared_prefix
 from redraft.models.checkpoint.weights import State, load_state, write_state
 
 TORCH_FORMATS = ["torch-zip", "torch-legacy"]

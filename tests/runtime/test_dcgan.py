@@ -93,9 +93,9 @@ def _rename(state: dict[str, Tensor], old: str, new: str) -> None:
 
 def _wrong_shapes() -> dict[str, tuple[Callable[[dict[str, Tensor]], object], str]]:
     return {
-        "grey": (
-            lambda s: s.update({"12.weight": torch.zeros(8, 1, 4, 4)}),
-            "it draws 1 colour channels, and 3 are read",
+        "colours": (
+            lambda s: s.update({"12.weight": torch.zeros(8, 2, 4, 4)}),
+            "it draws 2 colour channels, and 1, 3 or 4 are read",
         ),
         "kernel": (
             lambda s: s.update({"6.weight": torch.zeros(16, 12, 3, 3)}),
@@ -114,9 +114,9 @@ def _wrong_shapes() -> dict[str, tuple[Callable[[dict[str, Tensor]], object], st
             "`4.running_var` of shape (16,) is missing",
         ),
         "numbers": (
-            lambda s: _rename(s, "9.weight", "8.weight"),
-            "its convolutions are not each followed by batch norm and an activation "
-            "(they are numbered 0, 3, 6, 8, 12)",
+            lambda s: _rename(s, "9.weight", "5.weight"),
+            "its convolutions do not follow each other in one chain "
+            "(they are numbered 0, 3, 5, 6, 12)",
         ),
         "few": (
             lambda s: [s.pop(f"{i}.weight") for i in (3, 6, 9)],
@@ -138,7 +138,7 @@ def test_other_shapes_are_refused_with_the_reason(dcgan_state: StateMaker, case:
 
 
 def test_a_tensor_that_belongs_nowhere_is_refused(dcgan_state: StateMaker) -> None:
-    with pytest.raises(ModelError, match=r"20\.weight"):
+    with pytest.raises(ModelError, match=r"`20\.weight`"):
         dcgan.build({**dcgan_state(), "20.weight": torch.zeros(3)})
 
 

@@ -38,7 +38,7 @@ RULES: tuple[Callable[[Context], Iterable[Diagnostic]], ...] = (
     statements.unique_names,
     statements.version_format,
     statements.model_known,
-    statements.truncation_means_something,
+    statements.model_settings_mean_something,
     statements.unused,
     operations.block_values,
     operations.layer_known,

@@ -267,4 +267,9 @@ def _facts(
     weights, arch = values.given.get("weights"), values.items.get("arch")
     if given is None or not isinstance(weights, str) or path_fault(weights) is not None:
         return None
-    return given(folder / weights, arch.value.text if arch else None)
+    chosen = values.given.get("weights-set")
+    return given(
+        folder / weights,
+        arch.value.text if arch else None,
+        chosen if isinstance(chosen, str) else None,
+    )

@@ -73,6 +73,10 @@ class Examined:
         return self.checked.diagnostics
 
 
+_HeadKey = tuple[Path, str | None, str | None, int, int]
+"""A file, the architecture and the weights that are asked for, and the file's time and size."""
+
+
 @dataclass
 class Documents:
     """Everything that is open.
@@ -88,7 +92,9 @@ class Documents:
     home: Path = field(default_factory=Path)
     _open: dict[str, Document] = field(default_factory=dict)
     _examined: dict[str, Examined] = field(default_factory=dict)
-    _heads: dict[tuple[Path, str | None, int, int], ModelFacts | None] = field(default_factory=dict)
+    _heads: dict[tuple[Path, str | None, str | None, int, int], ModelFacts | None] = field(
+        default_factory=dict
+    )
 
     def __iter__(self) -> Iterator[Document]:
         return iter(tuple(self._open.values()))
@@ -149,15 +155,15 @@ class Documents:
         )
         return Examined(document, checked, self.models, self.editions)
 
-    def _head(self, path: Path, arch: str | None) -> ModelFacts | None:
+    def _head(self, path: Path, arch: str | None, weights_set: str | None) -> ModelFacts | None:
         """The facts of a model that is given by its file, read once for each state of it."""
         try:
             status = path.stat()
         except (OSError, ValueError):
             return None
-        key = (path, arch, status.st_mtime_ns, status.st_size)
+        key = (path, arch, weights_set, status.st_mtime_ns, status.st_size)
         if key not in self._heads:
-            self._heads[key] = self.file_facts(path, arch)
+            self._heads[key] = self.file_facts(path, arch, weights_set)
         return self._heads[key]
 
 

@@ -36,9 +36,9 @@ class Setting:
         instead_of: the setting in whose place it stands; a block has one of the two.
         quiet: whether it is printed only where it is not the default.
         davidbau: what ``compat davidbau`` means where a rule says nothing.
-        later: whether it came after the first recipes of its edition. Such a setting of operations
-            and of latents takes no part in a recipe's digest where it has its default, and a recipe
-            in JSON may leave it out, so that what was written before it stays as it is.
+        later: whether it came after the first recipes of its edition. Such a setting of operations,
+            latents and models takes no part in a recipe's digest where it has its default, and a
+            recipe in JSON may leave it out, so that what was written before it stays as it is.
         but: by operation, statement or solver, what is otherwise there.
 
     """

@@ -51,6 +51,43 @@ MODEL = (
         high=1,
         quiet=True,
     ),
+    Setting(
+        "weights-set",
+        "text",
+        "Which weights of a file that holds several, such as `g_ema` or `generator`.",
+        ("model",),
+        limits="a name that `redraft layers` shows",
+        stored="weights_set",
+        later=True,
+    ),
+    Setting(
+        "slope",
+        "number",
+        "Of the activations below 0, which no file of weights holds: 0 is ReLU, 0.2 the usual "
+        "leaky ReLU.",
+        ("model",),
+        low=0,
+        high=1,
+        later=True,
+    ),
+    Setting(
+        "eps",
+        "number",
+        "Of batch norm, which no file of weights holds. Left out: 0.00001.",
+        ("model",),
+        low=0,
+        high=1,
+        above=True,
+        later=True,
+    ),
+    Setting(
+        "output",
+        "choice",
+        "What the network ends with, which no file of weights holds. Left out: `tanh`.",
+        ("model",),
+        choices=("tanh", "sigmoid", "none"),
+        later=True,
+    ),
 )
 
 LATENTS = (

@@ -142,7 +142,8 @@ class FileModel(Frozen):
 
     ``path`` is relative to the recipe's folder. ``sha256`` is None when the recipe does not pin it.
     ``truncation`` draws the inner latents towards their mean: 1 leaves them alone, 0 gives the mean
-    picture only.
+    picture only. ``weights_set`` chooses among the weights of the file; ``slope``, ``eps`` and
+    ``output`` are what no file of weights holds.
     """
 
     kind: Literal["file"] = "file"
@@ -151,6 +152,10 @@ class FileModel(Frozen):
     path: str = _row("model", "weights")
     sha256: str | None = _row("model", "sha256", silent=True)
     truncation: float = _row("model", "truncation", silent=True)
+    weights_set: str | None = _row("model", "weights-set")
+    slope: float | None = _row("model", "slope")
+    eps: float | None = _row("model", "eps")
+    output: Literal["tanh", "sigmoid", "none"] | None = _row("model", "output")
 
 
 Model = Annotated[ListedModel | FileModel, Field(discriminator="kind")]
@@ -354,7 +359,8 @@ class Recipe(Frozen):
     def meaning(self) -> dict[str, Any]:
         """Plain data with every default written out, but for those of settings that came later."""
         data = self.model_dump(mode="json")
-        parts, dumped = (*self.latents, *self.rules), (*data["latents"], *data["rules"])
+        parts = (self.model, *self.latents, *self.rules)
+        dumped = (data["model"], *data["latents"], *data["rules"])
         for part, fields in zip(parts, dumped, strict=True):
             for name in part.omitted():
                 del fields[name]

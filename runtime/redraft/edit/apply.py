@@ -81,14 +81,17 @@ def apply_to_file(
         )
     if not force and not _edited_before(target):
         refuse_overwriting([target], force=False)
-    state = load_state(base.path)
-    changed = edit.choose(rules, strength).edited(state.tensors, force=force)
+    state = load_state(base.path, base.header.asked)
+    found = edit.choose(rules, strength).edited(state.tensors, force=force)
+    # In the precision of the file: what is written is what the digests are of.
+    changed = {name: tensor.to(state.tensors[name].dtype) for name, tensor in found.items()}
     originals = {name: state.tensors[name] for name in changed}
     after = {**state.tensors, **changed}
     metadata = {
         "format": UNDO_FORMAT,
         "before": tensors_digest(state.bare()),
         "after": tensors_digest(State(after, state.header).bare()),
+        **({} if base.header.asked is None else {"set": base.header.asked}),
     }
     files.write_bytes(undo_path(target), save(_contiguous(originals), metadata))
     write_state(target, after, state)
@@ -100,7 +103,7 @@ def _edited_before(target: Path) -> bool:
     """Whether a file is just as this module wrote it: edited, or restored."""
     try:
         _, metadata = _read_undo(undo_path(target))
-        digest = tensors_digest(load_state(target).bare())
+        digest = tensors_digest(load_state(target, metadata.get("set")).bare())
     except RedraftError:
         return False
     return digest in (metadata["after"], metadata["before"])
@@ -125,7 +128,7 @@ def revert_file(path: Path, target: Path, *, force: bool = False) -> str:
     if path.resolve() != target.resolve():
         refuse_overwriting([target], force=force)
     originals, metadata = _read_undo(undo_path(path))
-    state: State = load_state(path)
+    state: State = load_state(path, metadata.get("set"))
     if tensors_digest(state.bare()) != metadata["after"]:
         raise ArtifactError(
             "RD671",

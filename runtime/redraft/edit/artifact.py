@@ -21,6 +21,7 @@ from redraft.disk import files
 from redraft.disk.digest import tensors_digest
 from redraft.edit.layout import DIMENSIONS, from_file, to_file
 from redraft.errors import ArtifactError, ModelError
+from redraft.models.checkpoint.weights import at_least_single, computed
 from redraft.models.generator import Axes
 from redraft.models.partners import Partner
 from redraft.solve.delta import Delta
@@ -50,7 +51,11 @@ class RuleFacts(BaseModel):
 
 
 class EditFacts(BaseModel):
-    """Provenance of an edit."""
+    """Provenance of an edit.
+
+    ``weights_set`` are the weights of its model's file that the recipe chose; None for the
+    likeliest.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -62,6 +67,7 @@ class EditFacts(BaseModel):
     tensors_digest: str
     redraft: str
     rules: tuple[RuleFacts, ...]
+    weights_set: str | None = None
 
 
 @dataclass(frozen=True)
@@ -165,7 +171,7 @@ class Edit:
             if name not in checked and not force:
                 self._check_base(name, present, rule)
             checked.add(name)
-            weight = from_file(present, rule.axes, size)
+            weight = from_file(at_least_single(present), rule.axes, size)
             changed[name] = to_file(delta.added_to(weight), rule.axes)
             if rule.partner is not None:
                 follower, other = _partners(weights, name, rule, rule.partner)
@@ -264,8 +270,8 @@ def _tensors_of(module: nn.Module) -> dict[str, Tensor]:
 
 
 def weight_digest(weight: Tensor) -> str:
-    """sha256 (hex) of one weight in the file's layout: dtype, shape and raw bytes."""
-    return tensors_digest({"weight": weight.detach().cpu().contiguous()})
+    """sha256 (hex) of one weight in the file's layout, in float32: dtype, shape and raw bytes."""
+    return tensors_digest({"weight": computed(weight.detach()).cpu().contiguous()})
 
 
 def _partners(

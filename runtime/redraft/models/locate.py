@@ -15,6 +15,7 @@ from redraft.disk.files import sha256_file
 from redraft.errors import ModelError
 from redraft.explain.words import silent
 from redraft.models.arch.families import recognise
+from redraft.models.arch.said import Said, said_of
 from redraft.models.checkpoint.header import Header, read_header
 from redraft.models.code.probe import looked_at
 from redraft.models.code.reference import MODULE, Code
@@ -40,6 +41,8 @@ class Base:
         truncation: 1 for none; 0 gives the mean picture only.
         code: where the module is made; None for an architecture that redraft knows.
         given: the module, where it is in memory.
+        said: what the recipe says of it that the file does not hold.
+        clauses: what no file of weights holds and was taken for granted.
 
     """
 
@@ -52,12 +55,26 @@ class Base:
     truncation: float = 1.0
     code: Code | None = None
     given: InMemory | None = None
+    said: Said | None = None
+    clauses: tuple[str, ...] = ()
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """What was taken for granted, as clauses: which weights, and what no file of them holds."""
+        if not self.header.others:
+            return self.clauses
+        others = ", ".join(f"`{name}`" for name in self.header.others)
+        taken = f"the weights `{self.header.taken}` of its file, which also holds {others}"
+        return (taken, *self.clauses)
 
     @property
     def identity(self) -> str:
         """sha256 of all that its pictures depend on, but the latents and the truncation."""
-        if self.code is None:
+        if self.code is None and self.said in (None, Said()) and self.header.asked is None:
             return self.sha256
+        if self.code is None:
+            parts = f"{self.sha256} {self.said} {self.header.taken}"
+            return hashlib.sha256(parts.encode()).hexdigest()
         parts = f"{self.sha256} {self.code.sha256} {self.code.name}"
         return hashlib.sha256(parts.encode()).hexdigest()
 
@@ -87,9 +104,11 @@ def locate(
         raise _one_too_few(model, generator)
     if isinstance(model, FileModel):
         if generator is None:
-            base = locate_file(folder / model.path, model.name, model.arch)
+            base = locate_file(
+                folder / model.path, model.name, model.arch, said_of(model), model.weights_set
+            )
         elif isinstance(generator, Code):
-            base = locate_module(folder / model.path, model.name, generator)
+            base = locate_module(folder / model.path, model.name, generator, model.weights_set)
         else:
             base = locate_given(generator, model.name)
         if model.sha256 is not None and base.sha256 != model.sha256:
@@ -102,11 +121,11 @@ def locate(
     return locate_listed(model.name, progress)
 
 
-def locate_module(path: Path, name: str, code: Code) -> Base:
+def locate_module(path: Path, name: str, code: Code, weights_set: str | None = None) -> Base:
     """A module that a person's code makes, with the weights in a file."""
-    header = _header(path)
+    header = read_header(path, weights_set)
     sha256 = sha256_file(path)
-    facts = looked_at(code, path, sha256).facts
+    facts = looked_at(code, path, sha256, weights_set).facts
     return Base(name, path, header, facts, sha256, MODULE, code=code)
 
 
@@ -133,15 +152,28 @@ def _one_too_few(model: Model, generator: Code | InMemory | None) -> ModelError:
 
 
 def locate_named(
-    name: str, progress: download.Progress = silent, generator: Code | None = None
+    name: str,
+    progress: download.Progress = silent,
+    generator: Code | None = None,
+    arch: str | None = None,
+    weights_set: str | None = None,
 ) -> Base:
-    """What a user means by MODEL on the command line: a listed name, or else a file."""
+    """What a user means by MODEL on the command line: a listed name, or else a file.
+
+    Args:
+        name: as it was typed.
+        progress: called with how far a download is.
+        generator: the code that makes a file's model, where it is named.
+        arch: as of :func:`locate_file`.
+        weights_set: as of :func:`locate_file`.
+
+    """
     listed = name in catalog.known_models().listed
     if generator is not None and (generator.always or not listed):
-        return locate_module(Path(name), Path(name).name, generator)
+        return locate_module(Path(name), Path(name).name, generator, weights_set)
     looks_like_path = any(mark in name for mark in "/\\.") or Path(name).exists()
     if looks_like_path and name not in catalog.known_models().listed:
-        return locate_file(Path(name), Path(name).name)
+        return locate_file(Path(name), Path(name).name, arch, Said(), weights_set)
     return locate_listed(name, progress)
 
 
@@ -155,35 +187,37 @@ def locate_listed(name: str, progress: download.Progress = silent) -> Base:
     return Base(name, fetched.path, header, found.facts, fetched.sha256, found.layout)
 
 
-def locate_file(path: Path, name: str, arch: str | None = None) -> Base:
+def locate_file(
+    path: Path,
+    name: str,
+    arch: str | None = None,
+    said: Said | None = None,
+    weights_set: str | None = None,
+) -> Base:
     """A model given by its file; recognised by the shapes of its tensors.
 
-    ``arch`` is what the recipe says it is, see :func:`redraft.models.arch.families.recognise`.
+    Args:
+        path: the file.
+        name: as the recipe calls it.
+        arch: what the recipe says it is, see :func:`redraft.models.arch.families.recognise`.
+        said: what it says of it that the file does not hold.
+        weights_set: the set of weights to take; None for the likeliest.
+
     """
-    header = _header(path)
-    found = recognise(shapes_of(header), arch)
-    return Base(name, path, header, found.facts, sha256_file(path), found.layout)
+    header = read_header(path, weights_set)
+    found = recognise(shapes_of(header), arch, said)
+    return Base(
+        *(name, path, header, found.facts, sha256_file(path), found.layout),
+        said=said,
+        clauses=found.assumed,
+    )
 
 
-def locate_weights(path: Path, name: str) -> Base:
+def locate_weights(path: Path, name: str, weights_set: str | None = None) -> Base:
     """A file whose tensors alone count: whatever it is, it has no layers and no pictures."""
-    header = _header(path)
+    header = read_header(path, weights_set)
     facts = ModelFacts(arch=MODULE, image_size=(1, 1), latent_size=1, layers=())
     return Base(name, path, header, facts, sha256_file(path), MODULE)
-
-
-def _header(path: Path) -> Header:
-    """The head of a file whose numbers can be read as they are."""
-    header = read_header(path)
-    for tensor, info in header.tensors.items():
-        # An edit is bound to the bits of the weights that it was solved on, which are float32.
-        if info.dtype in ("float16", "bfloat16", "float64"):
-            raise ModelError(
-                "RD629",
-                f"{path} holds `{tensor}` as {info.dtype}, and float32 is read",
-                "save the model's weights as float32, and name that file",
-            )
-    return header
 
 
 def shapes_of(header: Header) -> dict[str, tuple[int, ...]]:

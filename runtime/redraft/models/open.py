@@ -12,7 +12,7 @@ from redraft.disk.digest import tensors_digest
 from redraft.errors import ModelError
 from redraft.models.arch.families import family_named
 from redraft.models.batches import device_of
-from redraft.models.checkpoint.weights import State, load_state
+from redraft.models.checkpoint.weights import State, computed, load_state
 from redraft.models.code.loading import blamed, described, fill, undisturbed
 from redraft.models.code.reference import Code
 from redraft.models.device import device_name
@@ -58,14 +58,19 @@ def open_base(base: Base, device: torch.device) -> OpenModel:
         base.given.restore()
         state = base.given.state
         return OpenModel(base, state, base.given.generator, tensors_digest(state.bare()))
-    state = load_state(base.path)
+    state = load_state(base.path, base.header.asked)
     bare = state.bare()
     if base.code is not None:
         return OpenModel(base, state, _made(base, base.code, bare, device), tensors_digest(bare))
     family = family_named(base.facts.arch)
     found = {name: tensor for name, tensor in state.beside.items() if name in family.beside}
-    made = {"attributes": base.header.attributes} if family.attributes else {}
-    generator: Generator = family.build({**found, **bare}, base.layout, base.truncation, **made)
+    made: dict[str, object] = {}
+    if family.attributes:
+        made["attributes"] = base.header.attributes
+    if family.assumes and base.said is not None:
+        made["said"] = base.said
+    tensors = {name: computed(tensor) for name, tensor in {**found, **bare}.items()}
+    generator: Generator = family.build(tensors, base.layout, base.truncation, **made)
     generator.module.to(device)
     return OpenModel(base, state, generator, tensors_digest(bare))
 

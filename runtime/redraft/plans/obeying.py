@@ -192,7 +192,7 @@ def _tensors(held: Lock, plan: Plan) -> Record:
         return tensors
     from redraft.models.checkpoint.weights import load_state
 
-    digest = tensors_digest(load_state(plan.base.path).bare())
+    digest = tensors_digest(load_state(plan.base.path, plan.base.header.asked).bare())
     return Record("model", f"{name} tensors sha256 {digest}")
 
 

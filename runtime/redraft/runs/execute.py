@@ -155,6 +155,7 @@ def edit_of(session: Session) -> Edit:
         tensors_digest=session.model.digest,
         redraft=version("redraft"),
         rules=rules,
+        weights_set=plan.base.header.asked,
     )
     return Edit(facts, plan.text, tuple(done.delta for done in session.finished))
 

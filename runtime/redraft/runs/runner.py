@@ -205,7 +205,7 @@ def _record(
             file_sha256=plan.base.sha256,
             tensors_digest=session.model.digest,
             truncation=plan.base.truncation,
-            assumed=session.model.generator.assumed,
+            assumed=(*plan.base.assumed, *session.model.generator.assumed),
             generator=None if plan.base.code is None else plan.base.code.written,
             code_sha256=None if plan.base.code is None else plan.base.code.sha256,
         ),

@@ -110,7 +110,9 @@ def included_model(context: Context) -> Iterable[Diagnostic]:
 def _same_model(own: r.Model, other: r.Model, folder: str) -> bool:
     if isinstance(own, r.ListedModel) or isinstance(other, r.ListedModel):
         return own == other
-    if (own.arch, own.truncation) != (other.arch, other.truncation):
+    # All that a model says but where its file is.
+    alike = {"path": own.path, "sha256": own.sha256, "name": own.name}
+    if other.model_copy(update=alike) != own:
         return False
     if own.sha256 is not None and other.sha256 is not None:
         return own.sha256 == other.sha256

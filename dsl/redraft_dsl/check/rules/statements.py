@@ -249,24 +249,36 @@ def _sha256(value: s.Value) -> Iterator[Diagnostic]:
     )
 
 
-def truncation_means_something(context: Context) -> Iterable[Diagnostic]:
-    """Truncation needs inner latents, which not every architecture has."""
-    able = [f"`{name}`" for name in context.known.truncating]
+def model_settings_mean_something(context: Context) -> Iterable[Diagnostic]:
+    """Truncation needs inner latents, and activations can be said only where they are assumed."""
     for _, values in context.models:
-        arch, item = values.items.get("arch"), values.items.get("truncation")
-        if arch is None or item is None or arch.value.text in context.known.truncating:
+        arch = values.items.get("arch")
+        if arch is None or arch.value.text not in context.known.architectures:
             continue
-        if arch.value.text in context.known.architectures:
-            yield error(
-                "RD222",
-                f"`{arch.value.text}` has nothing to truncate",
-                item.span,
-                "this architecture has no mapping network",
-                "leave the line out"
-                + (f"; truncation is for {alternatives(able)}" if able else ""),
-                (Note("the architecture is given here", arch.value.span),),
-                fixes=(context.reader.removal(item),),
-            )
+        for words, able, message, why in (
+            (("truncation",), context.known.truncating, "has nothing to truncate",
+             "this architecture has no mapping network"),
+            (("slope", "eps", "output"), context.known.assuming, "takes no such setting",
+             "what this architecture computes is known"),
+        ):  # fmt: skip
+            for item in (values.items[word] for word in words if word in values.items):
+                if arch.value.text not in able:
+                    yield _senseless(context, arch, item, able, message, why)
+
+
+def _senseless(
+    context: Context, arch: s.Setting, item: s.Setting, able: Sequence[str], message: str, why: str
+) -> Diagnostic:
+    named = alternatives([f"`{name}`" for name in able])
+    return error(
+        "RD222",
+        f"`{arch.value.text}` {message}",
+        item.span,
+        why,
+        "leave the line out" + (f"; {item.key.text} is for {named}" if able else ""),
+        (Note("the architecture is given here", arch.value.span),),
+        fixes=(context.reader.removal(item),),
+    )
 
 
 def bad_path(path: s.Value) -> Iterator[Diagnostic]:

@@ -9,6 +9,7 @@ import click
 
 from redraft.cli.app import format_option, make_command
 from redraft.cli.arguments import words
+from redraft.cli.arguments.files_of_models import arch_option, weights_set_option
 from redraft.cli.arguments.model_words import MODEL
 from redraft.cli.screen import Screen
 from redraft_dsl.report.terminal import visible
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 @click.option(
     "--force", is_flag=True, help="Edit other weights than it was made for, and replace any file."
 )
+@arch_option()
+@weights_set_option()
 @format_option()
 def command(
     model: str,
@@ -34,6 +37,8 @@ def command(
     rules: tuple[str, ...],
     strength: float,
     force: bool,
+    arch: str | None,
+    weights_set: str | None,
     form: str,
 ) -> None:
     """Write an edited copy of a model, in its own format.
@@ -49,12 +54,13 @@ def command(
     screen = Screen.current()
     check_strength(strength)
     loaded = load_edit(edit)
+    chosen = weights_set or loaded.facts.weights_set
     with screen.progress() as reporter:
         if loaded.facts.arch == MODULE:
             # The names and shapes of its weights are enough: no code is needed.
-            base = locate_weights(Path(model), Path(model).name)
+            base = locate_weights(Path(model), Path(model).name, chosen)
         else:
-            base = locate_named(model, reporter.download)
+            base = locate_named(model, reporter.download, arch=arch, weights_set=chosen)
     done = apply_to_file(loaded, base, out, list(rules) or None, strength, force=force)
     if form == "json":
         found = {"undo": str(done.undo), "changed": list(done.changed), "digest": done.digest}

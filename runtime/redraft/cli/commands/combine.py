@@ -98,7 +98,7 @@ def _base(parts: Sequence[Part], model: str | None, screen: Screen, *, needed: b
 def _weights(base: Base | None) -> Mapping[str, Tensor] | None:
     from redraft.models.checkpoint.weights import load_state
 
-    return None if base is None else load_state(base.path).bare()
+    return None if base is None else load_state(base.path, base.header.asked).bare()
 
 
 def _measured(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from redraft.cli.app import format_option, generator_option, make_command
+from redraft.cli.arguments.files_of_models import arch_option, weights_set_option
 from redraft.cli.arguments.model_words import MODEL
 from redraft.cli.screen import Column, Reporter, Screen
 from redraft_dsl.report.terminal import visible, wrapped
@@ -36,9 +37,11 @@ PROSE = 90
 
 @make_command(name="layers", example="layers faces")
 @click.argument("model", type=MODEL)
+@arch_option()
+@weights_set_option()
 @generator_option()
 @format_option()
-def command(model: str, form: str) -> None:
+def command(model: str, arch: str | None, weights_set: str | None, form: str) -> None:
     """List the layers of a model that rules can rewrite.
 
     MODEL is a name from `redraft models`, or a checkpoint file. Only the head of the file is
@@ -47,10 +50,11 @@ def command(model: str, form: str) -> None:
     """
     screen = Screen.current()
     with screen.progress() as reporter:
-        seen = _looked_at(model, reporter)
-    facts = facts_of(model) if seen is None else seen.facts
+        seen = _looked_at(model, weights_set, reporter)
+    facts, assumed = facts_of(model, arch, weights_set) if seen is None else (seen.facts, ())
     if form == "json":
         more = {} if seen is None else seen.model_dump(mode="json", exclude={"facts"})
+        more |= {"assumed": list(assumed)} if assumed else {}
         screen.json({"model": model, **facts.model_dump(mode="json"), **more})
         return
     height, width = facts.image_size
@@ -64,11 +68,15 @@ def command(model: str, form: str) -> None:
     columns = [Column(title, whole=title in WHOLE) for title in titles]
     screen.table(columns, [_row(facts, each) for each in facts.layers])
     screen.say(wrapped(REMARK, min(screen.table_width, PROSE), hang=0))
+    if assumed:
+        screen.say(
+            wrapped(f"assumed: {visible('; '.join(assumed))}", min(screen.table_width, PROSE))
+        )
     if seen is not None:
         _print_seen(screen, seen)
 
 
-def _looked_at(model: str, reporter: Reporter) -> Known | None:
+def _looked_at(model: str, weights_set: str | None, reporter: Reporter) -> Known | None:
     """What the code that was named makes of a file of weights; None where none was named."""
     from pathlib import Path
 
@@ -82,8 +90,8 @@ def _looked_at(model: str, reporter: Reporter) -> Known | None:
     if code is None or (not code.always and model in known_models().listed):
         return None
     reporter.step("looking at the generator", 0, 1)
-    base = locate_weights(Path(model), Path(model).name)
-    return looked_at(code, base.path, sha256_file(base.path))
+    base = locate_weights(Path(model), Path(model).name, weights_set)
+    return looked_at(code, base.path, sha256_file(base.path), weights_set)
 
 
 def _print_seen(screen: Screen, seen: Known) -> None:
@@ -99,16 +107,19 @@ def _print_seen(screen: Screen, seen: Known) -> None:
         screen.warn(warning)
 
 
-def facts_of(model: str) -> ModelFacts:
-    """Picture, latents and layers of a listed model or a checkpoint file."""
+def facts_of(
+    model: str, arch: str | None, weights_set: str | None
+) -> tuple[ModelFacts, tuple[str, ...]]:
+    """Picture, latent and layers of a listed model or a checkpoint file, and what was assumed."""
     from redraft.models.listed.catalog import known_models
 
     listed = known_models().listed.get(model)
     if listed is not None:
-        return listed  # the list knows it all; nothing needs to be fetched
+        return listed, ()  # the list knows it all; nothing needs to be fetched
     from redraft.models.locate import locate_named
 
-    return locate_named(model).facts
+    base = locate_named(model, arch=arch, weights_set=weights_set)
+    return base.facts, base.assumed
 
 
 def _row(facts: ModelFacts, layer: LayerFacts) -> list[str]:

@@ -45,13 +45,13 @@ def command() -> None:
         raise click.exceptions.Exit(1)
 
 
-def _file_facts(path: Path, arch: str | None) -> ModelFacts | None:
+def _file_facts(path: Path, arch: str | None, weights_set: str | None) -> ModelFacts | None:
     """What the head of a model file says; None when it cannot be read. No tensor is loaded."""
     from redraft.models.arch.families import recognise
     from redraft.models.checkpoint.header import read_header
     from redraft.models.locate import shapes_of
 
     try:
-        return recognise(shapes_of(read_header(path)), arch).facts
+        return recognise(shapes_of(read_header(path, weights_set)), arch).facts
     except RedraftError:
         return None  # planning reports what is wrong with the file

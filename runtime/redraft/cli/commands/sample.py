@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from redraft.cli.app import device_option, generator_option, make_command
 from redraft.cli.arguments import words
+from redraft.cli.arguments.files_of_models import arch_option, weights_set_option
 from redraft.cli.arguments.model_words import MODEL
 from redraft.cli.commands.apply import check_strength, load_edit
 from redraft.cli.ranges import parse_images
@@ -39,8 +40,16 @@ BARE_SCALE = 8
     help="Such as 0..23 (the default) or 3,7,10.",
 )
 @click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=1, help="Of the latents; 1 is the default."
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    help="Of the latents; 1 is the default, or what the recipe says.",
 )
+@click.option(
+    "--truncation",
+    type=click.FloatRange(0, 1),
+    help="Draw inner latents to their mean; 1, or what the recipe says.",
+)
+@click.option("--class", "label", type=click.IntRange(0), help="Draw every image of this class.")
 @click.option(
     "--columns", type=click.IntRange(1, 50), default=8, help="Images in a row; 8 is the default."
 )
@@ -58,13 +67,14 @@ BARE_SCALE = 8
     type=click.IntRange(1, 64),
     help="With --bare: pixels of the file for one of the model; 8 is the default.",
 )
+@arch_option()
+@weights_set_option()
 @device_option()
 @generator_option()
 def command(
     model: str,
     out: Path,
     images: tuple[int, ...],
-    seed: int,
     columns: int,
     edit: Path | None,
     rules: tuple[str, ...],
@@ -73,51 +83,43 @@ def command(
     bare: bool,
     scale: int | None,
     device: str,
+    **typed: Any,
 ) -> None:
     """Draw images of a model on one sheet, each with its number.
 
-    MODEL is a name from `redraft models`, or a checkpoint file. Image i is the one that a
-    recipe with the same seed calls z[i]. With --edit (an edit.safetensors or a run folder) the
+    MODEL is a name from `redraft models`, a checkpoint file, or a recipe: its model is drawn with
+    its seed, truncation and class. Image i is z[i] of a recipe with the same three; where no class
+    is chosen, it is of class i mod their number. With --edit (an edit.safetensors or a run folder) the
     originals stand above the edited images. With --bare the file is one image: paint white on a
     black layer above it, and save that layer as a mask.
     """
     screen = Screen.current()
+    _check(edit, bool(rules) or strength is not None, bare, scale, len(images))
     screen.begin(f"opening {model}")
-    from redraft.cli.arguments.generators import named_generator
+    from redraft.cli.drawn import Chosen, chosen, doubt, is_recipe
     from redraft.models.batches import draw
-    from redraft.models.locate import locate_named
     from redraft.models.open import choose_device, open_base
+    from redraft.models.samplers import sampler_of
     from redraft.show.picture_file import write_picture
 
-    if edit is None and (rules or strength is not None):
-        raise click.UsageError("--rule and --strength need --edit")
-    _check_bare(bare, scale, len(images))
     check_strength(amount := 1.0 if strength is None else strength)
     loaded = None if edit is None else load_edit(edit).choose(list(rules) or None)
     with screen.progress() as reporter:
-        base = locate_named(model, reporter.download, named_generator())
+        base, block = chosen(model, Chosen(**typed), max(images) + 1, reporter)
         opened = open_base(base, choose_device(device))
-        rows = _rows(opened, seed, images)
+        rows = sampler_of(opened.generator).rows(block, images)
         before = draw(opened.generator, rows)
         after = None if loaded is None else _edited(opened, rows, loaded, amount)
     if bare:
         sheet = _bare((before if after is None else after)[0], scale or BARE_SCALE)
-    elif after is None:
-        sheet = _sheet(before, images, columns)
     else:
-        sheet = _pairs(before, after, images, columns, f"{model}, seed {seed}")
+        sheet = _sheet(before, after, images, columns, f"{model}, seed {block.seed}")
     write_picture(out, sheet, force=force)
     screen.file("written", out, f"{sheet.width} x {sheet.height}, {counted(len(images), 'image')}")
-    if not bare:
-        _say_next(screen, model, seed, images[0])
-
-
-def _rows(opened: OpenModel, seed: int, images: tuple[int, ...]) -> Tensor:
-    from redraft.models.samplers import sampler_of
-    from redraft_dsl.recipe.model import Latents
-
-    block = Latents(name="z", seed=seed, count=max(images) + 1)
-    return sampler_of(opened.generator).rows(block, images)
+    for warning in doubt(before, base.assumed):
+        screen.warn(warning)
+    if not bare and not is_recipe(model):
+        _say_next(screen, model, block.seed, images[0])
 
 
 def _say_next(screen: Screen, model: str, seed: int, image: int) -> None:
@@ -128,7 +130,10 @@ def _say_next(screen: Screen, model: str, seed: int, image: int) -> None:
     )
 
 
-def _check_bare(bare: bool, scale: int | None, images: int) -> None:
+def _check(edit: Path | None, part: bool, bare: bool, scale: int | None, images: int) -> None:
+    """Options that go together; ``part`` where a part of the edit or its strength is given."""
+    if edit is None and part:
+        raise click.UsageError("--rule and --strength need --edit")
     if bare and images != 1:
         raise click.UsageError("--bare draws one image: name it, as in `--images 95`")
     if scale is not None and not bare:
@@ -159,10 +164,14 @@ def _edited(opened: OpenModel, rows: Tensor, edit: Edit, strength: float) -> Ten
     return drawn
 
 
-def _sheet(drawn: Tensor, images: tuple[int, ...], columns: int) -> Picture:
+def _sheet(
+    drawn: Tensor, after: Tensor | None, images: tuple[int, ...], columns: int, title: str
+) -> Picture:
     from redraft.show.pictures import enlarged, to_picture
     from redraft.show.sheets import contact_sheet
 
+    if after is not None:
+        return _pairs(drawn, after, images, columns, title)
     shown = [enlarged(to_picture(values), SIDE) for values in drawn]
     return contact_sheet(shown, [str(index) for index in images], columns)
 

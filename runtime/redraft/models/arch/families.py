@@ -8,14 +8,18 @@ wrong in one is reported by its name and stops no other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from redraft.errors import ModelError
 from redraft.models.arch import dcgan_shapes, plugins, proggan_shapes
+from redraft.models.arch.chain import chain_of
+from redraft.models.arch.kinds import proggan_names, stylegan_shapes
+from redraft.models.arch.kinds.named import KINDS, named
 from redraft.models.arch.plugins import Plugin
+from redraft.models.arch.said import BY_CODE, Said
 from redraft.models.arch.stylegan2 import shapes as stylegan2_shapes
 from redraft_dsl.facts import ModelFacts
 
@@ -33,18 +37,22 @@ class Recognised:
     Attributes:
         facts: picture, latent and layers.
         layout: the manner in which the file names its tensors; an architecture may have several.
+        assumed: what no file of weights holds and was taken for granted, as clauses.
 
     """
 
     facts: ModelFacts
     layout: str
+    assumed: tuple[str, ...] = ()
 
 
 Builder = Callable[..., "Generator"]
 """Called with the tensors by bare name, the layout and the truncation."""
 
-Recogniser = Callable[[Shapes], Recognised | None]
-"""Gives None for another architecture's tensors; raises ModelError for a broken one of its own."""
+Recogniser = Callable[..., Recognised | None]
+"""Called with the shapes, and what a person says where the architecture assumes.
+
+Gives None for another architecture's tensors; raises ModelError for a broken one of its own."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,8 @@ class Family:
             wants among them.
         attributes: whether the builder is also given what the file says of how the generator was
             made (``attributes=``, see :class:`redraft.models.checkpoint.header.Header`).
+        assumes: whether recogniser and builder are also given what a person says of activations
+            and the like (``said=``, see :class:`redraft.models.arch.said.Said`).
 
     """
 
@@ -72,6 +82,7 @@ class Family:
     truncates: bool = False
     beside: tuple[str, ...] = ()
     attributes: bool = False
+    assumes: bool = False
 
     @property
     def build(self) -> Builder:
@@ -82,25 +93,46 @@ class Family:
         return found
 
 
-def _dcgan(shapes: Shapes) -> Recognised | None:
-    if not any(name.split(".")[0].isdigit() for name in shapes):
+def _dcgan(shapes: Shapes, said: Said = Said()) -> Recognised | None:  # noqa: B008
+    if chain_of(shapes) is None and not any(name.split(".")[0].isdigit() for name in shapes):
         return None
-    return Recognised(dcgan_shapes.facts(shapes), "sequential")
+    facts, chain = dcgan_shapes.facts(shapes), dcgan_shapes.links(shapes)
+    return Recognised(facts, dcgan_shapes.layout_of(chain), dcgan_shapes.assumed(chain, said))
 
 
 def _proggan(shapes: Shapes) -> Recognised | None:
+    named = proggan_names.read(shapes)
+    if named is not None:
+        return Recognised(proggan_names.facts(named), named.layout, proggan_names.ASSUMED)
     layout = proggan_shapes.layout_of(shapes)
     return None if layout is None else Recognised(proggan_shapes.facts(shapes), layout)
 
 
+def _stylegan(shapes: Shapes) -> Recognised | None:
+    named = stylegan_shapes.read(shapes)
+    if named is None:
+        return None
+    facts = stylegan_shapes.facts(named, shapes)
+    return Recognised(facts, named.layout, stylegan_shapes.ASSUMED)
+
+
 def _stylegan2(shapes: Shapes) -> Recognised | None:
-    found = stylegan2_shapes.read(shapes)
+    # A StyleGAN3 has styles under the same names.
+    found = None if STYLEGAN3.detect(shapes) else stylegan2_shapes.read(shapes)
     return None if found is None else Recognised(found.facts, found.names.layout)
 
 
+STYLEGAN3 = KINDS[0]
 FAMILIES: tuple[Family, ...] = (
-    Family("dcgan", "DCGAN", _dcgan, "redraft.models.arch.dcgan:build"),
-    Family("proggan", "ProgGAN", _proggan, "redraft.models.arch.proggan:build"),
+    Family("dcgan", "DCGAN", _dcgan, "redraft.models.kinds.dcgan:build", assumes=True),
+    Family("proggan", "ProgGAN", _proggan, "redraft.models.kinds.proggan:build"),
+    Family(
+        name="stylegan",
+        title="StyleGAN",
+        recognise=_stylegan,
+        builder="redraft.models.kinds.stylegan:build",
+        truncates=True,
+    ),
     Family(
         name="stylegan2",
         title="StyleGAN2",
@@ -113,11 +145,12 @@ FAMILIES: tuple[Family, ...] = (
 )
 
 
-def recognise(shapes: Shapes, arch: str | None = None) -> Recognised:
+def recognise(shapes: Shapes, arch: str | None = None, said: Said | None = None) -> Recognised:
     """Which generator the tensors of a file make up.
 
     Args:
         shapes: the file's.
+        said: what a person says that the file does not hold.
         arch: what the recipe says it is. An architecture of a package that is named there is
             asked alone, for a simple network may look like one that is built in.
 
@@ -135,7 +168,8 @@ def recognise(shapes: Shapes, arch: str | None = None) -> Recognised:
     faults: list[ModelError] = []
     for family in FAMILIES:
         try:
-            found = family.recognise(shapes)
+            more = {"said": said} if family.assumes and said is not None else {}
+            found = family.recognise(shapes, **more)
         except ModelError as error:
             faults.append(error)
             continue
@@ -190,6 +224,7 @@ def _plugins() -> tuple[Plugin, ...]:
 def _by_plugin(shapes: Shapes, faults: list[ModelError]) -> Recognised:
     """Ask the packages' architectures; ``faults`` are what the built-in ones found amiss."""
     broken: list[ModelError] = []
+    known: list[tuple[Plugin, Recognised]] = []
     for plugin in _plugins():
         try:
             found = _plugin_family(plugin).recognise(shapes)
@@ -198,10 +233,24 @@ def _by_plugin(shapes: Shapes, faults: list[ModelError]) -> Recognised:
                 broken.append(error)
             continue
         if found is not None:
-            return found
-    first = faults[0] if faults else _unknown(shapes)
+            known.append((plugin, found))
+    if len(known) > 1:
+        raise _several([plugin for plugin, _ in known])
+    if known:
+        return known[0][1]
+    first = named(shapes) or (faults[0] if faults else _unknown(shapes))
     hints = [first.help or "", *(fault.message for fault in broken)]
     raise ModelError(first.code, first.message, "; ".join(filter(None, hints)))
+
+
+def _several(known: Sequence[Plugin]) -> ModelError:
+    names = " and ".join(f"`{plugin.name}` of {plugin.origin}" for plugin in known)
+    return ModelError(
+        "RD687",
+        f"several installed packages know this file: {names}",
+        f"say which one is meant: `--arch {known[0].name}`, or `arch {known[0].name}` in the "
+        "recipe's model",
+    )
 
 
 def _unknown(shapes: Shapes) -> ModelError:
@@ -210,8 +259,7 @@ def _unknown(shapes: Shapes) -> ModelError:
     return ModelError(
         "RD626",
         f"these weights are not a generator that is known: their names are {names}, ...",
-        f"give the weights of a {titles} generator (not the discriminator's); the weights of any "
-        "other torch generator need `--generator FILE.py:NAME`, the code that makes it",
+        f"give the weights of a {titles} generator; {BY_CODE}",
     )
 
 

@@ -193,6 +193,16 @@ def put_weight(module: Weighted, weight: Tensor) -> None:
                 module.weight.copy_(weight)
 
 
+def put(module: nn.Module, path: str, part: nn.Module) -> None:
+    """Register a part under a dotted name, so that the module's names are the file's."""
+    *folders, own = path.split(".")
+    for folder in folders:
+        if folder not in dict(module.named_children()):
+            module.add_module(folder, nn.Module())
+        module = module.get_submodule(folder)
+    module.add_module(own, part)
+
+
 def form_of(module: Weighted, norm: Norm | None, negative_slope: float) -> PlainForm:
     """The structure of a layer, reading the module's present weights.
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from redraft.models.arch.plain import PlainForm
+from redraft.models.arch.plain import PlainForm, put
 from redraft.models.arch.proggan_shapes import Layout, blocks, facts
 from redraft.models.checkpoint.refusals import known_layer
 from redraft.models.generator import Axes, LayerInputs, Phase
@@ -218,7 +218,7 @@ def build(
     names = blocks(shapes, cast(Layout, layout))
     module = nn.Module()
     for place, block in enumerate(_blocks(shapes, names)):
-        _put(module, names[place], block)
+        put(module, names[place], block)
     module.load_state_dict(dict(state))
     return ProgGAN(module, names, found)
 
@@ -235,13 +235,3 @@ def _blocks(shapes: Mapping[str, tuple[int, ...]], names: Sequence[str]) -> Iter
             gain=1.0 if place == last else math.sqrt(2) / kernel,
             stored=shapes.get(f"{name}.wscale.scale"),
         )
-
-
-def _put(module: nn.Module, name: str, block: nn.Module) -> None:
-    """Register a block under a dotted name, so that the module's names are the file's."""
-    *folders, own = name.split(".")
-    for folder in folders:
-        if folder not in dict(module.named_children()):
-            module.add_module(folder, nn.Module())
-        module = module.get_submodule(folder)
-    module.add_module(own, block)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from redraft.errors import ModelError
+from redraft.models.arch.said import BY_CODE
 from redraft_dsl.facts import LayerFacts, ModelFacts
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -162,6 +163,5 @@ def not_proggan(detail: str) -> ModelError:
     return ModelError(
         "RD626",
         f"these weights are not a ProgGAN generator: {detail}",
-        "give the generator's weights in the form of the paper's authors: `layer1` and on, "
-        "with `conv.weight` and `wscale.b` each, and an output layer",
+        f"give the generator's weights, whole, in one of the namings of docs/formats.md; {BY_CODE}",
     )

@@ -26,8 +26,8 @@ from redraft.models.arch.plain import (
     put_weight,
     weight_of,
 )
-from redraft.models.checkpoint.header import shared_prefix
 from redraft.models.checkpoint.refusals import known_layer
+from redraft.models.checkpoint.sets import shared_prefix
 from redraft.models.generator import Axes, LayerInputs
 from redraft_dsl.facts import LayerFacts, ModelFacts
 

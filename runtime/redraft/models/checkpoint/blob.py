@@ -8,11 +8,13 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import BinaryIO
 
-from redraft.models.checkpoint.inert import MalformedPickleError, read_pickle
-from redraft.models.checkpoint.refs import PlacedBytes, StorageRef
+from redraft.models.checkpoint.inert import TRAINING, read_pickle, read_whole
+from redraft.models.checkpoint.pickled import MalformedPickleError
+from redraft.models.checkpoint.refs import PlacedBytes, StorageRef, TensorRef
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
@@ -38,6 +40,60 @@ def storage_in(file: BinaryIO, data: PlacedBytes) -> StorageRef:
     if head.startswith(b"PK"):
         return _in_archive(_read_at(file, data.begin, data.length), data.begin)
     return _in_legacy(head, data)
+
+
+def in_zip(content: bytes | bytearray, refs: Mapping[str, TensorRef]) -> dict[str, TensorRef]:
+    """Tensors of a torch archive with the places of their bytes in it.
+
+    Raises:
+        MalformedPickleError: the archive is not one that torch writes.
+
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = {entry.filename: entry for entry in archive.infolist()}
+        central = archive.start_dir
+    root = next(name for name in entries if name.endswith("/data.pkl")).removesuffix("data.pkl")
+    order = entries.get(f"{root}byteorder")
+    if order is not None and _bytes_of(content, order) != b"little":
+        raise MalformedPickleError("it was written on a machine with another byte order")
+    storages = {ref.storage.key: ref.storage for ref in refs.values()}
+    placed: dict[str, StorageRef] = {}
+    for key, storage in storages.items():
+        entry = entries[f"{root}data/{key}"]
+        start, end = _record(content, entry)
+        checks = (_own_check(content, entry, end), _listed_check(content, entry, central))
+        placed[key] = replace(storage, begin=start, checks=checks)
+    return {name: replace(ref, storage=placed[ref.storage.key]) for name, ref in refs.items()}
+
+
+def in_legacy(content: bytes | bytearray, refs: Mapping[str, TensorRef]) -> dict[str, TensorRef]:
+    """Tensors of torch's older form with the places of their bytes in it.
+
+    Raises:
+        MalformedPickleError: another storage lies before one of them, and is of unknown size.
+
+    """
+    stream = io.BytesIO(content)
+    for _ in range(3):
+        read_pickle(stream)
+    everything: dict[str, StorageRef] = {}
+    read_whole(stream, replace(TRAINING, storages=everything))
+    placed: dict[str, StorageRef] = {}
+    keys = read_pickle(stream)
+    for key in keys:
+        if key not in everything:
+            raise MalformedPickleError("a record that nothing refers to")
+        storage = everything[key]
+        # Before each record stands its number of elements.
+        begin = stream.tell() + 8
+        placed[key] = replace(storage, begin=begin)
+        stream.seek(begin + storage.size_bytes)
+    return {name: replace(ref, storage=placed[ref.storage.key]) for name, ref in refs.items()}
+
+
+def _bytes_of(content: bytes | bytearray, entry: zipfile.ZipInfo) -> bytes:
+    start, end = _record(content, entry)
+    return bytes(content[start:end])
 
 
 def _read_at(file: BinaryIO, begin: int, length: int) -> bytes:
@@ -88,7 +144,7 @@ def _in_archive(content: bytes, begin: int) -> StorageRef:
     return replace(storage, begin=begin + start, checks=tuple(begin + place for place in checks))
 
 
-def _record(content: bytes, entry: zipfile.ZipInfo) -> tuple[int, int]:
+def _record(content: bytes | bytearray, entry: zipfile.ZipInfo) -> tuple[int, int]:
     """First byte and end of a stored record."""
     head = content[entry.header_offset : entry.header_offset + _LOCAL_HEAD]
     if entry.compress_type != zipfile.ZIP_STORED or len(head) < _LOCAL_HEAD:
@@ -100,14 +156,14 @@ def _record(content: bytes, entry: zipfile.ZipInfo) -> tuple[int, int]:
     return start, start + entry.file_size
 
 
-def _own_check(content: bytes, entry: zipfile.ZipInfo, end: int) -> int:
+def _own_check(content: bytes | bytearray, entry: zipfile.ZipInfo, end: int) -> int:
     """Where the check sum beside the record stands: before its bytes, or right after them."""
     if not entry.flag_bits & _DESCRIPTOR_FLAG:
         return entry.header_offset + _LOCAL_CHECK
     return end + 4 if content[end : end + 4] == _DESCRIPTOR_MARK else end
 
 
-def _listed_check(content: bytes, entry: zipfile.ZipInfo, central: int) -> int:
+def _listed_check(content: bytes | bytearray, entry: zipfile.ZipInfo, central: int) -> int:
     """Where the archive's list of records has the check sum of ``entry``."""
     place = central
     while content[place : place + 4] == b"PK\x01\x02":

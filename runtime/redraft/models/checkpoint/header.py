@@ -18,22 +18,16 @@ from redraft.disk.safetensors_head import (
     read_head,
 )
 from redraft.models.checkpoint import nvidia, refusals
-from redraft.models.checkpoint.blob import LEGACY_MAGIC, LEGACY_PROTOCOL
-from redraft.models.checkpoint.inert import ForbiddenGlobalError, MalformedPickleError, read_pickle
+from redraft.models.checkpoint.blob import LEGACY_MAGIC, LEGACY_PROTOCOL, in_legacy, in_zip
+from redraft.models.checkpoint.inert import TRAINING, read_whole
+from redraft.models.checkpoint.pickled import ForbiddenGlobalError, MalformedPickleError, Pickled
 from redraft.models.checkpoint.refs import StorageRef, TensorRef
+from redraft.models.checkpoint.sets import WeightSet, choose, generator_set, shared_prefix
 
 Format = Literal["torch-zip", "torch-legacy", "safetensors", "nvidia-pickle"]
 
 MAX_PICKLE_BYTES = 64 << 20
 MAX_ZIP_ENTRIES = 100_000
-_MAX_DEPTH = 4
-_MAX_ENTRIES = 2_000_000
-# Where the generator's weights lie when a file holds several sets, best first.
-_GENERATOR_KEYS = (
-    *("g_ema", "G_ema", "netG_ema", "generator_ema"),
-    *("netG_state_dict", "generator_state_dict", "netG", "generator", "gen", "G", "g"),
-    *("state_dict", "model_state_dict", "model", "weights"),
-)
 
 
 @dataclass(frozen=True)
@@ -61,7 +55,10 @@ class Header:
     name starts with (``"main."``, ``"module."``, ``"module.main."`` or ``""``). ``attributes`` is
     what an NVIDIA pickle says of how the generator was made (see ``nvidia.attributes``). ``beside``
     are the tensors that lie next to the generator's, one level up (``latent_avg`` next to
-    ``g_ema``).
+    ``g_ema``). ``taken`` is the name of the generator's set of weights, empty where it is the whole
+    file; ``others`` are those of the other networks and means in it, and ``asked`` is the name by
+    which a person chose it. ``foreign``: values lie beside the weights that torch would refuse, so
+    that the file can only be changed in place.
     """
 
     path: Path
@@ -72,17 +69,25 @@ class Header:
     stamp: Stamp
     attributes: Mapping[str, nvidia.Scalar] = field(default_factory=dict)
     beside: Mapping[str, TensorInfo] = field(default_factory=dict)
+    taken: str = ""
+    others: tuple[str, ...] = ()
+    asked: str | None = None
+    foreign: bool = False
 
     def bare(self, name: str) -> str:
         """``name`` without the prefix that all names of the file share."""
         return name.removeprefix(self.prefix)
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path, asked: str | None = None) -> Header:
     """Read what ``path`` holds without loading its weights, without torch and running nothing.
 
     Reads PyTorch files (the zip form and the older one), safetensors files and NVIDIA's pickled
     networks.
+
+    Args:
+        path: the file.
+        asked: the set of weights to take, such as ``"generator"``; None for the likeliest.
 
     Raises:
         ModelError: the file is missing, unreadable, damaged, hostile or not a checkpoint, or it
@@ -97,7 +102,7 @@ def read_header(path: Path) -> Header:
             # A pipe or a device: opening it could wait for ever.
             raise refusals.not_a_checkpoint(path, b"")
         with path.open("rb") as file:
-            return _read(path, file)
+            return _read(path, file, asked)
     except OSError as error:
         raise refusals.unreadable(path, error) from error
 
@@ -108,7 +113,7 @@ def stamp(path: Path) -> Stamp:
     return Stamp(status.st_size, status.st_mtime_ns)
 
 
-def _read(path: Path, file: BinaryIO) -> Header:
+def _read(path: Path, file: BinaryIO, asked: str | None) -> Header:
     now = stamp(path)
     start = file.read(512)
     file.seek(0)
@@ -118,21 +123,38 @@ def _read(path: Path, file: BinaryIO) -> Header:
     if looks_like_safetensors(start):
         slots = safetensors_slots(path, file, now.size_bytes)
         infos = {name: TensorInfo(slot.shape, slot.dtype) for name, slot in slots.items()}
-        return Header(path, "safetensors", infos, (), shared_prefix(infos), now)
+        chosen = choose(path, [WeightSet((), "", infos)], asked)
+        tensors, taken = chosen.taken.tensors, chosen.taken.name
+        return Header(
+            *(path, "safetensors", tensors, (), shared_prefix(tensors), now),
+            taken=taken,
+            others=chosen.others,
+            asked=asked,
+        )
     if start.startswith(b"PK"):
-        return _header(path, "torch-zip", _read_zip(path, file, now.size_bytes), now)
+        return _header(path, "torch-zip", _read_zip(path, file, now.size_bytes), now, asked)
     if start.startswith(b"\x80"):
         if not nvidia.looks_like_torch(start):
-            return _nvidia_header(path, file, now)
-        return _header(path, "torch-legacy", _read_legacy(path, file, now.size_bytes), now)
+            return _nvidia_header(path, file, now, asked)
+        found = _read_legacy(path, file, now.size_bytes)
+        return _header(path, "torch-legacy", found, now, asked)
     raise refusals.not_a_checkpoint(path, start)
 
 
-def _header(path: Path, form: Format, found: Any, now: Stamp) -> Header:
-    nesting, refs = _generator_tensors(path, found)
+def _header(path: Path, form: Format, found: Pickled, now: Stamp, asked: str | None) -> Header:
+    content = found.value
+    chosen = generator_set(path, content, asked)
+    refs, nesting = chosen.taken.tensors, chosen.taken.nesting
     infos = {name: TensorInfo(ref.shape, ref.dtype) for name, ref in refs.items()}
-    beside = {name: TensorInfo(ref.shape, ref.dtype) for name, ref in _beside(found, nesting)}
-    return Header(path, form, infos, nesting, shared_prefix(infos), now, beside=beside)
+    beside = {name: TensorInfo(ref.shape, ref.dtype) for name, ref in _beside(content, nesting)}
+    return Header(
+        *(path, form, infos, nesting, shared_prefix(infos), now),
+        beside=beside,
+        taken=chosen.taken.name,
+        others=chosen.others,
+        asked=asked,
+        foreign=found.foreign,
+    )
 
 
 def _beside(found: Any, nesting: tuple[str, ...]) -> Iterator[tuple[str, TensorRef]]:
@@ -146,21 +168,43 @@ def _beside(found: Any, nesting: tuple[str, ...]) -> Iterator[tuple[str, TensorR
             yield name, value
 
 
-def _nvidia_header(path: Path, file: BinaryIO, now: Stamp) -> Header:
+def _nvidia_header(path: Path, file: BinaryIO, now: Stamp, asked: str | None) -> Header:
     found, held = _networks(path, file, now.size_bytes)
-    header = _header(path, "nvidia-pickle", held, now)
+    header = _header(path, "nvidia-pickle", Pickled(held), now, asked)
     for key in header.nesting:
         found = found[key] if isinstance(found, dict) else None
     return replace(header, attributes=nvidia.attributes(path, found), beside={})
 
 
-def placed_tensors(header: Header, file: BinaryIO) -> dict[str, TensorRef]:
-    """Where the tensors of an NVIDIA pickle lie in the file, by name.
+def placed_tensors(
+    header: Header, content: bytes | bytearray
+) -> tuple[dict[str, TensorRef], dict[str, TensorRef]]:
+    """Where the tensors of a pickled file lie in it, by name; then those beside the generator's.
 
-    Raises ModelError when the file is not what the header says any more.
+    Args:
+        header: of the file.
+        content: the whole file.
+
+    Raises:
+        ModelError: the file is not what the header says any more.
+
     """
-    _, held = _networks(header.path, file, header.stamp.size_bytes)
-    return _generator_tensors(header.path, held)[1]
+    path, file = header.path, io.BytesIO(content)
+    if header.format == "nvidia-pickle":
+        _, held = _networks(path, file, len(content))
+        return generator_set(path, held, header.asked).taken.tensors, {}
+    zipped = header.format == "torch-zip"
+    found = (_read_zip if zipped else _read_legacy)(path, file, len(content)).value
+    taken = generator_set(path, found, header.asked).taken.tensors
+    beside = dict(_beside(found, header.nesting))
+    place = in_zip if zipped else in_legacy
+    try:
+        placed = place(content, taken), place(content, beside)
+    except (MalformedPickleError, zipfile.BadZipFile) as error:
+        raise refusals.damaged(path, str(error)) from error
+    for ref in (ref for refs in placed for ref in refs.values()):
+        nvidia.check_place(path, ref)
+    return placed
 
 
 def _networks(path: Path, file: BinaryIO, size_bytes: int) -> tuple[Any, Any]:
@@ -178,7 +222,7 @@ def _networks(path: Path, file: BinaryIO, size_bytes: int) -> tuple[Any, Any]:
 # ---- torch, zip form ------------------------------------------------------------------------
 
 
-def _read_zip(path: Path, file: BinaryIO, size_bytes: int) -> Any:
+def _read_zip(path: Path, file: BinaryIO, size_bytes: int) -> Pickled:
     try:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
@@ -196,7 +240,7 @@ def _read_zip(path: Path, file: BinaryIO, size_bytes: int) -> Any:
     if entry.file_size > MAX_PICKLE_BYTES:
         raise refusals.hostile_sizes(path, f"its table of contents is {entry.file_size} bytes long")
     found = _pickle(path, io.BytesIO(_stored_bytes(path, file, entry)))
-    for ref in _all_tensors(found):
+    for ref in _all_tensors(found.value):
         _check_ref(path, ref)
         if sizes.get(f"{root}data/{ref.storage.key}", 0) < ref.storage.size_bytes:
             raise refusals.damaged(path, f"the bytes of record {ref.storage.key} are missing")
@@ -238,21 +282,22 @@ def _stored_bytes(path: Path, file: BinaryIO, entry: zipfile.ZipInfo) -> bytes:
 # ---- torch, older form ----------------------------------------------------------------------
 
 
-def _read_legacy(path: Path, file: BinaryIO, size_bytes: int) -> Any:
+def _read_legacy(path: Path, file: BinaryIO, size_bytes: int) -> Pickled:
     stream = io.BytesIO(file.read(MAX_PICKLE_BYTES))
-    if _pickle(path, stream) != LEGACY_MAGIC or _pickle(path, stream) != LEGACY_PROTOCOL:
+    marks = (_pickle(path, stream).value, _pickle(path, stream).value)
+    if marks != (LEGACY_MAGIC, LEGACY_PROTOCOL):
         raise refusals.plain_pickle(path)
-    system = _pickle(path, stream)
+    system = _pickle(path, stream).value
     if not isinstance(system, dict) or system.get("little_endian") is not True:
         raise refusals.damaged(path, "it was written on a machine with another byte order")
     found = _pickle(path, stream)
     storages: dict[str, StorageRef] = {}
-    for ref in _all_tensors(found):
+    for ref in _all_tensors(found.value):
         _check_ref(path, ref)
         if ref.dtype != ref.storage.dtype:
             raise refusals.unreadable_dtype(path, ref.dtype)
         storages[ref.storage.key] = ref.storage
-    keys = _pickle(path, stream)
+    keys = _pickle(path, stream).value
     if not isinstance(keys, list) or not storages.keys() <= set(map(str, keys)):
         raise refusals.damaged(path, "its list of records is broken")
     # Before each record stands its number of elements, 8 bytes long.
@@ -263,9 +308,9 @@ def _read_legacy(path: Path, file: BinaryIO, size_bytes: int) -> Any:
     return found
 
 
-def _pickle(path: Path, stream: io.BytesIO) -> Any:
+def _pickle(path: Path, stream: io.BytesIO) -> Pickled:
     try:
-        return read_pickle(stream)
+        return read_whole(stream, TRAINING)
     except ForbiddenGlobalError as error:
         raise refusals.forbidden(path, error.name) from error
     except MalformedPickleError as error:
@@ -297,52 +342,6 @@ def safetensors_slots(path: Path, file: BinaryIO, size_bytes: int) -> Mapping[st
     return slots
 
 
-# ---- which tensors are the generator's ------------------------------------------------------
-
-
-def _generator_tensors(path: Path, found: Any) -> tuple[tuple[str, ...], dict[str, TensorRef]]:
-    sets = dict(_tensor_sets(path, found))
-    if not sets:
-        raise refusals.no_tensors(path)
-    nesting = min(sets, key=lambda keys: (_rank(keys), -len(sets[keys])))
-    rivals = [keys for keys in sets if keys != nesting and _rank(keys) == _rank(nesting)]
-    if rivals and _rank(nesting) == len(_GENERATOR_KEYS) and () not in sets:
-        raise refusals.ambiguous(path, [".".join(keys) for keys in sorted(sets)])
-    return nesting, sets[nesting]
-
-
-def _rank(keys: tuple[str, ...]) -> int:
-    """Place of the best known key on the way to a set; smaller is likelier the generator."""
-    known = [_GENERATOR_KEYS.index(key) for key in keys if key in _GENERATOR_KEYS]
-    return min(known, default=len(_GENERATOR_KEYS))
-
-
-def _tensor_sets(path: Path, found: Any) -> Iterator[tuple[tuple[str, ...], dict[str, TensorRef]]]:
-    """Every dict with tensors in it, with the keys that lead there; outermost first.
-
-    One dict may lie in several places. Dicts that hold each other over and over would take for
-    ever, so the entries looked at are counted.
-    """
-    looked_at = 0
-    level: list[tuple[tuple[str, ...], dict[Any, Any]]] = []
-    if isinstance(found, dict):
-        level.append(((), found))
-    for _ in range(_MAX_DEPTH):
-        deeper: list[tuple[tuple[str, ...], dict[Any, Any]]] = []
-        for keys, holder in level:
-            looked_at += len(holder) + 1
-            if looked_at > _MAX_ENTRIES:
-                raise refusals.hostile_sizes(path, "its tables lie inside each other without end")
-            named = {key: inner for key, inner in holder.items() if isinstance(key, str)}
-            tensors = {key: ref for key, ref in named.items() if isinstance(ref, TensorRef)}
-            if tensors:
-                yield keys, tensors
-            deeper += [
-                ((*keys, key), inner) for key, inner in named.items() if isinstance(inner, dict)
-            ]
-        level = deeper
-
-
 def _all_tensors(found: Any) -> Iterator[TensorRef]:
     """Every tensor anywhere in the object, each once."""
     seen: set[int] = set()
@@ -358,25 +357,6 @@ def _all_tensors(found: Any) -> Iterator[TensorRef]:
             waiting.extend(value.values())
         elif isinstance(value, list | tuple):
             waiting.extend(value)
-
-
-def shared_prefix(names: Mapping[str, object]) -> str:
-    """The leading words that all names have in common, with their dots; numbers do not count.
-
-    ``{"module.main.0.weight", "module.main.3.weight"}`` share ``"module.main."``. A word that
-    ends in a digit is a layer, not a wrapper.
-    """
-    if len(names) < 2:
-        return ""
-    split = [name.split(".") for name in names]
-    prefix = ""
-    for position in range(min(map(len, split)) - 2):
-        words = {parts[position] for parts in split}
-        word = words.pop()
-        if words or not word or word[-1].isdigit():
-            break
-        prefix += f"{word}."
-    return prefix
 
 
 def check_unchanged(header: Header) -> None:

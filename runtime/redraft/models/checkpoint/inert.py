@@ -14,8 +14,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from redraft.models.checkpoint.names import DTYPE_NAMES, FACTORIES, IRRELEVANT, PLAIN
+from redraft.models.checkpoint.pickled import (
+    ForbiddenGlobalError,
+    Instance,
+    MalformedPickleError,
+    Name,
+    Opaque,
+    Pickled,
+)
 from redraft.models.checkpoint.refs import (
-    DTYPE_BYTES,
     STORAGE_DTYPES,
     PlacedBytes,
     Sealed,
@@ -26,51 +34,6 @@ from redraft.models.checkpoint.refs import (
 MAX_INSTRUCTIONS = 8_000_000
 _MAX_DIMENSIONS = 64
 _KEPT_TEXT = 4096
-
-_DTYPE_NAMES = frozenset(f"torch.{dtype}" for dtype in DTYPE_BYTES)
-# Values that say nothing about the weights: a run's arguments, a device, a set of numbers.
-_IRRELEVANT = frozenset(
-    {
-        "argparse.Namespace",
-        "torch.Size",
-        "torch.device",
-        "torch.serialization._get_layout",
-        "builtins.set",
-        "builtins.bytearray",
-        "builtins.complex",
-        "__builtin__.set",
-        "__builtin__.bytearray",
-        "__builtin__.complex",
-        "collections.Counter",
-        "_codecs.encode",
-    }
-)
-
-
-class ForbiddenGlobalError(Exception):
-    """The pickle names something that is not on the list; ``name`` is what it names."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
-
-
-class MalformedPickleError(Exception):
-    """The bytes are not a whole, well-formed pickle."""
-
-
-@dataclass(frozen=True)
-class Opaque:
-    """A harmless value whose content does not matter here; ``name`` is its type's name."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class _Name:
-    """A name in the pickle, never resolved to what it names."""
-
-    dotted: str
 
 
 Call = Callable[[tuple[Any, ...]], Any]
@@ -85,15 +48,21 @@ class Vocabulary:
         calls: names that are called, and what stands for the call.
         irrelevant: names of values that say nothing about the weights.
         placed: leave bytes in the file, as :class:`PlacedBytes`, and drop long texts.
+        classes: take objects of unknown classes as :class:`Instance`.
+        storages: gets every storage that is referred to, by its key.
 
     """
 
     calls: Mapping[str, Call] = field(default_factory=dict)
     irrelevant: frozenset[str] = frozenset()
     placed: bool = False
+    classes: bool = False
+    storages: dict[str, StorageRef] | None = None
 
 
 TORCH = Vocabulary()
+TRAINING = Vocabulary(irrelevant=PLAIN, classes=True)
+"""What a training saves with ``torch.save``: weights, and whatever lay beside them."""
 
 
 def read_pickle(stream: BinaryIO, vocabulary: Vocabulary = TORCH) -> Any:
@@ -108,6 +77,11 @@ def read_pickle(stream: BinaryIO, vocabulary: Vocabulary = TORCH) -> Any:
             longer than ``MAX_INSTRUCTIONS``.
 
     """
+    return read_whole(stream, vocabulary).value
+
+
+def read_whole(stream: BinaryIO, vocabulary: Vocabulary = TORCH) -> Pickled:
+    """As :func:`read_pickle`, with what was seen on the way."""
     try:
         with warnings.catch_warnings():
             # The disassembler warns of odd texts in damaged files; they are refused or harmless.
@@ -119,14 +93,19 @@ def read_pickle(stream: BinaryIO, vocabulary: Vocabulary = TORCH) -> Any:
         raise MalformedPickleError(str(error)) from error
 
 
-def _run(stream: BinaryIO, vocabulary: Vocabulary) -> Any:
+def _run(stream: BinaryIO, vocabulary: Vocabulary) -> Pickled:
     machine = _Machine(vocabulary)
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
-        if count >= MAX_INSTRUCTIONS:
-            raise MalformedPickleError(f"more than {MAX_INSTRUCTIONS} instructions")
-        kept = _kept(argument, stream.tell()) if vocabulary.placed else argument
-        machine.step(opcode, kept)
-    return machine.result()
+    try:
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
+            if count >= MAX_INSTRUCTIONS:
+                raise MalformedPickleError(f"more than {MAX_INSTRUCTIONS} instructions")
+            kept = _kept(argument, stream.tell()) if vocabulary.placed else argument
+            machine.step(opcode, kept)
+        value = machine.result()
+    finally:
+        # Before whatever else is wrong: the name of code says most about a file.
+        machine.refuse_names()
+    return Pickled(value, machine.foreign)
 
 
 def _kept(argument: Any, end: int) -> Any:
@@ -146,6 +125,10 @@ class _Machine:
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
+        self.foreign = False
+        self.unresolved: dict[str, None] = {}
+        self.instances: list[Instance] = []
+        self.made: set[int] = set()
 
     def step(self, opcode: pickletools.OpcodeInfo, argument: Any) -> None:
         action = _ACTIONS.get(opcode.name)
@@ -160,6 +143,12 @@ class _Machine:
         if len(self.stack) != 1:
             raise MalformedPickleError("no single value at the end")
         return self.stack[0]
+
+    def refuse_names(self) -> None:
+        """Raise ForbiddenGlobalError for a name that is neither known nor a class of data."""
+        empty = [each.dotted for each in self.instances if not each.filled]
+        for dotted in (*self.unresolved, *empty):
+            raise ForbiddenGlobalError(dotted)
 
     def push(self, value: Any) -> None:
         self.stack.append(value)
@@ -190,12 +179,16 @@ class _Machine:
             or dotted in self.vocabulary.calls
             or dotted in self.vocabulary.irrelevant
             or dotted in STORAGE_DTYPES
-            or dotted in _DTYPE_NAMES
-            or dotted in _IRRELEVANT
+            or dotted in DTYPE_NAMES
+            or dotted in IRRELEVANT
+            or dotted in FACTORIES
         )
-        if not allowed:
+        if not allowed and not self.vocabulary.classes:
             raise ForbiddenGlobalError(dotted)
-        self.stack.append(_Name(dotted))
+        if not allowed:
+            self.unresolved.setdefault(dotted)
+        self.foreign |= not allowed or dotted in PLAIN or dotted in FACTORIES
+        self.stack.append(Name(dotted, known=allowed))
 
     def name_from_stack(self) -> None:
         module, attribute = self.take(2)
@@ -203,18 +196,35 @@ class _Machine:
             raise MalformedPickleError("a name that is not a text")
         self.name(f"{module}.{attribute}")
 
-    def call(self) -> None:
+    def call(self, *, made: bool = False) -> None:
+        """``made``: a new object of a class, whose attributes may follow."""
         function, arguments = self.take(2)
-        if not isinstance(function, _Name) or not isinstance(arguments, tuple):
+        if not isinstance(function, Name) or not isinstance(arguments, tuple):
             raise MalformedPickleError("a call of something that has no name")
+        if not function.known:
+            self.stack.append(self.instance(function.dotted, arguments, made))
+            return
         build = _CALLS.get(function.dotted) or self.vocabulary.calls.get(function.dotted)
         self.stack.append(Opaque(function.dotted) if build is None else build(arguments))
+
+    def instance(self, dotted: str, arguments: tuple[Any, ...], made: bool) -> Instance:
+        """An object of an unknown class."""
+        if arguments:
+            raise ForbiddenGlobalError(dotted)
+        found = Instance(dotted)
+        self.unresolved.pop(dotted, None)
+        self.instances.append(found)
+        if made:
+            self.made.add(id(found))
+        return found
 
     def set_state(self) -> None:
         # The attributes of a value (a state dict's version notes, a run's arguments) are dropped.
         target, _ = self.take(2)
         if isinstance(target, Sealed):
             raise MalformedPickleError("a value that is changed after it was made")
+        if id(target) in self.made:
+            target.filled = True
         self.stack.append(target)
 
     def persistent(self) -> None:
@@ -222,12 +232,17 @@ class _Machine:
         kind, storage, key, _, count = identity[:5]
         if kind != "storage" or not isinstance(key, str) or not _is_size(count):
             raise MalformedPickleError("an unknown reference")
-        self.stack.append(StorageRef(key, STORAGE_DTYPES[storage.dotted], count))
+        found = StorageRef(key, STORAGE_DTYPES[storage.dotted], count)
+        if self.vocabulary.storages is not None:
+            self.vocabulary.storages[key] = found
+        self.stack.append(found)
 
     def set_items(self, items: list[Any]) -> None:
         target = self.stack[-1]
         if isinstance(target, Opaque):
             return
+        if isinstance(target, Instance):
+            target.filled = True
         for key, value in zip(items[::2], items[1::2], strict=True):
             # Other keys do occur, but no weights lie under them.
             if key is None or isinstance(key, str | int | float):
@@ -260,7 +275,7 @@ def _tensor(arguments: tuple[Any, ...], dtype: str | None = None) -> TensorRef:
 
 def _tensor_v3(arguments: tuple[Any, ...]) -> TensorRef:
     dtype = arguments[6]
-    if not isinstance(dtype, _Name) or dtype.dotted not in _DTYPE_NAMES:
+    if not isinstance(dtype, Name) or dtype.dotted not in DTYPE_NAMES:
         raise MalformedPickleError("a tensor without a dtype")
     return _tensor(arguments, dtype.dotted.removeprefix("torch."))
 
@@ -276,8 +291,13 @@ def _ordered_dict(arguments: tuple[Any, ...]) -> dict[Any, Any]:
     return {key: value for key, value in pairs if isinstance(key, str | int | float)}
 
 
+def _default_dict(_arguments: tuple[Any, ...]) -> dict[Any, Any]:
+    return {}
+
+
 _CALLS: dict[str, Call] = {
     "collections.OrderedDict": _ordered_dict,
+    "collections.defaultdict": _default_dict,
     "torch._utils._rebuild_tensor": _tensor,
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_tensor_v3": _tensor_v3,
@@ -338,7 +358,7 @@ _ACTIONS: dict[str, Callable[[_Machine, Any], object]] = {
     "INST": lambda m, arg: _instance(m, arg),
     "STACK_GLOBAL": lambda m, _: m.name_from_stack(),
     "REDUCE": lambda m, _: m.call(),
-    "NEWOBJ": lambda m, _: m.call(),
+    "NEWOBJ": lambda m, _: m.call(made=True),
     "BUILD": lambda m, _: m.set_state(),
     "BINPERSID": lambda m, _: m.persistent(),
 }

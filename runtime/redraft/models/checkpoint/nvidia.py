@@ -17,12 +17,9 @@ from typing import Any, BinaryIO, cast
 
 from redraft.models.checkpoint import refusals
 from redraft.models.checkpoint.blob import LEGACY_MAGIC, storage_in
-from redraft.models.checkpoint.inert import (
-    ForbiddenGlobalError,
-    MalformedPickleError,
-    Vocabulary,
-    read_pickle,
-)
+from redraft.models.checkpoint.inert import Vocabulary, read_pickle
+from redraft.models.checkpoint.names import PLAIN
+from redraft.models.checkpoint.pickled import ForbiddenGlobalError, MalformedPickleError
 from redraft.models.checkpoint.refs import PlacedBytes, Sealed, StorageRef, TensorRef
 
 Scalar = int | float | bool | str | None
@@ -33,18 +30,6 @@ _MAX_MODULES = 100_000
 _MAX_NESTING = 64
 _MAX_LINE = 1 << 20
 _MAX_EMPTY = 1 << 40
-# Numbers and arrays of numpy among a module's attributes; no weights lie in them.
-_IRRELEVANT = frozenset(
-    {
-        "numpy.dtype",
-        "numpy.ndarray",
-        *(
-            f"{module}.{name}"
-            for module in ("numpy.core", "numpy._core")
-            for name in ("multiarray.scalar", "multiarray._reconstruct", "numeric._frombuffer")
-        ),
-    }
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +112,7 @@ def _vocabulary(file: BinaryIO) -> Vocabulary:
             "builtins.set": _set,
             "torch.storage._load_from_bytes": load_from_bytes,
         },
-        irrelevant=_IRRELEVANT,
+        irrelevant=PLAIN,
         placed=True,
     )
 

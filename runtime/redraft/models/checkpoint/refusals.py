@@ -63,7 +63,8 @@ def not_a_checkpoint(path: Path, start: bytes) -> ModelError:
     return ModelError(
         "RD608",
         f"{path} is not a checkpoint",
-        "expected a file written by torch.save, a .safetensors file or a StyleGAN2-ADA .pkl",
+        "expected a file written by torch.save, a .safetensors file or a StyleGAN2-ADA .pkl; see "
+        "docs/formats.md, and docs/how-to/edit-any-generator.md for what is not listed there",
     )
 
 
@@ -147,6 +148,15 @@ def ambiguous(path: Path, names: Sequence[str]) -> ModelError:
         "RD611",
         f"{path} holds several sets of tensors ({', '.join(names)}), none named as a generator",
         _SAVE_WEIGHTS,
+    )
+
+
+def no_such_set(path: Path, asked: str, names: Sequence[str]) -> ModelError:
+    """A person asked for a set of weights that the file does not have, or has twice."""
+    return ModelError(
+        "RD686",
+        f"{path} has no set of weights `{asked}`",
+        f"it has {', '.join(f'`{name}`' if name else 'one without a name' for name in names)}",
     )
 
 

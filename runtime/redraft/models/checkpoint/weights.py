@@ -45,17 +45,31 @@ class State:
         return {self.header.bare(name): tensor for name, tensor in self.tensors.items()}
 
 
-def load_state(path: Path) -> State:
+def computed(tensor: Tensor) -> Tensor:
+    """A tensor as it is computed with: in float32, whatever precision its file has."""
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def at_least_single(tensor: Tensor) -> Tensor:
+    """A tensor in float32 where it is less precise, and as it is elsewhere."""
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def load_state(path: Path, asked: str | None = None) -> State:
     """Read the generator's weights from ``path``; code in the file is never run.
 
     The head is checked first (see ``read_header``), so a damaged or hostile file is refused
     before anything large is read.
 
+    Args:
+        path: the file.
+        asked: the set of weights to take, as of ``read_header``.
+
     Raises:
         ModelError: as ``read_header``, or a weight is NaN or infinite, or memory runs out.
 
     """
-    header = read_header(path)
+    header = read_header(path, asked)
     loaded = _load(header)
     tensors = _tensors_of(loaded, header, header.nesting, header.tensors)
     beside = _tensors_of(loaded, header, header.nesting[:-1], header.beside)
@@ -88,8 +102,8 @@ def write_state(path: Path, tensors: Mapping[str, Tensor], like: Header | State)
     check_unchanged(header)
     if header.format == "safetensors":
         data = _patched_safetensors(header, fitted)
-    elif header.format == "nvidia-pickle":
-        data = _patched_nvidia(path, header, fitted)
+    elif _in_place(header):
+        data = _patched_in_place(path, header, fitted)
     else:
         data = _patched_torch(header, fitted)
     write_bytes(path, data)
@@ -101,11 +115,13 @@ def _load(header: Header) -> Any:
         if header.format == "safetensors":
             # Not load_file: its tensors may be views of the file, which may be replaced later.
             loaded: Any = safetensors.torch.load(header.path.read_bytes())
-        elif header.format == "nvidia-pickle":
-            # Not torch.load nor pickle: their own loader runs a program that the file carries.
-            loaded = in_place.tensors_at(*_content(header))
+        elif _in_place(header):
+            # Not torch.load nor pickle: the file names a program, or classes of somebody's own.
+            content, refs, beside = _content(header)
+            loaded = in_place.tensors_at(content, refs)
             for key in reversed(header.nesting):
-                loaded = {key: loaded}
+                loaded = {**in_place.tensors_at(content, beside), key: loaded}
+                beside = {}
         else:
             # argparse.Namespace holds a training run's arguments; it is plain data.
             with torch.serialization.safe_globals([argparse.Namespace]):
@@ -123,6 +139,11 @@ def _load(header: Header) -> Any:
         raise refusals.damaged(header.path, first_line(error)) from error
     check_unchanged(header)
     return loaded
+
+
+def _in_place(header: Header) -> bool:
+    """Whether tensors are read and written where they lie in the file, for nothing else will do."""
+    return header.format == "nvidia-pickle" or header.foreign
 
 
 def _tensors_of(
@@ -223,24 +244,24 @@ def _patched_safetensors(header: Header, tensors: Mapping[str, Tensor]) -> memor
     return memoryview(data)
 
 
-def _content(header: Header) -> tuple[bytearray, dict[str, TensorRef]]:
-    """An NVIDIA pickle in full, and where its generator's tensors lie in it."""
+def _content(
+    header: Header,
+) -> tuple[bytearray, dict[str, TensorRef], dict[str, TensorRef]]:
+    """A pickled file in full, where its generator's tensors lie in it, and those beside them."""
     content = bytearray(header.stamp.size_bytes)
     try:
         with header.path.open("rb") as file:
-            refs = placed_tensors(header, file)
-            file.seek(0)
             read = file.readinto(content)
     except OSError as error:
         raise refusals.unreadable(header.path, error) from error
     if read != len(content):
         raise refusals.changed(header.path)
-    return content, refs
+    return content, *placed_tensors(header, content)
 
 
-def _patched_nvidia(path: Path, header: Header, tensors: Mapping[str, Tensor]) -> memoryview:
-    """Every tensor goes where the old one was; the program and all else stay byte for byte."""
-    content, refs = _content(header)
+def _patched_in_place(path: Path, header: Header, tensors: Mapping[str, Tensor]) -> memoryview:
+    """Every tensor goes where the old one was; all else stays byte for byte."""
+    content, refs, _ = _content(header)
     expected = {**in_place.tensors_at(content, refs), **tensors}
     in_place.overwrite(content, refs, tensors)
     for name, tensor in in_place.tensors_at(content, refs).items():

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from redraft.errors import ModelError, RedraftError
 from redraft.explain.words import first_line
-from redraft.models.checkpoint.header import shared_prefix
+from redraft.models.checkpoint.sets import shared_prefix
 from redraft.models.code.reference import Code
 from redraft.models.hooked.described import Generator
 

@@ -15,19 +15,19 @@ from redraft.models.hooked.hooked import HookedGenerator
 from redraft_dsl.recipe.model import Latents
 
 
-def main(written: str, weights: str, answer: str) -> None:
+def main(written: str, weights: str, answer: str, weights_set: str | None = None) -> None:
     """Look at a generator, and write what was seen, or why nothing was."""
     # Before the module's code may change where it is: the paths are as they were typed.
     place = Path(answer)
     try:
         code = code_at(written)
-        text = look(code, Path(weights)).model_dump_json()
+        text = look(code, Path(weights), weights_set).model_dump_json()
     except RedraftError as error:
         text = json.dumps({"code": error.code, "message": error.message, "help": error.help})
     place.write_text(text, encoding="utf-8")
 
 
-def look(code: Code, weights: Path) -> Known:
+def look(code: Code, weights: Path, weights_set: str | None = None) -> Known:
     """What a generator is, seen in this process.
 
     Raises:
@@ -35,7 +35,7 @@ def look(code: Code, weights: Path) -> Known:
 
     """
     warnings: list[str] = []
-    state = load_state(weights)
+    state = load_state(weights, weights_set)
     made = described(code, warnings)
     fill(made, state.bare(), str(weights))
     with blamed(code, "fails when it draws"), undisturbed(warnings):
@@ -48,4 +48,4 @@ def look(code: Code, weights: Path) -> Known:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    main(*sys.argv[1:5])

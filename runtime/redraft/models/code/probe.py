@@ -19,34 +19,37 @@ from redraft.models.code.reference import Code, Known, known, remember, unknown
 _CHILD = "redraft.models.code.look"
 
 
-def looked_at(code: Code, weights: Path, sha256: str) -> Known:
+def looked_at(code: Code, weights: Path, sha256: str, weights_set: str | None = None) -> Known:
     """What a generator is: as it was seen before, or by a look at it.
 
     Args:
         code: where it is made.
         weights: the file of its weights.
         sha256: of that file.
+        weights_set: which of its sets of weights to take.
 
     Raises:
         ModelError: it may not be looked at now, or cannot be used.
 
     """
-    found = known(code, sha256)
+    key = sha256 if weights_set is None else f"{sha256} {weights_set}"
+    found = known(code, key)
     if found is None:
         if code.timeout is None:
             raise unknown(code, weights)
-        found = seen(code, weights, code.timeout)
-        remember(code, sha256, found)
+        found = seen(code, weights, code.timeout, weights_set)
+        remember(code, key, found)
     return found
 
 
-def seen(code: Code, weights: Path, timeout: float) -> Known:
+def seen(code: Code, weights: Path, timeout: float, weights_set: str | None = None) -> Known:
     """Look at a generator in another process.
 
     Args:
         code: where it is made.
         weights: the file of its weights.
         timeout: seconds that this may take.
+        weights_set: as of :func:`looked_at`.
 
     Raises:
         ModelError: the generator cannot be used, or the process ended or did not end in time.
@@ -55,6 +58,7 @@ def seen(code: Code, weights: Path, timeout: float) -> Known:
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         command = [sys.executable, "-m", _CHILD, code.written, str(weights), str(answer)]
+        command += [] if weights_set is None else [weights_set]
         with subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from redraft.errors import ModelError
-from redraft.models.checkpoint.header import shared_prefix
 from redraft.models.checkpoint.refusals import known_layer
+from redraft.models.checkpoint.sets import shared_prefix
 from redraft.models.generator import Axes, LayerInputs
 from redraft.models.hooked.cuts import Cut, Refused, cuts_of, names_of, product_of
 from redraft.models.hooked.described import Generator, Shape, as_pictures, called, shape_of

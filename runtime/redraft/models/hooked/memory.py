@@ -12,7 +12,8 @@ from pathlib import Path
 from torch import Tensor
 
 from redraft.disk.digest import tensors_digest
-from redraft.models.checkpoint.header import Header, Stamp, TensorInfo, shared_prefix
+from redraft.models.checkpoint.header import Header, Stamp, TensorInfo
+from redraft.models.checkpoint.sets import shared_prefix
 from redraft.models.checkpoint.weights import State
 from redraft.models.hooked.checks import SEEN, check
 from redraft.models.hooked.described import Generator

@@ -13,6 +13,7 @@ from redraft.models.listed.villages import VILLAGES
 from redraft_dsl.facts import KnownModels, LayerFacts, ModelFacts
 
 TRUNCATING = tuple(family.name for family in FAMILIES if family.truncates)
+ASSUMING = tuple(family.name for family in FAMILIES if family.assumes)
 
 
 def _transposed(
@@ -84,4 +85,5 @@ def known_models() -> KnownModels:
         listed={entry.name: entry.facts for entry in CATALOG},
         architectures=(*architectures(), MODULE),
         truncating=TRUNCATING,
+        assuming=ASSUMING,
     )

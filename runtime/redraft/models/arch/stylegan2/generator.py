@@ -189,8 +189,8 @@ class StyleGAN2:
         # At truncation 1 this gives the inner latents themselves, bit for bit.
         inner = torch.lerp(mean, self.mapped(latents), truncation)
         constant = self._tensor(self.names.constant)
-        width = constant.shape[-3]
-        return _Flow(inner, constant.reshape(1, width, 4, 4).expand(len(latents), -1, -1, -1), None)
+        start = constant.reshape(1, *constant.shape[-3:]).expand(len(latents), -1, -1, -1)
+        return _Flow(inner, start, None)
 
     def _enter(self, flow: _Flow, place: int) -> LayerInputs:
         names = self.names.layers[place]
@@ -199,7 +199,7 @@ class StyleGAN2:
         carried = {
             "style": style,
             "latents": flow.latents,
-            "noise": noise.reshape(1, 1, names.size, names.size).expand(len(style), -1, -1, -1),
+            "noise": noise.reshape(1, 1, *noise.shape[-2:]).expand(len(style), -1, -1, -1),
         }
         if flow.colours is not None:
             carried["colours"] = flow.colours

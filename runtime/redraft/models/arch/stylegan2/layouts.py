@@ -92,6 +92,7 @@ class Names:
         layers: styled convolutions, in order.
         colours: one for each size, in order.
         spare: tensors that the file must have and that nothing is computed with.
+        opening: rows and columns of the constant; 4 x 4 where pictures are square.
 
     """
 
@@ -102,6 +103,11 @@ class Names:
     layers: tuple[LayerNames, ...]
     colours: tuple[ColourNames, ...]
     spare: tuple[str, ...] = ()
+    opening: tuple[int, int] = (4, 4)
+
+    def map_of(self, size: int) -> tuple[int, int]:
+        """Rows and columns of the maps that have ``size`` pixels a side where they are square."""
+        return self.opening[0] * size // 4, self.opening[1] * size // 4
 
     @property
     def vendor(self) -> bool:

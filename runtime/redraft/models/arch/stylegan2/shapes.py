@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from redraft.errors import ModelError
+from redraft.models.arch.said import BY_CODE
 from redraft.models.arch.stylegan2.layouts import (
     MEAN,
     ColourNames,
@@ -24,6 +25,7 @@ from redraft_dsl.facts import LayerFacts, ModelFacts
 Shapes = Mapping[str, tuple[int, ...]]
 LEAST_SIZE, MOST_SIZE = 8, 1024
 MOST_DEPTH = 64
+_MOST_OPENING = 16
 _KERNEL = (4, 4)
 
 
@@ -57,6 +59,7 @@ def read(shapes: Shapes) -> Description | None:
         )
     names = names_of(layout, _depth(shapes), _size(shapes, layout))
     _check_names(names, shapes)
+    names = replace(names, opening=_opening(names, shapes))
     if shapes.get(names.mean) == ():
         # The authors' form keeps a lone 0 until it is given a mean.
         names = replace(names, mean=MEAN, spare=(*names.spare, names.mean))
@@ -64,13 +67,12 @@ def read(shapes: Shapes) -> Description | None:
     for name, shape in _expected(names, shapes):
         if shapes[name] != shape:
             raise not_stylegan2(f"`{name}` has shape {shapes[name]}, and {shape} belongs there")
-    size = names.layers[-1].size
     return Description(
         ModelFacts(
             arch="stylegan2",
-            image_size=(size, size),
+            image_size=names.map_of(names.layers[-1].size),
             latent_size=latent_size,
-            layers=tuple(_layer(layer, shapes) for layer in names.layers),
+            layers=tuple(_layer(names, layer, shapes) for layer in names.layers),
         ),
         names,
     )
@@ -115,7 +117,7 @@ def not_stylegan2(detail: str) -> ModelError:
     return ModelError(
         "RD626",
         f"these weights are not a StyleGAN2 generator: {detail}",
-        "give the generator's state dict (`g_ema`), whole and as it was saved",
+        f"give the generator's whole state dict (`g_ema`); {BY_CODE}",
     )
 
 
@@ -150,6 +152,8 @@ def _size(shapes: Shapes, layout: Layout) -> int:
         beyond = max(_numbers(shapes, pattern), default=before) - before
         # No shift by a number that a file made up.
         size = 4 << (min(beyond, 64) + 1) // 2
+    if size < LEAST_SIZE:
+        raise not_stylegan2("it has no layer behind those at 4 px")
     if not LEAST_SIZE <= size <= MOST_SIZE or size & (size - 1):
         raise not_stylegan2(
             f"it draws {size} px a side, and powers of 2 from {LEAST_SIZE} to {MOST_SIZE} are read"
@@ -208,7 +212,7 @@ def _expected(names: Names, shapes: Shapes) -> Iterator[tuple[str, tuple[int, ..
     inner = shapes[names.mapping[-1][0]][0]
     lead = () if names.vendor else (1,)
     width = _width_of(names, shapes)
-    yield names.constant, (*lead, width, 4, 4)
+    yield names.constant, (*lead, width, *names.opening)
     if names.mean in shapes:
         yield names.mean, (inner,)
     colours = {colour.size: colour for colour in names.colours}
@@ -219,7 +223,7 @@ def _expected(names: Names, shapes: Shapes) -> Iterator[tuple[str, tuple[int, ..
         yield layer.style.bias, (width,)
         yield layer.strength, lead
         if layer.noise in shapes:
-            yield layer.noise, (*lead, *lead, layer.size, layer.size)
+            yield layer.noise, (*lead, *lead, *names.map_of(layer.size))
         yield layer.bias, (out,)
         if layer.kernel is not None:
             yield layer.kernel, _KERNEL
@@ -241,6 +245,17 @@ def _expected_colour(
         yield colour.kernel, _KERNEL
 
 
+def _opening(names: Names, shapes: Shapes) -> tuple[int, int]:
+    """Rows and columns of the constant; only the port's may be other than 4 x 4."""
+    shape = shapes[names.constant]
+    if names.layout != "rosinality" or len(shape) != 4:
+        return 4, 4
+    rows, columns = shape[2:]
+    if not (1 <= rows <= _MOST_OPENING and 1 <= columns <= _MOST_OPENING):
+        raise not_stylegan2(f"`{names.constant}` has shape {shape}")
+    return rows, columns
+
+
 def _width_of(names: Names, shapes: Shapes) -> int:
     shape = shapes[names.constant]
     if len(shape) != (3 if names.vendor else 4):
@@ -255,7 +270,7 @@ def _outputs(layer: LayerNames, names: Names, shapes: Shapes) -> int:
     return shape[-4]
 
 
-def _layer(layer: LayerNames, shapes: Shapes) -> LayerFacts:
+def _layer(names: Names, layer: LayerNames, shapes: Shapes) -> LayerFacts:
     out, into, height, width = shapes[layer.weight][-4:]
     keys = layer.size // 2 if layer.up else layer.size
     return LayerFacts(
@@ -264,6 +279,6 @@ def _layer(layer: LayerNames, shapes: Shapes) -> LayerFacts:
         in_channels=into,
         out_channels=out,
         kernel=(height, width),
-        key_size=(keys, keys),
-        value_size=(layer.size, layer.size),
+        key_size=names.map_of(keys),
+        value_size=names.map_of(layer.size),
     )

@@ -24,7 +24,7 @@ def missing_noises(names: Names, shapes: Mapping[str, tuple[int, ...]]) -> dict[
     if all(name in shapes for name in names.noises):
         return drawn
     for layer in names.layers:
-        shape = (1, 1, layer.size, layer.size)
+        shape = (1, 1, *names.map_of(layer.size))
         values = torch.from_numpy(stream.standard_normal(shape).astype(np.float32))
         if layer.noise not in shapes:
             drawn[layer.noise] = values

@@ -1,0 +1,1 @@
+"""Architectures whose files differ too much for a class of their own: built, and cut by hooks."""

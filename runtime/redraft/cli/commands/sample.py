@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import device_option, generator_option, make_command
+from redraft.cli.app import device_option, format_option, generator_option, make_command
 from redraft.cli.arguments import words
 from redraft.cli.arguments.model_words import MODEL
+from redraft.cli.arguments.recipe_words import EDITED_RULE
 from redraft.cli.commands.apply import check_strength, load_edit
 from redraft.cli.ranges import parse_images
 from redraft.cli.screen import Screen
@@ -46,7 +47,11 @@ BARE_SCALE = 8
 )
 @click.option("--edit", type=words.EDIT, help="Show the images edited below the originals.")
 @click.option(
-    "--rule", "rules", multiple=True, help="Apply this rule of the edit only; may be repeated."
+    "--rule",
+    "rules",
+    multiple=True,
+    type=EDITED_RULE,
+    help="Apply this rule of the edit only; may be repeated.",
 )
 @click.option("--strength", type=float, help="Scale the edit; 1 is the default.")
 @click.option("--force", is_flag=True, help="Replace a file that is there, whatever it is.")
@@ -60,6 +65,7 @@ BARE_SCALE = 8
 )
 @device_option()
 @generator_option()
+@format_option()
 def command(
     model: str,
     out: Path,
@@ -73,6 +79,7 @@ def command(
     bare: bool,
     scale: int | None,
     device: str,
+    form: str,
 ) -> None:
     """Draw images of a model on one sheet, each with its number.
 
@@ -89,8 +96,7 @@ def command(
     from redraft.models.open import choose_device, open_base
     from redraft.show.picture_file import write_picture
 
-    if edit is None and (rules or strength is not None):
-        raise click.UsageError("--rule and --strength need --edit")
+    _check_options(edit is not None, bool(rules) or strength is not None)
     _check_bare(bare, scale, len(images))
     check_strength(amount := 1.0 if strength is None else strength)
     loaded = None if edit is None else load_edit(edit).choose(list(rules) or None)
@@ -102,13 +108,12 @@ def command(
         after = None if loaded is None else _edited(opened, rows, loaded, amount)
     if bare:
         sheet = _bare((before if after is None else after)[0], scale or BARE_SCALE)
-    elif after is None:
-        sheet = _sheet(before, images, columns)
     else:
-        sheet = _pairs(before, after, images, columns, f"{model}, seed {seed}")
+        sheet = _sheet(before, after, images, columns, f"{model}, seed {seed}")
     write_picture(out, sheet, force=force)
-    screen.file("written", out, f"{sheet.width} x {sheet.height}, {counted(len(images), 'image')}")
-    if not bare:
+    note = f"{sheet.width} x {sheet.height}, {counted(len(images), 'image')}"
+    screen.written(form, out, note, size=sheet.size, seed=seed, images=images)
+    if not bare and form == "text":
         _say_next(screen, model, seed, images[0])
 
 
@@ -126,6 +131,11 @@ def _say_next(screen: Screen, model: str, seed: int, image: int) -> None:
         f"redraft sample {name}{seeded} --bare --images {image} --out {image}.png",
         f"redraft new mine --model {name}",
     )
+
+
+def _check_options(edited: bool, of_edits: bool) -> None:
+    if of_edits and not edited:
+        raise click.UsageError("--rule and --strength need --edit")
 
 
 def _check_bare(bare: bool, scale: int | None, images: int) -> None:
@@ -159,10 +169,14 @@ def _edited(opened: OpenModel, rows: Tensor, edit: Edit, strength: float) -> Ten
     return drawn
 
 
-def _sheet(drawn: Tensor, images: tuple[int, ...], columns: int) -> Picture:
+def _sheet(
+    drawn: Tensor, after: Tensor | None, images: tuple[int, ...], columns: int, title: str
+) -> Picture:
     from redraft.show.pictures import enlarged, to_picture
     from redraft.show.sheets import contact_sheet
 
+    if after is not None:
+        return _pairs(drawn, after, images, columns, title)
     shown = [enlarged(to_picture(values), SIDE) for values in drawn]
     return contact_sheet(shown, [str(index) for index in images], columns)
 

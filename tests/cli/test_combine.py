@@ -77,14 +77,12 @@ def test_edits_at_one_layer_ask_for_the_model(make: Callable[..., str], invoke: 
     assert not Path("both.safetensors").exists()
 
 
-def test_rules_that_read_the_same_keys_are_warned_of(
-    make: Callable[..., str], invoke: Invoke
-) -> None:
+def test_rules_that_draw_the_same_are_warned_of(make: Callable[..., str], invoke: Invoke) -> None:
     one, other = make("one"), make("two", FURTHER)
     arguments = ("combine", one, other, "-o", "both.safetensors", "--model", "tiny.pth")
     done = invoke(*arguments)
     assert "two: its rule `dot` is `dot-2` here" in done.stderr
-    assert "dot and dot-2 read nearly the same keys" in done.stderr
+    assert "dot and dot-2 draw much the same (cosine of changes 0." in done.stderr
     again = invoke(*arguments)
     assert again.exit_code == 1
     assert "RD681" in again.stderr

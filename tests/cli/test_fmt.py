@@ -35,6 +35,7 @@ def test_check_lists_what_would_change(invoke: Invoke) -> None:
     Path("b.redraft").write_text(NEAT, encoding="utf-8")
     shown = invoke("fmt", "--check", "a.redraft", "b.redraft")
     assert (shown.exit_code, shown.stdout) == (1, "a.redraft\n")
+    assert shown.stderr == "to lay them out: redraft fmt a.redraft\n"
     assert Path("a.redraft").read_text(encoding="utf-8") == UGLY
     assert invoke("fmt", "--check", "b.redraft").exit_code == 0
 

@@ -362,6 +362,10 @@ def test_a_run_that_is_there_already_makes_no_commit(
         f"commit: {commit}",
     ]
     assert hub.repos["alice/demo"].commits[-1][0] == commit
+    again = program("push", str(finished / "run"), "alice/demo", "--format", "json")
+    assert json.loads(again.stdout)["there"] is True
+    pulled = json.loads(program("pull", "alice/demo", "--format", "json").stdout)
+    assert (pulled["pulled"], pulled["commit"]) == ("demo", commit)
 
 
 def test_what_an_earlier_push_left_is_removed_and_can_still_be_pulled(

@@ -48,9 +48,21 @@ def test_a_run_of_another_recipe_stays(invoke: Invoke, desk: Path) -> None:
 
 
 def test_a_run_of_the_same_recipe_is_renewed(invoke: Invoke, desk: Path) -> None:
+    done = invoke("run", "demo.redraft", "--out", "run")
+    assert done.exit_code == 0, done.stderr
+
+
+def test_a_run_of_other_settings_stays(invoke: Invoke, desk: Path) -> None:
     path = desk / "demo.redraft"
     path.write_text(path.read_text().replace("rank     2", "rank     1"))
-    done = invoke("run", "demo.redraft", "--out", "run")
+    before = contents(desk / "run")
+    refused = invoke("run", "demo.redraft", "--out", "run")
+    assert (
+        "error[RD667]: the folder run holds a finished run of demo 1.0.0 with other settings"
+        in (refused.stderr)
+    )
+    assert contents(desk / "run") == before
+    done = invoke("run", "demo.redraft", "--out", "run", "--force")
     assert done.exit_code == 0, done.stderr
     assert json.loads((desk / "run" / "run.json").read_text())["rules"][0]["rank"] == 1
 

@@ -45,7 +45,7 @@ def test_a_path_is_taken_as_it_is(shelf: Path) -> None:
     [
         ("glases", "did you mean `glasses`, which comes with redraft?"),
         ("glasses.redraft", "did you mean `glasses`, which comes with redraft?"),
-        ("zzz", "give the path of a file, or one that comes with redraft: glasses, masks"),
+        ("zzz", "give the path of a file, or a name from `redraft recipes`"),
     ],
 )
 def test_a_name_that_is_nothing(shelf: Path, name: str, help_text: str) -> None:
@@ -58,9 +58,12 @@ def test_the_packages_own_recipes_are_found_and_good(invoke: Invoke) -> None:
     folder = shipped_folder()
     assert folder is not None
     listed = json.loads(invoke("recipes", "--format", "json").stdout)
-    assert [recipe["name"] for recipe in listed] == sorted(
-        path.stem for path in folder.glob("*.redraft")
-    )
+    assert {recipe["file"] for recipe in listed} == {
+        str(path) for path in folder.rglob("*.redraft")
+    }
+    names = [recipe["name"] for recipe in listed]
+    assert len(set(names)) == len(names)
+    assert all(locate_recipe(recipe["name"]) == Path(recipe["file"]) for recipe in listed)
     for recipe in listed:
         assert redraft.load(recipe["file"]).recipe is not None
         assert recipe["title"] in invoke("recipes").stdout

@@ -36,7 +36,7 @@ def completed(program: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("run glasses-", ["glasses-from-one", "glasses-then-mask"]),
+        ("run glasses-", ["glasses-few", "glasses-from-one", "glasses-then-mask"]),
         ("run de", ["demo.redraft"]),
         ("check glasses demo", ["demo.redraft"]),
         ("explain RD66", ["RD660", "RD661", "RD662", "RD663", "RD664", "RD665", "RD666", "RD667"]),
@@ -48,14 +48,36 @@ def completed(program: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         ("sample faces --edit runs/", ["runs/demo"]),
         ("unpack a", ["a.redraftpack"]),
         ("run --device c", ["cpu", "cuda"]),
+        ("run stray", ["stray-glasses"]),
+        ("match demo.redraft ", ["dot"]),
+        ("locate demo.redraft d", ["dot"]),
+        ("run demo.redraft --set dot.ra", ["dot.rank="]),
+        ("sweep spectacles ", ["looks"]),
+        ("run spectacles --set s", ["size=", "strong="]),
+        ("sample faces --edit done --rule ", ["dot"]),
+        ("apply tiny.pth done/edit.safetensors --rule ", ["dot"]),
+        ("import ed", ["edit.json"]),
+        ("diff do", ["done"]),
+        ("pack runs/", ["runs/demo"]),
+        ("export runs/", ["runs/demo"]),
+        ("revert ti", ["tiny.pth"]),
+        ("studio de", ["demo.redraft"]),
+        ("bench solve --recipe glasses-", ["glasses-few", "glasses-from-one", "glasses-then-mask"]),
+        ("layers tiny.pth --generator ma", ["make.py"]),
     ],
 )
 def test_every_argument_is_completed(
-    completed: Callable[[str], list[str]], recipe: Path, line: str, offered: list[str]
+    completed: Callable[[str], list[str]],
+    recipe: Path,
+    finished: Path,
+    line: str,
+    offered: list[str],
 ) -> None:
+    shutil.copytree(finished / "run", "done")
     Path("runs/demo").mkdir(parents=True)
     Path("runs/demo/run.json").touch()
-    Path("a.redraftpack").touch()
+    for name in ("a.redraftpack", "edit.json", "make.py"):
+        Path(name).touch()
     found = [each.rstrip("/") for each in completed(line)]
     assert sorted(set(found)) == offered
 
@@ -128,3 +150,15 @@ def test_json_of_what_writes_files(invoke: Invoke, finished: Path, tmp_path: Pat
     assert said("revert", "new.pth")["digest"] != applied["digest"]
     assert said("explain", "RD101")["code"] == "RD101"
     assert {"code": "RD101", "title": said("explain", "RD101")["title"]} in said("explain", "--all")
+    shutil.copy(finished / "demo.redraft", ".")
+    sampled = said("sample", "tiny.pth", "--images", "3,5", "--out", "sheet.png")
+    assert (sampled["written"], sampled["images"]) == ("sheet.png", [3, 5])
+    marks = said("show", "demo.redraft")["marks"]
+    assert next(iter(marks.values()))[0] == "copy z[3]"  # type: ignore[attr-defined]
+    assert said("new", "nose", "--model", "tiny.pth") == {"written": "nose.redraft"}
+    assert said("export", "demo.redraft", "--json", "-o", "demo.json")["written"] == "demo.json"
+    assert said("import", "demo.json", "-o", "back.redraft")["written"] == "back.redraft"
+    lora = said("export", "run", "--lora", "-o", "lora.safetensors")
+    assert [layer["rules"] for layer in lora["layers"]] == [["dot"]]  # type: ignore[attr-defined]
+    assert said("schema", "-o", "schema.json") == {"written": "schema.json"}
+    assert said("schema")["$schema"]

@@ -250,7 +250,7 @@ def test_what_only_the_whole_shows_is_reported_by_the_text(begin: Begin) -> None
     twice = begin().rule("a", **PLACES).rule("a", **PLACES)
     with pytest.raises(BuildError, match="the rule `a` is defined twice"):
         twice.text()
-    with pytest.raises(BuildError, match="the recipe has no rule"):
+    with pytest.raises(BuildError, match="has no rule"):
         begin().checked()
     eyes, other = region("eyes", EYES), region("eyes", everything)
     mixed = begin().rule("a", **{**PLACES, "copy": z[1] @ eyes})

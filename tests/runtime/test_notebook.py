@@ -360,6 +360,15 @@ def test_only_checking_says_that_there_is_nothing_to_say(notebook: Notebook, rec
     assert not Path("runs").exists()
 
 
+def test_only_checking_sees_what_the_head_of_the_models_file_says(
+    notebook: Notebook, recipe: str
+) -> None:
+    result = notebook.run(f"%%redraft --check\n{recipe.replace('at layer6', 'at layer7')}")
+    assert not result.success
+    (shown,) = notebook.outputs
+    assert "unknown layer `layer7`" in shown["data"]["text/plain"]
+
+
 def test_a_wrong_cell_fails_without_a_traceback(
     notebook: Notebook, recipe: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

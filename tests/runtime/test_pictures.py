@@ -158,13 +158,17 @@ def test_heat_covers_hot_places_and_leaves_cold_ones_grey():
     assert np.ptp(pixels[:, 9:], axis=-1).min() > 20
 
 
-def test_scores_are_shown_in_the_middle_of_their_patch():
+def test_scores_tint_what_their_patch_covers():
     scores = torch.zeros(6, 5)
     scores[2, 1] = 1.0
     heat = placed_scores(scores, (3, 4), (64, 64))
     assert heat.shape == (64, 64)
-    y, x = divmod(int(heat.argmax()), 64)
-    assert (y // 8, x // 8) == (2 + 1, 1 + 2)
+    hot = (heat == heat.max()).nonzero()
+    assert heat.max() == 1
+    # Cells 2..5 by 1..5, less the half cell at the rim that leads over to what is cold.
+    assert hot.min(0).values.tolist() == [20, 12]
+    assert hot.max(0).values.tolist() == [35, 35]
+    assert heat[:, 56:].max() == 0
 
 
 @pytest.mark.parametrize(

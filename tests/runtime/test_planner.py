@@ -18,10 +18,12 @@ from redraft.errors import ModelError, PlanError
 from redraft.models import open as opening
 from redraft.models.arch import families, plugins
 from redraft.models.checkpoint import weights
-from redraft.plans.costs import gigaflops
+from redraft.plans.costs import Speeds, gigaflops, nominal, seconds
 from redraft.plans.loading import CheckFailedError
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep, make_plan
+from redraft.plans.speeds import read_speeds, write_speeds
 from redraft.runs.runner import run_plan
+from redraft.runs.timing import measure_speeds
 
 EYES = "box(x 8..40, y 16..32)"
 CHAIN = f"""
@@ -239,6 +241,29 @@ rule hat at layer6 {{
     assert (gradient.rules[0].unknowns, gradient.rules[0].problems) == (32, 1)
     # layer3 alone lies before layer6: 24 to 16 channels, 16 taps, 16 keys, 120 latents
     assert gigaflops(plan, plan.statistics[0]) == pytest.approx(2 * 24 * 16 * 16 * 16 * 120 / 1e9)
+
+
+def test_a_machine_is_measured_once_and_remembered(workshop: Any, tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    plan = planned(workshop.recipe(CHAIN))
+    assert read_speeds(plan, "cpu", cache) is None
+    found = measure_speeds(plan, "cpu")
+    assert 0 < found.to_layer["layer6"] < found.picture * 2
+    write_speeds(plan, "cpu", cache, found)
+    assert read_speeds(plan, "cpu", cache) == found
+    assert read_speeds(plan, "cuda", cache) is None
+    (kept,) = (tmp_path / "cache" / "speeds").iterdir()
+    kept.write_text('{"picture": "fast"}')
+    assert read_speeds(plan, "cpu", cache) is None
+
+
+def test_twice_as_slow_a_machine_takes_twice_as_long(workshop: Any) -> None:
+    plan = planned(workshop.recipe(CHAIN))
+    fast = nominal(plan.base.facts)
+    slow = Speeds(2 * fast.picture, {n: 2 * s for n, s in fast.to_layer.items()}, fast.gflops / 2)
+    for step in plan.steps:
+        assert seconds(plan, step, slow) == pytest.approx(2 * seconds(plan, step, fast))
+    assert all(seconds(plan, step, fast) > 0 for step in plan.rules)
 
 
 def test_rules_of_one_layer_that_listen_to_one_place_are_told(workshop: Any) -> None:

@@ -212,11 +212,12 @@ def test_the_page_says_what_the_record_says(page):
     spoken = page.words.replace("\N{NO-BREAK SPACE}", " ")
     for said in (
         "Every face wears glasses", "faces-with-glasses", "14 March 2026, 15:09 UTC",
-        "follows on 93 % of 400 unseen pictures (91\N{EN DASH}95 %)",
-        "changes the rest of the picture by 0.024", "0.174 → 0.0571", "0.41 ± 0.03",
+        "Visible on 93 % of new pictures, at a third of full strength",
+        "93 % (91\N{EN DASH}95 %) of 400 new pictures changed as meant",
+        "the rest of the picture moved by 0.024", "0.174 → 0.0571", "Left-out gain 0.41",
         "1 context marked in the recipe, 2 found by match",
         "z[6] , found, score 0.81", "z[6], score 0.81",
-        "taken from the cache", "redraft verify RUN", "redraft apply MODEL RUN --out EDITED",
+        "taken from the cache", "redraft verify RUN", "redraft apply MODEL RUN --out edited.pth",
         DIGEST,
         "The first 2 of 3 hold nine tenths", "0.72",
     ):  # fmt: skip
@@ -231,9 +232,50 @@ def test_the_context_that_follows_least_is_shown(page):
     assert "follows least" not in render(report(view(contexts=places)))
 
 
+def test_all_contexts_are_shown_and_those_that_follow_least_first():
+    gains = {f"z[{n}]": 0.9 - n / 100 for n in range(20)}
+    places = tuple(
+        PlaceRecord(latents="z", index=n, box=(2, 4, 12, 8), gain=gains[f"z[{n}]"])
+        for n in range(20)
+    )
+    many = replace(view(contexts=places), contexts=tuple(tile(n) for n in range(20)))
+    page = Page(render(report(many)))
+    shown = [image["alt"].split(",")[0] for image in page.all("img") if "result" in image["alt"]]
+    assert shown == [f"z[{n}]" for n in reversed(range(20))]
+
+
+def test_the_pictures_on_which_a_rule_takes_effect_least_are_a_row_of_their_own():
+    page = Page(render(report(replace(view(), least=(tile(40), tile(41))))))
+    assert "Where it takes effect least" in page.words
+    assert [i["alt"] for i in page.all("img") if i["alt"].startswith("z[40]")] == [
+        "z[40], before", "z[40], after",
+    ]  # fmt: skip
+
+
+def test_one_rule_says_nothing_twice():
+    page = Page(render(replace(report(view()), whole=())))
+    assert page.words.count("of new pictures") == 1
+    assert page.words.count("copy z") == 1, "its lines stand in the recipe alone"
+    assert "In short" not in page.words
+
+
+def test_the_commands_name_the_model():
+    words = Page(render(replace(report(), run_folder="runs/a", model="faces"))).words
+    assert "redraft apply faces runs/a --out edited.pth" in words
+    assert "MODEL" not in words
+
+
+def test_a_page_that_shows_links_finds_a_title_and_a_picture(page):
+    named = {m["property"]: m["content"] for m in page.all("meta") if "property" in m}
+    assert named["og:title"] == "Every face wears glasses"
+    assert named["og:image"] == "before-after.png"
+    assert "visible on 93 % of new pictures" in named["og:description"]
+
+
 def test_warnings_come_with_their_remedy():
     text = "the left-out gain is 0.10; mark more contexts, or try another layer"
-    spoken = Page(render(report(view(warnings=(text,)), warnings=("the disk is slow",)))).words
+    views = (view(warnings=(text,)), view(name="mask"))
+    spoken = Page(render(report(*views, warnings=("the disk is slow",)))).words
     assert "The left-out gain is 0.10. What to do: Mark more contexts, or try another" in spoken
     assert "One warning." in spoken
     assert "the disk is slow" in spoken
@@ -292,13 +334,13 @@ def test_a_run_that_measured_nothing_is_reported():
     data = ReportData(run_record((bare.record,), statistics=()), "", (bare,))
     page = Page(render(data))
     assert page.faults == []
-    assert "was not measured on unseen pictures" in page.words
+    assert "Not measured on new pictures" in page.words
     assert page.all("img") == []
 
 
 def test_commands_can_be_pasted_into_a_shell():
     words = Page(render(replace(report(), run_folder="my runs/it's"))).words
-    assert shlex.split(re.search(r"redraft verify (.*) Write the", words)[1]) == ["my runs/it's"]
+    assert shlex.split(re.search(r"redraft verify (.*) Draw other", words)[1]) == ["my runs/it's"]
 
 
 def test_only_some_contexts_may_have_a_goal():
@@ -306,13 +348,13 @@ def test_only_some_contexts_may_have_a_goal():
     mixed = replace(view(), contexts=(replace(first, goal=None), *rest))
     page = Page(render(report(mixed)))
     goals = [image["alt"] for image in page.all("img") if image["alt"].endswith(", goal")]
-    assert goals == ["z[6], goal", "z[7], goal"]
+    assert goals == ["z[7], goal", "z[6], goal"]
     assert "the original, the goal" in page.words
 
 
 def test_a_rule_that_follows_badly_is_said_so():
     spoken = Page(render(report(view(effect=0.2, left_out=None)))).words
-    assert "seldom follows" in spoken
+    assert "seldom takes effect" in spoken
     assert "none could be left out" in spoken
 
 
@@ -327,12 +369,12 @@ def test_bands_show_contexts_first_and_then_what_no_rule_saw():
     assert [(band.title, [t.label for t in band.tiles]) for band in both.bands()] == [
         ("glasses at layer6: copy source and contexts", ["z[5]", "z[5]", "z[6]", "z[7]"]),
         ("mask at layer6: copy source and contexts", ["z[5]", "z[5]", "z[6]", "z[7]"]),
-        ("Pictures that no rule saw, all rules applied", ["z[30]", "z[31]"]),
+        ("New pictures, all rules applied", ["z[30]", "z[31]"]),
     ]
     alone = replace(report(view()), whole=())
-    assert alone.bands()[-1].title == "Pictures that no rule saw: glasses"
+    assert alone.bands()[-1].title == "New pictures: glasses"
     many = replace(view(), copy=None, contexts=tuple(tile(n) for n in range(20)))
-    assert len(report(many).bands()[0].tiles) == 8
+    assert len(report(many).bands()[0].tiles) == 11
 
 
 def test_many_large_pictures_do_not_make_a_heavy_file():
@@ -340,14 +382,19 @@ def test_many_large_pictures_do_not_make_a_heavy_file():
     many = tuple(Tile(f"z[{n}]", values, values) for n in range(60))
     views = tuple(replace(view(name=f"rule-{n}"), contexts=many, unseen=many) for n in range(2))
     images = Page(render(replace(report(*views), whole=many))).all("img")
-    assert len(images) < 200
+    # All contexts are there, those that are folded as small pictures.
+    assert sum(len(image["src"]) for image in images) < 24_000_000
     sizes = {len(image["src"]) for image in images}
     assert max(sizes) < 200_000
 
 
 @pytest.mark.parametrize(
     ("share", "badge"),
-    [(0.93, "follows widely"), (0.6, "follows in part"), (0.2, "seldom follows")],
+    [
+        (0.93, "takes effect widely"),
+        (0.6, "takes effect in part"),
+        (0.2, "seldom takes effect"),
+    ],
 )
 def test_badges_go_by_the_share(share, badge):
     assert verdict(rule_record(effect=share)).badge == badge

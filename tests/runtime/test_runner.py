@@ -34,6 +34,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def ran(path: Path, out: Path | None = None, **options: Any) -> Run:
     plan = make_plan(load(path), path.parent, cache=Cache())
+    options.setdefault("force", out is None)
     run = run_plan(plan, out=out or path.parent / f"run-{path.stem}", cache=Cache(), **options)
     finish(run)
     return run
@@ -207,26 +208,23 @@ def test_side_that_cannot_be_reached_or_estimated_is_told(workshop: Any) -> None
     assert caught.value.help
 
 
-def test_too_few_pictures_are_warned_of(workshop: Any) -> None:
-    one = f"rule hat at layer6 {{ copy z[1] {EYES}  context z[2] {EYES}  rank 1 }}"
-    rule = ran(workshop.recipe(one, count=30)).record.rules[0]
-    assert rule.left_out is None
-    assert any("fewer than three pictures" in warning for warning in rule.warnings)
+def test_what_is_seen_on_new_pictures_is_warned_of(workshop: Any) -> None:
+    rule = ran(workshop.recipe(INSERT.format(eyes=EYES, more="rank 2"), count=40)).record.rules[0]
+    faint = INSERT.format(eyes=EYES, more="rank 2  strength 0.01")
+    fainter = ran(workshop.recipe(faint, count=40)).record.rules[0]
+    assert fainter.effect == pytest.approx(rule.effect, abs=0.1), "a share is blind to strength"
+    (warning,) = fainter.warnings
+    assert warning.startswith("too faint to see on new pictures, at ")
+    assert warning.endswith(" (redraft explain RD430)")
+    assert fainter.verdict == "too faint"
 
 
-def test_a_rule_whose_left_out_pictures_disagree_is_warned_of(
-    workshop: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = workshop.recipe(INSERT.format(eyes=EYES, more="rank 2"), count=40)
-    monkeypatch.setattr("redraft.runs.recording.LOW_AGREEMENT", -1.0)
-    rule = ran(path).record.rules[0]
-    assert rule.left_out.agreement is not None
-    assert -1 <= rule.left_out.agreement <= 1
-    assert rule.warnings == ()
-    monkeypatch.setattr("redraft.runs.recording.LOW_AGREEMENT", 1.1)
-    (warning,) = ran(path).record.rules[0].warnings
-    assert f"the left-out agreement is {rule.left_out.agreement:.2f}" in warning
-    assert "mark more contexts" in warning
+def test_the_pictures_that_stand_for_others_are_named(workshop: Any) -> None:
+    run = ran(workshop.recipe(INSERT.format(eyes=EYES, more="rank 2"), count=40))
+    rule = run.record.rules[0]
+    assert len(rule.least) == 6
+    assert min(rule.least) >= 40, "they are new pictures"
+    assert not set(rule.typical) & set(rule.least)
 
 
 def test_one_paste_is_judged_on_the_other_contexts(workshop: Any) -> None:

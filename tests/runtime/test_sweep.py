@@ -332,6 +332,9 @@ def test_the_sheet_has_the_originals_and_a_row_for_every_cell(
         for row in range(3)
     ]
     assert len({row.tobytes() for row in rows}) == 3
+    gallery = (tmp_path / "out/sweep.html").read_text()
+    assert "the goal: what is marked in z[1]" in gallery
+    assert gallery.count('href="cells/') == 2
 
 
 def test_a_sweep_of_removals_shows_pictures_that_change(workshop: Any, tmp_path: Path) -> None:

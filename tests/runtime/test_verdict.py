@@ -32,10 +32,10 @@ def box(top: int, bottom: int, left: int, right: int, side: int = 64) -> Tensor:
 @pytest.mark.parametrize(
     ("share", "amplitude", "lowest", "null", "word"),
     [
-        (0.97, 0.5, 0.95, 0.1, "follows widely"),
-        (0.6, 0.5, 0.55, 0.1, "follows in part"),
-        (0.3, 0.5, 0.25, 0.1, "seldom follows"),
-        (0.97, 0.5, None, None, "follows widely"),
+        (0.97, 0.5, 0.95, 0.1, "takes effect widely"),
+        (0.6, 0.5, 0.55, 0.1, "takes effect in part"),
+        (0.3, 0.5, 0.25, 0.1, "seldom takes effect"),
+        (0.97, 0.5, None, None, "takes effect widely"),
         # A share alone is blind to size.
         (0.55, 0.07, 0.5, 0.1, "too faint"),
         (0.49, -0.05, 0.44, 0.1, "too faint"),

@@ -129,7 +129,7 @@ def _bad_limits(line: s.ParamLine) -> Iterator[Diagnostic]:
     low, high = line.limits[0], line.limits[-1]
     if isinstance(low, s.Number) and isinstance(high, s.Number) and low.value > high.value:
         turned = f"{high.text}..{low.text}"
-        message, label = "this range is empty", "it ends before it starts"
+        message, label = f"the range `{low.text}..{high.text}` is empty", "it ends before it starts"
         yield error(
             "RD125",
             message,

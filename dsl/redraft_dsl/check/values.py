@@ -373,7 +373,7 @@ def too_large(value: s.Number) -> Diagnostic:
     """A number beyond any that a recipe needs."""
     return error(
         "RD204",
-        "this number is too large",
+        f"the number `{value.text[:40]}` is too large",
         value.span,
         "beyond 1000000000",
         "no number in a recipe needs to be that large",

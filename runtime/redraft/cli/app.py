@@ -17,6 +17,8 @@ import click
 
 from redraft import __version__
 from redraft.cli import commands
+from redraft.cli.arguments import words
+from redraft.cli.arguments.recipe_words import SETTING
 from redraft.cli.failure import report
 from redraft.cli.screen import COLOR_KEY, Screen
 from redraft.models.device import MOST_THREADS
@@ -203,6 +205,7 @@ def generator_option(*, looks: bool = True) -> Callable[[Callable[..., Any]], Ca
     named = click.option(
         "--generator",
         metavar="FILE.py:NAME",
+        type=words.CODE,
         expose_value=False,
         callback=keep,
         envvar="REDRAFT_GENERATOR",
@@ -227,6 +230,7 @@ def set_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         "given",
         multiple=True,
         metavar="NAME=VALUE",
+        type=SETTING,
         callback=_split_pairs,
         help="A value for a parameter, or for RULE.SETTING; may be repeated.",
     )

@@ -97,6 +97,13 @@ class Screen:
         """Print what was done with a file, as in ``written: NAME (2 masks)``."""
         self.say(f"{what}: {visible(str(path))}" + (f" ({note})" if note else ""))
 
+    def written(self, form: str, path: object, note: str = "", **more: object) -> None:
+        """Print that a file was written, as text or, where ``form`` is json, with ``more``."""
+        if form == "json":
+            self.json({"written": str(path), **more})
+        else:
+            self.file("written", path, note)
+
     def next(self, *commands: str) -> None:
         """Say on a terminal how to go on; each command has a line of its own, to be copied."""
         if sys.stdout.isatty():

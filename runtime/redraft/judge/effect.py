@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from redraft.judge.chance import DRAWS, random_edit
+from redraft.judge.examples import least, typical
 from redraft.judge.intervals import Interval, bootstrap, null_of, share_of
 from redraft.judge.scores import PictureScores, score_pictures
 from redraft.judge.spots import Spots
@@ -58,7 +59,8 @@ class Effect:
     that hold what is to go for a removal. ``null`` is the share of random edits; its interval is
     for one more such edit. ``elsewhere`` is the share at another region. Each is None where it was
     not measured. ``places`` says how places were come by: "fixed" for one region in all pictures,
-    or the name of what finds them. ``judged`` are then the pictures that have one.
+    or the name of what finds them. ``judged`` are then the pictures that have one. ``typical`` and
+    ``least`` are rows of pictures, see :mod:`redraft.judge.examples`.
     """
 
     share: Interval
@@ -71,6 +73,8 @@ class Effect:
     places: str = FIXED
     pixel_share: Interval | None = None
     pixel_amplitude: Interval | None = None
+    typical: tuple[int, ...] = ()
+    least: tuple[int, ...] = ()
 
     @property
     def ratio(self) -> float:
@@ -93,6 +97,8 @@ def summarise(scores: PictureScores, seed: int = 0) -> Effect:
         elsewhere=None if scores.elsewhere is None else share_of(scores.elsewhere, counts),
         pixel_share=None if scores.pixels is None else share_of(scores.pixels, counts),
         pixel_amplitude=_mean_of(scores.pixel_amplitude, counts, seed),
+        typical=typical(scores.correlation, scores.amplitude, scores.counts),
+        least=least(scores.correlation, scores.counts),
     )
 
 

@@ -15,14 +15,20 @@ WIDELY, PARTLY = 0.8, 0.5
 """Shares of unseen pictures from which a rule is said to follow widely, or in part."""
 
 Word = Literal[
-    "follows widely",
-    "follows in part",
-    "seldom follows",
+    "takes effect widely",
+    "takes effect in part",
+    "seldom takes effect",
     "too faint",
     "no more than chance",
     "not measured",
 ]
-"""The verdict; ``follows ...`` alone are effective."""
+"""The verdict; ``takes effect ...`` alone are effective."""
+FORMER: dict[str, Word] = {
+    "follows widely": "takes effect widely",
+    "follows in part": "takes effect in part",
+    "seldom follows": "seldom takes effect",
+}
+"""Words of older records."""
 Tone = Literal["good", "middling", "poor", "unknown"]
 
 
@@ -47,7 +53,7 @@ def verdict(
     """The verdict on a rule.
 
     Args:
-        share: of the unseen pictures that follow; None where it was not measured.
+        share: of the unseen pictures that it takes effect on; None where it was not measured.
         amplitude: how strongly, on the mean.
         lowest: the lower end of the share's interval; by default the share.
         null: the larger of the shares that a random edit may have and that the rule has where
@@ -63,7 +69,7 @@ def verdict(
         reason = f"its share may be {lowest:.2f}, and {null:.2f} come by chance"
         return Verdict("no more than chance", "poor", reason)
     if share >= WIDELY:
-        return Verdict("follows widely", "good")
+        return Verdict("takes effect widely", "good")
     if share >= PARTLY:
-        return Verdict("follows in part", "middling")
-    return Verdict("seldom follows", "poor")
+        return Verdict("takes effect in part", "middling")
+    return Verdict("seldom takes effect", "poor")

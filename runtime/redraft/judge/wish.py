@@ -116,6 +116,22 @@ class GoalPictures:
             return found
         return replace(found, finder=finder(found, self))
 
+    def likeness(self) -> float:
+        """Mean correlation of the change that one picture asks for with that of the others.
+
+        Changes are compared as they lie, or, where the regions are not taken for one, each in its
+        own place.
+        """
+        difference = (self.wanted - self.present).double()
+        if self.spots is None:
+            changes = difference.flatten(1)
+            changes = changes - changes.mean(1, keepdim=True)
+        else:
+            changes = centred_rows(*self.spots.cut(difference, self.wish().inside))
+        others = changes.sum(0) - changes
+        lengths = torch.linalg.vector_norm(changes, dim=1) * torch.linalg.vector_norm(others, dim=1)
+        return float(((changes * others).sum(1) / lengths.clamp_min(1e-12)).mean())
+
     def select(self, rows: Sequence[int]) -> GoalPictures:
         """Some of the pictures."""
         some = list(rows)

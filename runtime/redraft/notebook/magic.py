@@ -11,9 +11,11 @@ from typing import NoReturn
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, magics_class
 
+from redraft.errors import RedraftError
 from redraft.explain.words import counted
 from redraft.notebook.output import CellError, show_problems
 from redraft.plans.loading import CELL, loads
+from redraft.plans.obeying import with_head
 from redraft_dsl import Checked
 
 
@@ -48,6 +50,13 @@ def _options(line: str) -> argparse.Namespace:
     return options
 
 
+def _with_head(checked: Checked, folder: Path) -> Checked:
+    try:
+        return with_head(checked, folder)
+    except RedraftError as error:
+        raise CellError(error.code, error.message, error.help) from error
+
+
 @magics_class
 class RedraftMagics(Magics):
     """``%%redraft``."""
@@ -59,7 +68,8 @@ class RedraftMagics(Magics):
         Options::
 
             --run NAME       run the recipe, and give the run this name
-            --check          only check, whatever else is said; the cell fails on an error
+            --check          only check, with the head of the model's file where there is one,
+                             whatever else is said; the cell fails on an error
             --set NAME=VALUE a value for a parameter, or for RULE.SETTING; may be repeated
             --folder FOLDER  where masks and models are looked for; else the present folder
             --out FOLDER     the run folder; else one in runs/
@@ -73,6 +83,8 @@ class RedraftMagics(Magics):
         checked = loads(cell, options.folder, given, name=CELL)
         if options.run is None and not options.check:
             return checked
+        if options.check:
+            checked = _with_head(checked, options.folder)
         if checked.diagnostics or options.check:
             show_problems(checked)
         if checked.recipe is None:

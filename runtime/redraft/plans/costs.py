@@ -1,36 +1,94 @@
-"""Rough costs: multiplications and additions of forward passes. No torch."""
+"""What a run costs: operations of forward passes, and seconds on this machine. No torch."""
 
 from __future__ import annotations
 
-from redraft.plans.planner import Plan, StatisticsStep, Step
-from redraft.plans.unseen import EVALUATED
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from redraft.plans.planner import Plan, RuleStep, StatisticsStep, Step
+from redraft.plans.unseen import judged
 from redraft_dsl.facts import LayerFacts, ModelFacts
-from redraft_dsl.recipe.model import Match
+from redraft_dsl.recipe.model import ExactSolver, Match, Zero
 
 NOMINAL_GFLOPS = 50.0
 """Thousand million operations a second: a laptop's core or two. Real machines differ widely."""
+FOLDS = 2.0
+"""Left-out figures solve two thirds of a rule three times."""
+REPORTED = 40
+"""Pictures of each rule that are drawn for the report alone, about."""
+OVERHEAD = 3.0
+"""Seconds that a run takes beside its steps: loading torch and the model, writing pictures."""
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """How fast this machine is with a model.
+
+    Attributes:
+        picture: seconds for one whole picture.
+        to_layer: seconds up to a layer for one picture, by layer.
+        gflops: thousand million operations a second in products of float64 matrices.
+        measured: whether it was measured here; else it is nominal.
+
+    """
+
+    picture: float
+    to_layer: Mapping[str, float]
+    gflops: float
+    measured: bool = True
+
+
+def nominal(facts: ModelFacts) -> Speeds:
+    """What an unknown machine is taken for."""
+    to_layer = {each.name: pass_gigaflops(facts, each) / NOMINAL_GFLOPS for each in facts.layers}
+    return Speeds(pass_gigaflops(facts, None) / NOMINAL_GFLOPS, to_layer, NOMINAL_GFLOPS, False)
 
 
 def gigaflops(plan: Plan, step: Step) -> float:
-    """Forward passes of one step: sampling, searching, measuring. The solver is not counted."""
+    """Forward passes of one step through the editable layers: sampling, searching, measuring."""
     facts = plan.base.facts
     if isinstance(step, StatisticsStep):
         layer = facts.layer(step.layer)
         return 0.0 if step.cached else pass_gigaflops(facts, layer) * step.latents.count
+    to_layer, whole = pass_gigaflops(facts, step.facts), pass_gigaflops(facts, None)
+    return _passes(plan, step, to_layer, whole)
+
+
+def seconds(plan: Plan, step: Step, speeds: Speeds) -> float:
+    """One step, the solver included."""
+    if isinstance(step, StatisticsStep):
+        return 0.0 if step.cached else speeds.to_layer[step.layer] * step.latents.count
+    passes = _passes(plan, step, speeds.to_layer[step.facts.name], speeds.picture)
+    return passes + solver_gigaflops(step) / speeds.gflops
+
+
+def _passes(plan: Plan, step: RuleStep, to_layer: float, whole: float) -> float:
+    """What the pictures of a rule cost, where one costs ``to_layer`` and ``whole``."""
     searched = sum(
         context.last - context.first + 1
         for context in step.rule.context
         if isinstance(context, Match)
     )
-    # Measured pictures are drawn once before the rule and once after it.
-    drawn = 2 * min(EVALUATED, plan.recipe.latents[0].count)
-    to_layer = pass_gigaflops(facts, step.facts)
-    return (searched + step.positions) * to_layer + drawn * pass_gigaflops(facts, None)
+    rest = max(whole - to_layer, 0.0)
+    # Judged pictures are drawn before the rule, after it, and with a random edit in its place;
+    # goals, results and what left-out folds make of them likewise.
+    count = len(judged(plan.recipe, plan.base.facts))
+    measured = count * (whole + 2 * rest)
+    return (
+        (searched + step.positions) * to_layer + measured + (4 * step.positions + REPORTED) * rest
+    )
 
 
-def seconds(operations: float) -> float:
-    """At the nominal speed."""
-    return operations / NOMINAL_GFLOPS
+def solver_gigaflops(step: RuleStep) -> float:
+    """What solving a rule takes, with its left-out folds: normal equations of every iteration."""
+    rule = step.rule
+    if isinstance(rule, Zero):
+        return 0.0
+    unknowns = step.unknowns / max(step.problems, 1)
+    values = step.positions * step.facts.value_size[0] * step.facts.value_size[1]
+    once = 2e-9 * step.facts.out_channels * unknowns**2 * values
+    iterations = rule.solver.iterations if isinstance(rule.solver, ExactSolver) else 1
+    return once * iterations * (1 + FOLDS)
 
 
 def pass_gigaflops(facts: ModelFacts, stop: LayerFacts | None) -> float:

@@ -14,10 +14,10 @@ from redraft.disk.digest import tensors_digest
 from redraft.explain.words import silent
 from redraft.memory.marked import Picture, marked_pictures, masks, matches_of
 from redraft.memory.places import Marks, MatchedPlace, Matches, moved
-from redraft.models.code.reference import Code
+from redraft.models.code.reference import MODULE, Code
 from redraft.models.latents import digest_of, name_of
 from redraft.models.listed.download import Progress
-from redraft.models.locate import locate
+from redraft.models.locate import locate, locate_file
 from redraft.plans import lock
 from redraft.plans.loading import with_facts
 from redraft.plans.lock import Lock, Record
@@ -271,3 +271,17 @@ def with_module(checked: Checked, folder: Path, code: Code | None) -> Checked:
     if code is None or recipe is None or not isinstance(recipe.model, FileModel):
         return checked
     return with_facts(checked, locate(recipe.model, folder, generator=code).facts, folder)
+
+
+def with_head(checked: Checked, folder: Path) -> Checked:
+    """A recipe checked once more with what the head of its model's file says, if it is there.
+
+    Raises ModelError where the file is no model that can be read; its tensors are not.
+    """
+    model = None if checked.recipe is None else checked.recipe.model
+    if not isinstance(model, FileModel) or model.arch == MODULE:
+        return checked
+    path = folder / model.path
+    if not path.is_file():
+        return checked
+    return with_facts(checked, locate_file(path, model.name, model.arch).facts, folder)

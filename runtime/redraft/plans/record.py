@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from redraft.judge.verdict import Verdict, Word, verdict
+from redraft.judge.verdict import FORMER, Verdict, Word, verdict
 from redraft.models.device import MOST_THREADS
 
 _YES = {True: "yes", False: "no", None: "not recorded"}
@@ -53,6 +53,23 @@ class LeftOutRecord(Frozen):
     agreement_spread: float = 0.0
 
 
+class CauseRecord(Frozen):
+    """What the cause of little effect is read off, see :class:`redraft.judge.advice.Case`.
+
+    ``own`` is taken where there is little effect alone, for it takes drawing.
+    """
+
+    alike: float
+    copied: float
+    cells: float
+    own: float | None
+
+
+def _renamed(word: object) -> object:
+    """A verdict in today's words."""
+    return FORMER.get(word, word) if isinstance(word, str) else word
+
+
 class RuleRecord(Frozen):
     """One rule's results.
 
@@ -64,7 +81,10 @@ class RuleRecord(Frozen):
     is what comes of share, nulls and amplitude together (see redraft.judge.verdict). ``places`` is
     how its places in unseen pictures were come by: "fixed", or the name of what found them; None
     when nothing was measured, and in records of older versions. ``pixel_share`` and
-    ``pixel_amplitude`` go by the wish in pixels (see redraft.judge.effect).
+    ``pixel_amplitude`` go by the wish in pixels (see redraft.judge.effect). ``typical`` and
+    ``least`` are numbers of unseen pictures: those that it takes effect on as strongly as on most,
+    and those whose change agrees least with what was meant, the best examples first.
+    ``cause`` is None where nothing was measured, and for a zero.
 
     ``solver`` is its name and version; ``stopped`` is why it stopped: little was left to gain, or
     its iterations were used up. Both are None for a zero, and in records of older versions.
@@ -103,7 +123,10 @@ class RuleRecord(Frozen):
     pixel_share_interval: tuple[float, float] | None = None
     pixel_amplitude: float | None = None
     pixel_amplitude_interval: tuple[float, float] | None = None
-    verdict: Word = "not measured"
+    verdict: Annotated[Word, BeforeValidator(_renamed)] = "not measured"
+    typical: tuple[int, ...] = ()
+    least: tuple[int, ...] = ()
+    cause: CauseRecord | None = None
     copy_from: PlaceRecord | None
     contexts: tuple[PlaceRecord, ...]
     pastes: tuple[PlaceRecord, ...]

@@ -70,7 +70,7 @@ def read_run(path: Path) -> FinishedRun:
 def refuse_folder_of_another(folder: Path, plan: Plan) -> None:
     """Refuse to run a plan into a folder that holds anything but an earlier run of its recipe.
 
-    An earlier run is of the same recipe, by its name, and of the same model file.
+    An earlier run is of the same recipe, to the last setting, and of the same model file.
 
     Raises:
         ArtifactError: it holds another recipe's run, another model's, or files of no run.
@@ -93,6 +93,8 @@ def _what_is_in(folder: Path, plan: Plan) -> str:
             return f"a finished run of another recipe, {record.recipe} {record.version}"
         if record.model.file_sha256 != plan.base.sha256:
             return f"a finished run of {record.recipe} on another model, {record.model.name}"
+        if record.recipe_digest != plan.recipe.digest():
+            return f"a finished run of {record.recipe} {record.version} with other settings"
         return ""
     if (folder / STEPS).is_dir():
         return ""  # of a run that was stopped

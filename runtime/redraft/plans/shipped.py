@@ -13,10 +13,18 @@ SUFFIX = ".redraft"
 
 @dataclass(frozen=True)
 class ShippedRecipe:
-    """A recipe that comes with the package; ``name`` is its file name without the suffix."""
+    """A recipe that comes with the package.
+
+    Attributes:
+        name: its file name without the suffix.
+        path: of its file.
+        group: the folder among the recipes that it lies in; empty for those that come first.
+
+    """
 
     name: str
     path: Path
+    group: str = ""
 
 
 def shipped_folder() -> Path | None:
@@ -39,6 +47,20 @@ def shipped_recipes(folder: Path | None = None) -> tuple[ShippedRecipe, ...]:
     return tuple(ShippedRecipe(path.stem, path) for path in paths)
 
 
+def all_shipped(folder: Path | None = None) -> tuple[ShippedRecipe, ...]:
+    """The recipes in ``folder`` and then those in the folders in it, group by group."""
+    found = folder or shipped_folder()
+    if found is None:
+        return ()
+    groups = sorted(each.name for each in found.iterdir() if each.is_dir())
+    more = (
+        ShippedRecipe(recipe.name, recipe.path, group)
+        for group in groups
+        for recipe in shipped_recipes(found / group)
+    )
+    return (*shipped_recipes(found), *more)
+
+
 def locate_recipe(name: str, folder: Path | None = None) -> Path:
     """The file that a user means by ``name``: a file that exists, or else a shipped recipe.
 
@@ -53,7 +75,9 @@ def locate_recipe(name: str, folder: Path | None = None) -> Path:
     path = Path(name)
     if len(path.parts) != 1 or _exists(path):
         return path
-    recipes = {recipe.name: recipe.path for recipe in shipped_recipes(folder)}
+    recipes: dict[str, Path] = {}
+    for recipe in all_shipped(folder):
+        recipes.setdefault(recipe.name, recipe.path)
     if name in recipes:
         return recipes[name]
     raise ArtifactError(
@@ -91,5 +115,5 @@ def _nearest(name: str, names: list[str]) -> str:
     if near:
         return f"did you mean `{near[0]}`, which comes with redraft?"
     if names:
-        return f"give the path of a file, or one that comes with redraft: {', '.join(names)}"
+        return "give the path of a file, or a name from `redraft recipes`"
     return "check the path"

@@ -297,10 +297,5 @@ def _likeness(shared: Shared, opened: OpenRule, solved: SolvedRule) -> float:
     layer = opened.layer
     areas = solved.placed.pastes.areas
     drawn = draw_goal(layer.generator, layer.facts.name, solved.goal, areas)
-    changes = (drawn.wanted - drawn.present).double().flatten(1)
-    changes -= changes.mean(1, keepdim=True)
-    others = changes.sum(0) - changes
-    along = (changes * others).sum(1)
-    lengths = torch.linalg.vector_norm(changes, dim=1) * torch.linalg.vector_norm(others, dim=1)
     shared.check()
-    return float((along / lengths.clamp_min(1e-12)).mean())
+    return drawn.likeness()

@@ -18,13 +18,13 @@ from redraft.memory.marked import Picture
 from redraft.memory.places import ResolvedPlace
 from redraft.plans.planner import RuleStep
 from redraft.plans.record import (
-    LOW_AGREEMENT,
-    LOW_GAIN,
+    CauseRecord,
     LeftOutRecord,
     MachineRecord,
     PlaceRecord,
     RuleRecord,
 )
+from redraft.plans.unseen import judged
 from redraft.runs.processes import Ranks
 from redraft.runs.rule import SolvedRule
 from redraft.runs.session import Session, moment_of
@@ -74,7 +74,11 @@ def now() -> str:
 
 
 def rule_record(
-    session: Session, step: RuleStep, solved: SolvedRule, effect: Effect | None
+    session: Session,
+    step: RuleStep,
+    solved: SolvedRule,
+    effect: Effect | None,
+    advised: tuple[tuple[str, ...], CauseRecord | None] = ((), None),
 ) -> RuleRecord:
     """The record of a rule that has just been solved, and is not applied yet."""
     rule, delta = step.rule, solved.delta
@@ -99,6 +103,7 @@ def rule_record(
         solve_seconds=solved.solve_seconds,
         left_out=_left_out(solved),
         **_figures(effect),
+        **_examples(session, effect),
         copy_from=None if placed.copy is None else _place(placed.copy.each[0], None),
         contexts=tuple(_place(p, gains.get(p.picture)) for p in placed.contexts),
         pastes=tuple(_place(p, None) for p in placed.pastes),
@@ -108,7 +113,8 @@ def rule_record(
         weight_before=weight_digest(to_file(before, axes)),
         weight_after=weight_digest(to_file(delta.added_to(before), axes)),
         interference=_interference(session, step, delta),
-        warnings=_warnings(solved),
+        warnings=advised[0],
+        cause=advised[1],
     )
     return record.model_copy(update={"verdict": record.judgement.word})
 
@@ -130,6 +136,15 @@ def _figures(effect: Effect | None) -> dict[str, Any]:
         figures[name] = None if interval is None else interval.value
         figures[f"{name}_interval"] = None if interval is None else (interval.low, interval.high)
     return figures
+
+
+def _examples(session: Session, effect: Effect | None) -> dict[str, Any]:
+    """Numbers of the unseen pictures that stand for others."""
+    if effect is None:
+        return {}
+    indices = judged(session.plan.recipe, session.plan.base.facts)
+    rows = {"typical": effect.typical, "least": effect.least}
+    return {name: tuple(indices[row] for row in found) for name, found in rows.items()}
 
 
 def _left_out(solved: SolvedRule) -> LeftOutRecord | None:
@@ -154,25 +169,6 @@ def _gains(solved: SolvedRule) -> dict[Picture, float]:
         pasted = set(pictures)
         pictures = tuple(p for p in solved.placed.contexts.pictures if p not in pasted)
     return dict(zip(pictures, solved.left_out.per_picture, strict=True))
-
-
-def _warnings(solved: SolvedRule) -> tuple[str, ...]:
-    if solved.left_out is None:
-        if solved.loss_before == 0:
-            return ()
-        return (
-            "fewer than three pictures: left-out gain cannot be estimated; mark more contexts, "
-            "or find some with `context like`",
-        )
-    agreement = solved.left_out.agreement
-    what, value, least = ("agreement", agreement, LOW_AGREEMENT) if agreement is not None else (
-        "gain", solved.left_out.gain, LOW_GAIN)  # fmt: skip
-    if value >= least:
-        return ()
-    return (
-        f"the left-out {what} is {value:.2f}, and rules below {least} seldom follow on unseen "
-        "pictures; mark more contexts, or try another layer or rank",
-    )
 
 
 def _interference(session: Session, step: RuleStep, delta: Delta) -> dict[str, float]:

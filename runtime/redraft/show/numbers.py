@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from redraft.judge import words
 from redraft.plans.record import LeftOutRecord, RuleRecord
 
 NONE = "-"
@@ -37,6 +38,12 @@ def judgement(rule: RuleRecord) -> str:
     hangs = [f"{name} {value:.2f}" for name, value in nulls if value is not None]
     hangs += [found.reason] if found.reason else []
     return f"{found.word} ({', '.join(hangs)})" if hangs else found.word
+
+
+def headline(rule: RuleRecord, space: str = " ") -> str:
+    """What a person sees of a rule, see :func:`redraft.judge.words.headline`."""
+    removes = rule.kind == "erase"
+    return words.headline(rule.judgement, rule.effect, rule.amplitude, removes=removes, space=space)
 
 
 def plain(text: str) -> str:

@@ -45,7 +45,7 @@ ROLE_NAMES: dict[Role, str] = {
 DASH, GAP = 6.0, 6.0
 HALO = "#10141a"
 HEAT_STOPS = ((0.0, (66, 10, 104)), (0.5, (221, 81, 58)), (1.0, (252, 255, 164)))
-HEAT_OPACITY = 0.75
+HEAT_OPACITY = 0.6
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def heated(picture: Picture, heat: Tensor) -> Picture:
 def placed_scores(scores: Tensor, patch: tuple[int, int], size: tuple[int, int]) -> Tensor:
     """A heat map over the picture from scores of a patch's placements.
 
-    Each score moves from the patch's first cell to its middle, where the region lies.
+    Each score tints all that its patch covers; where patches overlap, the best one counts.
 
     Args:
         scores: (h - ph + 1, w - pw + 1), as ``match.score_map`` gives them for one picture.
@@ -163,15 +163,13 @@ def placed_scores(scores: Tensor, patch: tuple[int, int], size: tuple[int, int])
         size: (H, W) of the picture.
 
     Returns:
-        (H, W) float; 0 where the patch cannot lie.
+        (H, W) float.
 
     """
-    top, left = patch[0] // 2, patch[1] // 2
-    room = (left, patch[1] - 1 - left, top, patch[0] - 1 - top)
-    field = functional.pad(scores.detach().cpu().float(), room)
-    return functional.interpolate(
-        field[None, None], size=size, mode="bilinear", align_corners=False
-    )[0, 0]
+    down, across = patch[0] - 1, patch[1] - 1
+    field = functional.pad(scores.detach().cpu().float(), (across, across, down, down))
+    covered = functional.max_pool2d(field[None, None], patch, 1)
+    return functional.interpolate(covered, size=size, mode="bilinear", align_corners=False)[0, 0]
 
 
 def roles_of(tiles: Sequence[Tile]) -> tuple[Role, ...]:

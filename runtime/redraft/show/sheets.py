@@ -94,13 +94,14 @@ def before_after(bands: Sequence[Band], columns: int = 12) -> Picture:
 
     Args:
         bands: the groups of pictures; empty ones are left out.
-        columns: most pictures side by side; a longer band takes further pairs of rows.
+        columns: most pictures side by side; a longer band takes further pairs of rows. Fewer are
+            taken where that leaves less of the sheet blank.
 
     """
     filled = [band for band in bands if band.tiles]
     if not filled:
         return contact_sheet([Image.new("RGB", (LARGEST, LARGEST), PAPER)], ["no pictures"])
-    columns = min(columns, max(len(band.tiles) for band in filled))
+    columns = _columns([len(band.tiles) for band in filled], columns)
     room = (WIDEST - 2 * EDGE - GUTTER - (columns - 1) * SPACE) // columns
     cell = enlarged(to_picture(filled[0].tiles[0].before), min(room, LARGEST)).size
     strips = [_strip(band, columns, cell) for band in filled]
@@ -114,6 +115,22 @@ def before_after(bands: Sequence[Band], columns: int = 12) -> Picture:
     if legend:
         legend_of(sheet, legend, top + SPACE)
     return sheet
+
+
+FEWEST = 6
+"""Columns that a sheet has at least, where it has as many pictures."""
+
+
+def _columns(counts: Sequence[int], most: int) -> int:
+    """Columns for bands of so many pictures: the most that leave no more blank than others do."""
+    most = min(most, max(counts))
+    tried = range(most, min(FEWEST, most) - 1, -1)
+
+    def blank(columns: int) -> float:
+        cells = sum(count + -count % columns for count in counts)
+        return 1 - sum(counts) / cells
+
+    return min(tried, key=blank)
 
 
 def comparison(rows: Sequence[tuple[str, Sequence[Tensor]]]) -> Picture:

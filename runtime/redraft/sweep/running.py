@@ -22,7 +22,9 @@ from redraft.runs.processes import ALONE, Ranks
 from redraft.runs.watch import Progress
 from redraft.show.pictures import png
 from redraft.show.report.outputs import run_and_report
+from redraft.sweep.best import best_of
 from redraft.sweep.cells import Cell, cells_of, choose
+from redraft.sweep.gallery import render
 from redraft.sweep.pinned import searched_anew
 from redraft.sweep.sheet import SheetRow, draw_sheet
 from redraft.sweep.summary import (
@@ -37,7 +39,7 @@ from redraft_dsl import Checked
 from redraft_dsl.check.parameters import Given
 from redraft_dsl.check.sweeps import Sweep
 
-SUMMARY, TABLE, PICTURE = "sweep.json", "sweep.md", "sweep.png"
+SUMMARY, TABLE, PICTURE, GALLERY = "sweep.json", "sweep.md", "sweep.png", "sweep.html"
 
 MakePlan = Callable[[Given], Plan]
 """Plans the recipe with some values."""
@@ -216,11 +218,10 @@ def _summary(
         for cell, record in zip(task.cells, records, strict=True)
         if record.error is None
     ]
-    indices: tuple[int, ...] = ()
     _make_folder(task.folder)
-    if shown:
-        picture, indices = draw_sheet(shown, choose_device(task.device), shared)
-        files.write_bytes(task.folder / PICTURE, png(picture))
+    sheet = draw_sheet(shown, choose_device(task.device), shared) if shown else None
+    if sheet is not None:
+        files.write_bytes(task.folder / PICTURE, png(sheet.picture()))
     run = read_run(shown[0].folder).record if shown else None
     record = SweepRecord(
         recipe=recipe.name,
@@ -236,9 +237,13 @@ def _summary(
         searched=searched_anew([one.plan for one in shown]),
         processes=ranks.world,
         cells=tuple(records),
-        shown=indices,
+        shown=() if sheet is None else sheet.indices,
         seconds=time.perf_counter() - started,
     )
+    best = best_of(records)
+    drawn = [] if sheet is None else [pictures for _, pictures in sheet.rows]
+    copied = None if sheet is None else sheet.copied
+    files.write_text(task.folder / GALLERY, render(record, drawn, copied, best))
     page = markdown(record, PICTURE if shown else None)
     files.write_text(task.folder / TABLE, page)
     files.write_text(task.folder / SUMMARY, record.model_dump_json(indent=1) + "\n")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from redraft.edit.artifact import Edit
+from redraft.memory.places import Marks
 from redraft.models.batches import draw
 from redraft.models.open import OpenModel
 from redraft.models.samplers import sampler_of
@@ -17,9 +18,9 @@ from redraft.plans.planner import Plan
 from redraft.plans.run_files import EDIT
 from redraft.plans.unseen import judged
 from redraft.runs.memo import Shared
-from redraft.show.pictures import Picture
+from redraft.show.pictures import Picture, RegionOutline, Tile
 from redraft.show.sheets import comparison
-from redraft_dsl.recipe.model import Erase
+from redraft_dsl.recipe.model import Erase, Insert
 
 COLUMNS = 8
 MOST_ROWS = 60
@@ -37,13 +38,37 @@ class SheetRow:
     folder: Path
 
 
-def draw_sheet(
-    cells: Sequence[SheetRow], device: torch.device, shared: Shared
-) -> tuple[Picture, tuple[int, ...]]:
-    """The originals, then a row for every cell; and the numbers of the pictures.
+@dataclass(frozen=True)
+class Sheet:
+    """The same pictures in rows.
 
-    They are the last ones that no rule of any cell has seen. A removal changes few pictures, so
-    there they are the ones that the first cell's edit changes most.
+    Attributes:
+        rows: a label and pictures (3, H, W) in -1..1 of each: the originals, and then the cells.
+        indices: the numbers of the pictures.
+        cells: how many there are; those beyond ``MOST_ROWS`` have no row.
+        copied: what the first rule copies.
+
+    """
+
+    rows: tuple[tuple[str, tuple[Tensor, ...]], ...]
+    indices: tuple[int, ...]
+    cells: int
+    copied: Tile | None
+
+    def picture(self) -> Picture:
+        """All rows on one sheet."""
+        rows, more = list(self.rows), self.cells - MOST_ROWS
+        if more > 0:
+            label, last = rows[-1]
+            rows[-1] = (f"{label} (and {more} more cells that are not shown)", last)
+        return comparison(rows)
+
+
+def draw_sheet(cells: Sequence[SheetRow], device: torch.device, shared: Shared) -> Sheet:
+    """The originals, then a row for every cell.
+
+    The pictures are the last ones that no rule of any cell has seen. A removal changes few of them,
+    so there they are the ones that the first cell's edit changes most.
     """
     with torch.no_grad():
         first = cells[0]
@@ -55,11 +80,27 @@ def draw_sheet(
         rows: list[tuple[str, Tensor]] = [("original", _pictures(model, first.plan, indices))]
         for cell in cells[:MOST_ROWS]:
             rows.append((cell.label, _edited(cell, indices, device, shared)))
-        more = len(cells) - MOST_ROWS
-        if more > 0:
-            label, last = rows[-1]
-            rows[-1] = (f"{label} (and {more} more cells that are not shown)", last)
-        return comparison([(label, tuple(pictures)) for label, pictures in rows]), tuple(indices)
+        return Sheet(
+            tuple((label, tuple(pictures)) for label, pictures in rows),
+            tuple(indices),
+            len(cells),
+            _copied(first, device, shared),
+        )
+
+
+def _copied(cell: SheetRow, device: torch.device, shared: Shared) -> Tile | None:
+    """What the first rule copies, on its picture; None where it copies nothing."""
+    plan, rule = cell.plan, cell.plan.recipe.rules[0]
+    if not isinstance(rule, Insert):
+        return None
+    place = Marks(plan.base.facts, plan.folder)(rule.copy_from)
+    model = shared.model(plan.base, device)
+    model.generator.restore(model.state.bare())
+    block = plan.recipe.latents_named(place.latents)
+    rows = sampler_of(model.generator).rows(block, [place.index])
+    (picture,) = draw(model.generator, rows)
+    outline = RegionOutline(place.area, "copy")
+    return Tile(f"{place.latents}[{place.index}]", picture, picture, outlines=(outline,))
 
 
 def _unseen(cells: Sequence[SheetRow]) -> list[int]:

@@ -78,7 +78,8 @@ def averaged_masks(context: Context) -> Iterable[Diagnostic]:
                     new = f'mask("{mask.path.text}" bilinear)'
                     yield warning(
                         "RD224",
-                        "this mask is averaged by area, which the authors' code does not do",
+                        f"the mask `{mask.path.text}` is averaged by area, "
+                        "which the authors' code does not do",
                         mask.span,
                         "the result will differ a little from theirs",
                         f"write `{new}`",

@@ -54,7 +54,7 @@ def _too_small(line: MarkedLine, cells: Cells, layer: LayerFacts, measure: Measu
     height, width = (measure.image_size[axis] / size[axis] for axis in (0, 1))
     return error(
         "RD305",
-        f"this region is too small for `{layer.name}`",
+        f"the region of this `{line.item.key.text}` is too small for `{layer.name}`",
         line.place.region.span,
         f"covers at most {cells.peak * 100:.2g}% of a cell; 5% is needed"
         if cells.peak > 0
@@ -90,7 +90,7 @@ def _overhang(copy: MarkedLine, paste: MarkedLine, measure: Measure) -> Iterator
     if over > OVERHANG:
         yield warning(
             "RD306",
-            "the copy hangs over the edge of the picture here",
+            f"the copy hangs over the edge of the picture at this `{paste.item.key.text}`",
             paste.item.span,
             f"by {over:.3g} pixels; what hangs over is lost",
             "copy a smaller region, or move this one away from the edge",

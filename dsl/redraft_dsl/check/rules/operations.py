@@ -116,7 +116,10 @@ def _images(node: s.Images, context: Context) -> Iterator[Diagnostic]:
         )
     count = image_count(node)
     if count > MOST_IMAGES:
-        message, label = f"this list has {count} images", f"at most {MOST_IMAGES} in one list"
+        message, label = (
+            f"the list of `{name}` has {count} images",
+            f"at most {MOST_IMAGES} in one list",
+        )
         yield error("RD227", message, node.span, label, "name fewer, or find them by a match")
         return
     known, seen = context.counts.get(name), dict[int, Span]()
@@ -147,7 +150,7 @@ def _bad_item(item: s.Number | s.Interval, name: str, count: int | None) -> Diag
     turned = "..".join(str(number.whole) for number in reversed(ends))
     return error(
         "RD215",
-        "this range of images is empty",
+        f"the range of images `{ends[0].text}..{ends[1].text}` is empty",
         item.span,
         "it ends before it starts",
         f"write `{turned}`; both ends are included",
@@ -232,9 +235,12 @@ def _match(item: s.MatchLine, line: MarkedLine, context: Context) -> Iterator[Di
         )
     if first > last or first < 0:
         turned = f"{max(min(first, last), 0)}..{max(first, last, 0)}"
+        words = f"{item.first.text}..{item.last.text}"
         yield error(
             "RD215",
-            "this range of images is empty" if first > last else "images are counted from 0",
+            f"the range of images `{words}` is empty"
+            if first > last
+            else f"images are counted from 0, found `{words}`",
             span,
             "it ends before it starts" if first > last else "a negative number",
             f"write `{turned}`; both ends are included",

@@ -75,17 +75,17 @@ def region_sizes(context: Context) -> Iterable[Diagnostic]:
     """Names do not multiply into more shapes than a recipe may hold."""
     for definition in context.all(s.RegionStatement):
         if definition.name.text in context.regions.oversized:
-            yield _oversized(definition.name.span)
+            yield _oversized(definition.name.span, f"the region `{definition.name.text}`")
     for job in context.jobs:
         for line in job.lines:
             if line.place is not None and line.region is not None and line.region.is_oversized:
-                yield _oversized(line.place.span)
+                yield _oversized(line.place.span, f"the region of this `{line.item.key.text}`")
 
 
-def _oversized(span: Span) -> Diagnostic:
+def _oversized(span: Span, what: str) -> Diagnostic:
     return error(
         "RD304",
-        "this region is made of too many shapes",
+        f"{what} is made of too many shapes",
         span,
         f"more than {MAX_SHAPES} shapes, or joins nested too deeply",
         "draw it once and use it as a mask",
@@ -122,13 +122,13 @@ def _box(box: s.BoxShape, size: Size) -> Iterator[Diagnostic]:
 
 
 def _no_inside(axis: str, low: s.Number, high: s.Number, *, empty: bool) -> Diagnostic:
-    span = low.span.to(high.span)
+    span, what = low.span.to(high.span), f"the box with `{axis} {low.text}..{high.text}`"
     if empty:
         help_text = "the end is not included, so it must be larger than the start"
         label = f"`{axis}` ends where it starts"
-        return error("RD301", "this box is empty", span, label, help_text)
+        return error("RD301", f"{what} is empty", span, label, help_text)
     turned = f"{high.text}..{low.text}"
-    message, label = "this box is written backwards", f"`{axis}` ends before it starts"
+    message, label = f"{what} is written backwards", f"`{axis}` ends before it starts"
     help_text, fixes = f"write `{axis} {turned}`", (replacement(span, turned),)
     return error("RD301", message, span, label, help_text, fixes=fixes)
 
@@ -186,9 +186,9 @@ def _ellipse(ellipse: s.EllipseShape, size: Size) -> Iterator[Diagnostic]:
         elif number.value <= 0:
             yield error(
                 "RD308",
-                "an ellipse's radius must be above 0",
+                f"an ellipse's radius must be above 0, found `{number.text}`",
                 number.span,
-                f"found {number.text}",
+                "not above 0",
                 "the two radii are half the width and half the height",
             )
 
@@ -196,11 +196,15 @@ def _ellipse(ellipse: s.EllipseShape, size: Size) -> Iterator[Diagnostic]:
 # ---- masks ------------------------------------------------------------------------------------
 
 _MASK_CODES = {
-    "missing": ("RD311", "the mask file is missing", "paths start at the recipe's folder"),
-    "not an image": ("RD312", "this mask is not a picture", "save it as PNG"),
-    "too large": ("RD313", "this mask is too large", "scale it to the size of the model's picture"),
-    "outside": ("RD315", "this mask is outside the recipe's folder", "copy it into the folder"),
-    "unreadable": ("RD316", "this mask cannot be read", "point at a readable picture file"),
+    "missing": ("RD311", "there is no mask file {}", "paths start at the recipe's folder"),
+    "not an image": ("RD312", "the mask {} is not a picture", "save it as PNG"),
+    "too large": (
+        "RD313",
+        "the mask {} is too large",
+        "scale it to the size of the model's picture",
+    ),
+    "outside": ("RD315", "the mask {} is outside the recipe's folder", "copy it into the folder"),
+    "unreadable": ("RD316", "the mask {} cannot be read", "point at a readable picture file"),
 }
 
 
@@ -218,6 +222,7 @@ def _mask(part: s.MaskShape, context: Context, regions: Regions) -> Iterator[Dia
     found = regions.masks[part.path.text]
     if isinstance(found, MaskError):
         code, message, help_text = _MASK_CODES[found.fault]
+        message = message.format(f"`{part.path.text}`")
         yield error(code, message, part.path.span, found.message, help_text)
         return
     if context.facts is not None:
@@ -225,14 +230,16 @@ def _mask(part: s.MaskShape, context: Context, regions: Regions) -> Iterator[Dia
     if not found.marks_something:
         label = "it is black, or transparent, everywhere"
         help_text = "paint what is inside in white"
-        yield error("RD317", "this mask marks nothing", part.path.span, label, help_text)
+        yield error(
+            "RD317", f"the mask `{part.path.text}` marks nothing", part.path.span, label, help_text
+        )
 
 
 def _mask_shape(part: s.MaskShape, mask: MaskFile, image: tuple[int, int]) -> Iterator[Diagnostic]:
     if not mask.has_shape_of(image):
         yield error(
             "RD314",
-            "this mask has another shape than the model's picture",
+            f"the mask `{part.path.text}` has another shape than the model's picture",
             part.path.span,
             f"{mask.size[1]}x{mask.size[0]} pixels; the picture is {image[1]}x{image[0]}",
             "use the picture's own width and height, or a multiple of both",

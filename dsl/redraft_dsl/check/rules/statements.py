@@ -31,14 +31,14 @@ def required_statements(context: Context) -> Iterable[Diagnostic]:
     """An edition, a recipe line, a model, latents and something to do."""
     if context.broken:
         return  # the statement that seems to be missing may be the one that could not be read
-    end = len(context.source.text.rstrip())
+    end, what = len(context.source.text.rstrip()), _called(context)
     start, last = Span(0, min(end, 1)), Span(max(end - 1, 0), end)
     first = f"edition {context.editions.latest}"
     if not context.tree.statements:
         label = "expected `edition` here"
         help_text = f"begin with the line `{first}`; `redraft recipes` names some to begin from"
         fixes = (_addition(context, first, preferred=True),)
-        yield error("RD100", "the recipe is empty", start, label, help_text, fixes=fixes)
+        yield error("RD100", f"{what} is empty", start, label, help_text, fixes=fixes)
         return
     editions = context.all(s.EditionLine)
     after, expected = start, "a `recipe` line is expected here"
@@ -47,13 +47,13 @@ def required_statements(context: Context) -> Iterable[Diagnostic]:
     model = f"model {next(iter(context.known.names()), 'faces')}"
     such = "add a line such as"
     needed = (
-        (editions, "RD101", "the recipe does not say which edition it is written in", start,
+        (editions, "RD101", f"{what} does not say its edition", start,
          "expected `edition` here", "begin with the line", first),
-        (context.all(s.RecipeLine), "RD104", "the recipe has no name", after, expected,
+        (context.all(s.RecipeLine), "RD104", f"{what} has no name", after, expected,
          "after the edition, write", 'recipe my-edit 1.0.0 "My edit"'),
-        (context.models, "RD105", "the recipe names no model", last, "no `model` up to here",
+        (context.models, "RD105", f"{what} names no model", last, "no `model` up to here",
          such, model),
-        (context.latents, "RD107", "the recipe has no latents", last, "no `latents` up to here",
+        (context.latents, "RD107", f"{what} has no latents", last, "no `latents` up to here",
          such, "latents z { seed 1  count 2000 }"),
     )  # fmt: skip
     for there, code, message, where, label, remedy, new in needed:
@@ -64,7 +64,15 @@ def required_statements(context: Context) -> Iterable[Diagnostic]:
         kinds = (*context.language.operation_words, "include")
         words = (f"{'an' if word[0] in 'aeiou' else 'a'} `{word}`" for word in kinds)
         help_text = f"add {alternatives(words)}"
-        yield error("RD108", "the recipe has no rule", last, "nothing to do", help_text)
+        yield error("RD108", f"{what} has no rule", last, "nothing to do", help_text)
+
+
+def _called(context: Context) -> str:
+    """The recipe by its name, or else by that of its file."""
+    names = [header.name.text for header in context.all(s.RecipeLine)]
+    file = context.source.path.replace("\\", "/").rpartition("/")[2]
+    name = names[0] if names else file if file.endswith(".redraft") else ""
+    return f"the recipe `{name[:LONGEST_NAME]}`" if name else "the recipe"
 
 
 def _addition(context: Context, new: str, *, preferred: bool = False) -> Fix:
@@ -241,7 +249,7 @@ def _sha256(value: s.Value) -> Iterator[Diagnostic]:
         fixes = (Fix("Write it in lower case", (Edit(value.span, f'"{lower}"'),)),)
     yield error(
         "RD212",
-        "this is not a sha256",
+        f"`{value.text[:LONGEST_NAME]}` is not a sha256",
         value.span,
         f"{len(value.text)} characters; expected 64 of 0-9 and a-f",
         help_text,
@@ -291,7 +299,14 @@ def bad_path(path: s.Value) -> Iterator[Diagnostic]:
     if fault == "it has a backslash":
         turned = f'"{path.text.replace(chr(92), "/")}"'
         help_text, fixes = f"write {turned}", (replacement(path.span, turned),)
-    yield error("RD213", "this path cannot be used", path.span, fault, help_text, fixes=fixes)
+    yield error(
+        "RD213",
+        f"the path `{path.text[:LONGEST_NAME]}` cannot be used",
+        path.span,
+        fault,
+        help_text,
+        fixes=fixes,
+    )
 
 
 def version_format(context: Context) -> Iterable[Diagnostic]:

@@ -12,7 +12,7 @@ from redraft_dsl.report.diagnostics import (
     replacement,
 )
 from redraft_dsl.source import Edit, Span
-from redraft_dsl.syntax.mistakes.mistake import Mistake, Token, deletion
+from redraft_dsl.syntax.mistakes.mistake import Mistake, Token, deletion, short
 
 _OTHER_QUOTES = {
     "'": "'",
@@ -39,7 +39,7 @@ def unterminated(mistake: Mistake) -> Diagnostic | None:
     span = Span(mistake.at, mistake.place.end if end < 0 else end)
     return error(
         "RD012",
-        "this text has no closing quote",
+        f"the text `{short(mistake.place.text[span.start : span.end])}` has no closing quote",
         span,
         'no `"` before the end of the line',
         'close it with `"`; text cannot run over several lines',

@@ -45,9 +45,10 @@ def missing_version(mistake: Mistake) -> Diagnostic | None:
     """``use "./village.redraft" as village`` takes the word ``as`` for a version."""
     if mistake.last is None or mistake.last.text != "as" or "AS" not in mistake.accepts:
         return None
+    path = tail(mistake.before[:-1]).strip('"')
     return error(
         "RD128",
-        "this recipe is used without a version",
+        f"the recipe `{path}` is used without a version",
         mistake.last.span,
         "expected a version such as `1.0.0`",
         'write the version that its own `recipe` line has: `use "./village.redraft" 2.0.0 as ...`',

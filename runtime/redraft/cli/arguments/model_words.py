@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from redraft.cli.arguments.words import Word, files
+from redraft.cli.arguments.words import MODELS, Word, files
 from redraft.models.listed.catalog import known_models
-
-ENDINGS = (".pth", ".pt", ".pkl", ".safetensors", ".ckpt")
 
 
 def models(incomplete: str) -> Iterator[str]:
     """Models by name, and model files."""
     yield from known_models().listed
-    yield from files(incomplete, *ENDINGS)
+    yield from files(incomplete, *MODELS)
 
 
 MODEL = Word("model", models)

@@ -10,10 +10,11 @@ import click
 from click.shell_completion import CompletionItem
 
 from redraft.plans.run_files import RECORD, RUNS
-from redraft.plans.shipped import SUFFIX, shipped_recipes
+from redraft.plans.shipped import SUFFIX, all_shipped
 
 PACK = ".redraftpack"
 EDITS = (".safetensors", PACK)
+MODELS = (".pth", ".pt", ".pkl", ".safetensors", ".ckpt")
 
 Words = Callable[[str], Iterable[str]]
 """What a word that begins like this may become."""
@@ -68,7 +69,7 @@ def files(incomplete: str, *endings: str) -> Iterator[str]:
 
 def recipes(incomplete: str) -> Iterator[str]:
     """Recipes by name, recipe files and packs."""
-    yield from (shipped.name for shipped in shipped_recipes())
+    yield from (shipped.name for shipped in all_shipped())
     yield from files(incomplete, SUFFIX, PACK)
 
 
@@ -85,7 +86,27 @@ def edits(incomplete: str) -> Iterator[str]:
     yield from files(incomplete, *EDITS)
 
 
+def run_sources(incomplete: str) -> Iterator[str]:
+    """Recipes, finished runs and packs."""
+    yield from recipes(incomplete)
+    yield from runs(incomplete)
+
+
+def exportable(incomplete: str) -> Iterator[str]:
+    """Recipes, and all that holds an edit."""
+    yield from recipes(incomplete)
+    yield from edits(incomplete)
+
+
 RECIPE = Word("recipe", recipes)
 RUN = PathWord("path", runs)
 EDIT = PathWord("path", edits)
+RECIPE_OR_RUN = Word("recipe", run_sources)
+RECIPE_OR_EDIT = Word("recipe", exportable)
+RECIPE_FILE = PathWord("path", lambda incomplete: files(incomplete, SUFFIX))
+JSON_FILE = PathWord("path", lambda incomplete: files(incomplete, ".json"))
+CODE = Word("text", lambda incomplete: files(incomplete, ".py"))
+"""Code that makes a model: a file, and then `:NAME`."""
+UNDONE = PathWord("path", lambda incomplete: files(incomplete, *MODELS))
+"""What `apply` wrote: a model file."""
 PACKED = PathWord("path", lambda incomplete: files(incomplete, PACK))

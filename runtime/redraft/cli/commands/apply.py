@@ -11,6 +11,7 @@ from redraft.cli.app import format_option, make_command
 from redraft.cli.arguments import words
 from redraft.cli.arguments.files_of_models import arch_option, weights_set_option
 from redraft.cli.arguments.model_words import MODEL
+from redraft.cli.arguments.recipe_words import EDITED_RULE
 from redraft.cli.screen import Screen
 from redraft_dsl.report.terminal import visible
 
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
 @click.argument("model", type=MODEL)
 @click.argument("edit", type=words.EDIT)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write.")
-@click.option("--rule", "rules", multiple=True, help="Apply this rule only; may be repeated.")
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    type=EDITED_RULE,
+    help="Apply this rule only; may be repeated.",
+)
 @click.option("--strength", type=float, default=1.0, help="Scale every rule; 1 is the default.")
 @click.option(
     "--force", is_flag=True, help="Edit other weights than it was made for, and replace any file."

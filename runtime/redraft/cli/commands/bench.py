@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from redraft.cli.app import Command, device_option, format_option, make_family
+from redraft.cli.arguments.recipe_words import recipe_option, recipes_option
 from redraft.cli.bench_rows import print_rows
 from redraft.cli.commands.run import bench as run
 from redraft.cli.commands.studio import bench as studio
@@ -63,7 +64,7 @@ def _part(**kwargs: Any) -> Callable[[Callable[..., Any]], click.Command]:
 
 
 @_part(name="solve", example="redraft bench solve --rank 1,4,8")
-@click.option("--recipe", default="glasses", help="A recipe whose first rule is an insert.")
+@recipe_option("A recipe whose first rule is an insert.")
 @click.option(
     "--rank", "ranks", callback=parse_ranks, default="1,4,8", help="Ranks; 1,4,8 if not given."
 )
@@ -115,7 +116,7 @@ def solve(
 
 
 @_part(name="stats", example="redraft bench stats")
-@click.option("--recipe", default="glasses", help="A recipe whose first rule is an insert.")
+@recipe_option("A recipe whose first rule is an insert.")
 @click.option(
     "--count",
     type=click.IntRange(1),
@@ -157,12 +158,8 @@ def stats(
 
 
 @_part(name="effect", example="redraft bench effect")
-@click.option(
-    "--recipe",
-    "recipes",
-    multiple=True,
-    default=("glasses", "face-mask"),
-    help="Recipes to take apart; glasses and face-mask if not given.",
+@recipes_option(
+    "Recipes to take apart; glasses and face-mask if not given.", "glasses", "face-mask"
 )
 @click.option("--steps", default=2001, help="Steps of projected Adam; the authors take 2001.")
 @pictures_option("one sheet for each recipe, a row for each way of solving it")
@@ -192,7 +189,7 @@ def effect(
 
 
 @_part(name="settings", example="redraft bench settings")
-@click.option("--recipe", default="glasses", help="A recipe whose first rule is an insert.")
+@recipe_option("A recipe whose first rule is an insert.")
 @pictures_option("one sheet for each setting, a row for each of its values")
 @device_option()
 @format_option()
@@ -217,12 +214,8 @@ def settings(recipe: str, pictures: Path | None, device: str, form: str) -> None
 
 
 @_part(name="leftout", example="redraft bench leftout --plot leftout.png")
-@click.option(
-    "--recipe",
-    "recipes",
-    multiple=True,
-    help="Recipes whose first rule is an insert; if not given four of redraft's own, and its "
-    "trials.",
+@recipes_option(
+    "Recipes whose first rule is an insert; if not given four of redraft's own, and its trials."
 )
 @click.option(
     "--layer",
@@ -276,7 +269,7 @@ def leftout(
 
 
 @_part(name="repeat", example="redraft bench repeat")
-@click.option("--recipe", "recipes", multiple=True, help="Recipes; if not given, redraft's own.")
+@recipes_option("Recipes; if not given, redraft's own.")
 @device_option()
 @format_option()
 def repeat(recipes: tuple[str, ...], device: str, form: str) -> None:
@@ -297,7 +290,7 @@ def repeat(recipes: tuple[str, ...], device: str, form: str) -> None:
 
 
 @_part(name="speed", example="redraft bench speed")
-@click.option("--recipe", default="glasses", help="A recipe whose first rule is an insert.")
+@recipe_option("A recipe whose first rule is an insert.")
 @click.option("--count", default=2000, type=click.IntRange(1), help="Images that match looks at.")
 @click.option(
     "--size",
@@ -335,7 +328,7 @@ def speed(
 
 
 @_part(name="live", example="redraft bench live")
-@click.option("--recipe", default="glasses", help="A recipe with the rule `glasses`.")
+@recipe_option("A recipe with the rule `glasses`.")
 @click.option("--repeats", default=20, type=click.IntRange(1), help="Of each change.")
 @device_option()
 @format_option()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from redraft.edit.joined_recipe import Part
     from redraft.models.locate import Base
 
-MUCH = 0.6
-"""Interference from which two rules are worth a look."""
+ALIKE = 0.1
+"""Cosine of two changes from which they spoil each other; see the table in the documentation."""
+LOST = 0.1
+"""How far from 1 the share of an edit's own change may be before it is warned of."""
 
 
 @make_command(name="combine", example="combine glasses/ mask/ -o both.safetensors")
@@ -118,12 +120,8 @@ def _print(
         screen.remark(visible(f"{each.source}: its rule `{each.before}` is `{each.after}` here"))
     if combined.meetings:
         _print_meetings(screen, combined.meetings)
-    for meeting in combined.meetings:
-        if meeting.keys >= MUCH:
-            screen.warn(
-                f"{meeting.first} and {meeting.second} read nearly the same keys; look at images "
-                "of both together"
-            )
+    for warning in _warnings(combined, kept):
+        screen.warn(visible(warning))
     if kept:
         columns = ["kept inside", "correlation", "change outside"]
         screen.table(
@@ -140,6 +138,25 @@ def _print(
         screen.say(f"recipes: as comments, {visible(combined.apart)}")
     else:
         screen.say("recipes: joined into one")
+
+
+def _warnings(combined: Combination, kept: Sequence[Retention]) -> Iterator[str]:
+    """What was measured to be lost or drawn twice; without a measurement, what is likely to be."""
+    for each in kept:
+        if abs(each.share - 1) > LOST:
+            less = each.share < 1
+            word = f"only {each.share:.0%}" if less else f"{each.share:.0%}"
+            yield (
+                f"{word} of what {each.source} does is left beside the others; solve the rules one "
+                "after the other in one recipe, or apply them at other strengths"
+            )
+    for meeting in combined.meetings if not kept else ():
+        if abs(meeting.changes) >= ALIKE:
+            how = "work against each other" if meeting.changes < 0 else "draw much the same"
+            yield (
+                f"{meeting.first} and {meeting.second} {how} (cosine of changes "
+                f"{meeting.changes:.2f}); see with --measure what is left of each"
+            )
 
 
 def _print_meetings(screen: Screen, meetings: Sequence[Meeting]) -> None:

@@ -32,8 +32,8 @@ NAMES: dict[Kind, str] = {"recipe": "a recipe", "edit": "an edit", "run": "a run
 
 
 @make_command(name="diff", example="diff old.redraft new.redraft")
-@click.argument("first", metavar="A", type=words.RECIPE)
-@click.argument("second", metavar="B", type=words.RECIPE)
+@click.argument("first", metavar="A", type=words.RECIPE_OR_RUN)
+@click.argument("second", metavar="B", type=words.RECIPE_OR_RUN)
 @format_option()
 def command(first: str, second: str, form: str) -> None:
     """Show what differs between two recipes, two edits or two runs.

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import make_command
+from redraft.cli.app import format_option, make_command
 from redraft.cli.arguments import words
+from redraft.cli.arguments.model_words import MODEL
 from redraft.cli.screen import Screen
 from redraft_dsl.report.terminal import visible
 
@@ -19,15 +20,16 @@ if TYPE_CHECKING:
 
 
 @make_command(name="export", example="export glasses.redraft --davidbau -o edit.json")
-@click.argument("recipe", type=words.RECIPE)
+@click.argument("recipe", type=words.RECIPE_OR_EDIT)
 @click.option("--davidbau", is_flag=True, help="As an edit file of the paper's authors.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with every default written out.")
 @click.option("--lora", is_flag=True, help="An edit (not a recipe), as a LoRA.")
-@click.option("--model", help="With --lora: name the weights as this model file does.")
+@click.option("--model", type=MODEL, help="With --lora: name the weights as this model file does.")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="The file; standard output by default."
 )
 @click.option("--force", is_flag=True, help="Overwrite the file.")
+@format_option()
 def command(
     recipe: str,
     davidbau: bool,
@@ -36,6 +38,7 @@ def command(
     model: str | None,
     out: Path | None,
     force: bool,
+    form: str,
 ) -> None:
     """Write a recipe, or an edit, in another form.
 
@@ -56,14 +59,14 @@ def command(
     if davidbau + as_json + lora != 1:
         raise click.UsageError("say in which form: --davidbau, --json or --lora (one of them)")
     if lora:
-        _write_lora(Path(recipe), model, out, force=force)
+        _write_lora(Path(recipe), model, out, form, force=force)
     elif as_json:
-        _write_json(recipe_file(recipe), out, force=force)
+        _write_json(recipe_file(recipe), out, form, force=force)
     else:
-        _write_davidbau(recipe_file(recipe), out, force=force)
+        _write_davidbau(recipe_file(recipe), out, form, force=force)
 
 
-def _write_davidbau(path: Path, out: Path | None, *, force: bool) -> None:
+def _write_davidbau(path: Path, out: Path | None, form: str, *, force: bool) -> None:
     from redraft.plans.loading import load
     from redraft.share.exchange.exporting import davidbau_text
 
@@ -71,17 +74,17 @@ def _write_davidbau(path: Path, out: Path | None, *, force: bool) -> None:
     if drawn:
         Screen.current().remark(f"drawn as masks: the regions of {visible(', '.join(drawn))}")
     # The authors' program ends its files without a line end.
-    _write(text if out else f"{text}\n", out, force=force)
+    _write(text if out else f"{text}\n", out, form, force=force)
 
 
-def _write_json(path: Path, out: Path | None, *, force: bool) -> None:
+def _write_json(path: Path, out: Path | None, form: str, *, force: bool) -> None:
     from redraft.plans.loading import load
     from redraft.share.exchange.recipes import recipe_json
 
-    _write(recipe_json(load(path)), out, force=force)
+    _write(recipe_json(load(path)), out, form, force=force)
 
 
-def _write(text: str, out: Path | None, *, force: bool) -> None:
+def _write(text: str, out: Path | None, form: str, *, force: bool) -> None:
     """To the file, or to standard output."""
     from redraft.disk import files
     from redraft.disk.overwriting import refuse_overwriting
@@ -91,10 +94,10 @@ def _write(text: str, out: Path | None, *, force: bool) -> None:
         return
     refuse_overwriting([out], force=force)
     files.write_text(out, text)
-    Screen.current().file("written", out)
+    Screen.current().written(form, out)
 
 
-def _write_lora(path: Path, model: str | None, out: Path | None, *, force: bool) -> None:
+def _write_lora(path: Path, model: str | None, out: Path | None, form: str, *, force: bool) -> None:
     if out is None:
         raise click.UsageError("--lora needs a file to write: -o FILE.safetensors")
     from redraft.cli.commands.apply import load_edit
@@ -111,6 +114,13 @@ def _write_lora(path: Path, model: str | None, out: Path | None, *, force: bool)
             f"{model} has other weights than the model that the edit was made for; only names "
             "and shapes were taken from it"
         )
+    if form == "json":
+        found = [
+            {"layer": each.name, "rank": each.rank, "rules": [rule.name for rule in each.rules]}
+            for each in layers
+        ]
+        screen.json({"written": str(out), "layers": found, "merge": MERGE})
+        return
     screen.file("written", out)
     for layer in layers:
         rules = ", ".join(rule.name for rule in layer.rules)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
+import shlex
 import shutil
 import sys
 from dataclasses import dataclass
@@ -69,6 +70,9 @@ def command(files: tuple[str, ...], only_check: bool, diff: bool) -> None:
             rewrite(Path(layout.name), layout.new)
             screen.say(f"rewritten: {visible(layout.name)}")
     broken = any(layout.new is None for layout in layouts)
+    untidy = [layout.name for layout in layouts if layout.differs]
+    if only_check and untidy:
+        screen.remark(f"to lay them out: redraft fmt {visible(shlex.join(untidy))}")
     if broken or (only_check and any(layout.differs for layout in layouts)):
         raise click.exceptions.Exit(1)
 

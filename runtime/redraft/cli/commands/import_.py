@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from redraft.cli.app import make_command
+from redraft.cli.app import format_option, make_command
+from redraft.cli.arguments import words
 from redraft.cli.arguments.model_words import MODEL
 from redraft.cli.screen import Screen
 from redraft.explain.words import counted
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @make_command(name="import", example="import edit.json --model faces --layer layer6")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=words.JSON_FILE)
 @click.option("--model", type=MODEL, help="A name from `redraft models`, or a model file.")
 @click.option("--layer", help="Where the rule is written: see `redraft layers`.")
 @click.option(
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     "-o", "--out", type=click.Path(path_type=Path), help="The recipe; FILE.redraft is the default."
 )
 @click.option("--force", is_flag=True, help="Overwrite the recipe and its masks.")
+@format_option()
 def command(
     file: Path,
     model: str | None,
@@ -47,6 +49,7 @@ def command(
     removal: Removal | None,
     out: Path | None,
     force: bool,
+    form: str,
 ) -> None:
     """Make a recipe of a JSON file.
 
@@ -68,13 +71,13 @@ def command(
                 "this is a recipe in JSON, which says everything itself: leave out --model, "
                 "--layer, --rank, --truncation and --as"
             )
-        _import_recipe(file, data, target, force=force)
+        _import_recipe(file, data, target, form, force=force)
         return
     if model is None or layer is None:
         read_file(file)  # what is not an edit file is refused first
         raise click.UsageError(f"missing option '{'--layer' if model else '--model'}'.")
     options = EditOptions(model, layer, rank, truncation, removal)
-    _import_edit(file, target, options, force=force)
+    _import_edit(file, target, options, form, force=force)
 
 
 class EditOptions(NamedTuple):
@@ -87,22 +90,22 @@ class EditOptions(NamedTuple):
     removal: Removal | None
 
 
-def _import_recipe(file: Path, data: bytes, target: Path, *, force: bool) -> None:
+def _import_recipe(file: Path, data: bytes, target: Path, form: str, *, force: bool) -> None:
     from redraft.share.exchange.recipes import import_json
 
     screen = Screen.current()
     _remark(import_json(file, data, target, force=force), screen)
-    screen.file("written", target)
+    screen.written(form, target, masks=[])
 
 
-def _import_edit(file: Path, target: Path, options: EditOptions, *, force: bool) -> None:
+def _import_edit(file: Path, target: Path, options: EditOptions, form: str, *, force: bool) -> None:
     from redraft.share.exchange.importing import import_edit
 
     screen = Screen.current()
     done = import_edit(file, target, **options._asdict(), force=force)
     _remark(done.checked, screen)
     masks = counted(len(done.masks), "mask")
-    screen.file("written", done.path, f"and {masks}")
+    screen.written(form, done.path, f"and {masks}", masks=list(map(str, done.masks)))
 
 
 def _remark(checked: Checked, screen: Screen) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from redraft.cli.app import device_option, format_option, generator_option, make_command
+from redraft.cli.arguments import words
+from redraft.cli.arguments.recipe_words import RULE
 from redraft.cli.screen import Column, Screen
 
 if TYPE_CHECKING:
@@ -20,8 +22,8 @@ SETTINGS = ("rank", "keep", "preserve")
 
 
 @make_command(name="locate", example="locate glasses.redraft glasses --sheet layers.png")
-@click.argument("file")
-@click.argument("rule", required=False)
+@click.argument("file", type=words.RECIPE)
+@click.argument("rule", required=False, type=RULE)
 @click.option(
     "--sheet",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -10,6 +10,7 @@ import click
 
 from redraft.cli.app import device_option, format_option, generator_option, make_command
 from redraft.cli.arguments import words
+from redraft.cli.arguments.recipe_words import RULE
 from redraft.cli.commands.plan import box_text
 from redraft.cli.ranges import parse_range
 from redraft.cli.screen import Column, Reporter, Screen
@@ -30,7 +31,7 @@ COLUMNS = 6
 
 @make_command(name="match", example="match glasses.redraft glasses")
 @click.argument("file", type=words.RECIPE)
-@click.argument("rule")
+@click.argument("rule", type=RULE)
 @click.option(
     "--top", type=click.IntRange(1, 10_000), help="How many places; as the recipe says, or 24."
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from redraft.cli.app import make_command
+from redraft.cli.app import format_option, make_command
 from redraft.cli.arguments.model_words import MODEL
 from redraft.cli.screen import Screen
 
@@ -23,7 +23,8 @@ from redraft.cli.screen import Screen
     "-o", "--out", type=click.Path(path_type=Path), help="The recipe; NAME.redraft if not given."
 )
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
-def command(name: str, model: str, out: Path | None, force: bool) -> None:
+@format_option()
+def command(name: str, model: str, out: Path | None, force: bool, form: str) -> None:
     """Write a recipe to begin with.
 
     It is a whole recipe of one rule, which copies a part of one image into others. Change the
@@ -33,5 +34,6 @@ def command(name: str, model: str, out: Path | None, force: bool) -> None:
 
     screen = Screen.current()
     path = start(name, model, out, force=force)
-    screen.file("written", path)
-    screen.next(f"redraft sample {model} --out sheet.png", f"redraft show {path} --open")
+    screen.written(form, path)
+    if form == "text":
+        screen.next(f"redraft sample {model} --out sheet.png", f"redraft show {path} --open")

@@ -14,7 +14,7 @@ from redraft_dsl.report.terminal import visible
 
 
 @make_command(name="pack", example="pack glasses.redraft")
-@click.argument("file", metavar="RECIPE_OR_RUN", type=words.RECIPE)
+@click.argument("file", metavar="RECIPE_OR_RUN", type=words.RECIPE_OR_RUN)
 @click.option(
     "-o",
     "--out",

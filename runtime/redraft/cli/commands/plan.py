@@ -13,6 +13,7 @@ from redraft.cli.screen import Column, Reporter, Screen
 if TYPE_CHECKING:
     from redraft.cli.match_preview import MatchPreview
     from redraft.memory.places import ResolvedPlace
+    from redraft.plans.costs import Speeds
     from redraft.plans.planner import Plan, RuleStep, Step
     from redraft_dsl.check.parameters import Given
 
@@ -35,7 +36,8 @@ def command(file: str, device: str, quick: bool, given: Given, no_lock: bool, fo
     """Show what a run would do, what it would cost and what it would find.
 
     FILE is a recipe, or the name of one that comes with redraft. Statistics that the search for
-    contexts needs are collected and kept, so that the run need not do it again.
+    contexts needs are collected and kept, so that the run need not do it again. How long a run
+    takes is estimated from a short measurement of this machine with the model, which is kept.
     """
     screen = Screen.current()
     screen.begin(f"reading {file}")
@@ -44,10 +46,32 @@ def command(file: str, device: str, quick: bool, given: Given, no_lock: bool, fo
     with screen.progress() as reporter:
         plan = plan_file(file, device, reporter, lock=not no_lock, given=given)
         matches = {} if quick else _matches(plan, device, reporter)
+        speeds = _speeds(plan, device, reporter, measured=not quick)
     if form == "json":
-        screen.json(_as_json(plan, matches, quick))
+        screen.json(_as_json(plan, matches, speeds, quick))
     else:
-        _print(screen, plan, matches, quick)
+        _print(screen, plan, matches, speeds, quick)
+
+
+def _speeds(plan: Plan, device: str, reporter: Reporter, *, measured: bool) -> Speeds:
+    """What is known of this machine; measured now where nothing is, unless that is not wanted."""
+    from redraft.disk.cache import Cache
+    from redraft.models.device import device_name
+    from redraft.plans.costs import nominal
+    from redraft.plans.speeds import read_speeds, write_speeds
+
+    cache, name = Cache(), device_name(device)
+    known = read_speeds(plan, name, cache)
+    if known is not None:
+        return known
+    if not measured:
+        return nominal(plan.base.facts)
+    from redraft.runs.timing import measure_speeds
+
+    reporter.step("measuring the speed of this machine", 0, 1)
+    found = measure_speeds(plan, name)
+    write_speeds(plan, name, cache, found)
+    return found
 
 
 def _matches(plan: Plan, device: str, reporter: Reporter) -> Matches:
@@ -70,8 +94,8 @@ def _matches(plan: Plan, device: str, reporter: Reporter) -> Matches:
     }
 
 
-def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
-    from redraft.plans.costs import NOMINAL_GFLOPS, gigaflops, seconds
+def _print(screen: Screen, plan: Plan, matches: Matches, speeds: Speeds, quick: bool) -> None:
+    from redraft.plans.costs import gigaflops, seconds
     from redraft.plans.run_files import RUNS
     from redraft.plans.step_words import step_words
 
@@ -93,16 +117,12 @@ def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
     for number, step in enumerate(plan.steps, 1):
         cost = gigaflops(plan, step)
         words = step_words(plan, step)
-        rows.append([str(number), *words, f"{cost:.2f}", f"{seconds(cost):.1f}"])
+        rows.append([str(number), *words, f"{cost:.2f}", f"{seconds(plan, step, speeds):.1f}"])
     screen.table(columns, rows)
     if plan.off:
         names = ", ".join(f"{rule.name} at {rule.layer}" for rule in plan.off)
         screen.say(f"switched off: {names}")
-    total = sum(gigaflops(plan, step) for step in plan.steps)
-    screen.say(
-        f"{total:.2f} GFLOP, about {seconds(total):.1f} seconds. This is rough: forward passes "
-        f"alone, at {NOMINAL_GFLOPS:.0f} GFLOP/s; solving comes on top."
-    )
+    _print_total(screen, plan, speeds)
     if plan.overlaps:
         screen.heading("Rules at one layer")
         for overlap in plan.overlaps:
@@ -112,6 +132,18 @@ def _print(screen: Screen, plan: Plan, matches: Matches, quick: bool) -> None:
             )
     for step in plan.rules:
         _print_matches(screen, step, matches, quick)
+
+
+def _print_total(screen: Screen, plan: Plan, speeds: Speeds) -> None:
+    from redraft.plans.costs import NOMINAL_GFLOPS, OVERHEAD, gigaflops, seconds
+
+    total = sum(gigaflops(plan, step) for step in plan.steps)
+    lasting = OVERHEAD + sum(seconds(plan, step, speeds) for step in plan.steps)
+    about = f"about {lasting:.0f} seconds" if lasting < 120 else f"about {lasting / 60:.0f} minutes"
+    how = "measured on this machine"
+    if not speeds.measured:
+        how = f"at {NOMINAL_GFLOPS:.0f} GFLOP/s; without --quick this machine is measured"
+    screen.say(f"{total:.2f} GFLOP, {about} with loading and the report ({how})")
 
 
 def _print_matches(screen: Screen, step: RuleStep, matches: Matches, quick: bool) -> None:
@@ -149,8 +181,8 @@ def box_text(place: ResolvedPlace) -> str:
     return f"x {x0}..{x1}, y {y0}..{y1}"
 
 
-def _as_json(plan: Plan, matches: Matches, quick: bool) -> dict[str, Any]:
-    from redraft.plans.costs import NOMINAL_GFLOPS
+def _as_json(plan: Plan, matches: Matches, speeds: Speeds, quick: bool) -> dict[str, Any]:
+    from redraft.plans.costs import NOMINAL_GFLOPS, OVERHEAD, seconds
     from redraft.plans.run_files import RUNS
 
     return {
@@ -168,7 +200,9 @@ def _as_json(plan: Plan, matches: Matches, quick: bool) -> dict[str, Any]:
         "lock": None if plan.lock is None else plan.lock.sha256,
         "run_dir": str(RUNS / plan.run_name),
         "nominal_gflops": NOMINAL_GFLOPS,
-        "steps": [_step_json(plan, step, matches, quick) for step in plan.steps],
+        "measured": speeds.measured,
+        "seconds": OVERHEAD + sum(seconds(plan, step, speeds) for step in plan.steps),
+        "steps": [_step_json(plan, step, matches, speeds, quick) for step in plan.steps],
         "overlaps": [
             {"first": o.first, "second": o.second, "layer": o.layer, "share": o.share}
             for o in plan.overlaps
@@ -176,13 +210,15 @@ def _as_json(plan: Plan, matches: Matches, quick: bool) -> dict[str, Any]:
     }
 
 
-def _step_json(plan: Plan, step: Step, matches: Matches, quick: bool) -> dict[str, Any]:
+def _step_json(
+    plan: Plan, step: Step, matches: Matches, speeds: Speeds, quick: bool
+) -> dict[str, Any]:
     from redraft.plans.costs import gigaflops, seconds
     from redraft.plans.planner import StatisticsStep
     from redraft.plans.step_words import rules_read
 
     cost = gigaflops(plan, step)
-    costs = {"gigaflops": cost, "seconds": seconds(cost)}
+    costs = {"gigaflops": cost, "seconds": seconds(plan, step, speeds)}
     if isinstance(step, StatisticsStep):
         return {
             "kind": "statistics",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from redraft.cli.app import make_command
+from redraft.cli.app import format_option, make_command
 from redraft.cli.screen import Screen
 from redraft_dsl.report.terminal import visible
 
@@ -23,7 +23,8 @@ from redraft_dsl.report.terminal import visible
     help="The folder; the repository's name if not given.",
 )
 @click.option("--force", is_flag=True, help="Replace what was unpacked there before.")
-def command(repo: str, revision: str | None, out: Path | None, force: bool) -> None:
+@format_option()
+def command(repo: str, revision: str | None, out: Path | None, force: bool, form: str) -> None:
     """Bring a pack from a repository on a model hub into a folder of its own.
 
     Only the files that its manifest names are fetched. All of them are checked first, and nothing
@@ -36,6 +37,11 @@ def command(repo: str, revision: str | None, out: Path | None, force: bool) -> N
     screen = Screen.current()
     done = pull(repo, out or Path(repo.rpartition("/")[2]), revision, force=force)
     manifest = done.pack.manifest
+    if form == "json":
+        found = {"recipe": manifest.recipe, "version": manifest.version, "title": manifest.title}
+        found |= {"from": done.url, "commit": done.commit, "sha256": done.pack.sha256}
+        screen.json({"pulled": str(done.folder), "files": len(done.pack.files), **found})
+        return
     folder = visible(str(done.folder))
     screen.say(f"pulled: {folder} ({len(done.pack.files)} files)")
     screen.say(visible(f"{manifest.recipe} {manifest.version}: {manifest.title}"))

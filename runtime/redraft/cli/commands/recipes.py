@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from redraft.cli.app import format_option, make_command
 from redraft.cli.screen import Column, Screen
-from redraft.plans.shipped import shipped_recipes
+from redraft.plans.shipped import all_shipped
 
 
 @make_command(name="recipes", example="recipes")
@@ -18,11 +18,12 @@ def command(form: str) -> None:
 
     screen = Screen.current()
     found = []
-    for shipped in shipped_recipes():
+    for shipped in all_shipped():
         recipe = load(shipped.path).recipe
         found.append(
             {
                 "name": shipped.name,
+                "group": shipped.group,
                 "title": recipe.title if recipe else "(has errors)",
                 "version": recipe.version if recipe else None,
                 "model": recipe.model.name if recipe else None,
@@ -36,10 +37,14 @@ def command(form: str) -> None:
     if not found:
         screen.say("this installation comes without recipes")
         return
-    screen.table(
-        [Column("name"), Column("title"), Column("model"), Column("rules")],
-        [
-            [str(r["name"]), str(r["title"]), str(r["model"]), ", ".join(r["rules"] or ())]
-            for r in found
-        ],
-    )
+    for group in dict.fromkeys(str(each["group"]) for each in found):
+        if group:
+            screen.heading(group)
+        screen.table(
+            [Column("name"), Column("title"), Column("model"), Column("rules")],
+            [
+                [str(r["name"]), str(r["title"]), str(r["model"]), ", ".join(r["rules"] or ())]
+                for r in found
+                if r["group"] == group
+            ],
+        )

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from redraft.cli.app import format_option, make_command
+from redraft.cli.arguments import words
 from redraft.cli.screen import Screen
 
 
 @make_command(name="revert", example="revert new.pth")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=words.UNDONE)
 @click.option("--out", type=click.Path(path_type=Path), help="Write here instead of over FILE.")
 @click.option("--force", is_flag=True, help="Replace another file that is there.")
 @format_option()

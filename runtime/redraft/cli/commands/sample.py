@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from redraft.cli.app import device_option, generator_option, make_command
+from redraft.cli.app import device_option, format_option, generator_option, make_command
 from redraft.cli.arguments import words
 from redraft.cli.arguments.files_of_models import arch_option, weights_set_option
 from redraft.cli.arguments.model_words import MODEL
+from redraft.cli.arguments.recipe_words import EDITED_RULE
 from redraft.cli.commands.apply import check_strength, load_edit
 from redraft.cli.ranges import parse_images
 from redraft.cli.screen import Screen
@@ -55,7 +56,11 @@ BARE_SCALE = 8
 )
 @click.option("--edit", type=words.EDIT, help="Show the images edited below the originals.")
 @click.option(
-    "--rule", "rules", multiple=True, help="Apply this rule of the edit only; may be repeated."
+    "--rule",
+    "rules",
+    multiple=True,
+    type=EDITED_RULE,
+    help="Apply this rule of the edit only; may be repeated.",
 )
 @click.option("--strength", type=float, help="Scale the edit; 1 is the default.")
 @click.option("--force", is_flag=True, help="Replace a file that is there, whatever it is.")
@@ -71,6 +76,7 @@ BARE_SCALE = 8
 @weights_set_option()
 @device_option()
 @generator_option()
+@format_option()
 def command(
     model: str,
     out: Path,
@@ -83,14 +89,15 @@ def command(
     bare: bool,
     scale: int | None,
     device: str,
+    form: str,
     **typed: Any,
 ) -> None:
     """Draw images of a model on one sheet, each with its number.
 
     MODEL is a name from `redraft models`, a checkpoint file, or a recipe: its model is drawn with
     its seed, truncation and class. Image i is z[i] of a recipe with the same three; where no class
-    is chosen, it is of class i mod their number. With --edit (an edit.safetensors or a run folder) the
-    originals stand above the edited images. With --bare the file is one image: paint white on a
+    is chosen, it is of class i mod their number. With --edit (an edit.safetensors or a run folder)
+    the originals stand above the edited images. With --bare the file is one image: paint white on a
     black layer above it, and save that layer as a mask.
     """
     screen = Screen.current()
@@ -115,10 +122,11 @@ def command(
     else:
         sheet = _sheet(before, after, images, columns, f"{model}, seed {block.seed}")
     write_picture(out, sheet, force=force)
-    screen.file("written", out, f"{sheet.width} x {sheet.height}, {counted(len(images), 'image')}")
+    note = f"{sheet.width} x {sheet.height}, {counted(len(images), 'image')}"
+    screen.written(form, out, note, size=sheet.size, seed=block.seed, images=images)
     for warning in doubt(before, base.assumed):
         screen.warn(warning)
-    if not bare and not is_recipe(model):
+    if not bare and form == "text" and not is_recipe(model):
         _say_next(screen, model, block.seed, images[0])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from redraft.cli.app import make_command
+from redraft.cli.app import format_option, make_command
 from redraft.cli.screen import Screen
 
 
@@ -15,7 +15,8 @@ from redraft.cli.screen import Screen
     "-o", "--out", type=click.Path(path_type=Path), help="The file; standard output by default."
 )
 @click.option("--force", is_flag=True, help="Overwrite the file.")
-def command(out: Path | None, force: bool) -> None:
+@format_option()
+def command(out: Path | None, force: bool, form: str) -> None:
     """Print the JSON Schema of a recipe in JSON.
 
     It describes what `redraft export --json` writes and `redraft import` reads: every field with
@@ -31,4 +32,4 @@ def command(out: Path | None, force: bool) -> None:
 
     refuse_overwriting([out], force=force)
     files.write_text(out, schema_text())
-    Screen.current().file("written", out)
+    Screen.current().written(form, out)

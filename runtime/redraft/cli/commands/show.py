@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import device_option, generator_option, make_command, set_option
+from redraft.cli.app import (
+    device_option,
+    format_option,
+    generator_option,
+    make_command,
+    set_option,
+)
 from redraft.cli.arguments import words
 from redraft.cli.opening import draw_inline, open_file, open_option
 from redraft.cli.screen import Screen
@@ -36,8 +42,15 @@ MOST = 60
 @set_option()
 @device_option()
 @generator_option()
+@format_option()
 def command(
-    file: str, out: Path | None, opened: bool, force: bool, given: Given, device: str
+    file: str,
+    out: Path | None,
+    opened: bool,
+    force: bool,
+    given: Given,
+    device: str,
+    form: str,
 ) -> None:
     """Draw everything that a recipe marks on its pictures, before it is run.
 
@@ -57,12 +70,16 @@ def command(
     sheet = marks_sheet(rules)
     path = out or Path(f"{plan.recipe.name}-marks.png")
     write_picture(path, sheet, force=force)
-    draw_inline(path)
-    for rule in rules:
-        screen.say(visible(rule.title))
-    count = sum(len(rule.marks) for rule in rules)
-    screen.file("written", path, f"{sheet.width} x {sheet.height}, {count} marks")
-    screen.next(f"redraft plan {file}", f"redraft run {file}")
+    if form == "json":
+        marks = {rule.title: [mark.label for mark in rule.marks] for rule in rules}
+        screen.json({"written": str(path), "size": sheet.size, "marks": marks})
+    else:
+        draw_inline(path)
+        for rule in rules:
+            screen.say(visible(rule.title))
+        count = sum(len(rule.marks) for rule in rules)
+        screen.file("written", path, f"{sheet.width} x {sheet.height}, {count} marks")
+        screen.next(f"redraft plan {file}", f"redraft run {file}")
     if opened:
         open_file(path, screen)
 

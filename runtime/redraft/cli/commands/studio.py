@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 from redraft.cli.app import Command, device_option, format_option, make_command
+from redraft.cli.arguments import words
+from redraft.cli.arguments.recipe_words import recipe_option
 from redraft.cli.bench_rows import print_rows
 from redraft.cli.screen import Screen
 from redraft.errors import ArtifactError, RedraftError
@@ -16,7 +18,7 @@ from redraft.plans.shipped import locate_recipe
 
 
 @make_command(name="studio", example="studio glasses.redraft")
-@click.argument("recipe", required=False, type=click.Path(path_type=Path))
+@click.argument("recipe", required=False, type=words.RECIPE_FILE)
 @click.option("--no-open", is_flag=True, help="Print the address, and open no browser.")
 @click.option(
     "--port",
@@ -62,7 +64,7 @@ TITLES = {
 
 
 @click.command(name="studio", cls=Command, example="redraft bench studio")
-@click.option("--recipe", default="glasses-from-one", help="A recipe with the rule `glasses`.")
+@recipe_option("A recipe with the rule `glasses`.", "glasses-from-one")
 @click.option("--repeats", default=50, type=click.IntRange(1), help="Of each slider.")
 @format_option()
 def bench(recipe: str, repeats: int, form: str) -> None:

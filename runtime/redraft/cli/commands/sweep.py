@@ -17,7 +17,9 @@ from redraft.cli.app import (
     verbose_option,
 )
 from redraft.cli.arguments import words
+from redraft.cli.arguments.recipe_words import SWEEP
 from redraft.cli.layout import WIDE
+from redraft.cli.opening import open_file, open_option
 from redraft.cli.screen import Column, Reporter, Screen
 from redraft_dsl.report.terminal import visible
 
@@ -32,7 +34,7 @@ SOLVER = ("left-out gain / side", "agreement", "loss", "seconds")
 
 @make_command(name="sweep", example="sweep spectacles.redraft")
 @click.argument("file", type=words.RECIPE)
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=SWEEP)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -45,6 +47,7 @@ SOLVER = ("left-out gain / side", "agreement", "loss", "seconds")
 @click.option("--force", is_flag=True, help="Write into the folder, whatever it holds.")
 @set_option()
 @click.option("--no-lock", is_flag=True, help="Ignore the lock that lies beside the recipe.")
+@open_option("the gallery")
 @verbose_option()
 @format_option()
 def command(
@@ -57,6 +60,7 @@ def command(
     force: bool,
     given: Given,
     no_lock: bool,
+    opened: bool,
     verbose: bool,
     form: str,
 ) -> None:
@@ -86,6 +90,8 @@ def command(
         if done is not None:
             record, folder = done
             _show(screen, record, folder, form, verbose=verbose)
+            if opened:
+                open_file(folder / "sweep.html", screen)
             if record.failed:
                 raise click.exceptions.Exit(1)
 
@@ -146,7 +152,8 @@ def _show(screen: Screen, record: SweepRecord, folder: Path, form: str, *, verbo
 
 def _print(screen: Screen, record: SweepRecord, folder: Path, *, verbose: bool) -> None:
     from redraft.show.numbers import plain
-    from redraft.sweep.running import PICTURE, SUMMARY, TABLE
+    from redraft.sweep.best import best_of
+    from redraft.sweep.running import GALLERY, PICTURE, SUMMARY, TABLE
     from redraft.sweep.summary import RIGHT, table
 
     title = f"{record.recipe} {record.version}: {record.title}; sweep {record.sweep}"
@@ -172,6 +179,10 @@ def _print(screen: Screen, record: SweepRecord, folder: Path, *, verbose: bool) 
         screen.say(f"{before} of {len(record.cells)} cells were finished before")
     shared = f" in {record.processes} processes" if record.processes > 1 else ""
     screen.say(f"{record.seconds:.1f} seconds{shared}")
-    for what, name in (("picture", PICTURE), ("table", TABLE), ("summary", SUMMARY)):
+    best = best_of(record.cells)
+    if best is not None and len(record.cells) > 1:
+        screen.say(f"begin with cell {best.number}: {best.reason}")
+    outputs = (("gallery", GALLERY), ("picture", PICTURE), ("table", TABLE), ("summary", SUMMARY))
+    for what, name in outputs:
         if (folder / name).exists():
             screen.say(f"{what:<8}{visible(str(folder / name))}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from redraft.judge import words
 from redraft.plans.record import RuleRecord
 
 WIDTH = 200.0
@@ -82,10 +83,32 @@ def spectrum(values: tuple[float, ...]) -> Spectrum | None:
 
 
 def percent(value: float) -> str:
-    """A share as per cent, with a digit more where it is small: ``93 %``, ``2.4 %``."""
-    scaled = 100 * value
-    digits = 1 if 0 < abs(scaled) < 9.95 else 0
-    return f"{scaled:.{digits}f}\N{NO-BREAK SPACE}%"
+    """A share as per cent that no line is broken in."""
+    return words.percent(value, "\N{NO-BREAK SPACE}")
+
+
+def left_out_bars(record: RuleRecord) -> tuple[Bar, ...]:
+    """Left-out agreement and gain of a rule, with their spread; none where they are unknown."""
+    found = record.left_out
+    if found is None:
+        return ()
+    bars = []
+    if found.agreement is not None:
+        meaning = (
+            "How well the change of contexts that were left out agrees with what was asked for: "
+            "the estimate before any new picture is drawn."
+        )
+        bars.append(_spread("Left-out agreement", found.agreement, found.agreement_spread, meaning))
+    meaning = (
+        f"Solved on a part of the contexts, the rule reached {percent(found.gain)} of its goal on "
+        f"those left out, and moved their other values by {percent(found.side)} of what the goal "
+        "asks for inside."
+    )
+    return (*bars, _spread("Left-out gain", found.gain, found.gain_spread, meaning))
+
+
+def _spread(name: str, value: float, spread: float, meaning: str) -> Bar:
+    return _bar(name, value, (value - spread, value + spread), 1.0, meaning)
 
 
 def _bar(

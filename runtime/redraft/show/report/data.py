@@ -8,7 +8,7 @@ from redraft.plans.record import RuleRecord, RunRecord
 from redraft.show.pictures import Tile
 from redraft.show.sheets import Band
 
-BAND_CONTEXTS = 8
+BAND_CONTEXTS = 11
 """Contexts on a before-and-after sheet, for each rule."""
 
 
@@ -20,7 +20,8 @@ class RuleView:
         record: its results.
         copy: what is drawn, with its outline; None where nothing is copied.
         contexts: in the order of the record, with outlines, and the goal where it is set there.
-        unseen: pictures that no rule saw, before and after this rule.
+        unseen: pictures that no rule saw, before and after this rule; a typical one first.
+        least: those of all that were judged which it takes effect on least, likewise.
         best_matches: found places with their heat maps, best first.
 
     """
@@ -29,6 +30,7 @@ class RuleView:
     copy: Tile | None = None
     contexts: tuple[Tile, ...] = ()
     unseen: tuple[Tile, ...] = ()
+    least: tuple[Tile, ...] = ()
     best_matches: tuple[Tile, ...] = ()
 
 
@@ -42,6 +44,7 @@ class ReportData:
         rules: in the order in which they ran.
         whole: unseen pictures, the base network against the one with every rule applied.
         run_folder: how the run's folder is named in commands to repeat it.
+        model: how the unedited model is named in them.
 
     """
 
@@ -50,6 +53,7 @@ class ReportData:
     rules: tuple[RuleView, ...]
     whole: tuple[Tile, ...] = ()
     run_folder: str = "RUN"
+    model: str = "MODEL"
 
     def bands(self) -> tuple[Band, ...]:
         """The bands of the run's before-and-after sheet: each rule's contexts, then the unseen."""
@@ -59,7 +63,7 @@ class ReportData:
             title = f"{view.record.name} at {view.record.layer}: "
             title += "copy source and contexts" if copied else "contexts"
             bands.append(Band(title, copied + view.contexts[:BAND_CONTEXTS]))
-        unseen = "Pictures that no rule saw"
+        unseen = "New pictures"
         if self.whole:
             bands.append(Band(f"{unseen}, all rules applied", self.whole))
         else:

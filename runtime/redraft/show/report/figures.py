@@ -44,10 +44,13 @@ class Figure:
     place: PlaceRecord | None
 
 
-def figures(tiles: Sequence[Tile], places: Sequence[PlaceRecord] = ()) -> tuple[Figure, ...]:
+def figures(
+    tiles: Sequence[Tile], places: Sequence[PlaceRecord] = (), side: int = LARGEST
+) -> tuple[Figure, ...]:
     """The tiles embedded, each joined with the place of the same name.
 
-    Where two places lie in one picture, they are taken in order.
+    Where two places lie in one picture, they are taken in order. Pictures larger than ``side``
+    pixels are reduced to it.
     """
     waiting = list(places)
     made = []
@@ -55,13 +58,13 @@ def figures(tiles: Sequence[Tile], places: Sequence[PlaceRecord] = ()) -> tuple[
         place = next((each for each in waiting if place_name(each) == tile.label), None)
         if place is not None:
             waiting.remove(place)
-        made.append(_figure(tile, place))
+        made.append(_figure(tile, place, side))
     return tuple(made)
 
 
-def data_url(values: Tensor) -> str:
-    """A picture (3, H, W) in -1..1 as a data URL."""
-    shown = enlarged(to_picture(values), max(1, min(LARGEST, max(values.shape[1:]))))
+def data_url(values: Tensor, side: int = LARGEST) -> str:
+    """A picture (3, H, W) in -1..1 as a data URL, no larger than ``side`` pixels."""
+    shown = enlarged(to_picture(values), max(1, min(side, max(values.shape[1:]))))
     return picture_url(shown)
 
 
@@ -70,12 +73,12 @@ def picture_url(picture: Picture) -> str:
     return _url(png(picture))
 
 
-def _figure(tile: Tile, place: PlaceRecord | None) -> Figure:
+def _figure(tile: Tile, place: PlaceRecord | None, side: int) -> Figure:
     return Figure(
         label=tile.label,
-        before=data_url(tile.before),
-        after=data_url(tile.after),
-        goal="" if tile.goal is None else data_url(tile.goal),
+        before=data_url(tile.before, side),
+        after=data_url(tile.after, side),
+        goal="" if tile.goal is None else data_url(tile.goal, side),
         heat="" if tile.heat is None else _heat_url(tile),
         outlines=tuple(
             Outline(each.role, _path(each.area), each.area.shape[1], each.area.shape[0])

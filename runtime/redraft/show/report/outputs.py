@@ -20,6 +20,7 @@ from redraft.memory.search import filter_of
 from redraft.models.batches import batch_size, draw_values, inputs_in_parts
 from redraft.models.samplers import sampler_of
 from redraft.plans.planner import Plan, RuleStep
+from redraft.plans.record import RuleRecord
 from redraft.plans.run_files import PICTURE, REPORT
 from redraft.plans.unseen import judged
 from redraft.runs.execute import goal_pictures
@@ -40,9 +41,9 @@ from redraft.show.report.data import ReportData, RuleView
 from redraft.show.report.render import render
 from redraft.show.sheets import before_after
 from redraft.solve.sources import Silence
-from redraft_dsl.recipe.model import Erase, Zero
+from redraft_dsl.recipe.model import Erase, ListedModel, Zero
 
-SHOWN_CONTEXTS = 48
+SHOWN_CONTEXTS = 96
 SHOWN_UNSEEN = 24
 SHOWN_MATCHES = 12
 KEPT_UNSEEN = 8
@@ -108,6 +109,7 @@ def report_data(run: Run) -> ReportData:
     """Everything the report shows, drawn by applying the rules once more, one by one."""
     session = run.session
     indices = judged(session.plan.recipe, session.plan.base.facts)[-SHOWN_UNSEEN:]
+    indices = _typical_first(indices, session.finished[0].record)
     # The whole edit of one rule is that rule, which is shown anyway.
     several = len(session.plan.rules) > 1
     final = _unseen_pictures(session, indices) if several else None
@@ -123,7 +125,23 @@ def report_data(run: Run) -> ReportData:
         rules=views,
         whole=whole,
         run_folder=str(run.folder),
+        model=_model_word(session.plan),
     )
+
+
+def _model_word(plan: Plan) -> str:
+    """How the model is named on the command line."""
+    listed = isinstance(plan.recipe.model, ListedModel)
+    return plan.base.name if listed else str(plan.base.path)
+
+
+def _typical_first(indices: Sequence[int], record: RuleRecord) -> list[int]:
+    """The pictures, led by one that the rule takes effect on as on most; as many as before."""
+    if not record.typical:
+        return list(indices)
+    first = record.typical[0]
+    rest = [index for index in indices if index != first]
+    return [first, *rest[len(rest) - len(indices) + 1 :]] if indices else []
 
 
 def _replayed(session: Session) -> Iterator[tuple[RuleStep, FinishedRule]]:
@@ -136,17 +154,23 @@ def _replayed(session: Session) -> Iterator[tuple[RuleStep, FinishedRule]]:
 def _view(session: Session, step: RuleStep, done: FinishedRule, indices: Sequence[int]) -> RuleView:
     opened = opened_rule(session, step)
     if isinstance(step.rule, Erase):
-        indices = _holding(session, opened)
+        indices = _typical_first(_holding(session, opened), done.record)
+    else:
+        indices = _typical_first(sorted(indices), done.record)
     goals = goal_pictures(session, step, opened)
     tiles = _context_tiles(opened, done, goals)
     copy = _copy_tile(opened, done)
-    rows = sampler_of(opened.layer.generator).rows(session.plan.recipe.latents[0], indices)
-    before, after = _both(opened.layer, done, rows)
+    names = _names(session, (*indices, *done.record.least))
+    rows = sampler_of(opened.layer.generator).rows(
+        session.plan.recipe.latents[0], (*indices, *done.record.least)
+    )
+    unseen = _tiles(names, *_both(opened.layer, done, rows))
     return RuleView(
         record=done.record,
         copy=copy,
         contexts=tiles,
-        unseen=_tiles(_names(session, indices), before, after),
+        unseen=unseen[: len(indices)],
+        least=unseen[len(indices) :],
         best_matches=_matches(opened, tiles),
     )
 

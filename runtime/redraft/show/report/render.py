@@ -10,7 +10,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from redraft.plans.record import PlaceRecord, RuleRecord
-from redraft.show.pictures import ROLE_COLOURS, ROLE_DASHED, ROLE_NAMES
+from redraft.plans.run_files import PICTURE
+from redraft.show import numbers
+from redraft.show.pictures import ROLE_COLOURS, ROLE_DASHED, ROLE_NAMES, Tile
 from redraft.show.report import charts, sentences, source
 from redraft.show.report.data import ReportData, RuleView
 from redraft.show.report.figures import Figure, figures
@@ -18,6 +20,8 @@ from redraft.show.report.sentences import Spoken, WarningText
 
 CONTEXTS_IN_ALL, CONTEXTS_LEAST, CONTEXTS_MOST = 24, 4, 12
 """Contexts shown as pictures, over all rules; and the least and most for one rule."""
+OTHERS_SIDE = 64
+"""Pixels of the contexts beyond these, which are folded."""
 UNSEEN, MATCHES, WHOLE = 12, 8, 24
 """Pictures shown of each sort; more would make the file heavy, not clearer."""
 
@@ -31,15 +35,18 @@ class RuleSection:
     verdict: Spoken
     lines: tuple[source.Line, ...]
     bars: tuple[charts.Bar, ...]
+    left_out: tuple[charts.Bar, ...]
     spectrum: charts.Spectrum | None
     warnings: tuple[WarningText, ...]
     weakest: PlaceRecord | None
     weakest_figure: Figure | None
     copy: Figure | None
     contexts: tuple[Figure, ...]
+    others: tuple[Figure, ...]
     marked: int
     found: int
     unseen: tuple[Figure, ...]
+    least: tuple[Figure, ...]
     matches: tuple[Figure, ...]
 
 
@@ -63,10 +70,18 @@ def render(data: ReportData) -> str:
             whole=figures(whole[:WHOLE]),
             lines=lines,
             run=data.run_folder,
+            model=data.model,
+            headline="; ".join(_headline(each, alone) for each in sections),
+            picture=PICTURE,
             css=Markup(_text("report.css")),
             js=Markup(_text("report.js")),
         )
     )
+
+
+def page_style() -> str:
+    """The style sheet of the report, for pages that look like it."""
+    return _text("report.css")
 
 
 def _section(
@@ -79,6 +94,7 @@ def _section(
     record = view.record
     weakest = sentences.least_followed(record.contexts)
     named = "" if weakest is None else sentences.place_name(weakest)
+    worst = _by_gain(view)
     lowest = [tile for tile in view.contexts if tile.label == named][:1]
     return RuleSection(
         record=record,
@@ -86,17 +102,35 @@ def _section(
         verdict=sentences.verdict(record),
         lines=source.block_of(lines, record.name),
         bars=charts.effect_bars(record),
+        left_out=charts.left_out_bars(record),
         spectrum=charts.spectrum(record.singular_values),
         warnings=tuple(map(sentences.warning_text, record.warnings)),
         weakest=weakest,
         weakest_figure=next(iter(figures(lowest, [weakest] if weakest else [])), None),
         copy=next(iter(figures([view.copy] if view.copy else [])), None),
-        contexts=figures(view.contexts[:most], record.contexts),
+        contexts=figures(worst[:most], record.contexts),
+        others=figures(worst[most:], record.contexts, OTHERS_SIDE),
         marked=sum(place.score is None for place in record.contexts),
         found=sum(place.score is not None for place in record.contexts),
         unseen=figures(view.unseen[:UNSEEN]) if with_unseen else (),
+        least=figures(view.least),
         matches=figures(view.best_matches[:MATCHES], record.contexts),
     )
+
+
+def _by_gain(view: RuleView) -> list[Tile]:
+    """The contexts, those that follow least first; as in the recipe where that is not known."""
+    gains = {sentences.place_name(place): place.gain for place in view.record.contexts}
+    known = [tile for tile in view.contexts if gains.get(tile.label) is not None]
+    if not known:
+        return list(view.contexts)
+    rest = [tile for tile in view.contexts if gains.get(tile.label) is None]
+    return [*sorted(known, key=lambda tile: gains[tile.label] or 0.0), *rest]
+
+
+def _headline(section: RuleSection, alone: bool) -> str:
+    said = numbers.headline(section.record)
+    return said[:1].upper() + said[1:] if alone else f"{section.record.name}: {said}"
 
 
 def _environment() -> Environment:

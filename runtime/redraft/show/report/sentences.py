@@ -8,20 +8,28 @@ from dataclasses import dataclass
 
 from redraft.explain.words import counted
 from redraft.plans.record import LOW_GAIN, MachineRecord, PlaceRecord, RuleRecord
+from redraft.show.numbers import headline
 from redraft.show.report.charts import percent
 
+NBSP = "\N{NO-BREAK SPACE}"
 EARLIER_SOME, EARLIER_MUCH = 0.2, 0.6
 
 
 @dataclass(frozen=True)
 class Spoken:
-    """A rule's verdict: a word for its badge, a tone for its colour, and the rest of a sentence.
+    """A rule's verdict.
 
-    The sentence begins with the rule's name, which the page adds.
+    Attributes:
+        badge: a word or three.
+        tone: for its colour.
+        headline: what a person sees, in a sentence.
+        rest: the figures behind it, in further sentences; may be empty.
+
     """
 
     badge: str
     tone: str
+    headline: str
     rest: str
 
 
@@ -36,30 +44,38 @@ class WarningText:
 def verdict(record: RuleRecord) -> Spoken:
     """What a rule does to pictures that it never saw."""
     found = record.judgement
+    first = _sentence(headline(record, NBSP))
     if record.effect is None or record.judged is None:
-        return Spoken(found.word, found.tone, "was not measured on unseen pictures.")
-    rest = f"follows on {percent(record.effect)} of {record.judged:,} unseen pictures"
-    if record.kind == "erase":
-        rest += " that hold what it removes"
-    if record.effect_interval is not None:
-        low, high = (percent(value).removesuffix("\N{NO-BREAK SPACE}%") for value in
-                     record.effect_interval)  # fmt: skip
-        rest += f" ({low}\N{EN DASH}{high}\N{NO-BREAK SPACE}%)"
+        return Spoken(found.word, found.tone, first, "")
+    said = [f"{share_and_interval(record)} of {record.judged:,} new pictures changed as meant"]
     if record.outside is not None:
-        rest += f", and changes the rest of the picture by {record.outside:.3f} of a "
-        rest += "\N{MINUS SIGN}1..1 range"
+        said.append(
+            f"the rest of the picture moved by {record.outside:.3f} on a scale from "
+            "\N{MINUS SIGN}1 to 1"
+        )
+    rest = _sentence(", and ".join(said))
     nulls = list(_nulls(record))
-    rest += f". {' and '.join(nulls)}" if nulls else ""
-    rest += f". It counts as {found.word}: {found.reason}" if found.reason else ""
-    return Spoken(found.word, found.tone, f"{rest}.")
+    rest += f" {_sentence(' and '.join(nulls))}" if nulls else ""
+    rest += f" {_sentence(found.reason)}" if found.reason else ""
+    return Spoken(found.word, found.tone, first, rest)
+
+
+def share_and_interval(record: RuleRecord) -> str:
+    """The share with its interval, as in ``93 % (91-95 %)``."""
+    assert record.effect is not None, "asked for where it was measured"
+    text = percent(record.effect)
+    if record.effect_interval is None:
+        return text
+    low, high = (percent(value).removesuffix(f"{NBSP}%") for value in record.effect_interval)
+    return f"{text} ({low}\N{EN DASH}{high}{NBSP}%)"
 
 
 def _nulls(record: RuleRecord) -> Iterator[str]:
     """The shares that chance gives, in words."""
     if record.null is not None:
-        yield f"A random edit of its size would follow on {percent(record.null)}"
+        yield f"a random edit of its size would do so on {percent(record.null)}"
     if record.elsewhere is not None:
-        yield f"its wish is met at another region on {percent(record.elsewhere)}"
+        yield f"the rule does so at another region on {percent(record.elsewhere)}"
 
 
 def warning_text(text: str) -> WarningText:
@@ -74,7 +90,7 @@ def shared_keys(cosine: float) -> str:
         return "nearly independent"
     if cosine < EARLIER_MUCH:
         return "they share some keys"
-    return "they answer to much the same keys: look at the pictures of both"
+    return "they read much the same keys; most such pairs leave each other alone, but look at both"
 
 
 def least_followed(places: tuple[PlaceRecord, ...]) -> PlaceRecord | None:

@@ -1,5 +1,6 @@
 "use strict";
-// Lays each picture's "after" over its "before" and lets one slider uncover all of them alike.
+// Shows one picture large, its "after" over its "before" with a line to drag between them, and turns
+// the small ones.
 // Without this script the pictures simply stand side by side.
 (() => {
   const make = (name, attributes = {}, text = "") => {
@@ -77,16 +78,72 @@
     return stage;
   };
 
+  // Small pictures show "after", and turn to "before" while they are pointed at or focused, all of
+  // them while the key B is held, or as the button says.
+  const turned = (root) => {
+    const button = make("button", { type: "button", "aria-pressed": "false" }, "Show all before");
+    const set = (on) => {
+      root.classList.toggle("turned", on);
+      button.setAttribute("aria-pressed", String(on));
+      button.textContent = on ? "Show all after" : "Show all before";
+    };
+    button.addEventListener("click", () => set(!root.classList.contains("turned")));
+    const bar = make("div", { class: "turn" });
+    bar.append(button, make("span", { class: "hint" }, "point at a picture to see it before, or hold B"));
+    root.querySelectorAll(".pairs .both").forEach((both) => {
+      both.append(make("span", { class: "state", "aria-hidden": "true" }));
+    });
+    return bar;
+  };
+
   document.querySelectorAll(".compare").forEach((root) => {
-    const { bar, move } = slider(root);
     root.classList.add("live");
+    const bar = turned(root);
     if ("stage" in root.dataset) {
+      const { bar: slide, move } = slider(root);
       const side = make("div", { class: "large" });
-      side.append(staged(root, move), bar);
-      root.prepend(side);
+      side.append(staged(root, move), slide);
+      const rest = make("div");
+      rest.append(bar, root.querySelector(".pairs"));
+      root.append(side, rest);
     } else {
-      root.querySelectorAll(".both").forEach((both) => dragged(both, move));
+      root.querySelectorAll(".pairs .both").forEach((both) => {
+        both.tabIndex = 0;
+      });
       root.prepend(bar);
     }
+  });
+
+  const held = (on) => (event) => {
+    if (event.key.toLowerCase() !== "b" || event.ctrlKey || event.metaKey || event.altKey) return;
+    document.querySelectorAll(".compare").forEach((root) => root.classList.toggle("held", on));
+  };
+  document.addEventListener("keydown", held(true));
+  document.addEventListener("keyup", held(false));
+
+  document.querySelectorAll(".commands pre").forEach((pre) => {
+    const button = make("button", { type: "button", class: "copier" }, "Copy");
+    button.addEventListener("click", async () => {
+      const text = pre.querySelector("code").textContent;
+      try {
+        await navigator.clipboard.writeText(text);
+        button.textContent = "Copied";
+      } catch {
+        getSelection().selectAllChildren(pre.querySelector("code"));
+        button.textContent = "Selected";
+      }
+      setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    });
+    pre.parentElement.append(button);
+  });
+
+  // Paper has no pointer: what is folded is opened for it.
+  let shut = [];
+  addEventListener("beforeprint", () => {
+    shut = [...document.querySelectorAll("details:not([open])")];
+    for (const each of shut) each.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const each of shut) each.open = false;
   });
 })();

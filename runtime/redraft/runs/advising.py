@@ -1,0 +1,118 @@
+"""What a run warns of: what was seen on new pictures first, else what left-out contexts say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from redraft.judge.advice import PAGE, Case, advice, needs_advice
+from redraft.judge.effect import Effect
+from redraft.judge.scores import score_pictures
+from redraft.judge.verdict import verdict
+from redraft.judge.wish import GoalPictures
+from redraft.judge.words import headline
+from redraft.models.batches import draw_values
+from redraft.plans.planner import RuleStep
+from redraft.plans.record import LOW_AGREEMENT, LOW_GAIN, CauseRecord
+from redraft.runs.rule import OpenRule, SolvedRule
+from redraft.solve.delta import Delta
+from redraft_dsl.recipe.model import Erase, Zero
+
+MOST = 48
+"""Contexts on which a rule's own amplitude is taken."""
+
+
+def advise(
+    step: RuleStep,
+    opened: OpenRule,
+    solved: SolvedRule,
+    effect: Effect | None,
+    drawn: Callable[[], GoalPictures],
+) -> tuple[tuple[str, ...], CauseRecord | None]:
+    """What to warn of, and what the causes of little effect are read off.
+
+    Args:
+        step: of the rule.
+        opened: the rule, on the network as it was solved on.
+        solved: its change, strength included.
+        effect: on new pictures; None where it was not measured.
+        drawn: gives the pictures of its goal.
+
+    """
+    if effect is None or not effect.judged:
+        return _estimated(solved), None
+    share, amplitude = effect.share.value, effect.amplitude.value
+    nulls = [] if effect.null is None else [effect.null.high]
+    nulls += [] if effect.elsewhere is None else [effect.elsewhere.value]
+    found = verdict(share, amplitude, effect.share.low, max(nulls, default=None))
+    removes = isinstance(step.rule, Erase)
+    seen = headline(found, share, amplitude, removes=removes)
+    needed = needs_advice(found, amplitude, removes=removes)
+    if isinstance(step.rule, Zero):
+        return ((f"{seen} (redraft explain {PAGE})",) if needed else ()), None
+    pictures = drawn()
+    cause = CauseRecord(
+        alike=pictures.likeness(),
+        copied=float(solved.goal.alpha.double().mean()),
+        cells=_cells(step, opened),
+        own=_own_amplitude(step, opened, solved.delta, pictures) if needed else None,
+    )
+    if cause.own is None:
+        return (), cause
+    case = Case(
+        found,
+        amplitude,
+        step.rule.strength,
+        contexts=len(solved.placed.contexts),
+        removes=removes,
+        alike=cause.alike,
+        copied=cause.copied,
+        cells=cause.cells,
+        own=cause.own,
+    )
+    return (f"{seen}: {advice(case)} (redraft explain {PAGE})",), cause
+
+
+def _estimated(solved: SolvedRule) -> tuple[str, ...]:
+    """What left-out contexts say, where no new picture was drawn."""
+    if solved.left_out is None:
+        if solved.loss_before == 0:
+            return ()
+        return (
+            "it was not measured, and with fewer than three contexts no estimate can be made; mark "
+            "more contexts, or find some with `context like`",
+        )
+    agreement = solved.left_out.agreement
+    what, value, least = ("gain", solved.left_out.gain, LOW_GAIN)
+    if agreement is not None:
+        what, value, least = ("agreement", agreement, LOW_AGREEMENT)
+    if value >= least:
+        return ()
+    return (
+        f"it was not measured, and its left-out {what} is {value:.2f}: below {least} rules seldom "
+        "take effect on new pictures; mark more contexts, or try another layer with "
+        f"`redraft locate` (redraft explain {PAGE})",
+    )
+
+
+def _cells(step: RuleStep, opened: OpenRule) -> float:
+    """Cells of the layer's keys along a context's shorter side, on the mean."""
+    height, width = opened.layer.generator.facts.image_size
+    down, across = (step.facts.key_size[0] / height, step.facts.key_size[1] / width)
+    boxes = [place.box() for place in opened.placed.contexts]
+    sides = [min((y1 - y0) * down, (x1 - x0) * across) for x0, y0, x1, y1 in boxes]
+    return sum(sides) / max(len(sides), 1)
+
+
+@torch.no_grad()
+def _own_amplitude(step: RuleStep, opened: OpenRule, delta: Delta, pictures: GoalPictures) -> float:
+    """The rule's amplitude on the pictures that it was solved for."""
+    layer, goal = opened.layer, opened.stages.goal
+    rows = list(range(min(MOST, len(goal.inputs))))
+    inputs, form = goal.inputs.select(rows), layer.form
+    values = form.activate(form.response(inputs, delta.added_to(form.weight)))
+    after = draw_values(layer.generator, step.facts.name, values, inputs)
+    some = pictures.select(rows)
+    scores = score_pictures(some.present, after, some.wish(), spots=some.spots)
+    return float(scores.amplitude.mean())

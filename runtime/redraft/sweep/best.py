@@ -1,0 +1,67 @@
+"""Which cell of a sweep to begin with, and why. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from redraft.judge.verdict import Tone, verdict
+from redraft.judge.words import percent
+from redraft.sweep.summary import CellRecord
+
+NEAR = 0.05
+"""Shares that differ by no more than this count as equal: their intervals overlap."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """The number of a cell, and why it is the one to begin with, in a sentence."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Figures:
+    number: int
+    share: float
+    ratio: float
+    tone: Tone
+
+
+def best_of(cells: Sequence[CellRecord]) -> Best | None:
+    """The cell that takes effect about as widely as any, and for that changes least elsewhere.
+
+    Of several rules in a cell the one that does worst counts. None where nothing was measured, or
+    every cell is too faint to see.
+    """
+    known = [found for found in map(_figures, cells) if found is not None and found.tone != "poor"]
+    if not known:
+        return None
+    most = max(each.share for each in known)
+    near = [each for each in known if each.share >= most - NEAR]
+    chosen = max(near, key=lambda each: each.ratio)
+    reason = f"it takes effect on {percent(chosen.share)} of new pictures"
+    if len(near) > 1:
+        reason += f", as widely as any within {100 * NEAR:.0f} points ({percent(most)})"
+    if len(known) > 1:
+        reason += ", and of these it is the strongest for what it changes elsewhere"
+        reason += f" (amplitude over outside {chosen.ratio:.0f})"
+    return Best(chosen.number, reason)
+
+
+def _figures(cell: CellRecord) -> _Figures | None:
+    found = []
+    for rule in cell.rules:
+        if rule.effect is None or rule.amplitude is None or rule.outside is None:
+            return None
+        lowest = None if rule.effect_interval is None else rule.effect_interval[0]
+        own = verdict(rule.effect, rule.amplitude, lowest).tone
+        ratio = rule.amplitude / max(rule.outside, 1e-9)
+        found.append(_Figures(cell.number, rule.effect, ratio, own))
+    if not found:
+        return None
+    tones = [each.tone for each in found]
+    tone: Tone = "poor" if "poor" in tones else tones[0]
+    share, ratio = min(each.share for each in found), min(each.ratio for each in found)
+    return _Figures(cell.number, share, ratio, tone)

@@ -1,0 +1,118 @@
+"""A sweep as a page: a row for each cell, the same pictures in each, the figures beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from torch import Tensor
+
+from redraft.judge.verdict import Verdict, verdict
+from redraft.judge.words import headline, percent
+from redraft.plans.run_files import REPORT
+from redraft.show.pictures import Tile
+from redraft.show.report.figures import Figure, data_url, figures
+from redraft.show.report.render import page_style
+from redraft.sweep.best import Best
+from redraft.sweep.cells import names_of
+from redraft.sweep.summary import CellRecord, RuleFigures, SweepRecord
+
+SIDE = 128
+"""Pictures are no larger than this many pixels: there are many of them."""
+
+
+@dataclass(frozen=True)
+class RuleLine:
+    """One rule of a cell: its name, what is seen of it, its verdict and its figures as texts."""
+
+    name: str
+    seen: str
+    verdict: Verdict
+    share: str
+    amplitude: str
+    outside: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One cell: its values, its pictures as data URLs, and what came of it."""
+
+    cell: CellRecord
+    values: tuple[tuple[str, str], ...]
+    pictures: tuple[str, ...]
+    rules: tuple[RuleLine, ...]
+    report: str
+    best: bool
+
+
+def render(
+    record: SweepRecord,
+    pictures: Sequence[Sequence[Tensor]],
+    copied: Tile | None,
+    best: Best | None,
+) -> str:
+    """The page as HTML text, which needs nothing else.
+
+    Args:
+        record: of the sweep.
+        pictures: the originals, and then those of each cell that did not fail, (3, H, W) in
+            -1..1; cells beyond these have none.
+        copied: what the first rule copies, with its outline; None where nothing is copied.
+        best: the cell to begin with, and why.
+
+    """
+    names = names_of(record.axes)
+    drawn = iter(pictures[1:])
+    rows = []
+    for cell in record.cells:
+        shown = () if cell.error is not None else next(drawn, ())
+        rows.append(
+            Row(
+                cell,
+                tuple((names[target], value) for target, value in cell.values.items()),
+                tuple(data_url(each, SIDE) for each in shown),
+                tuple(map(_line, cell.rules)),
+                f"{cell.folder}/{REPORT}",
+                best is not None and best.number == cell.number,
+            )
+        )
+    environment = Environment(
+        loader=PackageLoader("redraft.sweep"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    originals = pictures[0] if pictures else ()
+    found: list[Figure] = list(figures([copied] if copied else []))
+    return environment.get_template("gallery.html").render(
+        record=record,
+        axes=[names[target] for target in record.axes],
+        rows=rows,
+        originals=[data_url(each, SIDE) for each in originals],
+        labels=[f"picture {index}" for index in record.shown],
+        copied=found[0] if found else None,
+        best=best,
+        css=Markup(page_style()),
+        own=Markup(_text("gallery.css")),
+    )
+
+
+def _line(rule: RuleFigures) -> RuleLine:
+    lowest = None if rule.effect_interval is None else rule.effect_interval[0]
+    found = verdict(rule.effect, rule.amplitude, lowest)
+    return RuleLine(
+        rule.name,
+        headline(found, rule.effect, rule.amplitude, space="\N{NO-BREAK SPACE}"),
+        found,
+        "-" if rule.effect is None else percent(rule.effect, "\N{NO-BREAK SPACE}"),
+        "-" if rule.amplitude is None else f"{rule.amplitude:.2f}",
+        "-" if rule.outside is None else f"{rule.outside:.3f}",
+    )
+
+
+def _text(name: str) -> str:
+    return (resources.files("redraft.sweep") / "templates" / name).read_text(encoding="utf-8")

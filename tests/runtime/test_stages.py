@@ -561,7 +561,7 @@ def test_an_erase_wants_its_units_silenced_anywhere() -> None:
     source = Silence(2)
     stages = Stages(rule.setup(source=source))
     inputs = rule.enter(rule.places((6, 7), (0, 16, 0, 16)))
-    found = source.anywhere(stages)(inputs, None)
+    found = source.anywhere(stages)(torch.zeros(1, 1), inputs, None)
     cover = stages.setup.contexts.on_values[:1] > 0.5
     keys_without = inputs.keys.clone()
     keys_without[:, source.units(stages)] = 0

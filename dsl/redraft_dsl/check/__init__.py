@@ -18,7 +18,7 @@ from redraft_dsl.check.checked import Checked, Imported, Written
 from redraft_dsl.check.context import Context, build_context
 from redraft_dsl.check.imports import Library, Opened, imported
 from redraft_dsl.check.lower import spans_of, to_recipe
-from redraft_dsl.check.rules import compat, fit, operations, regions, reuse, statements
+from redraft_dsl.check.rules import compat, fit, operations, pairs, regions, reuse, statements
 from redraft_dsl.check.sweeps import sweeps_of
 from redraft_dsl.facts import FileFacts, KnownModels, ModelFacts
 from redraft_dsl.report.diagnostics import Diagnostic, error, in_order
@@ -47,6 +47,7 @@ RULES: tuple[Callable[[Context], Iterable[Diagnostic]], ...] = (
     operations.restraints,
     operations.targets,
     operations.repeated_context,
+    pairs.cause_and_effect,
     operations.mean_rank,
     regions.region_names,
     regions.region_cycles,
@@ -57,6 +58,7 @@ RULES: tuple[Callable[[Context], Iterable[Diagnostic]], ...] = (
     fit.region_reaches_layer,
     fit.copy_fits,
     fit.rank_fits,
+    compat.authors_operations,
     compat.contradictions,
     compat.one_paste,
     compat.averaged_masks,

@@ -69,6 +69,11 @@ class Job:
     lines: tuple[MarkedLine, ...]
     layer: LayerFacts | None
 
+    @property
+    def contexts(self) -> tuple[MarkedLine, ...]:
+        """The lines that say where the operation fires, whatever their word is."""
+        return tuple(line for line in self.lines if line.row.stored == "context")
+
     def marked(self, word: str) -> tuple[MarkedLine, ...]:
         """The lines that begin with a word."""
         return tuple(line for line in self.lines if line.item.key.text == word)

@@ -222,7 +222,7 @@ class _Targets:
         job = next(each for each in self.context.jobs if each.node is node)
         assert self.context.measure is not None, "a layer is known by its model"
         positions = count_positions(job, layer, self.context.measure)
-        contexts = job.marked("context")
+        contexts = job.contexts
         marked = sum(len(line.images) for line in contexts if isinstance(line.item, s.PlaceLine))
         tops = [line.taken or 0 for line in contexts if isinstance(line.item, s.MatchLine)]
         matched = f" and up to {sum(tops)} by match" if tops else ""

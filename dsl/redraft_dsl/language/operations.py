@@ -31,6 +31,20 @@ CONTEXT = Line(
     found=True,
     grid="keys",
 )
+CAUSE = Line(
+    "cause",
+    "What the effect goes with, in the same images as `effect`: mark images that show it.",
+    "cause",
+    required=True,
+)
+EFFECT = Line(
+    "effect",
+    "Where the goal is set, in the same images as `cause`: what is here with the cause, and what "
+    "is here without it, change places.",
+    "context",
+    required=True,
+    grid="keys",
+)
 
 OPERATIONS = (
     Operation(
@@ -44,4 +58,10 @@ OPERATIONS = (
         (FROM, CONTEXT),
     ),
     Operation("zero", "Removes what a layer does in the context.", (CONTEXT,)),
+    Operation(
+        "invert",
+        "Turns a rule round: with the cause the effect is what it was without it, and the other "
+        "way round.",
+        (CAUSE, EFFECT),
+    ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from redraft_dsl.language.rows import FIRST_EDITION, Scalar, Setting
 
-SOLVED = ("rule", "erase")
+SOLVED = ("rule", "erase", "invert")
 """Operations that solve for a goal."""
 EVERY = (*SOLVED, "zero")
 SOLVERS = ("exact", "gradient", "projected-adam")
@@ -129,10 +129,16 @@ RULES = (
         "whole",
         "How many input channels are silenced in the goal: too few leave a trace, too many dull "
         "the neighbourhood.",
-        ("erase",),
+        ("erase", "invert"),
         _since_first(30),
         low=1,
         high=65_536,
+        but={
+            "invert": {
+                "meaning": "By how many input channels the cause is known: those that differ most "
+                "there from other pictures."
+            }
+        },
     ),
     Setting(
         "rank",
@@ -155,6 +161,7 @@ RULES = (
         high=1_000_000,
         stored="restraint.weight",
         davidbau=0.0,
+        but={"invert": {"defaults": _since_first(0.1)}},
     ),
     Setting(
         "side",
@@ -178,6 +185,7 @@ RULES = (
         low=0,
         high=1_000_000,
         davidbau=0.0,
+        but={"invert": {"defaults": _since_first(1.0)}},
     ),
     Setting(
         "contrast",

@@ -74,7 +74,6 @@ RESAMPLINGS = ("area", "bilinear")
 
 RESERVED_STATEMENTS: Mapping[str, str] = {
     "expect": "checking results after a run",
-    "invert": "inverting a rule",
 }
 
 RESERVED_NAMES = frozenset(

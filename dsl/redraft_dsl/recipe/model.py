@@ -325,7 +325,21 @@ class Zero(Rewriting):
     directions: Literal["context", "svd", "mean", "units"] = _row("zero", "directions")
 
 
-Rule = Annotated[Insert | Erase | Zero, Field(discriminator="kind")]
+class Invert(Solved):
+    """``invert NAME at LAYER { ... }``: with the cause what was without it, and the reverse.
+
+    ``cause`` and ``context`` (the word ``effect``) name the same images, in any order.
+    """
+
+    kind: Literal["invert"] = "invert"
+    cause: tuple[Place, ...] = _about("What the effect goes with; at least one.", min_length=1)
+    context: tuple[Place, ...] = _about(
+        "Where the effect is, in the images of the cause.", min_length=1
+    )
+    units: int = _row("invert", "units")
+
+
+Rule = Annotated[Insert | Erase | Zero | Invert, Field(discriminator="kind")]
 
 
 class Recipe(Frozen):

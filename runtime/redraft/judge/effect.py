@@ -10,9 +10,9 @@ They are measured on pictures that no rule saw, and no solver optimises them.
 - *outside*: the mean absolute change, pictures in -1..1, outside the grown region.
 - *ratio*: amplitude / outside. Strength moves both together, so the ratio is the figure of merit.
 
-A removal asks for nothing where there is nothing to remove, so its wish is each picture's own, and
-share and amplitude are taken over the pictures whose wish is at least as large as the contexts'
-mean. Outside is taken over all.
+A removal asks for nothing where there is nothing to remove, and an inversion for one thing here and
+for its opposite there. So their wish is each picture's own, and share and amplitude are taken over
+the pictures whose wish is at least as large as the contexts' mean. Outside is taken over all.
 
 Where things stand elsewhere in every picture (:mod:`redraft.judge.wish`), all of this is taken at
 the places that are found in each picture: d and T are those of all its places together, outside is
@@ -28,7 +28,7 @@ Each has an interval, see :mod:`redraft.judge.intervals`, and beside the share s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,6 +46,7 @@ from redraft.models.arithmetic import full_float32
 from redraft.models.batches import batch_size
 from redraft.models.generator import Generator, LayerInputs
 from redraft.solve.delta import Delta
+from redraft.solve.goals import OwnGoal
 
 FIXED = "fixed"
 """What the record says of a rule that belongs in one region of all pictures."""
@@ -107,11 +108,6 @@ def _mean_of(values: Tensor | None, counts: NDArray[np.bool_], seed: int) -> Int
         return None
     some = values.numpy()[counts]
     return bootstrap(some, seed) if len(some) else Interval(0.0, 0.0, 0.0)
-
-
-OwnGoal = Callable[[LayerInputs, Tensor | None], Tensor]
-"""What a removal wants of any N pictures: values (N, O, H, W). It is given what enters the layer
-and where in the pictures (N, H, W) their own places are, None where these are fixed."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +223,7 @@ def draw_unchanged(
         layer: the rule's layer.
         latents: (N, latent_size).
         wish: of the rule, which says how its places are found.
-        own_goal: gives the values that a removal wants for any pictures.
+        own_goal: gives the values wanted of any pictures, where each has a goal of its own.
         before: the pictures (N, 3, H, W), where they are drawn already.
 
     """
@@ -239,7 +235,7 @@ def draw_unchanged(
     if own_goal is None:
         return Unchanged(inputs, before, None, spots)
     regions = None if spots is None else spots.covered(len(before), wish.inside)
-    wanted = generator.pictures(layer, own_goal(inputs, regions), inputs)
+    wanted = generator.pictures(layer, own_goal(latents, inputs, regions), inputs)
     return Unchanged(inputs, before, wanted, spots)
 
 

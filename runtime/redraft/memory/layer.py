@@ -31,12 +31,15 @@ class Places:
         each: the places.
         latents: (N, latent_size) float32, of their pictures.
         facts: of the layer whose grids the regions are brought to.
+        origin: (N, latent_size), of the pictures that these were moved away from; None where they
+            are those of the recipe.
 
     """
 
     each: tuple[ResolvedPlace, ...]
     latents: Tensor
     facts: LayerFacts
+    origin: Tensor | None = None
 
     @cached_property
     def on_keys(self) -> Tensor:
@@ -60,18 +63,31 @@ class Places:
 
     @property
     def drawn(self) -> tuple[bytes, ...]:
-        """What each picture is drawn from: equal where two are the same by whatever names."""
-        return tuple(row.numpy().tobytes() for row in self.latents)
+        """What each picture is drawn from: equal where two are the same by whatever names.
+
+        Pictures that were moved away from one picture are left out together, and so are equal.
+        """
+        rows = self.latents if self.origin is None else self.origin
+        return tuple(row.numpy().tobytes() for row in rows)
+
+    @cached_property
+    def entering(self) -> Hashable:
+        """What decides what enters a layer."""
+        if self.origin is None:
+            return self.pictures
+        return self.pictures, self.latents.numpy().tobytes()
 
     @cached_property
     def content(self) -> Hashable:
         """What they say of pictures and regions: equal only where both are the same."""
-        return tuple(place.content for place in self.each)
+        places = tuple(place.content for place in self.each)
+        return places if self.origin is None else (places, self.entering)
 
     def part(self, rows: Iterable[int]) -> Places:
         """Some of them."""
         some = list(rows)
-        return Places(tuple(self.each[row] for row in some), self.latents[some], self.facts)
+        origin = None if self.origin is None else self.origin[some]
+        return Places(tuple(self.each[row] for row in some), self.latents[some], self.facts, origin)
 
     def __len__(self) -> int:
         return len(self.each)

@@ -9,6 +9,7 @@ from redraft_dsl.geometry.masks import MaskError, read_mask
 from redraft_dsl.recipe.model import (
     Combination,
     Insert,
+    Invert,
     Mask,
     Match,
     Place,
@@ -28,12 +29,14 @@ def places(rule: Rule) -> Iterator[Place]:
         yield context.like if isinstance(context, Match) else context
     if isinstance(rule, Insert):
         yield rule.copy_from
+    if isinstance(rule, Invert):
+        yield from rule.cause
     yield from goal_places(rule) or ()
 
 
 def goal_places(rule: Rule) -> tuple[Place, ...] | None:
     """The places that a rule names for its goal; None where that is each of its contexts."""
-    if isinstance(rule, Zero):
+    if isinstance(rule, Zero | Invert):
         return None
     written = rule.paste if isinstance(rule, Insert) else rule.source
     return None if isinstance(written, str) else written

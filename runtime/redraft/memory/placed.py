@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
+from redraft.memory.drive import Drive, find_drive
 from redraft.memory.layer import Layer, Places
 from redraft.memory.marked import goal_places, matches_of
 from redraft.memory.places import Marks, Matches, ResolvedPlace, moved
-from redraft_dsl.recipe.model import Insert, Match, Rule
+from redraft_dsl.recipe.model import Insert, Invert, Match, Rule
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +25,8 @@ class PlacedRule:
         examples: the marked place of each match.
         matches: what each match found.
 
+        drive: what drives the cause of an invert; None for other operations.
+
     """
 
     rule: Rule
@@ -30,6 +35,7 @@ class PlacedRule:
     copy: Places | None
     examples: tuple[ResolvedPlace, ...]
     matches: Matches
+    drive: Drive | None = None
 
     @property
     def pasted_everywhere(self) -> bool:
@@ -60,11 +66,24 @@ def place_rule(layer: Layer, rule: Rule, marks: Marks, matches: Matches = ()) ->
         else:
             every.append(marks(context))
     contexts, written = layer.places(every), goal_places(rule)
+    pastes = contexts if written is None else layer.places(map(marks, written))
+    drive = None
+    if isinstance(rule, Invert):
+        drive = find_drive(layer, layer.places(map(marks, rule.cause)), rule.units)
+        pastes = swapped(contexts, drive)
     return PlacedRule(
         rule=rule,
         contexts=contexts,
-        pastes=contexts if written is None else layer.places(map(marks, written)),
+        pastes=pastes,
         copy=layer.places([marks(rule.copy_from)]) if isinstance(rule, Insert) else None,
         examples=examples,
         matches=matches,
+        drive=drive,
     )
+
+
+def swapped(effects: Places, drive: Drive) -> Places:
+    """The places of N effects in 2 N pictures: with the cause high, then with it low."""
+    rows = effects.latents
+    moved = torch.cat([drive.driven(rows, side) for side in (1.0, -1.0)])
+    return Places(effects.each * 2, moved, effects.facts, torch.cat([rows, rows]))

@@ -70,13 +70,25 @@ def _renamed(word: object) -> object:
     return FORMER.get(word, word) if isinstance(word, str) else word
 
 
+class DriveRecord(Frozen):
+    """What drove the cause of an invert (redraft.memory.drive).
+
+    ``units`` are the channels that tell the cause, ``explained`` how much of what they tell goes
+    with the numbers of the latents, 0 to 1.
+    """
+
+    units: tuple[int, ...]
+    explained: float
+
+
 class RuleRecord(Frozen):
     """One rule's results.
 
     ``effect`` is the share of unseen pictures that changed as meant, ``outside`` the mean absolute
     change outside the grown region, pictures in -1..1 (see redraft.judge.effect); both None
     when nothing was measured. ``judged`` is how many of the unseen pictures effect and amplitude
-    are taken over: for an erase, those that hold what it removes. ``null`` is the share of random
+    are taken over: for an erase, those that hold what it removes, and for an invert, those with
+    enough to turn round. ``null`` is the share of random
     edits, ``elsewhere`` that of the rule at another region (see redraft.judge.chance); ``verdict``
     is what comes of share, nulls and amplitude together (see redraft.judge.verdict). ``places`` is
     how its places in unseen pictures were come by: "fixed", or the name of what found them; None
@@ -137,6 +149,7 @@ class RuleRecord(Frozen):
     weight_after: str
     interference: dict[str, float]
     warnings: tuple[str, ...]
+    drive: DriveRecord | None = None
 
     @property
     def judgement(self) -> Verdict:

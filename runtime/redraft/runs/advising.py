@@ -52,11 +52,13 @@ def advise(
     if isinstance(step.rule, Zero):
         return ((f"{seen} (redraft explain {PAGE})",) if needed else ()), None
     pictures = drawn()
+    # Of an invert the second half asks for the opposite of the first.
+    half = len(pictures.present) // 2 if opened.placed.drive is not None else None
     cause = CauseRecord(
-        alike=pictures.likeness(),
+        alike=(pictures if half is None else pictures.select(range(half))).likeness(),
         copied=float(solved.goal.alpha.double().mean()),
         cells=_cells(step, opened),
-        own=_own_amplitude(step, opened, solved.delta, pictures) if needed else None,
+        own=_own_amplitude(step, opened, solved.delta, pictures, half) if needed else None,
     )
     if cause.own is None:
         return (), cause
@@ -106,10 +108,12 @@ def _cells(step: RuleStep, opened: OpenRule) -> float:
 
 
 @torch.no_grad()
-def _own_amplitude(step: RuleStep, opened: OpenRule, delta: Delta, pictures: GoalPictures) -> float:
-    """The rule's amplitude on the pictures that it was solved for."""
+def _own_amplitude(
+    step: RuleStep, opened: OpenRule, delta: Delta, pictures: GoalPictures, first: int | None
+) -> float:
+    """The rule's amplitude on the pictures that it was solved for, or on the first of them."""
     layer, goal = opened.layer, opened.stages.goal
-    rows = list(range(min(MOST, len(goal.inputs))))
+    rows = list(range(min(MOST, first or len(goal.inputs))))
     inputs, form = goal.inputs.select(rows), layer.form
     values = form.activate(form.response(inputs, delta.added_to(form.weight)))
     after = draw_values(layer.generator, step.facts.name, values, inputs)

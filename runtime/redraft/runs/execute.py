@@ -15,7 +15,6 @@ from redraft.errors import RunError
 from redraft.judge.effect import (
     Effect,
     Judge,
-    OwnGoal,
     Unchanged,
     draw_unchanged,
     judged_batches,
@@ -48,9 +47,8 @@ from redraft.runs.session import (
 )
 from redraft.runs.watch import phase
 from redraft.solve.delta import Delta
-from redraft.solve.goals import blended, cut
-from redraft.solve.sources import Silence
-from redraft_dsl.recipe.model import Erase
+from redraft.solve.goals import OwnGoal, blended, cut
+from redraft_dsl.recipe.model import Erase, Invert
 
 CACHED_BYTES = 1 << 24
 """Most bytes of pictures in one entry of the cache: a batch of 200 with 64 pixels a side fits."""
@@ -254,7 +252,7 @@ def _left_out(
     left = solved.left_out
     if left is None or not left.folds:
         return solved
-    generator, own = session.model.generator, isinstance(step.rule, Erase)
+    generator, own = session.model.generator, isinstance(step.rule, Erase | Invert)
     scores = left_out_scores(generator, step.facts.name, solved.goal, drawn(), left.folds, own=own)
     return replace(solved, left_out=left.agreeing(scores))
 
@@ -298,12 +296,12 @@ def _measured(
     plan, generator = session.plan, session.model.generator
     block, indices = plan.recipe.latents[0], judged(plan.recipe, plan.base.facts)
     rows = sampler_of(generator).rows(block, indices).to(session.device)
-    stages, own = opened.stages, None
+    stages = opened.stages
     key: tuple[Hashable, ...] = (network_before(plan, step), tuple(indices))
     if wish.finder is not None:
         key = (*key, stages.goal_key, stages.setup.contrast)
-    if isinstance(stages.setup.source, Silence):
-        own = stages.setup.source.anywhere(stages)
+    own = stages.setup.source.anywhere(stages)
+    if own is not None:
         key = (*key, stages.setup.source.content(stages))
     judge = Judge.of(generator, delta, wish)
 

@@ -155,9 +155,11 @@ def _solvable(plan: Plan, name: str) -> tuple[Insert | Erase, Settings]:
         raise PlanError("RD402", f"the recipe has no rule `{name}`", "name one that is on")
     rule = step.rule
     if not isinstance(rule, Insert | Erase):
+        zero = rule.kind == "zero"
         raise PlanError(
             "RD406",
-            f"`{rule.name}` is a `{rule.kind}`, which nothing is solved for",
+            f"`{rule.name}` is a `{rule.kind}`, "
+            + ("which nothing is solved for" if zero else "which is not located yet"),
             "locate a `rule` or an `erase`",
         )
     if step.positions < LEAST:

@@ -19,6 +19,7 @@ from redraft.memory.places import ResolvedPlace
 from redraft.plans.planner import RuleStep
 from redraft.plans.record import (
     CauseRecord,
+    DriveRecord,
     LeftOutRecord,
     MachineRecord,
     PlaceRecord,
@@ -30,7 +31,7 @@ from redraft.runs.rule import SolvedRule
 from redraft.runs.session import Session, moment_of
 from redraft.solve import VERSIONS
 from redraft.solve.delta import Delta, interference
-from redraft_dsl.recipe.model import Erase, Insert, Zero
+from redraft_dsl.recipe.model import Solved, Zero
 
 NULLS = ("null", "elsewhere")
 """Shares that a rule would have if it did not follow; see redraft.judge.chance."""
@@ -106,7 +107,15 @@ def rule_record(
         **_examples(session, effect),
         copy_from=None if placed.copy is None else _place(placed.copy.each[0], None),
         contexts=tuple(_place(p, gains.get(p.picture)) for p in placed.contexts),
-        pastes=tuple(_place(p, None) for p in placed.pastes),
+        # An invert sets its goal twice in each context: with the cause high, and low.
+        pastes=tuple(
+            _place(p, None) for p in (placed.pastes if placed.drive is None else placed.contexts)
+        ),
+        drive=None
+        if placed.drive is None
+        else DriveRecord(
+            units=tuple(placed.drive.units.tolist()), explained=placed.drive.explained
+        ),
         singular_values=tuple(delta.singular_values().tolist()),
         norm=delta.norm(),
         delta_digest=delta_digest(delta),
@@ -119,7 +128,7 @@ def rule_record(
     return record.model_copy(update={"verdict": record.judgement.word})
 
 
-def solver_name(rule: Insert | Erase) -> str:
+def solver_name(rule: Solved) -> str:
     """The solver of a rule and its version, as in ``exact 2``."""
     return f"{rule.solver.kind} {VERSIONS[rule.solver.kind]}"
 
@@ -168,7 +177,10 @@ def _gains(solved: SolvedRule) -> dict[Picture, float]:
     if len(solved.left_out.per_picture) != len(pictures):
         pasted = set(pictures)
         pictures = tuple(p for p in solved.placed.contexts.pictures if p not in pasted)
-    return dict(zip(pictures, solved.left_out.per_picture, strict=True))
+    found: dict[Picture, list[float]] = {}
+    for picture, gain in zip(pictures, solved.left_out.per_picture, strict=True):
+        found.setdefault(picture, []).append(gain)
+    return {picture: sum(gains) / len(gains) for picture, gains in found.items()}
 
 
 def _interference(session: Session, step: RuleStep, delta: Delta) -> dict[str, float]:

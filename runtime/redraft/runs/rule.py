@@ -14,6 +14,7 @@ from redraft.judge.leftout import LEAST, LeftOut, left_out, reached
 from redraft.memory.layer import Layer
 from redraft.memory.placed import PlacedRule
 from redraft.models.arithmetic import full_float32
+from redraft.models.batches import inputs_of_all
 from redraft.rivals.table import rival
 from redraft.solve.delta import Delta, zeroing
 from redraft.solve.descent import GradientSolver
@@ -22,10 +23,10 @@ from redraft.solve.folds import dealt
 from redraft.solve.goals import Goal
 from redraft.solve.problem import Solution, Solver, edited_weight
 from redraft.solve.results import Results
-from redraft.solve.sources import Copy, Silence, Zeroed
+from redraft.solve.sources import Copy, Silence, Swapped, Zeroed
 from redraft.solve.stages import Setup, Source, Stages
 from redraft_dsl.recipe import model as checked
-from redraft_dsl.recipe.model import Erase, Insert, Rule, Side, Zero
+from redraft_dsl.recipe.model import Erase, Rule, Side, Solved, Zero
 
 SIDE_RANGE = (0.01, 100.0)
 """Least and most preserve that ``side`` chooses from."""
@@ -105,7 +106,7 @@ def open_rule(
         population=layer.population,
         contexts=placed.contexts,
         pastes=placed.pastes,
-        source=_source(placed),
+        source=_source(layer, placed),
         contrast=rule.contrast,
         directions=rule.directions,
         rank=rule.rank,
@@ -153,7 +154,7 @@ def estimated(solved: SolvedRule) -> SolvedRule:
     return replace(solved, left_out=_estimate(solved.placed, solved.stages))
 
 
-def _solve(opened: OpenRule, rule: Insert | Erase) -> SolvedRule:
+def _solve(opened: OpenRule, rule: Solved) -> SolvedRule:
     stages = opened.stages
     if isinstance(rule.restraint, Side):
         stages = _choose_preserve(stages, rule.restraint.percent / 100)
@@ -186,10 +187,14 @@ def _zero(opened: OpenRule, rule: Zero) -> SolvedRule:
     return SolvedRule(opened.placed, delta, goal, 0.0, 0.0, 0.0, True, None, seconds, opened.stages)
 
 
-def _source(placed: PlacedRule) -> Source:
+def _source(layer: Layer, placed: PlacedRule) -> Source:
     rule = placed.rule
     if placed.copy is not None:
         return Copy(placed.copy)
+    if placed.drive is not None:
+        return Swapped(
+            placed.drive, partial(inputs_of_all, layer.generator, layer=layer.facts.name)
+        )
     return Silence(rule.units) if isinstance(rule, Erase) else Zeroed(rule.strength)
 
 

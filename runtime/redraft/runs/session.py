@@ -31,6 +31,9 @@ from redraft.runs.rule import OpenRule, open_rule
 from redraft.runs.watch import Progress, Watch
 from redraft.solve.delta import Delta
 
+PLACED_BY = {"kind", "context", "copy_from", "paste", "source", "cause"}
+"""Fields that decide where a rule's places lie; of an invert also its units."""
+
 
 @dataclass(frozen=True)
 class FinishedRule:
@@ -174,7 +177,8 @@ def placed_rule(session: Session, step: RuleStep, matches: Matches | None = None
     """
     rule = step.rule
     if rule.name not in session.placed:
-        places = rule.model_dump_json(include={"kind", "context", "copy_from", "paste", "source"})
+        units = {"units"} if rule.kind == "invert" else set()
+        places = rule.model_dump_json(include=PLACED_BY | units)
         key = (network_of(session.plan, step), places, step.locked, matches)
         found = session.shared.once("placed", key, partial(_place, session, step, matches))
         session.placed[rule.name] = replace(found, rule=rule)

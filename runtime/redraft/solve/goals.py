@@ -7,7 +7,7 @@ from elsewhere (copy and paste), or the layer's output without some units (erase
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -21,6 +21,11 @@ from redraft.models.generator import LayerForm, LayerInputs
 KEEP_UNIT = 7.0
 """How much more than what was pasted the rest of the pictures weighs at ``keep 1``: a region of an
 eighth of the picture then counts position for position like its surroundings."""
+
+
+OwnGoal = Callable[[Tensor, LayerInputs, Tensor | None], Tensor]
+"""Gives the values (N, O, H, W) wanted of pictures, from latents (N, width), from what enters, and
+from their own places (N, height, width) where they have such."""
 
 
 @dataclass(frozen=True)
@@ -151,8 +156,21 @@ def silence(form: LayerForm, inputs: LayerInputs, weight: Tensor, units: Tensor,
     keys = inputs.keys.clone()
     keys[:, units] = 0.0
     without = _values(form, replace(inputs, keys=keys), weight)
+    return replaced(inputs, before, without, regions)
+
+
+def replaced(inputs: LayerInputs, before: Tensor, other: Tensor, regions: Tensor) -> Goal:
+    """The goal that is one set of values inside the regions and another outside.
+
+    Args:
+        inputs: for N pictures.
+        before: (N, O, H, W), what the layer gives now.
+        other: (N, O, H, W), what is wanted inside.
+        regions: (N, H, W) coverage at the values' resolution.
+
+    """
     alpha = regions.to(before)
-    values = torch.lerp(before, without, alpha[:, None])
+    values = torch.lerp(before, other, alpha[:, None])
     inside = torch.stack([box_mask(region) for region in alpha])
     return Goal(inputs, before, values, alpha, inside)
 

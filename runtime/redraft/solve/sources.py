@@ -10,11 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from redraft.memory import keys
+from redraft.memory.drive import Drive
 from redraft.memory.layer import Places
 from redraft.models.generator import LayerInputs
 from redraft.solve import goals
 from redraft.solve.delta import zeroing
-from redraft.solve.goals import Goal, Patch
+from redraft.solve.goals import Goal, OwnGoal, Patch
 from redraft.solve.stages import Source, Stages
 
 
@@ -83,25 +84,81 @@ class Silence(Source):
         inside = keys.context_keys(stages.inputs(contexts), contexts.on_keys)
         return keys.unusual_units(inside, stages.setup.whitening.moment, self.count)
 
-    def anywhere(self, stages: Stages) -> Callable[[LayerInputs, Tensor | None], Tensor]:
+    def anywhere(self, stages: Stages) -> OwnGoal:
         """What the rule wants of any pictures: values (N, O, H, W) with the units silenced.
 
         They are silenced in the pictures' own places (N, height, width), or else where most of the
         contexts have their region.
         """
         form, units = stages.setup.form, self.units(stages)
-        mean = stages.setup.contexts.on_values.mean(0)
-        height, width = mean.shape
-        region = (mean >= 0.5 * mean.max()).to(mean.dtype)
+        region = _usual(stages.setup.contexts)
 
-        def values(inputs: LayerInputs, places: Tensor | None) -> Tensor:
-            if places is None:
-                regions = region.expand(len(inputs), *region.shape)
-            else:
-                regions = functional.adaptive_avg_pool2d(places.to(mean.dtype), (height, width))
+        def values(latents: Tensor, inputs: LayerInputs, places: Tensor | None) -> Tensor:  # noqa: ARG001
+            regions = _regions(region, len(inputs), places)
             return goals.silence(form, inputs, form.weight, units, regions).values
 
         return values
+
+
+@dataclass(frozen=True, eq=False)
+class Swapped(Source):
+    """In each picture the effect of the same picture with the cause the other way (invert).
+
+    The places of its goal are those of N pictures with the cause high, and then of the same with
+    the cause low, see :func:`redraft.memory.placed.swapped`.
+
+    Attributes:
+        drive: what drives the cause.
+        enter: gives what enters the layer for latents (N, width).
+
+    """
+
+    drive: Drive
+    enter: Callable[[Tensor], LayerInputs]
+
+    def content(self, stages: Stages) -> Hashable:  # noqa: ARG002
+        """What drives the cause."""
+        return "swap", self.drive.content
+
+    def goal(self, stages: Stages, places: Places) -> Goal:
+        """The values of the other half inside the regions, and their own outside."""
+        form, half = stages.setup.form, len(places) // 2
+        assert len(places) == 2 * half, "each picture is there twice"
+        inputs = stages.inputs(places)
+        before = form.activate(form.response(inputs, form.weight))
+        other = torch.cat([before[half:], before[:half]])
+        return goals.replaced(inputs, before, other, places.on_values)
+
+    def anywhere(self, stages: Stages) -> OwnGoal:
+        """What the rule wants of any pictures: the effect that they have the other way round.
+
+        It lies where most of the contexts have it. How far a picture lies from the middle it lies
+        on the other side.
+        """
+        form, region = stages.setup.form, _usual(stages.setup.contexts)
+
+        def values(latents: Tensor, inputs: LayerInputs, places: Tensor | None) -> Tensor:
+            before = form.activate(form.response(inputs, form.weight))
+            turned = self.enter(self.drive.mirrored(latents.cpu()))
+            other = form.activate(form.response(turned, form.weight))
+            regions = _regions(region, len(inputs), places)
+            return goals.replaced(inputs, before, other, regions).values
+
+        return values
+
+
+def _usual(places: Places) -> Tensor:
+    """(H, W) float64, 1 where most of the places have their region, at the values' resolution."""
+    mean = places.on_values.mean(0)
+    return (mean >= 0.5 * mean.max()).to(mean.dtype)
+
+
+def _regions(usual: Tensor, count: int, places: Tensor | None) -> Tensor:
+    """(count, H, W) coverage: the pictures' own places, or else the usual one in all of them."""
+    if places is None:
+        return usual.expand(count, *usual.shape)
+    height, width = usual.shape
+    return functional.adaptive_avg_pool2d(places.to(usual.dtype), (height, width))
 
 
 @dataclass(frozen=True)

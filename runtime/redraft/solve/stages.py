@@ -39,7 +39,7 @@ from redraft.solve import goals
 from redraft.solve.directions import Spectrum, unconstrained_change
 from redraft.solve.exact.solver import ExactSolver
 from redraft.solve.folds import Group, Split, dealt
-from redraft.solve.goals import Goal
+from redraft.solve.goals import Goal, OwnGoal
 from redraft.solve.problem import Loss, Problem, Solution, Solver
 from redraft.solve.results import Once, Parts, Results
 
@@ -58,6 +58,10 @@ class Source(Protocol):
     def outline(self, stages: Stages) -> Hashable:  # noqa: ARG002
         """What the positions that it changes depend on besides the places of the goal."""
         return ()
+
+    def anywhere(self, stages: Stages) -> OwnGoal | None:  # noqa: ARG002
+        """What is wanted of any pictures, where each has a goal of its own; None for one wish."""
+        return None
 
     def goal(self, stages: Stages, places: Places) -> Goal:
         """What is wanted in the places of some pictures."""
@@ -137,8 +141,8 @@ class Stages:
         make = partial(self.setup.enter, places)
         for role in ("contexts", "pastes"):
             if places is getattr(self.setup, role):
-                return self.stage("inputs", places.pictures, make, role)
-        return self.results.once("inputs", (self.setup.network, places.pictures), make)
+                return self.stage("inputs", places.entering, make, role)
+        return self.results.once("inputs", (self.setup.network, places.entering), make)
 
     @property
     def whitening(self) -> Whitening:
@@ -242,12 +246,8 @@ class Stages:
 
     def holds(self, name: str) -> bool:
         """Whether ``unconstrained``, ``spectrum``, ``directions`` or ``solution`` is made."""
-        depends = {
-            "unconstrained": lambda: self._asked,
-            "spectrum": lambda: self._asked,
-            "directions": lambda: self._directed,
-            "solution": lambda: self._solved,
-        }[name]()
+        later = {"directions": lambda: self._directed, "solution": lambda: self._solved}
+        depends = later.get(name, lambda: self._asked)()
         held, address = self._held.get((name, "")), (self.setup.network, depends)
         return (held is not None and held[0] == address) or self.results.holds(name, address)
 

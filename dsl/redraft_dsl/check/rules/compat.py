@@ -37,6 +37,22 @@ def contradictions(context: Context) -> Iterable[Diagnostic]:
                     yield _contradiction(item, compat, _REASONS[key], help_text, fixes)
 
 
+def authors_operations(context: Context) -> Iterable[Diagnostic]:
+    """Only operations that the reproduced code has."""
+    for job in context.jobs:
+        compat = job.values.compat
+        if compat is not None and not any(row.each for row in job.row.lines):
+            word = job.node.kind.text
+            yield error(
+                "RD223",
+                f"`{word}` contradicts `compat davidbau`",
+                job.node.kind.span,
+                f"the authors' code has no `{word}`",
+                "leave the line out, or take another solver",
+                (Note("the authors' code is asked for here", compat.span),),
+            )
+
+
 def one_paste(context: Context) -> Iterable[Diagnostic]:
     """The goal is set in exactly one picture."""
     for job, compat in _compatible(context):

@@ -153,7 +153,7 @@ def _positions(job: Job, layer: LayerFacts, measure: Measure) -> Iterator[Diagno
 def count_positions(job: Job, layer: LayerFacts, measure: Measure) -> int | None:
     """Key positions of all contexts together; None when one of them cannot be counted."""
     total = 0
-    contexts = job.marked("context")
+    contexts = job.contexts
     for line in contexts:
         cells, taken = _cells(line, layer, measure), line.taken
         if cells is None or not taken or cells.peak < SMALLEST:

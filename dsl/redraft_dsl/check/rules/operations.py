@@ -337,7 +337,7 @@ def repeated_context(context: Context) -> Iterable[Diagnostic]:
     """The same picture twice as context counts twice, which is rarely meant."""
     for job in context.jobs:
         first: dict[tuple[str, int], Span] = {}
-        for line in job.marked("context"):
+        for line in job.contexts:
             if isinstance(line.item, s.MatchLine) or line.place is None:
                 continue
             own: dict[tuple[str, int], Span] = {}

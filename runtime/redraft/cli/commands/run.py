@@ -27,6 +27,9 @@ from redraft.plans.run_files import REPORT
 from redraft.plans.shipped import locate_recipe
 from redraft_dsl.report.terminal import visible, wrapped
 
+JUDGED = {"erase": "hold what the rule removes", "invert": "show enough of its cause or effect"}
+"""Which unseen pictures an operation is judged on, where these are not all."""
+
 if TYPE_CHECKING:
     from redraft.plans.record import RuleRecord, RunRecord
     from redraft.runs.processes import Ranks
@@ -177,8 +180,8 @@ def _print_rules(screen: Screen, record: RunRecord, *, verbose: bool) -> None:
         brackets = "; 95% intervals in brackets, over pictures" if wide or verbose else ""
         screen.say(f"measured on {record.evaluated_count} {record.evaluated_on}{brackets}")
         for rule in record.rules:
-            if rule.kind == "erase" and rule.judged is not None:
-                screen.say(f"{rule.name}: {rule.judged} of them hold what the rule removes")
+            if rule.kind in JUDGED and rule.judged is not None:
+                screen.say(f"{rule.name}: {rule.judged} of them {JUDGED[rule.kind]}")
 
 
 def _columns() -> list[Column]:

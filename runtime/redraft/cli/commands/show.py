@@ -131,15 +131,18 @@ def _rule(
 def _places(step: RuleStep, marks: Marks) -> Iterator[tuple[str, Role, ResolvedPlace]]:
     """Every marked place of a rule: what it is called, its role and the place."""
     from redraft.memory.marked import goal_places
-    from redraft_dsl.recipe.model import Insert, Match
+    from redraft_dsl.recipe.model import Insert, Invert, Match
 
     rule = step.rule
+    word = "effect" if isinstance(rule, Invert) else "context"
     if isinstance(rule, Insert):
         yield "copy", "copy", marks(rule.copy_from)
+    for place in rule.cause if isinstance(rule, Invert) else ():
+        yield "cause", "copy", marks(place)
     for place in goal_places(rule) or ():
         yield "paste", "paste", marks(place)
     for context in rule.context:
         if isinstance(context, Match):
             yield "like", "context", marks(context.like)
         else:
-            yield "context", "context", marks(context)
+            yield word, "context", marks(context)

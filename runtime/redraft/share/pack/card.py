@@ -15,7 +15,7 @@ from redraft.plans.record import RunRecord
 from redraft.plans.run_files import EDIT, LOCK, PICTURE, RECIPE, RECORD
 from redraft.share.pack import CARD, MANIFEST, SOURCE
 from redraft.show.numbers import NONE, interval
-from redraft_dsl.recipe.model import Erase, Insert, Match, Place, Recipe, Rule
+from redraft_dsl.recipe.model import Erase, Insert, Invert, Match, Place, Recipe, Rule
 
 BRACKETS = "{} ({} to {})"
 _FILES = {
@@ -99,6 +99,12 @@ def _deed(rule: Rule) -> str:
         return f"{where}, rank {rule.rank}: what is marked in {copy} appears {contexts}"
     if isinstance(rule, Erase):
         return f"{where}, rank {rule.rank}: silences {rule.units} units {contexts}"
+    if isinstance(rule, Invert):
+        marked = counted(len(rule.cause), "picture")
+        return (
+            f"{where}, rank {rule.rank}: what goes with the cause that is marked in {marked} is "
+            "there without it, and the other way round"
+        )
     return f"{where}, rank {rule.rank}: removes what the layer does {contexts}"
 
 

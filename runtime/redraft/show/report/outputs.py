@@ -187,7 +187,7 @@ def _holding(session: Session, opened: OpenRule) -> list[int]:
     form, silent_values = stages.setup.form, stages.setup.source.anywhere(stages)
     held = []
     for inputs in inputs_in_parts(layer.generator, rows.to(layer.device), layer.facts.name):
-        change = silent_values(inputs, None)
+        change = silent_values(rows, inputs, None)
         change -= form.activate(form.response(inputs, form.weight))
         held.append(change.square().sum((1, 2, 3)))
     most = torch.cat(held).argsort(descending=True)[:SHOWN_UNSEEN]
@@ -206,6 +206,8 @@ def _weakest(done: FinishedRule) -> list[int]:
 
 def _context_tiles(opened: OpenRule, done: FinishedRule, drawn: GoalPictures) -> tuple[Tile, ...]:
     placed = opened.placed
+    if placed.drive is not None:
+        return _driven_tiles(opened, done, drawn)
     first = range(min(SHOWN_CONTEXTS, len(placed.contexts)))
     rows = [*first, *_weakest(done)]
     contexts = placed.contexts.part(rows)
@@ -225,6 +227,26 @@ def _context_tiles(opened: OpenRule, done: FinishedRule, drawn: GoalPictures) ->
         goal = goals.get(place.picture)
         tiles.append(Tile(_name(place), before[row], after[row], goal, (outline,)))
     return tuple(tiles)
+
+
+def _driven_tiles(opened: OpenRule, done: FinishedRule, drawn: GoalPictures) -> tuple[Tile, ...]:
+    """The contexts of an invert, each with its cause high and then low."""
+    pastes = opened.placed.pastes
+    half = len(pastes) // 2
+    rows = [row for first in range(min(SHOWN_CONTEXTS // 2, half)) for row in (first, first + half)]
+    some = pastes.part(rows)
+    before, wanted = _shown(drawn.present[rows]), _shown(drawn.wanted[rows])
+    after = _after(opened.layer, done, some.latents)
+    return tuple(
+        Tile(
+            f"{_name(place)}, cause {'high' if row < half else 'low'}",
+            before[number],
+            after[number],
+            wanted[number],
+            (RegionOutline(place.area, "context"),),
+        )
+        for number, (row, place) in enumerate(zip(rows, some, strict=True))
+    )
 
 
 def _goals(opened: OpenRule, drawn: GoalPictures) -> dict[Picture, Tensor]:

@@ -225,9 +225,10 @@ def test_a_run_draws_what_it_needs_and_nothing_twice(figures: Callable[..., Any]
     found = figures("run")
     needed = {row["pass"]: row["needed"] for row in found["rows"]}
     drawn = {row["pass"]: row["drawn"] for row in found["rows"]}
-    # Pictures that a rule names in two roles are read once.
+    # Pictures that a rule names in two roles are read once; a rule that is warned of draws its own
+    # contexts once more.
     passes = ("up to layer6", "on from layer6")
-    assert all(needed[each] - 3 <= drawn[each] <= needed[each] for each in passes)
+    assert all(needed[each] - 3 <= drawn[each] <= needed[each] + 48 for each in passes)
     assert drawn.get("whole", 0) <= 1
     (run,) = found["run"]
     assert run["seconds"] > run["solve_s"] > 0

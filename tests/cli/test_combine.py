@@ -78,7 +78,7 @@ def test_edits_at_one_layer_ask_for_the_model(make: Callable[..., str], invoke: 
 
 
 def test_rules_that_draw_the_same_are_warned_of(make: Callable[..., str], invoke: Invoke) -> None:
-    one, other = make("one"), make("two", FURTHER)
+    one, other = make("one"), make("two", ("rank     2", "rank     1"))
     arguments = ("combine", one, other, "-o", "both.safetensors", "--model", "tiny.pth")
     done = invoke(*arguments)
     assert "two: its rule `dot` is `dot-2` here" in done.stderr

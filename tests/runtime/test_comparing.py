@@ -20,8 +20,8 @@ import redraft
 from redraft.edit.artifact import Edit
 from redraft.errors import ArtifactError
 from redraft.plans.loading import CheckFailedError
-from redraft.runs.compare import compare_edits, compare_runs, principal_angles
 from redraft.runs.runner import Run, finish, run_plan
+from redraft.show.compare import compare_edits, compare_runs, principal_angles
 from redraft.solve.delta import Delta
 
 BODY = """
@@ -200,7 +200,7 @@ def test_another_model_is_told(run: Callable[..., Path]) -> None:
     found = compare_runs(one, other)
     told = [each.sentence() for each in found.model]
     assert told[0].endswith("-> 999999999999...")
-    assert told[1] == "changed  what was filled in: nothing -> a mean"
+    assert told[1] == "changed  what was filled in: ReLU behind its layers, batch norm with eps 1e-05, tanh at its end, all of its 10 input numbers are noise -> a mean"
     assert found.verdict() == "different results: the model differed"
     figures = {each.figure: each for each in found.figures}
     assert figures["norm"].after == 3.0

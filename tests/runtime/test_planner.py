@@ -13,17 +13,16 @@ import pytest
 import torch
 
 from redraft import load
+from redraft.bench.timing import measure_speeds
 from redraft.disk.cache import Cache
 from redraft.errors import ModelError, PlanError
 from redraft.models import open as opening
 from redraft.models.arch import families, plugins
 from redraft.models.checkpoint import weights
-from redraft.plans.costs import Speeds, gigaflops, nominal, seconds
+from redraft.plans.costs import Speeds, gigaflops, nominal, read_speeds, seconds, write_speeds
 from redraft.plans.loading import CheckFailedError
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep, make_plan
-from redraft.plans.speeds import read_speeds, write_speeds
 from redraft.runs.runner import run_plan
-from redraft.runs.timing import measure_speeds
 
 EYES = "box(x 8..40, y 16..32)"
 CHAIN = f"""

@@ -127,6 +127,11 @@ class Screen:
         """Print a warning to standard error."""
         self.remark(paint("warning", "warning", self.error_color) + f": {visible(text)}")
 
+    def warn_all(self, texts: Iterable[str]) -> None:
+        """Print several warnings."""
+        for text in texts:
+            self.warn(text)
+
     def diagnostics(self, found: Iterable[Diagnostic], source: Source) -> None:
         """Print what is wrong with a recipe to standard error."""
         color, width = self.error_color, self.error_width

@@ -43,9 +43,7 @@ def advise(
     if effect is None or not effect.judged:
         return _estimated(solved), None
     share, amplitude = effect.share.value, effect.amplitude.value
-    nulls = [] if effect.null is None else [effect.null.high]
-    nulls += [] if effect.elsewhere is None else [effect.elsewhere.value]
-    found = verdict(share, amplitude, effect.share.low, max(nulls, default=None))
+    found = verdict(share, amplitude, effect.share.low, _chance(effect))
     removes = isinstance(step.rule, Erase)
     seen = headline(found, share, amplitude, removes=removes)
     needed = needs_advice(found, amplitude, removes=removes)
@@ -74,6 +72,13 @@ def advise(
         own=cause.own,
     )
     return (f"{seen}: {advice(case)} (redraft explain {PAGE})",), cause
+
+
+def _chance(effect: Effect) -> float | None:
+    """The share that chance may give; None where it was not measured."""
+    nulls = [] if effect.null is None else [effect.null.high]
+    nulls += [] if effect.elsewhere is None else [effect.elsewhere.value]
+    return max(nulls, default=None)
 
 
 def _estimated(solved: SolvedRule) -> tuple[str, ...]:

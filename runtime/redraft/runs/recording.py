@@ -14,6 +14,7 @@ from redraft.disk.digest import tensors_digest
 from redraft.edit.artifact import weight_digest
 from redraft.edit.layout import to_file
 from redraft.judge.effect import Effect
+from redraft.memory.drive import Drive
 from redraft.memory.marked import Picture
 from redraft.memory.places import ResolvedPlace
 from redraft.plans.planner import RuleStep
@@ -82,13 +83,12 @@ def rule_record(
     advised: tuple[tuple[str, ...], CauseRecord | None] = ((), None),
 ) -> RuleRecord:
     """The record of a rule that has just been solved, and is not applied yet."""
-    rule, delta = step.rule, solved.delta
-    layer = step.facts.name
+    rule, delta, layer = step.rule, solved.delta, step.facts.name
     generator = session.model.generator
     axes = generator.weight_axes(layer)
     before = generator.form(layer).weight
     gains = _gains(solved)
-    placed = solved.placed
+    placed, drive = solved.placed, solved.placed.drive
     record = RuleRecord(
         name=rule.name,
         kind=rule.kind,
@@ -108,14 +108,8 @@ def rule_record(
         copy_from=None if placed.copy is None else _place(placed.copy.each[0], None),
         contexts=tuple(_place(p, gains.get(p.picture)) for p in placed.contexts),
         # An invert sets its goal twice in each context: with the cause high, and low.
-        pastes=tuple(
-            _place(p, None) for p in (placed.pastes if placed.drive is None else placed.contexts)
-        ),
-        drive=None
-        if placed.drive is None
-        else DriveRecord(
-            units=tuple(placed.drive.units.tolist()), explained=placed.drive.explained
-        ),
+        pastes=tuple(_place(p, None) for p in (placed.contexts if drive else placed.pastes)),
+        drive=None if drive is None else _driven(drive),
         singular_values=tuple(delta.singular_values().tolist()),
         norm=delta.norm(),
         delta_digest=delta_digest(delta),
@@ -126,6 +120,10 @@ def rule_record(
         cause=advised[1],
     )
     return record.model_copy(update={"verdict": record.judgement.word})
+
+
+def _driven(drive: Drive) -> DriveRecord:
+    return DriveRecord(units=tuple(drive.units.tolist()), explained=drive.explained)
 
 
 def solver_name(rule: Solved) -> str:

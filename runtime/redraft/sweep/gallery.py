@@ -65,20 +65,6 @@ def render(
 
     """
     names = names_of(record.axes)
-    drawn = iter(pictures[1:])
-    rows = []
-    for cell in record.cells:
-        shown = () if cell.error is not None else next(drawn, ())
-        rows.append(
-            Row(
-                cell,
-                tuple((names[target], value) for target, value in cell.values.items()),
-                tuple(data_url(each, SIDE) for each in shown),
-                tuple(map(_line, cell.rules)),
-                f"{cell.folder}/{REPORT}",
-                best is not None and best.number == cell.number,
-            )
-        )
     environment = Environment(
         loader=PackageLoader("redraft.sweep"),
         autoescape=True,
@@ -91,7 +77,7 @@ def render(
     return environment.get_template("gallery.html").render(
         record=record,
         axes=[names[target] for target in record.axes],
-        rows=rows,
+        rows=_rows(record, pictures[1:], best),
         originals=[data_url(each, SIDE) for each in originals],
         labels=[f"picture {index}" for index in record.shown],
         copied=found[0] if found else None,
@@ -99,6 +85,23 @@ def render(
         css=Markup(page_style()),
         own=Markup(_text("gallery.css")),
     )
+
+
+def _rows(
+    record: SweepRecord, pictures: Sequence[Sequence[Tensor]], best: Best | None
+) -> list[Row]:
+    names, drawn = names_of(record.axes), iter(pictures)
+    return [
+        Row(
+            cell,
+            tuple((names[target], value) for target, value in cell.values.items()),
+            tuple(data_url(each, SIDE) for each in (next(drawn, ()) if cell.error is None else ())),
+            tuple(map(_line, cell.rules)),
+            f"{cell.folder}/{REPORT}",
+            best is not None and best.number == cell.number,
+        )
+        for cell in record.cells
+    ]
 
 
 def _line(rule: RuleFigures) -> RuleLine:

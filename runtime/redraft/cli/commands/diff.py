@@ -19,7 +19,7 @@ from redraft_dsl.report.terminal import visible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from redraft.runs.compare import EditComparison, RuleComparison, RunComparison
+    from redraft.show.compare import EditComparison, RuleComparison, RunComparison
     from redraft_dsl.recipe.compare import Difference
 
 DIFFERENT = 1
@@ -154,14 +154,14 @@ def _recipes(first: Path, second: Path) -> Outcome:
 
 def _edits(first: Path, second: Path) -> Outcome:
     from redraft.edit.artifact import Edit
-    from redraft.runs.compare import compare_edits
+    from redraft.show.compare import compare_edits
 
     edits = compare_edits(Edit.load(first), Edit.load(second))
     return edits.same, asdict(edits), lambda screen: _print_edits(screen, edits)
 
 
 def _runs(first: Path, second: Path) -> Outcome:
-    from redraft.runs.compare import compare_runs
+    from redraft.show.compare import compare_runs
 
     runs = compare_runs(first, second)
     found = {**asdict(runs), "causes": runs.causes, "verdict": runs.verdict()}

@@ -57,16 +57,16 @@ def _speeds(plan: Plan, device: str, reporter: Reporter, *, measured: bool) -> S
     """What is known of this machine; measured now where nothing is, unless that is not wanted."""
     from redraft.disk.cache import Cache
     from redraft.models.device import device_name
-    from redraft.plans.costs import nominal
-    from redraft.plans.speeds import read_speeds, write_speeds
+    from redraft.plans.costs import nominal, read_speeds, write_speeds
 
     cache, name = Cache(), device_name(device)
     known = read_speeds(plan, name, cache)
     if known is not None:
         return known
-    if not measured:
+    # A plan reads what a look at a person's code has found, and runs none of it.
+    if not measured or plan.base.code is not None:
         return nominal(plan.base.facts)
-    from redraft.runs.timing import measure_speeds
+    from redraft.bench.timing import measure_speeds
 
     reporter.step("measuring the speed of this machine", 0, 1)
     found = measure_speeds(plan, name)

@@ -103,7 +103,7 @@ def command(
     screen = Screen.current()
     _check(edit, bool(rules) or strength is not None, bare, scale, len(images))
     screen.begin(f"opening {model}")
-    from redraft.cli.drawn import Chosen, chosen, doubt, is_recipe
+    from redraft.cli.drawn import Chosen, chosen, doubt
     from redraft.models.batches import draw
     from redraft.models.open import choose_device, open_base
     from redraft.models.samplers import sampler_of
@@ -124,13 +124,16 @@ def command(
     write_picture(out, sheet, force=force)
     note = f"{sheet.width} x {sheet.height}, {counted(len(images), 'image')}"
     screen.written(form, out, note, size=sheet.size, seed=block.seed, images=images)
-    for warning in doubt(before, base.assumed):
-        screen.warn(warning)
-    if not bare and form == "text" and not is_recipe(model):
+    screen.warn_all(doubt(before, base.assumed))
+    if not bare and form == "text":
         _say_next(screen, model, block.seed, images[0])
 
 
 def _say_next(screen: Screen, model: str, seed: int, image: int) -> None:
+    from redraft.cli.drawn import is_recipe
+
+    if is_recipe(model):
+        return
     name, seeded = shlex.quote(model), "" if seed == 1 else f" --seed {seed}"
     screen.next(
         f"redraft sample {name}{seeded} --bare --images {image} --out {image}.png",

@@ -326,11 +326,11 @@ class Zero(Rewriting):
 
 
 class Invert(Solved):
-    """``invert NAME at LAYER { ... }``; ``context`` (the word ``effect``) is in the same images."""
+    """``invert NAME at LAYER { ... }``; cause and context (``effect``) are of the same images."""
 
     kind: Literal["invert"] = "invert"
     cause: tuple[Place, ...] = _about("What the effect goes with; at least one.", min_length=1)
-    context: tuple[Place, ...] = _about("Where the effect is, in each of these.", min_length=1)
+    context: tuple[Place, ...] = _about("Where the effect is; at least one.", min_length=1)
     units: int = _row("invert", "units")
 
 

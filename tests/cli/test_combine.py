@@ -58,6 +58,15 @@ def test_two_edits_become_one_that_applies_and_reverts(
     assert torch.allclose(both[name], added, rtol=0, atol=1e-6)
     assert not torch.allclose(both[name], first[name], rtol=0, atol=1e-3)
     assert invoke("revert", "12.pth").exit_code == 0
+    packed = invoke("pack", "both.safetensors", "-o", "both.redraftpack")
+    assert packed.exit_code == 0, packed.stderr
+    applied = invoke("apply", "tiny.pth", "both.redraftpack", "--out", "again.pth")
+    assert applied.exit_code == 0, applied.stderr
+    assert torch.equal(weights("again.pth")[name], both[name])
+    assert invoke("unpack", "both.redraftpack", "-o", "unpacked").exit_code == 0
+    card = Path("unpacked/README.md").read_text("utf-8")
+    assert "several edits in one" in card
+    assert "redraft apply MODEL.pth edit.safetensors --out edited.pth" in card
     assert all(torch.equal(weights("12.pth")[n], tensor) for n, tensor in base.items())
 
 
@@ -77,12 +86,26 @@ def test_edits_at_one_layer_ask_for_the_model(make: Callable[..., str], invoke: 
     assert not Path("both.safetensors").exists()
 
 
-def test_rules_that_draw_the_same_are_warned_of(make: Callable[..., str], invoke: Invoke) -> None:
+def test_edits_whose_changes_are_alike_are_warned_of(
+    make: Callable[..., str], invoke: Invoke
+) -> None:
     one, other = make("one"), make("two", ("rank     2", "rank     1"))
+    words = ("combine", one, other, "-o", "both.safetensors", "--model", "tiny.pth")
+    assert "dot and dot-2 draw much the same (cosine of changes 0." in invoke(*words).stderr
+    measured = invoke(*words, "--measure", "--force")
+    assert "of what one does is left beside the others" in measured.stderr
+    assert "see with --measure" not in measured.stderr
+
+
+def test_rules_that_read_the_same_keys_are_pointed_out(
+    make: Callable[..., str], invoke: Invoke
+) -> None:
+    one, other = make("one"), make("two", FURTHER)
     arguments = ("combine", one, other, "-o", "both.safetensors", "--model", "tiny.pth")
     done = invoke(*arguments)
     assert "two: its rule `dot` is `dot-2` here" in done.stderr
-    assert "dot and dot-2 draw much the same (cosine of changes 0." in done.stderr
+    assert "much the same keys are read by dot and dot-2: see with --measure" in done.stderr
+    assert "warning" not in done.stderr
     again = invoke(*arguments)
     assert again.exit_code == 1
     assert "RD681" in again.stderr

@@ -214,6 +214,9 @@ def test_the_card_tells_what_the_edit_does(recipe: Path) -> None:
     verdict = glasses.judgement.word
     assert verdict == glasses.verdict
     assert f"| `glasses` | rule | `layer6` | 2 | {verdict} | {glasses.effect:.2f} (" in body
+    assert "| verdict | effect | amplitude |" in body
+    assert f"| {glasses.amplitude:.2f} (" in body
+    assert "`glasses` is " in body
     assert "what is marked in z[1] appears wherever it looks like 1 marked place" in body
     assert "`stripe` at `layer6`, rank 1: removes what the layer does" in body
     assert "redraft apply MODEL.pth edit.safetensors --out edited.pth" in body

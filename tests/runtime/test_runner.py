@@ -277,7 +277,7 @@ def die(what, done, total):
         os.kill(os.getpid(), signal.SIGKILL)
 
 plan = make_plan(load(path), path.parent, cache=Cache())
-run_plan(plan, out=out, cache=Cache(), progress=die)
+run_plan(plan, out=out, cache=Cache(), progress=die, force=True)
 """
 
 
@@ -373,7 +373,7 @@ def test_a_second_run_that_fails_loses_nothing_of_the_first(workshop: Any, tmp_p
     interrupted(path, out)
     assert content(out) == before
     assert read_run(out).record.recipe == "demo"
-    done = ran(path, out)
+    done = ran(path, out, force=True)
     assert "glasses" in done.resumed
     assert (out / "recipe.redraft").read_text().endswith("# another\n")
     assert (out / "eyes.png").read_bytes() != before["eyes.png"]

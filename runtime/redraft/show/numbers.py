@@ -32,7 +32,7 @@ def measures(rule: object) -> list[str]:
 
 
 def judgement(rule: RuleRecord) -> str:
-    """The verdict on a rule with what it hangs on, as in ``follows widely (null 0.02)``."""
+    """The verdict on a rule with what it hangs on, as in ``takes effect widely (null 0.02)``."""
     found = rule.judgement
     nulls = ((name, getattr(rule, name)) for name in ("null", "elsewhere"))
     hangs = [f"{name} {value:.2f}" for name, value in nulls if value is not None]

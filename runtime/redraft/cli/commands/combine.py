@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 ALIKE = 0.1
 """Cosine of two changes from which they spoil each other; see the table in the documentation."""
+CLOSE = 0.6
+"""Interference from which half of the pairs that were measured spoil each other."""
 LOST = 0.1
 """How far from 1 the share of an edit's own change may be before it is warned of."""
 
@@ -122,6 +124,10 @@ def _print(
         _print_meetings(screen, combined.meetings)
     for warning in _warnings(combined, kept):
         screen.warn(visible(warning))
+    close = [each for each in combined.meetings if each.keys >= CLOSE and not kept]
+    if close:
+        pairs = ", ".join(f"{each.first} and {each.second}" for each in close)
+        screen.remark(visible(f"much the same keys are read by {pairs}: see with --measure"))
     if kept:
         columns = ["kept inside", "correlation", "change outside"]
         screen.table(

@@ -14,7 +14,7 @@ from redraft_dsl.report.terminal import visible
 
 
 @make_command(name="pack", example="pack glasses.redraft")
-@click.argument("file", metavar="RECIPE_OR_RUN", type=words.RECIPE_OR_RUN)
+@click.argument("file", metavar="RECIPE_OR_RUN", type=words.RECIPE_OR_EDIT)
 @click.option(
     "-o",
     "--out",
@@ -26,17 +26,19 @@ from redraft_dsl.report.terminal import visible
 def command(file: str, out: Path | None, force: bool, form: str) -> None:
     """Put a recipe, its edit and all that belongs to them into one file.
 
-    Give a run folder, or a recipe: then its latest finished run in runs/ is packed with it. A
+    Give a run folder, the file of a combined edit, or a recipe: then its latest finished run in
+    runs/ is packed with it. A
     pack holds masks and imports, the lock, the edit with its record and picture, the hash of every
     file, and a card for a model hub. Packing the same again gives the same bytes, and an
     earlier pack of the same recipe gives way to a new one; any other file stays.
     """
     from redraft.cli.packs import leave_packs_alone
-    from redraft.share.pack.writing import pack
+    from redraft.share.pack.writing import EDIT_SUFFIX, pack
 
     screen = Screen.current()
     leave_packs_alone([file], "pack")
-    source = Path(file) if Path(file).is_dir() else locate_recipe(file)
+    is_edit = Path(file).suffix == EDIT_SUFFIX
+    source = Path(file) if is_edit or Path(file).is_dir() else locate_recipe(file)
     done = pack(source, out, force=force)
     if form == "json":
         run = None if done.run is None else str(done.run)

@@ -14,10 +14,12 @@ from redraft.models.listed.published import NOT_STATED
 from redraft.plans.record import RunRecord
 from redraft.plans.run_files import EDIT, LOCK, PICTURE, RECIPE, RECORD
 from redraft.share.pack import CARD, MANIFEST, SOURCE
-from redraft.show.numbers import NONE, interval
+from redraft.show.numbers import NONE, headline, interval
 from redraft_dsl.recipe.model import Erase, Insert, Invert, Match, Place, Recipe, Rule
 
 BRACKETS = "{} ({} to {})"
+_TITLES = ("rule", "kind", "layer", "rank", "verdict", "effect", "amplitude", "null", "outside",
+           "left-out gain")  # fmt: skip
 _FILES = {
     CARD: "this card",
     PICTURE: "pictures before and after",
@@ -41,14 +43,14 @@ def card(recipe: Recipe, record: RunRecord | None, names: Sequence[str]) -> str:
     parts = [
         "\n".join(_front_matter(recipe, record)),
         f"# {_plain(recipe.title)}",
-        _summary(recipe, record),
+        _summary(recipe, record, edited=EDIT in names),
     ]
     if PICTURE in names:
         parts += [f"![pictures before and after the edit]({PICTURE})"]
     parts += ["## What it does", "\n".join(f"- {_deed(rule)}" for rule in recipe.rules)]
     if record is not None:
         parts += ["\n".join(_figures(record)), _measured(record)]
-    parts += ["## How to use it", _use(recipe, record)]
+    parts += ["## How to use it", _use(recipe, record, edited=EDIT in names)]
     parts += ["## Files", "\n".join(_listing(names)), "## Where it comes from"]
     parts += ["\n".join(f"- {fact}" for fact in _origin(recipe, record))]
     return "\n\n".join(parts) + "\n"
@@ -79,15 +81,21 @@ def _licence(recipe: Recipe) -> str | None:
     return None if found in (None, NOT_STATED) else str(found).lower()
 
 
-def _summary(recipe: Recipe, record: RunRecord | None) -> str:
+def _summary(recipe: Recipe, record: RunRecord | None, *, edited: bool) -> str:
     rules = counted(len(recipe.rules), "rule")
     what = (
         f"`{recipe.name}` {recipe.version} rewrites {rules} of the generator `{recipe.model.name}`"
     )
     made = "made with redraft; the weights of the generator are not in it."
-    if record is None:
+    if not edited:
         return f"{what}, {made} The recipe has not been run yet, so there is no edit in it."
-    return f"{what}, {made} Nothing else in the network changes."
+    text = f"{what}, {made} Nothing else in the network changes."
+    if record is None:
+        return f"{text} The edit is several edits in one, and was not run as a whole."
+    seen = [
+        f"`{rule.name}` is {headline(rule)}" for rule in record.rules if rule.effect is not None
+    ]
+    return f"{text} {'; '.join(seen)}." if seen else text
 
 
 def _deed(rule: Rule) -> str:
@@ -120,8 +128,8 @@ def _contexts(rule: Rule) -> str:
 
 
 def _figures(record: RunRecord) -> Iterator[str]:
-    yield "| rule | kind | layer | rank | verdict | effect | null | outside | left-out gain |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    yield f"| {' | '.join(_TITLES)} |"
+    yield "|---" * len(_TITLES) + "|"
     for rule in record.rules:
         gain = NONE if rule.left_out is None else f"{rule.left_out.gain:.2f}"
         cells = [
@@ -131,6 +139,7 @@ def _figures(record: RunRecord) -> Iterator[str]:
             str(rule.rank),
             rule.judgement.word,
             interval(rule.effect, rule.effect_interval, 2, BRACKETS),
+            interval(rule.amplitude, rule.amplitude_interval, 2, BRACKETS),
             interval(rule.null, rule.null_interval, 2, BRACKETS),
             interval(rule.outside, rule.outside_interval, 3, BRACKETS),
             gain,
@@ -140,26 +149,29 @@ def _figures(record: RunRecord) -> Iterator[str]:
 
 def _measured(record: RunRecord) -> str:
     if not record.evaluated_count:
-        return "The rules were not measured on unseen pictures."
+        return "The rules were not measured on new pictures."
     return (
         f"Measured on {record.evaluated_count} {record.evaluated_on}; 95 % intervals over them in "
-        "brackets. `effect` is the share of them that changed as meant, `null` the share of random "
-        "edits of the same size, `outside` the mean change elsewhere (pixels go from -1 to 1)."
+        "brackets. `effect` is the share of them that changed as meant, `amplitude` how strongly "
+        "(at 1 as much as the goal asks for), `null` the share of random edits of the same size, "
+        "`outside` the mean change elsewhere (pixels go from -1 to 1)."
     )
 
 
-def _use(recipe: Recipe, record: RunRecord | None) -> str:
+def _use(recipe: Recipe, record: RunRecord | None, *, edited: bool) -> str:
     model = recipe.model.name if recipe.model.kind == "listed" else "MODEL.pth"
-    if record is None:
+    if not edited:
         return f"```sh\n{REDRAFT}\nredraft run {RECIPE}\n```"
+    checked = "" if record is None else "redraft verify .\n"
+    meaning = "" if record is None else "; `verify` solves the recipe again and compares"
     return (
         "```sh\n"
         f"{REDRAFT}\n"
         f"redraft apply {model} {EDIT} --out edited.pth\n"
-        "redraft verify .\n"
+        f"{checked}"
         "```\n\n"
-        "`apply` writes an edited copy of the model; `verify` solves the recipe again and "
-        "compares. In Python, on the network as you load it:\n\n"
+        f"`apply` writes an edited copy of the model{meaning}. In Python, on the network as you "
+        "load it:\n\n"
         "```python\n"
         "import redraft\n\n"
         f'edit = redraft.Edit.load("{EDIT}")\n'

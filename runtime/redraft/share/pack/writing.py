@@ -15,7 +15,7 @@ from redraft.disk.safetensors_head import BrokenHeadError, read_head
 from redraft.errors import ArtifactError, RedraftError
 from redraft.memory.marked import mask_bytes
 from redraft.plans import lock
-from redraft.plans.loading import load, recipe_of
+from redraft.plans.loading import load, loads, recipe_of
 from redraft.plans.record import RunRecord
 from redraft.plans.run_files import EDIT, LOCK, PICTURE, RECIPE, RECORD, RUNS
 from redraft.plans.run_folder import read_run
@@ -28,6 +28,7 @@ from redraft_dsl.flatten import standing_alone
 from redraft_dsl.recipe.model import ListedModel, Recipe
 
 PATH = "recipe_path"
+EDIT_SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,12 @@ class PackResult:
 def pack(
     source: Path, out: Path | None = None, *, runs: Path = RUNS, force: bool = False
 ) -> PackResult:
-    """Write a pack of a run folder, or of a recipe with its latest finished run.
+    """Write a pack of a run folder, of a recipe with its latest finished run, or of an edit.
 
     Packing the same things again gives the same bytes.
 
     Args:
-        source: a run folder, or a recipe file.
+        source: a run folder, a recipe file, or the file of a combined edit.
         out: the pack; NAME-VERSION.redraftpack in the current folder if not given.
         runs: where a recipe's run is looked for.
         force: replace whatever file is there, and not only an earlier pack of the same recipe.
@@ -75,6 +76,8 @@ def pack(
     record: RunRecord | None
     if source.is_dir():
         recipe, record, contents = _run_contents(source)
+    elif source.suffix == EDIT_SUFFIX:
+        recipe, record, contents = _edit_contents(source)
     else:
         recipe, record, contents, run = _recipe_contents(source, runs)
     data = _data(recipe, record, contents)
@@ -164,6 +167,25 @@ def _run_contents(folder: Path) -> tuple[Recipe, RunRecord, dict[str, bytes]]:
     if (folder / PICTURE).is_file():
         found[PICTURE] = _bytes(folder, PICTURE)
     return recipe, record, found | mask_bytes(recipe, folder, lost_mask)
+
+
+def _edit_contents(path: Path) -> tuple[Recipe, None, dict[str, bytes]]:
+    """An edit that no run has made, such as a combined one, with the recipe that it holds."""
+    data = _bytes(path.parent, path.name)
+    try:
+        text = read_head(BytesIO(data), len(data)).metadata.get("recipe", "")
+    except BrokenHeadError as error:
+        raise _not_whole(path, str(error)) from error
+    recipe = loads(text, path.parent).recipe
+    if recipe is None:
+        raise ArtifactError(
+            "RD710",
+            f"{path} cannot be packed: the recipe in it does not stand alone",
+            "combine edits whose recipes name the model alike and need no mask files, or pack each "
+            "of them",
+        )
+    found = {RECIPE: text.encode(), EDIT: data}
+    return recipe, None, found | mask_bytes(recipe, path.parent, lost_mask)
 
 
 def _ran(checked: Checked, record: RunRecord, edit: bytes) -> bool:

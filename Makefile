@@ -5,7 +5,7 @@ VENV   ?= .venv
 PIP_FLAGS ?=
 PIP     = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
 
-.PHONY: demo docs test test-all coverage lint types format clean
+.PHONY: demo docs test test-all coverage fuzz lint types format clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/redraft run recipes/glasses.redraft
@@ -23,6 +23,11 @@ test-all: $(VENV)/.tested-with
 # The same tests, half as slow again, and what they leave out.
 coverage: $(VENV)/.tested-with
 	$(TESTS) --cov --cov-report=term:skip-covered --cov-fail-under=97
+
+# Damaged files and killed runs, on from where the last time ended; takes many hours. Some of it:
+# `make fuzz FUZZ="masks --most 2000"`.
+fuzz: $(VENV)/.tested-with
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m tests.fuzz $(FUZZ)
 
 lint: $(VENV)/.tested-with
 	$(VENV)/bin/ruff check

@@ -156,3 +156,22 @@ def test_pictures_that_do_not_fill_their_range_are_a_warning(invoke: Invoke) -> 
     torch.save(state, "model.pth")
     result = invoke("sample", "model.pth", "--out", "full.png")
     assert "of the pixels are as dark or as bright as they can be" in result.stderr
+
+
+def test_a_picture_of_a_run_gives_the_recipe_back(invoke: Invoke) -> None:
+    written("DCGAN with leaky ReLU")
+    assert invoke("run", "own.redraft", "--out", "out").exit_code == 0
+    Path("out/before-after.png").rename("sheet.png")
+    texts = [invoke("flatten", each).stdout.splitlines() for each in ("sheet.png", "own.redraft")]
+    assert texts[0][1:] == texts[1][1:]
+    Path("own.redraft").unlink()
+    assert invoke("run", "sheet.png", "--out", "again").exit_code == 0
+    edits = [Path(folder, "edit.safetensors").read_bytes() for folder in ("out", "again")]
+    assert edits[0] == edits[1]
+    with Image.open("sheet.png") as picture:
+        said = json.loads(picture.text["redraft-run"])  # type: ignore[attr-defined]
+    assert said["edit_sha256"] == json.loads(Path("out/run.json").read_text())["edit_sha256"]
+    Image.new("L", (8, 8)).save("plain.png")
+    refused = invoke("run", "plain.png")
+    assert refused.exit_code == 1
+    assert "RD813" in refused.stderr

@@ -342,6 +342,7 @@ def test_settings(check_text: CheckText, line: str, codes: list[str]) -> None:
         ('mask("masks/double.png")', []),
         ('mask("masks/./../masks/eyes.png")', []),
         ('mask("masks/black.png")', ["RD317"]),
+        ('mask("masks/faint.png")', ["RD318"]),
         ('mask("masks/cut.png")', ["RD312"]),
         ('mask("masks/wide.png")', ["RD314"]),
         ('mask("../outside.png")', ["RD213"]),

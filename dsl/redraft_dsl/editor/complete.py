@@ -35,7 +35,7 @@ _PARTIAL = re.compile(r"([^\W\d][\w.\-]*)$")
 _RULE_OF = re.compile(r"(?<![\w\-])include\s+[^\W\d][\w\-]*\.([\w\-]*)$")
 _VERSION = re.compile(r'^\s*use\s+"([^"]*)"\s+([\w.]*)$')
 _FILES = {
-    "mask": (*(f".{name.lower()}" for name in FORMATS), ".jpg"),
+    "mask": (*(f".{name.lower()}" for name in FORMATS), ".jpg", ".tif"),
     "weights": (".pth", ".pt", ".pkl", ".tar", ".safetensors", ".ckpt", ".bin"),
     "use": (".redraft",),
 }

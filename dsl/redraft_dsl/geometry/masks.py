@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from redraft_dsl.files import FileFaultError, inside, path_fault, read_regular
+from redraft_dsl.geometry.painted import cover_of, eight_bits, is_turned, upright
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 32 * 2**20
 MAX_PIXELS = 4096 * 4096
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP")
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
 
 Fault = Literal["missing", "unreadable", "outside", "not an image", "too large"]
 
@@ -48,13 +49,18 @@ class MaskFile:
 
     @cached_property
     def coverage(self) -> npt.NDArray[np.float64]:
-        """(H, W) float64 in 0..1: luminance over black. Raises ``MaskError`` when damaged."""
-        return _decode(self.data, _luminance)
+        """(H, W) float64 in 0..1, as a person sees it. Raises ``MaskError`` when damaged."""
+        return _decode(self.data, _cover)
 
     @cached_property
     def marks_something(self) -> bool:
         """Whether anything of it is inside. Raises ``MaskError`` when damaged."""
         return bool(self.coverage.any())
+
+    @cached_property
+    def is_faint(self) -> bool:
+        """Whether no pixel is more than half inside. Raises ``MaskError`` when damaged."""
+        return not bool((self.coverage > 0.5).any())
 
     def has_shape_of(self, image: tuple[int, int]) -> bool:
         """Whether its height and width are those of a picture, or a multiple of both.
@@ -139,6 +145,8 @@ def _header(data: bytes) -> tuple[int, int]:
     except Exception:
         raise MaskError("not an image", "it is not a picture that can be read") from None
     width, height = image.size
+    if is_turned(image):
+        width, height = height, width
     if width * height > MAX_PIXELS:
         raise MaskError(
             "too large", f"{width}x{height} pixels, at most {MAX_PIXELS} pixels are read"
@@ -168,20 +176,12 @@ def _resized_red(image: Any, size: tuple[int, int]) -> npt.NDArray[np.float64]:
 
     height, width = size
     # Pillow itself, not a formula of our own: its rounding in 8 bits is part of what is reproduced.
-    resized = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+    resized = (
+        eight_bits(upright(image)).convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+    )
     return np.asarray(resized.getchannel("R"), dtype=np.float64) / 255.0
 
 
-def _luminance(image: Any) -> npt.NDArray[np.float64]:
-    """(H, W) float64 in 0..1 of an opened image; transparent pixels count as black."""
-    import numpy as np
-    from PIL import Image
-
-    if image.mode.startswith("I"):
-        return np.clip(np.asarray(image, dtype=np.float64) / 65535.0, 0.0, 1.0)
-    if image.mode == "F":
-        return np.clip(np.nan_to_num(np.asarray(image, dtype=np.float64)), 0.0, 1.0)
-    over = image.convert("RGBA")
-    black = Image.new("RGBA", over.size, (0, 0, 0, 255))
-    flat = Image.alpha_composite(black, over).convert("L")
-    return np.asarray(flat, dtype=np.float64) / 255.0
+def _cover(image: Any) -> npt.NDArray[np.float64]:
+    """(H, W) float64 in 0..1 of an opened image."""
+    return cover_of(upright(image))

@@ -9,6 +9,7 @@ import click
 from torch import Tensor
 
 from redraft.cli.arguments.generators import named_generator
+from redraft.cli.packs import is_picture
 from redraft.cli.planning import plan_file
 from redraft.cli.screen import Reporter
 from redraft.models.arch.families import FAMILIES
@@ -36,7 +37,7 @@ class Chosen:
 
 def is_recipe(name: str) -> bool:
     """Whether a word stands for a recipe and not for a model."""
-    return name.endswith(SUFFIX) or is_pack(name)
+    return name.endswith(SUFFIX) or is_pack(name) or is_picture(name)
 
 
 def chosen(model: str, said: Chosen, count: int, reporter: Reporter) -> tuple[Base, Latents]:

@@ -6,10 +6,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from redraft.errors import ArtifactError
+from redraft.explain.words import reason_of
+from redraft.plans.loading import load, loads
 from redraft.plans.run_files import RECIPE
 from redraft.plans.shipped import locate_recipe
 from redraft.share.pack import is_pack
 from redraft.share.pack.reading import recipe_in
+from redraft.show.metadata import recipe_in_picture
+from redraft_dsl.check.checked import Checked
+from redraft_dsl.check.parameters import Given
 
 
 def recipe_file(name: str) -> Path:
@@ -23,6 +28,33 @@ def recipe_file(name: str) -> Path:
     if not is_pack(name):
         return path
     return recipe_in(path)
+
+
+def loaded(name: str, given: Given = ()) -> Checked:
+    """The recipe that a user means: a file, one that comes with redraft, a pack's or a picture's.
+
+    The recipe in a picture stands in the picture's folder: its model and its masks are looked for
+    from there.
+
+    Raises:
+        ArtifactError: there is no such recipe, the pack is not whole, or the picture holds none.
+
+    """
+    if not is_picture(name):
+        return load(recipe_file(name), given)
+    path = Path(name)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(
+            "RD641", f"{path} cannot be read: {reason_of(error)}", "check the path"
+        ) from error
+    return loads(recipe_in_picture(data), path.parent, given, path.name)
+
+
+def is_picture(name: str) -> bool:
+    """Whether a user means a picture with a recipe in it."""
+    return Path(name).suffix.lower() == ".png"
 
 
 def leave_packs_alone(names: Iterable[str], command: str) -> None:

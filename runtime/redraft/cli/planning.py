@@ -5,17 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from redraft.cli.arguments.generators import named_generator
+from redraft.cli.packs import is_picture, loaded
 from redraft.cli.screen import Reporter
 from redraft.errors import PlanError
 from redraft.models.device import device_name
-from redraft.plans.loading import load
 from redraft.plans.obeying import plan_obeying
 from redraft.plans.planner import Plan, RuleStep, make_plan
-from redraft.plans.shipped import locate_recipe
 from redraft.share.pack import is_pack
-from redraft.share.pack.reading import recipe_in
 from redraft_dsl.check.parameters import Given
 
 
@@ -38,13 +37,13 @@ def plan_file(
         RedraftError: the recipe has errors, its model cannot be had, or its lock differs.
 
     """
-    path, home = locate_recipe(name), None
-    if is_pack(name):
-        path, home = recipe_in(path), path.parent
-    plan = planner or (plan_obeying if lock else make_plan)
+    home = Path(name).parent if is_pack(name) else None
+    checked = loaded(name, given)
+    # A picture has no lock of its own; what lies beside it is another recipe's.
+    plan = planner or (plan_obeying if lock and not is_picture(name) else make_plan)
     made = plan(
-        load(path, given),
-        path.parent,
+        checked,
+        Path(checked.source.path).parent,
         device=device_name(device),
         progress=reporter.download,
         home=home,

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from pathlib import Path
 
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from redraft.disk import files
 from redraft.disk.overwriting import refuse_overwriting
-from redraft.show.pictures import Picture
+from redraft.show.metadata import RECIPE_KEY
+from redraft.show.pictures import Picture, png
 
 MARK = "redraft"
 """The entry of a PNG that holds the hash of its pixels."""
 _MOST_PIXELS = 2**28
 
 
-def write_picture(path: Path, picture: Picture, *, force: bool = False) -> None:
+def write_picture(
+    path: Path, picture: Picture, *, force: bool = False, recipe: str | None = None
+) -> None:
     """Write a PNG; it may take the place of a picture that redraft wrote and nobody has changed.
+
+    Args:
+        path: the file.
+        picture: to be written.
+        force: replace whatever file is there.
+        recipe: the text of the recipe that it shows, for its metadata.
 
     Raises:
         ArtifactError: another file is there, a painted picture for one, and ``force`` is not
@@ -28,11 +35,8 @@ def write_picture(path: Path, picture: Picture, *, force: bool = False) -> None:
     """
     if not is_own(path):
         refuse_overwriting([path], force=force)
-    info = PngInfo()
-    info.add_text(MARK, _hash(picture))
-    file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True, pnginfo=info)
-    files.write_bytes(path, file.getvalue())
+    about = {MARK: _hash(picture)} | ({} if recipe is None else {RECIPE_KEY: recipe})
+    files.write_bytes(path, png(picture, about))
 
 
 def is_own(path: Path) -> bool:

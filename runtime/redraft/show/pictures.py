@@ -8,14 +8,16 @@ from __future__ import annotations
 import io
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 from torch.nn import functional
 
@@ -103,10 +105,19 @@ def enlarged(picture: Picture, side: int, smooth: bool = True) -> Picture:
     return picture.resize((picture.width * factor, picture.height * factor), method)
 
 
-def png(picture: Picture) -> bytes:
-    """The picture as a PNG file: no time, no name, the same bytes each time."""
+def png(picture: Picture, about: Mapping[str, str] = MappingProxyType({})) -> bytes:
+    """The picture as a PNG file: no time, no name, the same bytes each time.
+
+    Args:
+        picture: to be written.
+        about: texts for its metadata, such as the recipe that it shows.
+
+    """
+    info = PngInfo()
+    for key, text in about.items():
+        info.add_itxt(key, text)
     file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True)
+    picture.save(file, "PNG", optimize=True, pnginfo=info)
     return file.getvalue()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from redraft.disk import files
 from redraft.errors import ArtifactError
@@ -21,7 +19,8 @@ from redraft.runs.watch import Progress
 from redraft.share.exchange.importing import import_edit
 from redraft.share.pack.reading import pack_of, unpack
 from redraft.share.pack.writing import pack
-from redraft.show.pictures import Tile
+from redraft.show.metadata import RECIPE_KEY, recipe_in_picture
+from redraft.show.pictures import Tile, png
 from redraft.show.report.outputs import run_and_report
 from redraft.show.sheets import Band, before_after
 from redraft.studio.saving import lend_weights
@@ -29,8 +28,6 @@ from redraft.studio.web.confine import RECIPE, inside
 from redraft.studio.web.frames import Pixels
 from redraft_dsl.source import normalise
 
-KEY = "redraft-recipe"
-"""Of the text in a sheet's metadata that holds the recipe."""
 MOST_DROPPED = 64 << 20
 """Bytes of a file that is dropped on the page."""
 
@@ -52,38 +49,12 @@ def sheet(
         for number, one, other in zip(numbers, before, after, strict=True)
     )
     picture = before_after([Band("", tiles)], 8)
-    about = PngImagePlugin.PngInfo()
-    about.add_itxt(KEY, text)
-    with io.BytesIO() as stream:
-        picture.save(stream, "PNG", pnginfo=about)
-        return stream.getvalue()
+    return png(picture, {RECIPE_KEY: text})
 
 
 def _tensor(pixels: Pixels) -> torch.Tensor:
     values = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)
     return values.float() / 127.5 - 1
-
-
-def recipe_in_picture(data: bytes) -> str:
-    """The recipe that a sheet's metadata holds.
-
-    Raises:
-        ArtifactError: there is none.
-
-    """
-    try:
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
-            picture.load()
-            found = getattr(picture, "text", {}).get(KEY)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        found = None
-    if found is None:
-        raise ArtifactError(
-            "RD813",
-            "this picture holds no recipe",
-            "drop a sheet that studio saved, a recipe, an edit file or a pack",
-        )
-    return str(found)
 
 
 def dropped(data: bytes, name: str, folder: Path, model: str | None, layer: str | None) -> Dropped:

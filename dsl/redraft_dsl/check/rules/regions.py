@@ -11,7 +11,14 @@ from redraft_dsl.check.values import too_large
 from redraft_dsl.files import path_fault
 from redraft_dsl.geometry.masks import MaskError, MaskFile
 from redraft_dsl.language.words import RESAMPLINGS
-from redraft_dsl.report.diagnostics import Diagnostic, Fix, error, replacement, unknown
+from redraft_dsl.report.diagnostics import (
+    Diagnostic,
+    Fix,
+    error,
+    replacement,
+    unknown,
+    warning,
+)
 from redraft_dsl.source import Span
 from redraft_dsl.syntax import tree as s
 from redraft_dsl.syntax.edit import added_statement
@@ -233,6 +240,11 @@ def _mask(part: s.MaskShape, context: Context, regions: Regions) -> Iterator[Dia
         yield error(
             "RD317", f"the mask `{part.path.text}` marks nothing", part.path.span, label, help_text
         )
+    elif found.is_faint:
+        label = "no pixel of it is more than half inside"
+        help_text = "paint what is inside in white; class numbers in grey are nearly black"
+        message = f"the mask `{part.path.text}` is faint"
+        yield warning("RD318", message, part.path.span, label, help_text)
 
 
 def _mask_shape(part: s.MaskShape, mask: MaskFile, image: tuple[int, int]) -> Iterator[Diagnostic]:

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 def command(file: str, given: Given) -> None:
     """Print a recipe as it is resolved, as a recipe that stands alone.
 
-    FILE is a recipe, a pack, or the name of a recipe that comes with redraft. Included rules are
-    written out, parameters replaced by their values, regions put where they are used, and every
-    default named.
+    FILE is a recipe, a pack, the name of a recipe that comes with redraft, or a picture that a run
+    made of one. Included rules are written out, parameters replaced by their values, regions put
+    where they are used, and every default named.
     """
-    from redraft.cli.packs import recipe_file
-    from redraft.plans.loading import load, recipe_of
+    from redraft.cli.packs import loaded
+    from redraft.plans.loading import recipe_of
     from redraft_dsl.flatten import flatten
 
-    checked = load(recipe_file(file), given)
+    checked = loaded(file, given)
     recipe_of(checked)
     sys.stdout.buffer.write(flatten(checked).encode())

@@ -71,9 +71,10 @@ def command(
 ) -> None:
     """Run a recipe: write its edit, its pictures and a report.
 
-    FILE is a recipe, a pack, or the name of a recipe that comes with redraft. A run that was
-    stopped goes on where it was. A lock that lies beside the recipe is obeyed: see `redraft lock`.
-    Under torchrun its processes draw the pictures for statistics and measures together.
+    FILE is a recipe, a pack, the name of a recipe that comes with redraft, or a picture that a run
+    made of one. A run that was stopped goes on where it was. A lock that lies beside the recipe is
+    obeyed: see `redraft lock`. Under torchrun its processes draw the pictures for statistics and
+    measures together.
     """
     screen = Screen.current()
     screen.begin(f"reading {file}")
@@ -130,10 +131,9 @@ def _show(screen: Screen, run: Run, ranks: Ranks, hint: str, form: str, *, verbo
 
 def _of_sweeps(file: str) -> str:
     """That a recipe's sweeps are not run; nothing where it has none."""
-    from redraft.cli.packs import recipe_file
-    from redraft.plans.loading import load
+    from redraft.cli.packs import loaded
 
-    names = [sweep.name for sweep in load(recipe_file(file)).sweeps]
+    names = [sweep.name for sweep in loaded(file).sweeps]
     if not names:
         return ""
     several = len(names) > 1

@@ -69,7 +69,7 @@ def command(
         rules = _marked(plan, device)
     sheet = marks_sheet(rules)
     path = out or Path(f"{plan.recipe.name}-marks.png")
-    write_picture(path, sheet, force=force)
+    write_picture(path, sheet, force=force, recipe=plan.text)
     if form == "json":
         marks = {rule.title: [mark.label for mark in rule.marks] for rule in rules}
         screen.json({"written": str(path), "size": sheet.size, "marks": marks})

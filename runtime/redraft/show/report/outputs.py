@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -36,6 +37,7 @@ from redraft.runs.session import (
     restore_base,
 )
 from redraft.runs.watch import Progress, phase
+from redraft.show.metadata import RECIPE_KEY, RUN_KEY
 from redraft.show.pictures import RegionOutline, Role, Tile, placed_scores, png
 from redraft.show.report.data import ReportData, RuleView
 from redraft.show.report.render import render
@@ -50,6 +52,19 @@ KEPT_UNSEEN = 8
 """Pictures that a finished run holds for a notebook."""
 SHOWN_SIDE = 256
 """Larger pictures are kept at about this side: nothing shows them larger, and there are many."""
+
+
+def run_about(run: Run) -> str:
+    """What a picture's metadata says of its run: what it was made from, and the edit. No times."""
+    record = run.record
+    said = {
+        "recipe": f"{record.recipe} {record.version}",
+        "recipe_digest": record.recipe_digest,
+        "model": record.model.name,
+        "model_sha256": record.model.file_sha256,
+        "edit_sha256": record.edit_sha256,
+    }
+    return json.dumps(said, sort_keys=True)
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,7 +111,8 @@ def run_and_report(
     with phase(run.session.progress, "drawing the report"):
         with torch.no_grad():
             data = report_data(run)
-        files.write_bytes(run.folder / PICTURE, png(before_after(data.bands())))
+        about = {RECIPE_KEY: plan.text, RUN_KEY: run_about(run)}
+        files.write_bytes(run.folder / PICTURE, png(before_after(data.bands()), about))
         files.write_text(run.folder / REPORT, render(data))
     finish(run)
     # A single rule is the whole edit, and its pictures are those of the edit.

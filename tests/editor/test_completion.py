@@ -48,7 +48,7 @@ COMPLETED = [
     ("zero a at layer6 {\n  directions |", ["context", "svd", "mean", "units"]),
     ("latents q { |", ["seed", "count", "class"]),
     ("model mine { |", list(LANGUAGE.block("model"))),
-    ("model mine { arch |", ["dcgan", "module", "proggan", "stylegan2"]),
+    ("model mine { arch |", ["dcgan", "module", "proggan", "stylegan", "stylegan2"]),
     ("region more = |", ["eyes", *words.SHAPES]),
     ("edition |", [str(LATEST)]),
     ("param n: |", list(words.TYPES)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,15 +96,8 @@ def command(
                 return
             # Read now: the file may be changed, or gone, when the run is done.
             hint = _of_sweeps(file)
-            run = run_and_report(
-                plan,
-                out=out,
-                device=device,
-                fresh=fresh,
-                progress=reporter.step,
-                ranks=ranks,
-                force=force,
-            )
+            work = partial(run_and_report, plan, progress=reporter.step, ranks=ranks)
+            run = work(out=out, device=device, fresh=fresh, force=force)
         _show(screen, run, ranks, hint, form, verbose=verbose)
     if opened:
         open_file(run.folder / REPORT, screen)

@@ -129,8 +129,12 @@ class _Migrator:
             raise MigrationError(edition, ["the new text has errors"], after)
         if got != wanted.model_copy(update={"edition": edition}):
             raise MigrationError(edition, _differences(wanted, got))
-        if (before.params, before.sweeps) != (after.params, after.sweeps):
-            raise MigrationError(edition, ["its parameters or sweeps would change"])
+        if (before.params, before.sweeps, before.expects) != (
+            after.params,
+            after.sweeps,
+            after.expects,
+        ):
+            raise MigrationError(edition, ["its parameters, sweeps or expectations would change"])
         if _comments(before) - _comments(after):
             raise MigrationError(edition, ["a comment would be lost"])
 

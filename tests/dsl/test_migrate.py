@@ -316,7 +316,7 @@ def test_parameters_and_sweeps_stay_too(move: Move) -> None:
     )
     moved = move(text).text
     assert "vary hold of a over 0.1, 1" in moved
-    with pytest.raises(MigrationError, match="parameters or sweeps"):
+    with pytest.raises(MigrationError, match="sweeps or expectations"):
         move(text, with_fault(with_text("over 1, 2", "over 1, 3")))
 
 

@@ -208,8 +208,6 @@ BOX_FORM = "a box is written `box(x 12..52, y 24..38)`"
         ("rule a { }", "RD010", "expected `at` after `a`", "name the layer"),
         ("rul a at layer6 { }", "RD010", "expected a new statement, found `rul`", "`rule`"),
         ("hello", "RD010", "expected a new statement, found `hello`", "a statement starts with"),
-        ("expect a { }", "RD015", "`expect` is reserved", "leave it out"),
-        ("expect a at layer6 { }", "RD015", "`expect` is reserved", "leave it out"),
         ('use "a.redraft" as a', "RD128", "without a version", "2.0.0"),
         ('use "a.redraft" 1.0.0', "RD010", "expected `as`", "as village"),
         ("use a 1.0.0 as a", "RD010", "expected text in double quotes", "as village"),

@@ -16,15 +16,25 @@ from redraft_dsl.check.binding import Rule as RuleNode
 from redraft_dsl.check.binding import bind, seen_by
 from redraft_dsl.check.checked import Checked, Imported, Written
 from redraft_dsl.check.context import Context, build_context
+from redraft_dsl.check.expects import expectations
 from redraft_dsl.check.imports import Library, Opened, imported
 from redraft_dsl.check.lower import spans_of, to_recipe
-from redraft_dsl.check.rules import compat, fit, operations, pairs, regions, reuse, statements
+from redraft_dsl.check.rules import (
+    compat,
+    expects,
+    fit,
+    operations,
+    pairs,
+    regions,
+    reuse,
+    statements,
+)
 from redraft_dsl.check.sweeps import sweeps_of
 from redraft_dsl.facts import FileFacts, KnownModels, ModelFacts
 from redraft_dsl.report.diagnostics import Diagnostic, error, in_order
 from redraft_dsl.source import Source
 from redraft_dsl.syntax.editions import SHIPPED, Editions, as_it_is
-from redraft_dsl.syntax.tree import SweepStatement, Tree
+from redraft_dsl.syntax.tree import ExpectLine, SweepStatement, Tree
 
 __all__ = ["RULES", "Checked", "Imported", "Opened", "Written", "check", "context_of"]
 
@@ -68,7 +78,10 @@ RULES: tuple[Callable[[Context], Iterable[Diagnostic]], ...] = (
     reuse.included_model,
     reuse.included_latents,
     reuse.unused_names,
+    expects.expectations,
 )
+OUTSIDE = SweepStatement | ExpectLine
+"""Statements about runs, not of the recipe."""
 SWEEP_RULES = (reuse.sweeps_hold,)
 """Rules about what is varied, apart, since the recipe may hold where these do not."""
 
@@ -147,6 +160,11 @@ class _Checker:
             imports=imported(context.used),
             params=context.bound.params,
             sweeps=sweeps_of(context.all(SweepStatement)),
+            expects=()
+            if recipe is None
+            else expectations(
+                context.all(ExpectLine), frozenset(rule.name for rule in recipe.rules)
+            ),
             given=written.given,
             off=off,
             facts=context.facts,
@@ -189,7 +207,7 @@ class _Checker:
 
         Rules that do not see the value are left out too: nothing changes for them.
         """
-        nodes = tuple(n for n in written.tree.statements if not isinstance(n, SweepStatement))
+        nodes = tuple(n for n in written.tree.statements if not isinstance(n, OUTSIDE))
         rules = tuple(node for node in nodes if isinstance(node, RuleNode))
 
         def problem_with(target: str, value: str) -> Diagnostic | None:

@@ -27,9 +27,17 @@ _BOUND = (
     s.Include,
     s.LatentsStatement,
     s.ModelStatement,
+    s.ExpectLine,
 )
 """Statements in which a parameter may stand."""
-_WORDS = frozenset({(s.Setting, "value"), (s.Override, "value"), (s.Operation, "layer")})
+_WORDS = frozenset(
+    {
+        (s.Setting, "value"),
+        (s.Override, "value"),
+        (s.Operation, "layer"),
+        (s.ExpectLine, "value"),
+    }
+)
 """Where a word may be the name of a parameter."""
 
 

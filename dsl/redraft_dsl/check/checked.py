@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from redraft_dsl.check.expects import Expectation
 from redraft_dsl.check.parameters import BoundParam, Given
 from redraft_dsl.check.sweeps import Sweep
 from redraft_dsl.facts import ModelFacts
@@ -60,8 +61,9 @@ class Checked:
 
     ``spans`` maps paths such as ``glasses.rank`` to places in ``source``, so that later phases
     can point at the text too. ``tree`` is the recipe as written; ``imports``, ``params``,
-    ``sweeps`` and ``given`` say what the recipe was made from besides its text. ``off`` are rules
-    that stay out of the run, ``facts`` those of the model where they are known.
+    ``sweeps`` and ``given`` say what the recipe was made from besides its text, ``expects`` what
+    must come of a run. ``off`` are rules that stay out of the run, ``facts`` those of the model
+    where they are known.
     """
 
     recipe: Recipe | None
@@ -72,6 +74,7 @@ class Checked:
     imports: tuple[Imported, ...] = ()
     params: tuple[BoundParam, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
+    expects: tuple[Expectation, ...] = ()
     given: Given = ()
     off: tuple[Rule, ...] = ()
     facts: ModelFacts | None = None

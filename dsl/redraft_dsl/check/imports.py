@@ -236,7 +236,7 @@ def _instance(
     left = tuple(
         changed if node is rule else node
         for node in opened.tree.statements
-        if node is rule or not isinstance(node, Rule | s.SweepStatement)
+        if node is rule or not isinstance(node, Rule | s.SweepStatement | s.ExpectLine)
     )
     tree = replace(opened.tree, statements=left)
     trail = (*library.trail, source.file)

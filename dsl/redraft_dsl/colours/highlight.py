@@ -28,7 +28,6 @@ TOKENS = {
     "string": String,
     "number": Number,
     "statement": Keyword.Declaration,
-    "reserved": Keyword.Reserved,
     "keyword": Keyword,
     "operator word": Operator.Word,
     "shape": Keyword.Type,

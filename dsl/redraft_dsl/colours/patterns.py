@@ -10,9 +10,9 @@ from redraft_dsl.language.language import LANGUAGE
 from redraft_dsl.language.words import (
     AXES,
     INNER,
+    MEASURES,
     OPERATORS,
     RESAMPLINGS,
-    RESERVED_STATEMENTS,
     SHAPES,
     TYPES,
 )
@@ -66,7 +66,8 @@ CHOICES = {row.name: row.choices for row in LANGUAGE.settings if row.choices}
 """The words that a setting chooses from."""
 _OPERATIONS = (*LANGUAGE.operation_words, "sweep")
 _TITLED = ("recipe", "model")
-_OTHERS = tuple(word for word in LANGUAGE.statements if word not in (*_OPERATIONS, *_TITLED))
+_BARE = (*_OPERATIONS, *_TITLED, "expect")
+_OTHERS = tuple(word for word in LANGUAGE.statements if word not in _BARE)
 _VERSION = Part("number", VERSION)
 
 PATTERNS = (
@@ -76,6 +77,7 @@ PATTERNS = (
     Pattern((Part("statement", "use"), Part("string", STRING), _VERSION)),
     _named(_OPERATIONS, "rule name"),
     _named(_TITLED, "recipe name"),
+    Pattern((Part("statement", "expect"), Part("setting", one_of(MEASURES)))),
     _named(_OTHERS, "defined name"),
     Pattern((Part("keyword", "at"), Part("layer", LAYER))),
     # Settings, types and masks together with the word that follows them.
@@ -87,7 +89,6 @@ PATTERNS = (
     Pattern((Part("string", STRING), Part("choice", one_of(RESAMPLINGS))), "", AFTER),
     _one("string", STRING),
     _words("statement", LANGUAGE.statements),
-    _words("reserved", RESERVED_STATEMENTS),
     _words("keyword", (*LANGUAGE.lines, *INNER)),
     _words("operator word", OPERATORS),
     _words("shape", SHAPES),
@@ -95,7 +96,7 @@ PATTERNS = (
     _words("setting", SETTINGS),
     _one("name", WORD),
     _one("number", NUMBER),
-    _one("operator", r"\.\.|="),
+    _one("operator", r"\.\.|[<>]=?|="),
     _one("punctuation", r"[{}\[\](),.:]"),
 )
 """In this order: where two match at one place, the first wins."""

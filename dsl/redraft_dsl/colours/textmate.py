@@ -19,7 +19,6 @@ SCOPES = {
     "string": "string.quoted.double",
     "number": "constant.numeric",
     "statement": "keyword.control",
-    "reserved": "invalid.deprecated.reserved",
     "keyword": "keyword.other",
     "operator word": "keyword.operator.word",
     "shape": "support.function.shape",

@@ -258,7 +258,21 @@ def _named(cursor: Cursor, examined: Examined) -> Iterator[types.CompletionItem]
     elif last == "." and cursor.before[0].text == "include":
         yield from included_rules(cursor.before[1].text, examined)
     elif "WORD" in accepts:
-        yield from _names_after(last, cursor, examined)
+        expected = cursor.before and cursor.before[0].text == "expect"
+        after = _expected_after if expected else _names_after
+        yield from after(last, cursor, examined)
+
+
+def _expected_after(
+    last: str,
+    cursor: Cursor,  # noqa: ARG001
+    examined: Examined,
+) -> Iterator[types.CompletionItem]:
+    if last == "expect":
+        for name, meaning in words.MEASURES.items():
+            yield offer(name, _KIND.Property, meaning, "of a rule")
+    elif last == "(":
+        yield from declared("rule", examined)
 
 
 def _names_after(last: str, cursor: Cursor, examined: Examined) -> Iterator[types.CompletionItem]:

@@ -17,6 +17,7 @@ from redraft_dsl.editor.figures import Figures
 from redraft_dsl.editor.offers import about_layer, layer_line
 from redraft_dsl.facts import LayerFacts
 from redraft_dsl.language import words
+from redraft_dsl.language.words import MEASURES
 from redraft_dsl.report.explain import explain
 from redraft_dsl.source import Span
 from redraft_dsl.syntax import format as layout
@@ -123,6 +124,8 @@ class _Targets:
                 yield Target(node.path.span.to(node.name.span), about)
             case s.Include():
                 yield from self.included(node)
+            case s.ExpectLine() if node.measure.text in MEASURES:
+                yield Target(node.measure.span, lambda: MEASURES[node.measure.text])
 
     def included(self, node: s.Include) -> Iterator[Target]:
         """The recipe and the rule that an ``include`` names, and the keys that it gives."""

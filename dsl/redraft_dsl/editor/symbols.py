@@ -45,7 +45,8 @@ def _statement(node: s.Statement, document: Document) -> types.DocumentSymbol | 
             return None
         seen = f"{node.keyword} (cannot be read)"
         return _symbol(node.name, seen, _KIND.Null, node, node.span, document)
-    name = s.name_of(node) or s.Word("edition", span=node.span)
+    own = node.measure if isinstance(node, s.ExpectLine) else s.Word("edition", span=node.span)
+    name = s.name_of(node) or own
     detail, kind = _DETAILS[type(node)]
     return _symbol(name.text, detail(node), kind, node, name.span, document)
 
@@ -62,6 +63,7 @@ _DETAILS: dict[type[s.Statement], tuple[Callable[[Any], str], types.SymbolKind]]
     s.ImagesStatement: (lambda _: "images", _KIND.Array),
     s.ParamLine: (lambda _: "param", _KIND.TypeParameter),
     s.SweepStatement: (lambda _: "sweep", _KIND.Enum),
+    s.ExpectLine: (lambda node: f"expected of {node.rule.text}", _KIND.Boolean),
 }
 """What is shown beside the name of each statement, and as what."""
 

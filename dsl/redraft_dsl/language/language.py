@@ -54,7 +54,7 @@ class Language:
     def statements(self) -> Mapping[str, str]:
         """Every word that a statement begins with, and what it means."""
         before = dict(words.STATEMENTS)
-        after = {word: before.pop(word) for word in ("include", "sweep")}
+        after = {word: before.pop(word) for word in ("include", "sweep", "expect")}
         return before | {row.word: row.meaning for row in self.operations} | after
 
     @cached_property

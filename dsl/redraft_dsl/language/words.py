@@ -15,6 +15,8 @@ STATEMENTS: Mapping[str, str] = {
     "images": "A name for several images, such as `images plain = z[5, 7, 26..34]`.",
     "include": "A rule of a used recipe, run at this place.",
     "sweep": "Runs the recipe with several values.",
+    "expect": "Checked after the run, which fails where it does not hold: "
+    "`expect share(glasses) >= 0.60`.",
 }
 """Statements that are not operations."""
 
@@ -72,9 +74,16 @@ TYPES = ("int", "float", "percent", "word")
 RESAMPLINGS = ("area", "bilinear")
 """How a mask is brought to another size; the first is meant where a mask says nothing."""
 
-RESERVED_STATEMENTS: Mapping[str, str] = {
-    "expect": "checking results after a run",
+MEASURES: Mapping[str, str] = {
+    "share": "The part of the pictures that no rule saw on which the rule takes effect, 0 to 1.",
+    "amplitude": "How strongly, on the mean: 1 is the whole of what was wished for.",
+    "outside": "Mean absolute change outside the region, pictures in -1..1.",
+    "side": "Left-out change elsewhere, as a share of what the goal asks for.",
+    "rank": "How many directions the change has.",
 }
+"""What may be expected of a rule, by the names that `run.json` and the report use."""
+SHARES = frozenset(["share", "side"])
+"""Those that may be given per cent."""
 
 RESERVED_NAMES = frozenset(
     [

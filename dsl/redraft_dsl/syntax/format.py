@@ -134,6 +134,10 @@ def _sweep(node: s.SweepStatement) -> Iterator[str]:
     return _block(f"sweep {node.name.text}", node.block, SETTING_COLUMN)
 
 
+def _expect(node: s.ExpectLine) -> Iterator[str]:
+    yield f"expect {node.measure.text}({node.rule.text}) {node.comparison} {value(node.value)}"
+
+
 _PRINTERS: dict[type, Callable[[Any], Iterator[str]]] = {
     s.EditionLine: _edition,
     s.RecipeLine: _recipe,
@@ -146,6 +150,7 @@ _PRINTERS: dict[type, Callable[[Any], Iterator[str]]] = {
     s.Operation: _operation,
     s.Include: _include,
     s.SweepStatement: _sweep,
+    s.ExpectLine: _expect,
 }
 """How each kind of statement is written; a broken one cannot be."""
 

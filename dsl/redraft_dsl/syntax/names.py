@@ -133,10 +133,8 @@ def _named(node: s.Node, scope: _Scope) -> Iterator[Occurrence]:
         name: s.Word = cast("Any", node).name
         yield Occurrence(_DECLARED[type(node)], name.text, name.span, True)
     match node:
-        case s.Operation():
-            yield from _word(node.layer, scope)
-        case s.Setting() | s.Override():
-            yield from _word(node.value, scope)
+        case s.Operation(layer=value) | s.Setting(value=value) | s.Override(value=value):
+            yield from _word(value, scope)
         case s.Number() if node.is_name:
             yield Occurrence("parameter", node.text, node.span)
         case s.Named() | s.ImagesName():
@@ -144,9 +142,11 @@ def _named(node: s.Node, scope: _Scope) -> Iterator[Occurrence]:
             yield Occurrence(kind, node.name.text, node.span)
         case s.Images():
             yield Occurrence("latents", node.latents.text, node.latents.span)
+        case s.ExpectLine():
+            yield _rule(node.rule, scope)
+            yield from _word(node.value, scope)
         case s.Vary() if node.owner is not None:
-            borrowed = scope.borrowed.get(node.owner.text)
-            yield Occurrence("rule", node.owner.text, node.owner.span, False, borrowed)
+            yield _rule(node.owner, scope)
         case s.Vary():
             yield Occurrence("parameter", node.key.text, node.key.span)
         case s.Include():
@@ -162,6 +162,11 @@ def _included(node: s.Include, scope: _Scope) -> Iterator[Occurrence]:
     for item in node.block.items if node.block else ():
         if item.key.text not in scope.settings:
             yield Occurrence("parameter", item.key.text, item.key.span, False, alias)
+
+
+def _rule(name: s.Word, scope: _Scope) -> Occurrence:
+    """A rule where it is named, this recipe's or one that an ``include`` borrowed."""
+    return Occurrence("rule", name.text, name.span, False, scope.borrowed.get(name.text))
 
 
 def _word(value: s.Value, scope: _Scope) -> Iterator[Occurrence]:

@@ -141,6 +141,10 @@ class Builder:
         """``sweep NAME { ... }``."""
         return s.SweepStatement(word(c[1]), c[2], span=over(c))
 
+    def expect(self, c: Children) -> s.ExpectLine:
+        """``expect MEASURE(RULE) >= VALUE``."""
+        return s.ExpectLine(word(c[1]), word(c[3]), str(c[5]), c[6], span=over(c))
+
     def vary(self, c: Children) -> s.Vary:
         """``vary KEY of RULE over VALUE, VALUE``, or ``vary PARAMETER over ...``."""
         owner = word(c[3]) if c[2].type == "OF" else None

@@ -201,7 +201,7 @@ class _Reader:
 
     def pieces(self) -> Iterator[Span]:
         """The text cut before every keyword in column 0; blank pieces are left out."""
-        begins = "|".join((*self.language.statements, *words.RESERVED_STATEMENTS, "off"))
+        begins = "|".join((*self.language.statements, "off"))
         cuts = [each.start() for each in re.finditer(rf"^(?:{begins})(?![\w\-])", self.text, re.M)]
         for start, end in pairwise([0, *cuts, len(self.text)]):
             if self.text[start:end].strip(_BLANK):

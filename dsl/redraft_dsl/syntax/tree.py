@@ -50,6 +50,7 @@ __all__ = [
     "EditionLine",
     "EllipseShape",
     "Everything",
+    "ExpectLine",
     "Images",
     "ImagesName",
     "ImagesStatement",
@@ -270,6 +271,16 @@ class SweepStatement(WithTrivia):
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectLine(WithTrivia):
+    """``expect share(glasses) >= 0.60``."""
+
+    measure: Word
+    rule: Word
+    comparison: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
 class Broken(WithTrivia):
     """A statement that could not be read; ``name`` is what it seems to declare.
 
@@ -294,6 +305,7 @@ Statement: TypeAlias = (
     | Operation
     | Include
     | SweepStatement
+    | ExpectLine
     | Broken
 )
 
@@ -352,7 +364,7 @@ def _collect(node: Statement | Item, collected: list[Comment]) -> None:
 
 def name_of(node: Statement) -> Word | None:
     """The name that a statement declares; None where it declares none, or could not be read."""
-    return None if isinstance(node, EditionLine | Broken) else node.name
+    return None if isinstance(node, EditionLine | ExpectLine | Broken) else node.name
 
 
 def place_of(item: Item) -> PlaceExpr | None:

@@ -27,6 +27,7 @@ from redraft.plans.lock import Lock
 from redraft.solve import VERSIONS
 from redraft_dsl import Checked
 from redraft_dsl.check import Imported
+from redraft_dsl.check.expects import Expectation
 from redraft_dsl.check.parameters import Given
 from redraft_dsl.facts import LayerFacts, ModelFacts
 from redraft_dsl.flatten import standing_alone
@@ -121,6 +122,7 @@ class Plan:
         given: values from outside, as in ``--set``.
         imports: the recipes that were used.
         off: the rules that are switched off.
+        expects: what is expected of the run's figures.
 
     """
 
@@ -136,6 +138,7 @@ class Plan:
     given: Given = ()
     imports: tuple[Imported, ...] = ()
     off: tuple[Rule, ...] = ()
+    expects: tuple[Expectation, ...] = ()
 
     @property
     def run_name(self) -> str:
@@ -201,6 +204,7 @@ def make_plan(
         given=checked.given,
         imports=checked.imports,
         off=checked.off,
+        expects=checked.expects,
     )
 
 

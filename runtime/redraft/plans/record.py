@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from redraft.judge.verdict import FORMER, Verdict, Word, verdict
 from redraft.models.device import MOST_THREADS
+from redraft_dsl.check.expects import Expectation
 
 _YES = {True: "yes", False: "no", None: "not recorded"}
 
@@ -151,6 +153,13 @@ class RuleRecord(Frozen):
     warnings: tuple[str, ...]
     drive: DriveRecord | None = None
 
+    def figure(self, measure: str) -> float | None:
+        """A figure by the name of its measure in the language; None where it was not measured."""
+        if measure == "side":
+            return None if self.left_out is None else self.left_out.side
+        found: float | None = getattr(self, {"share": "effect"}.get(measure, measure))
+        return found
+
     @property
     def judgement(self) -> Verdict:
         """The verdict, with its reason. It is made of the figures, in records of any version."""
@@ -235,6 +244,29 @@ class ImportRecord(Frozen):
     digest: str
 
 
+class ExpectRecord(Frozen):
+    """An expectation of the recipe, as in ``share(glasses) >= 0.60``, and whether it holds.
+
+    ``figure`` is None where it was not measured, which does not hold.
+    """
+
+    expected: str
+    figure: float | None
+    holds: bool
+
+
+def checked_expectations(
+    expects: Iterable[Expectation], rules: Iterable[RuleRecord]
+) -> tuple[ExpectRecord, ...]:
+    """What became of the expectations of a recipe."""
+    records = {rule.name: rule for rule in rules}
+    found = []
+    for each in expects:
+        figure = records[each.rule].figure(each.measure)
+        found.append(ExpectRecord(expected=each.written, figure=figure, holds=each.holds(figure)))
+    return tuple(found)
+
+
 class RunRecord(Frozen):
     """The whole of ``run.json``.
 
@@ -261,3 +293,4 @@ class RunRecord(Frozen):
     lock: str | None = None
     given: dict[str, str] = {}
     imports: tuple[ImportRecord, ...] = ()
+    expects: tuple[ExpectRecord, ...] = ()

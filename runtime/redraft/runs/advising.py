@@ -50,13 +50,12 @@ def advise(
     if isinstance(step.rule, Zero):
         return ((f"{seen} (redraft explain {PAGE})",) if needed else ()), None
     pictures = drawn()
-    # Of an invert the second half asks for the opposite of the first.
-    half = len(pictures.present) // 2 if opened.placed.drive is not None else None
+    first = _alike(opened, len(pictures.present))
     cause = CauseRecord(
-        alike=(pictures if half is None else pictures.select(range(half))).likeness(),
+        alike=pictures.select(first).likeness(),
         copied=float(solved.goal.alpha.double().mean()),
         cells=_cells(step, opened),
-        own=_own_amplitude(step, opened, solved.delta, pictures, half) if needed else None,
+        own=_own_amplitude(step, opened, solved.delta, pictures, first) if needed else None,
     )
     if cause.own is None:
         return (), cause
@@ -112,13 +111,18 @@ def _cells(step: RuleStep, opened: OpenRule) -> float:
     return sum(sides) / max(len(sides), 1)
 
 
+def _alike(opened: OpenRule, count: int) -> range:
+    """Pictures of a goal that ask for one thing: of an invert those with the cause high."""
+    return range(count if opened.placed.drive is None else count // 2)
+
+
 @torch.no_grad()
 def _own_amplitude(
-    step: RuleStep, opened: OpenRule, delta: Delta, pictures: GoalPictures, first: int | None
+    step: RuleStep, opened: OpenRule, delta: Delta, pictures: GoalPictures, first: range
 ) -> float:
-    """The rule's amplitude on the pictures that it was solved for, or on the first of them."""
+    """The rule's amplitude on the first of the pictures that it was solved for."""
     layer, goal = opened.layer, opened.stages.goal
-    rows = list(range(min(MOST, first or len(goal.inputs))))
+    rows = list(first[:MOST])
     inputs, form = goal.inputs.select(rows), layer.form
     values = form.activate(form.response(inputs, delta.added_to(form.weight)))
     after = draw_values(layer.generator, step.facts.name, values, inputs)

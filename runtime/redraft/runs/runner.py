@@ -19,7 +19,13 @@ from redraft.errors import ArtifactError
 from redraft.memory.marked import mask_bytes
 from redraft.models.open import choose_device
 from redraft.plans.planner import Plan
-from redraft.plans.record import ImportRecord, MachineRecord, ModelRecord, RunRecord
+from redraft.plans.record import (
+    ImportRecord,
+    MachineRecord,
+    ModelRecord,
+    RunRecord,
+    checked_expectations,
+)
 from redraft.plans.run_files import EDIT, LOCK, RECIPE, RECORD, RUNS, STEPS
 from redraft.plans.run_folder import cannot_make, refuse_folder_of_another
 from redraft.plans.unseen import judged
@@ -219,6 +225,7 @@ def _record(
         seconds=seconds,
         lock=None if plan.lock is None else plan.lock.sha256,
         given=dict(plan.given),
+        expects=checked_expectations(plan.expects, [done.record for done in session.finished]),
         imports=tuple(
             ImportRecord(path=each.path, name=each.name, version=each.version, digest=each.digest)
             for each in plan.imports

@@ -26,7 +26,6 @@ USUAL: tuple[Callable[[Mistake], Diagnostic | None], ...] = (
     places.missing_image,
     places.missing_region,
     places.bare_index,
-    statements.reserved,
     signs.unclosed,
     signs.closes_nothing,
     values.not_a_range,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from redraft_dsl.language import words
 from redraft_dsl.report.diagnostics import (
     Diagnostic,
     Fix,
@@ -55,28 +54,13 @@ def missing_version(mistake: Mistake) -> Diagnostic | None:
     )
 
 
-def reserved(mistake: Mistake) -> Diagnostic | None:
-    """A statement of a later edition."""
-    reserved = words.RESERVED_STATEMENTS
-    if mistake.word not in reserved or not mistake.accepts & {"OPERATION", "RBRACE"}:
-        return None
-    assert mistake.found is not None  # it has a word
-    return error(
-        "RD015",
-        f"`{mistake.word}` is reserved for a later edition",
-        mistake.found.span,
-        f"reserved for {reserved[mistake.word]}",
-        "edition 2026 has no such statement; leave it out",
-    )
-
-
 def unknown_statement(mistake: Mistake) -> Diagnostic | None:
     """``ruel a at layer6``: a word that begins no statement."""
     if not mistake.word or not mistake.accepts >= STATEMENT or mistake.accepts & JOIN:
         return None
     assert mistake.found is not None  # it has a word
     statements = mistake.language.statements
-    near = closest(mistake.word, (*statements, *words.RESERVED_STATEMENTS))
+    near = closest(mistake.word, statements)
     if near is not None:
         return mistake.general(f"did you mean `{near}`?", replacement(mistake.found.span, near))
     return mistake.general(f"a statement starts with {listing(statements, len(statements))}")
@@ -101,6 +85,7 @@ _REUSE = {
     "use": 'another recipe is named `use "./village.redraft" 2.0.0 as village`',
     "param": "a parameter is written `param strength: int = 2 in 1..8`",
     "include": "a rule is included by `include village.spire with { rank = 4 }`",
+    "expect": "an expectation is written `expect share(glasses) >= 0.60`",
     "sweep": "a sweep is written `sweep ranks { vary rank of glasses over 1, 4, 10 }`",
     "images": "images are named `images plain = z[5, 7, 26..34]`",
 }

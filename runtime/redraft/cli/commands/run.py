@@ -28,6 +28,8 @@ from redraft.plans.run_files import REPORT
 from redraft.plans.shipped import locate_recipe
 from redraft_dsl.report.terminal import visible, wrapped
 
+UNMET = 3
+"""The exit status of a run that is finished and not as its recipe expects."""
 JUDGED = {"erase": "hold what the rule removes", "invert": "show enough of its cause or effect"}
 """Which unseen pictures an operation is judged on, where these are not all."""
 
@@ -75,7 +77,7 @@ def command(
     FILE is a recipe, a pack, the name of a recipe that comes with redraft, or a picture that a run
     made of one. A run that was stopped goes on where it was. A lock that lies beside the recipe is
     obeyed: see `redraft lock`. Under torchrun its processes draw the pictures for statistics and
-    measures together.
+    measures together. The exit status is 3 where an `expect` line of the recipe does not hold.
     """
     screen = Screen.current()
     screen.begin(f"reading {file}")
@@ -99,8 +101,15 @@ def command(
             work = partial(run_and_report, plan, progress=reporter.step, ranks=ranks)
             run = work(out=out, device=device, fresh=fresh, force=force)
         _show(screen, run, ranks, hint, form, verbose=verbose)
+    _end(run, screen, opened=opened)
+
+
+def _end(run: Run, screen: Screen, *, opened: bool) -> None:
+    """Open the report, and have an exit status of its own where the run is not as expected."""
     if opened:
         open_file(run.folder / REPORT, screen)
+    if not all(each.holds for each in run.record.expects):
+        raise click.exceptions.Exit(UNMET)
 
 
 def _show(screen: Screen, run: Run, ranks: Ranks, hint: str, form: str, *, verbose: bool) -> None:
@@ -147,6 +156,11 @@ def _print(screen: Screen, run: Run, ranks: Ranks, *, verbose: bool) -> None:
     if run.resumed:
         screen.say(f"taken from the run that was stopped: {', '.join(run.resumed)}")
     _print_rules(screen, record, verbose=verbose)
+    for each in record.expects:
+        figure = "not measured" if each.figure is None else f"{each.figure:.4g}"
+        said = "as expected" if each.holds else "NOT as expected"
+        tone = "strong" if not each.holds else "soft"
+        screen.say(screen.paint(tone, f"{said}: {each.expected}, and it is {figure}"))
     if record.given:
         pairs = ", ".join(f"{name} = {value}" for name, value in record.given.items())
         screen.say(f"with {visible(pairs)}")

@@ -36,7 +36,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     ),
     "Look at a model": ("models", "layers", "sample", "show", "match", "locate"),
     "Run a recipe": ("studio", "plan", "lock", "run", "sweep", "verify", "bench"),
-    "Use an edit": ("apply", "revert", "combine"),
+    "Use an edit": ("apply", "revert", "combine", "extract"),
     "Share it": ("pack", "unpack", "push", "pull"),
 }
 OTHERS = "Others"

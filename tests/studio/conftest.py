@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import math
@@ -21,6 +22,7 @@ import numpy as np
 import pytest
 import torch
 import websockets.sync.client as sockets
+from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -29,7 +31,7 @@ from redraft.studio.web.serve import Server
 SECONDS = 60
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 MUST = bool(os.environ.get("REDRAFT_BROWSER"))
-SLOW = 60_000
+SLOW = 120_000
 SHOTS = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 RENEW = bool(os.environ.get("RENEW_DOCS"))
 LOOK = os.environ.get("REDRAFT_LOOK")
@@ -165,6 +167,7 @@ class Studio:
             max_size=None,
             compression=None,
             proxy=None,
+            ping_interval=None,
         ).__enter__()
         page = Page(socket)
         page.event("state")
@@ -179,8 +182,11 @@ def start(tmp_path: Path) -> Iterator[StudioMaker]:
     """Starts studios in a folder with a small model and a recipe."""
     running: list[tuple[Server, threading.Thread]] = []
 
-    def begin(recipe: str | None = "small.redraft", folder: Path = tmp_path) -> Studio:
-        if not (folder / "small.safetensors").exists():
+    def begin(
+        recipe: str | None = "small.redraft", folder: Path = tmp_path, *, small: bool = True
+    ) -> Studio:
+        folder.mkdir(exist_ok=True)
+        if small and not (folder / "small.safetensors").exists():
             save_file(small_state(4), folder / "small.safetensors")
             (folder / "small.redraft").write_text(TEXT, encoding="utf-8")
         server = Server(folder, recipe, device="cpu")
@@ -274,7 +280,9 @@ class Tab:
 
     def shot(self, name: str) -> None:
         if RENEW:
-            self.page.screenshot(path=SHOTS / f"{name}.png")
+            data = io.BytesIO(self.page.screenshot())
+            # Faces compress badly without loss: a PNG of a screen has 650 kB.
+            Image.open(data).convert("RGB").save(SHOTS / f"{name}.webp", quality=90, method=6)
 
     def look(self, name: str) -> None:
         """A picture of a screen for a person's eye, where REDRAFT_LOOK names a folder."""

@@ -21,13 +21,15 @@ EYES = (0.25, 0.375, 0.75, 0.625)
 
 @pytest.mark.faces
 def test_from_nothing_to_a_saved_rule(start: StudioMaker, tab: Tab, tmp_path: Path) -> None:
-    studio, page = start(None), tab.page
+    redraft.Model.open("faces", device="cpu")  # fetched, so that its card shows pictures
+    studio, page = start(None, tmp_path / "my-rules", small=False), tab.page
     page.goto(studio.server.address)
     assert "token" not in page.url
     page.wait_for_selector(".card.model canvas")
-    tab.until("document.querySelector('.card.model canvas').width === 64")
+    drawn = "[...document.querySelectorAll('.card.model canvas')].every((one) => one.width === 64)"
+    tab.until(drawn)
     tab.shot("studio-start")
-    page.click(".card.model button")
+    page.click(".card.model button >> nth=0")
     page.wait_for_selector(".sheet .tile")
     page.fill("#range", "100..131")
     page.press("#range", "Enter")
@@ -46,6 +48,9 @@ def test_from_nothing_to_a_saved_rule(start: StudioMaker, tab: Tab, tmp_path: Pa
     tab.settled()
     assert re.search(r"context like z\[102\] box\(x 16\.\.48, y 24\.\.40\) top \d+", tab.text())
 
+    page.click("text=Both")
+    tab.look("both")
+    page.click("[role=radio]:has-text('After')")
     after = tab.pixels(100)
     page.focus('[data-number="100"]')
     page.keyboard.down("b")
@@ -100,6 +105,10 @@ def test_the_sheet_with_its_figures(
     page.press("#range", "Enter")
     page.wait_for_selector(".figures dd.tone:has-text('widely')")
     assert page.locator(".figures b").first.inner_text().startswith("9")
+    page.fill("#range", "100..130, 131")  # the same pictures, of a rule that is solved
+    page.press("#range", "Enter")
+    page.wait_for_selector(".status small:has-text('ms')")
+    page.wait_for_selector(".figures dd.tone:has-text('widely')")
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 1280, "nothing scrolls sideways"
     page.focus('[data-number="102"]')

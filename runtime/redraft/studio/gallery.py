@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from redraft.errors import CancelledError
 from redraft.live.model import Model
 from redraft.models.listed.catalog import CATALOG
 from redraft.models.listed.download import cached_path
-from redraft.models.listed.entry import Entry, WheelMember
+from redraft.models.listed.entry import Entry, Shipped, WheelMember
 from redraft.studio.failing import said
 from redraft.studio.follower import Say
 from redraft.studio.web.frames import Pixels, frame, pixels_of
@@ -126,12 +127,15 @@ class Gallery:
         self._task(task)
 
     def cards(self) -> None:
-        """Send pictures of every listed model that is on this machine."""
+        """Send pictures of every listed model that is on this machine, until one is opened."""
+        self._cancel = threading.Event()
         for entry in CATALOG:
             if _is_here(entry):
-                self._task(lambda entry=entry: self._card(entry))  # type: ignore[misc]
+                self._task(partial(self._card, entry, self._cancel))
 
-    def _card(self, entry: Entry) -> None:
+    def _card(self, entry: Entry, cancel: threading.Event) -> None:
+        if cancel.is_set():
+            return
         if entry.name not in self._cards:
             model = Model.open(entry.name)
             self._cards[entry.name] = pixels_of(model.sample(CARD).tensor)
@@ -171,10 +175,10 @@ def _path(entry: Entry) -> Path:
 
 
 def _is_here(entry: Entry) -> bool:
-    return _path(entry).is_file()
+    return isinstance(entry.source, Shipped) or _path(entry).is_file()
 
 
 def _size(entry: Entry) -> int | None:
     if isinstance(entry.source, WheelMember):
         return entry.source.member_bytes
-    return _path(entry).stat().st_size if _is_here(entry) else None
+    return _path(entry).stat().st_size if _path(entry).is_file() else None

@@ -18,6 +18,7 @@ from typing import Any
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
+from redraft.bench.page.browser import chromium, shown_in, slider_in
 from redraft.bench.page.tab import Tab
 from redraft.runs.watch import Progress
 
@@ -28,6 +29,8 @@ VALUES = {
     "rank": ["4", "8", "6", "10", "5", "12", "7", "9"],
 }
 GOALS = {"strength": 100, "preserve": 160, "rank": 200}
+MORE = 100
+"""Milliseconds that a browser may add until the last picture is drawn."""
 EVENTS, SPAN, AMONG = 200, 2.0, 500
 
 
@@ -43,12 +46,31 @@ def bench_studio(recipe: Path, repeats: int, *, progress: Progress) -> dict[str,
     with tempfile.TemporaryDirectory(prefix="redraft-bench-") as name:
         folder = Path(name)
         shutil.copy(recipe, folder / "bench.redraft")
-        with _served(folder) as address, _opened(address) as tab:
-            first = _first(tab)
-            rows = [_slider(tab, key, repeats, progress) for key in VALUES]
-            burst, search = _burst(tab), _search(tab)
-    others = [first, burst, search]
+        with _served(folder) as address:
+            with _opened(address) as tab:
+                first = _first(tab)
+                rows = [_slider(tab, key, repeats, progress) for key in VALUES]
+                others = [first, _burst(tab), _search(tab)]
+            path = chromium()
+            if path is not None:
+                others.insert(1, _in_chromium(path, address, rows, repeats, progress))
+    if path is None:
+        others.append(
+            _row("in Chromium", None, None, "not measured: needs Chromium and playwright")
+        )
     return {"sliders": rows, "others": others}
+
+
+def _in_chromium(
+    path: str, address: str, rows: list[dict[str, Any]], repeats: int, progress: Progress
+) -> dict[str, Any]:
+    """The same sliders in a browser; adds to their rows how much longer that takes."""
+    with shown_in(path, address) as (page, opened):
+        for row in rows:
+            drawn = slider_in(page, row["setting"], repeats, progress)
+            row |= {"chromium_ms": round(drawn), "more_ms": round(drawn - row["shown_ms"])}
+            row["more_goal_ms"] = MORE
+    return _row("sheet drawn in Chromium after the model is open", opened / 1000, 1500)
 
 
 @contextmanager
@@ -80,6 +102,7 @@ def _opened(address: str) -> Iterator[Tab]:
         max_size=None,
         compression=None,
         proxy=None,
+        ping_interval=None,
     ) as socket:
         yield Tab(socket)
 
@@ -131,7 +154,17 @@ def _burst(tab: Tab) -> dict[str, Any]:
         tab.last["state"]["text"].split()))  # fmt: skip
     last = tab.last["state"]["revision"]
     tab.until(lambda: tab.settled >= last)
-    return _row(f"settled after {EVENTS} changes in {SPAN:g} s", time.monotonic() - begun, None)
+    seconds = time.monotonic() - begun
+    tab.until(lambda: tab.shown(last) >= PICTURES)
+    tab.quiet(1.0)
+    late, ended = tab.settled - last, dict(tab.drawn)
+    for value in ("2", f"{0.3 + (EVENTS - 1) / EVENTS:.3f}"):  # away, and there again
+        wanted = tab.last["state"]["revision"] + 1
+        tab.put("strength", value)
+        tab.until(lambda wanted=wanted: tab.settled >= wanted)  # type: ignore[misc]
+    right = not late and ended == tab.drawn
+    note = "ends in the right pictures" if right else "ENDS IN OTHER PICTURES"
+    return _row(f"settled after {EVENTS} changes in {SPAN:g} s", seconds, None, note)
 
 
 def _search(tab: Tab) -> dict[str, Any]:
@@ -147,5 +180,6 @@ def _search(tab: Tab) -> dict[str, Any]:
     return _row(f"first of more like it among {AMONG}", time.monotonic() - begun, 1000)
 
 
-def _row(what: str, seconds: float, goal: int | None) -> dict[str, Any]:
-    return {"what": what, "ms": round(1000 * seconds), "goal_ms": "" if goal is None else goal}
+def _row(what: str, seconds: float | None, goal: int | None, note: str = "") -> dict[str, Any]:
+    ms = "" if seconds is None else round(1000 * seconds)
+    return {"what": what, "ms": ms, "goal_ms": "" if goal is None else goal, "note": note}

@@ -22,12 +22,14 @@ class Tab:
         socket: that is open.
         pictures: numbers of the pictures that came for each revision of the text.
         originals: numbers of the unedited ones.
+        drawn: the settled pictures that came last, as bytes.
 
     """
 
     socket: ClientConnection
     pictures: dict[int, set[int]] = field(default_factory=dict)
     originals: set[int] = field(default_factory=set)
+    drawn: dict[int, bytes] = field(default_factory=dict)
     settled: int = -1
     last: dict[str, Any] = field(default_factory=dict)
     count: int = 0
@@ -62,6 +64,10 @@ class Tab:
             self.originals |= set(head["numbers"])
         elif head["which"] == "after":
             self.pictures.setdefault(head.get("revision", -1), set()).update(head["numbers"])
+            if head["settled"]:
+                data, size = message[4 + length :], 3 * head["height"] * head["width"]
+                for at, number in enumerate(head["numbers"]):
+                    self.drawn[number] = data[at * size : (at + 1) * size]
 
     def shown(self, revision: int) -> int:
         """How many pictures of a revision there are, be they previews or settled."""

@@ -68,7 +68,11 @@ TITLES = {
 @click.option("--repeats", default=50, type=click.IntRange(1), help="Of each slider.")
 @format_option()
 def bench(recipe: str, repeats: int, form: str) -> None:
-    """Time how soon studio shows what a slider changed, in a server of its own."""
+    """Time how soon studio shows what a slider changed, in a server of its own.
+
+    Where there are Chromium (by CHROMIUM=PATH or by its usual names) and playwright, the same
+    sliders are moved in it, until the last picture is on the page.
+    """
     from redraft.bench.page.studio import bench_studio
 
     screen = Screen.current()

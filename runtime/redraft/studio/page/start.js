@@ -17,7 +17,8 @@ export function Start() {
     ${found?.draft && html`<div class="remark calm"><div><b>Studio ended before a new recipe was saved.</b> Its text of ${whenOf(found.draft)} was kept. <button class="link" onClick=${() => request({ ask: "recover", bring_back: true })}>Bring it back</button> <button class="link" onClick=${() => request({ ask: "recover", bring_back: false }).then(() => set({ cards: { ...found, draft: null } }))}>Drop it</button></div></div>`}
     <div class="columns">
       <section aria-label="Models">
-        ${here.map((each) => html`<${Card} key=${each.name} model=${each}/>`)}
+        ${here.slice(0, 1).map((each) => html`<${Card} key=${each.name} model=${each}/>`)}
+        ${here.length > 1 && html`<div class="others">${here.slice(1).map((each) => html`<${Card} key=${each.name} model=${each} count=${6}/>`)}</div>`}
         ${away.length > 0 && html`<h2>Not here yet <small>fetched when you open them</small></h2>
           <div class="away">${(all ? away : away.slice(0, 4)).map((each) => html`<${Away} key=${each.name} model=${each}/>`)}</div>
           ${!all && away.length > 4 && html`<button class="link" onClick=${() => setAll(true)}>Show all ${away.length}</button>`}`}
@@ -37,7 +38,10 @@ export function Start() {
   </main>`;
 }
 
-function Card({ model }) {
+const ARCH = { dcgan: "DCGAN", proggan: "ProgGAN", stylegan2: "StyleGAN2" };
+const archOf = (model) => ARCH[model.arch] ?? model.arch;
+
+function Card({ model, count = 18 }) {
   const grid = useRef(null);
   useEffect(() => {
     const redraw = () => {
@@ -50,9 +54,9 @@ function Card({ model }) {
   }, [model.name]);
   const size = model.bytes ? `, ${Math.round(model.bytes / 1e6)} MB` : "";
   return html`<article class="card model">
-    <div class="grid" ref=${grid} role="img" aria-label="Pictures of ${model.title}">${Array.from({ length: 18 }, (_, at) => html`<canvas key=${at}></canvas>`)}</div>
-    <footer><div><h2>${model.title.split(",")[0]}</h2><p>${model.side} px${size}, ${model.licence} licence. ${model.about.includes("nobody") ? "Nobody in it exists." : ""}</p></div>
-      <span class="here">${icon("check", 12)} On this computer</span>
+    <div class="grid" ref=${grid} role="img" aria-label="Pictures of ${model.title}">${Array.from({ length: count }, (_, at) => html`<canvas key=${at}></canvas>`)}</div>
+    <footer><div><h2>${model.title.split(",")[0]}</h2><p>${count < 18 ? `${archOf(model)}, ` : ""}${model.side} px${size}, ${model.licence} licence. ${model.about.includes("nobody") ? "Nobody in it exists." : ""}</p></div>
+      ${count === 18 && html`<span class="here">${icon("check", 12)} On this computer</span>`}
       <button class="main" onClick=${() => request({ ask: "begin", model: model.name })}>Open</button></footer>
   </article>`;
 }
@@ -60,7 +64,7 @@ function Card({ model }) {
 function Away({ model }) {
   return html`<button class="card away-card" onClick=${() => request({ ask: "begin", model: model.name })}>
     <span class="letter" aria-hidden="true">${model.title[0]}</span>
-    <span class="what"><b>${model.title.split(",")[0]}</b><small>${{ dcgan: "DCGAN", proggan: "ProgGAN", stylegan2: "StyleGAN2" }[model.arch] ?? model.arch}, ${model.side} px</small></span>
+    <span class="what"><b>${model.title.split(",")[0]}</b><small>${archOf(model)}, ${model.side} px</small></span>
     <small>Licence ${model.licence}</small></button>`;
 }
 

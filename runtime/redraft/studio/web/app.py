@@ -66,8 +66,8 @@ async def _socket(session: Session, socket: WebSocket) -> None:
     try:
         while True:
             await _answer(session, box, await socket.receive_text())
-    except (WebSocketDisconnect, KeyError):
-        pass  # a tab was closed, or sent bytes, which no page does
+    except (WebSocketDisconnect, RuntimeError, KeyError):
+        pass  # a tab was closed, perhaps in the middle, or sent bytes, which no page does
     finally:
         session.hub.leave(box)
         sending.cancel()

@@ -54,6 +54,9 @@ class Server:
             ws="websockets-sansio",
             ws_max_size=MOST_MESSAGE,
             ws_per_message_deflate=False,
+            # A tab of this machine is gone when its socket is; one that is only busy must stay.
+            ws_ping_interval=None,
+            ws_ping_timeout=None,
             timeout_graceful_shutdown=2,
         )
         self._server = uvicorn.Server(config)

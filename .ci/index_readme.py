@@ -25,6 +25,7 @@ def index_readme(text: str, url: str) -> str:
 
     def absolute(link: re.Match[str]) -> str:
         picture, label, path = link.groups()
+        label = LINK.sub(absolute, label)  # a picture that is a link
         if not url:
             return "" if picture else label
         kind = "raw" if picture else "blob"

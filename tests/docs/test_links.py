@@ -52,7 +52,7 @@ def test_every_picture_is_shown() -> None:
         (page.parent / link).resolve()
         for page in PAGES
         for link in links(page)
-        if link.endswith((".png", ".svg"))
+        if link.endswith((".png", ".svg", ".webp"))
     }
     there = set((ROOT / "docs" / "pictures").glob("*"))
     assert shown == there

@@ -202,8 +202,8 @@ def test_another_model_is_told(run: Callable[..., Path]) -> None:
     assert told[0].endswith("-> 999999999999...")
     assert (
         told[1]
-        == "changed  what was filled in: ReLU behind its layers, batch norm with eps 1e-05, tanh at "
-        "its end, all of its 10 input numbers are noise -> a mean"
+        == "changed  what was filled in: ReLU behind its layers, batch norm with eps 1e-05, tanh "
+        "at its end, all of its 10 input numbers are noise -> a mean"
     )
     assert found.verdict() == "different results: the model differed"
     figures = {each.figure: each for each in found.figures}

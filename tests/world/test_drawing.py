@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from redraft.world.agreement import iou
 from redraft.world.answers import ANSWERS, answering_latents, changed_pixels, distance
-from redraft.world.drawing import LABELS, draw
+from redraft.world.drawing import LABELS, draw, iou
 from redraft.world.scene import Rules, scene
 
 LATENTS = np.random.RandomState(5).standard_normal((60, 28)).astype(np.float32)

@@ -5,6 +5,7 @@ Edges are as wide as a pixel. A pixel's label is the last thing that covers at l
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,12 @@ LABELS: Final = (
     *("lit window", "dark window", "tree", "pond", "reflection", "watermark"),
 )
 """Names of the labels; a label map holds places in this list."""
+Labels = NDArray[np.uint8]
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    **{name: (name,) for name in LABELS},
+    "window": ("lit window", "dark window"),
+}
+"""Names of what is measured, with the labels that count as it."""
 GROUND_Y: Final = 46.0
 _LABEL = {name: place for place, name in enumerate(LABELS)}
 _LINE = np.arange(SIDE, dtype=np.float32) + 0.5
@@ -307,3 +314,25 @@ def _watermark(sheet: _Sheet, settings: Scene) -> None:
     rows, which = slice(row, row + len(ink)), settings.watermark
     each = np.broadcast_to(cover, (int(which.sum()), *cover.shape))
     sheet.paint("watermark", each, _colour("watermark"), rows, which)
+
+
+def iou(found: Labels, exact: Labels) -> dict[str, float]:
+    """Intersection over union of each group of labels, over all pictures together.
+
+    For a group g: the pixels that both maps give to g, over those that either gives to it.
+
+    Args:
+        found: (N, H, W), places in ``LABELS``.
+        exact: (N, H, W).
+
+    Returns:
+        0 to 1 by the names of :data:`GROUPS`; NaN where neither map has the group.
+
+    """
+    measured: dict[str, float] = {}
+    for name, members in GROUPS.items():
+        places = [LABELS.index(member) for member in members]
+        ours, theirs = np.isin(found, places), np.isin(exact, places)
+        either = int((ours | theirs).sum())
+        measured[name] = int((ours & theirs).sum()) / either if either else float("nan")
+    return measured

@@ -23,9 +23,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from redraft.world.agreement import Labels
 from redraft.world.answers import ANSWERS, answering_latents, distance
-from redraft.world.drawing import LABELS, SIDE, Drawn, draw
+from redraft.world.drawing import LABELS, SIDE, Drawn, Labels, draw
 from redraft.world.segmenter import Segmenter
 
 AGREES = 0.5

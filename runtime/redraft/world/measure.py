@@ -26,9 +26,8 @@ from redraft.models.arch.families import family_named, recognise
 from redraft.models.generator import Generator
 from redraft.models.locate import locate_named
 from redraft.models.open import choose_device, open_base
-from redraft.world import saved
-from redraft.world.agreement import iou
-from redraft.world.drawing import draw
+from redraft.world.course import not_taken_up
+from redraft.world.drawing import draw, iou
 from redraft.world.scene import LATENT_SIZE
 from redraft.world.segmenter import Segmenter, shipped_segmenter
 
@@ -48,7 +47,7 @@ class Measured:
     """What came out.
 
     Attributes:
-        iou: by the names of :data:`redraft.world.agreement.GROUPS`.
+        iou: by the names of :data:`redraft.world.drawing.GROUPS`.
         error: mean absolute difference between picture and drawing, in -1..1.
 
     """
@@ -108,7 +107,7 @@ def _opened(path: Path) -> Generator:
     try:
         return built(load(path.read_bytes()))
     except (OSError, SafetensorError) as error:
-        raise saved.not_taken_up(path, str(error)) from error
+        raise not_taken_up(path, str(error)) from error
 
 
 def built(weights: Mapping[str, Tensor]) -> Generator:

@@ -19,8 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from redraft.errors import RedraftError
-from redraft.world import saved
-from redraft.world.course import Course
+from redraft.world.course import Course, not_taken_up
 from redraft.world.networks import SHAPES
 from redraft.world.training import SEGMENTER, carry_out
 
@@ -60,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             try:
                 weights = load(start.read_bytes())
             except (OSError, SafetensorError) as error:
-                raise saved.not_taken_up(start, str(error)) from error
+                raise not_taken_up(start, str(error)) from error
         path = carry_out(model, course, folder, _say, weights)
     except RedraftError as error:
         sys.stderr.write(f"{error}\n")

@@ -11,9 +11,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from redraft.world import saved
 from redraft.world.code import encode
-from redraft.world.course import Course, latents_of, loss, pixel_weights
+from redraft.world.course import (
+    Course,
+    latents_of,
+    loss,
+    pixel_weights,
+    read_state,
+    write_half,
+    write_state,
+)
 from redraft.world.drawing import draw
 from redraft.world.networks import SHAPES, Network
 from redraft.world.segmenter import Segmenter
@@ -217,7 +224,7 @@ def carry_out(
     training, state = training_of(model, course), folder / STATE
     counts = {"step": 0, "done": 0}
     if state.exists():
-        counts = saved.read(state, training.trained(), training.optimizer)
+        counts = read_state(state, training.trained(), training.optimizer)
         tell(f"going on after {counts['done']} pictures")
     elif start is not None:
         training.take(start)
@@ -226,8 +233,8 @@ def carry_out(
     weights = folder / f"{model}.safetensors"
 
     def keep() -> None:
-        saved.write(state, training.trained(), training.optimizer, counts)
-        saved.write_half(weights, training.weights(), counts)
+        write_state(state, training.trained(), training.optimizer, counts)
+        write_half(weights, training.weights(), counts)
 
     keep()
     _steps(training, counts, tell, keep)

@@ -359,6 +359,21 @@ def test_one_of_several_images_is_changed_or_removed_alone(page: Page) -> None:
     assert lines == [f"copy    z[4] {BOX}", f"context z[5, 11] {BOX}"]
 
 
+def test_an_operation_without_a_context_is_made_of_its_own_lines(page: Page) -> None:
+    page.ask(ask="kind", rule="first", to="invert")
+    page.event("unfinished")
+    for word, region in (("cause", BOX), ("effect", "box(x 0..16, y 48..64)")):
+        for image in (5, 8, 9):
+            made = page.ask(ask="mark", rule="first", word=word, image=image, region=region)
+            assert "failure" not in made, made
+    text = page.state["text"]
+    assert text.index("cause") < text.index("effect")
+    page.event("settled", revision=page.state["revision"])
+    page.ask(ask="search", layer="layer6", image=5, region=BOX, first=0, last=39)
+    page.event("matches")
+    assert page.ask(ask="gather", rule="first", top=2)["failure"]["code"] == "RD812"
+
+
 def test_typing_into_a_recipe_that_is_no_longer_open_changes_nothing(page: Page) -> None:
     page.ask(ask="change", changes=[put("rank", "1")])
     page.ask(ask="save", path="")

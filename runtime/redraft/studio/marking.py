@@ -228,6 +228,7 @@ def gather(session: Session, asked: m.Gather) -> dict[str, Any]:
     document, latents, sought = session.need(), session.latents(), session.sought
     if sought is None or not sought.found:
         raise PlanError("RD824", "nothing was searched for yet", "press F, then add what it finds")
+    _known_word(document.text, asked.rule, "context")
     if asked.index is not None and asked.index not in sought.found:
         raise PlanError("RD811", f"image {asked.index} was not found", "choose one of the list")
     if asked.index is not None and _BOX.fullmatch(sought.region):

@@ -18,7 +18,7 @@ export function Inspector() {
     <${Figures} one=${one}/>
     ${included ? html`<div class="part soft">This rule comes from another recipe. Its settings are changed in the text.</div>` : html`
       ${operation(one.kind).lines.some((line) => line.word === "copy") && html`<${Copy} one=${one}/>`}
-      <${Context} one=${one}/>
+      ${operation(one.kind).lines.some((line) => line.word === "context") ? html`<${Context} one=${one}/>` : html`<${Places} one=${one}/>`}
       <${Layer} one=${one}/>
       <${Sliders} key=${`${one.name} ${one.kind}`} one=${one}/>`}
   </aside>`;
@@ -97,8 +97,22 @@ function Context({ one }) {
         ${each.address && html`<button class="remove" aria-label="Remove picture ${each.number} from the context" onClick=${() => unmark(each)}>${icon("close", 9)}</button>`}</li>`)}
       ${rest > 0 && html`<li><button class="thumb rest" onClick=${() => set({ trayOpen: true })}>+${rest}</button></li>`}
     </ul>`}
-    ${others.map((line) => html`<p class="place-line" key=${line.address}><span class="chip" style="--c: ${colourOf(line.word)}" aria-hidden="true"></span>${line.word === "paste" ? "Pasted" : line.word[0].toUpperCase() + line.word.slice(1)} in picture ${line.images.join(", ")}<span class="gap"></span><button class="link" onClick=${() => paint(line.images[0], { line })}>${line.images.length === 1 ? "Move" : "Look"}</button> <button class="link" onClick=${() => change({ kind: "drop", target: line.address })}>Remove</button></p>`)}
+    <${Lines} lines=${others}/>
     <div class="two"><button onClick=${findMore}>${icon("search", 13)} Find more like it <kbd>F</kbd></button><button onClick=${() => paint(app.at)}>${icon("plus", 13)} Mark a place <kbd>M</kbd></button></div></div>`;
+}
+
+// The places of an operation that has no context: what each of its lines asks for, and names.
+function Places({ one }) {
+  return html`<div class="part"><h3>Places</h3>
+    ${rolesFor(one.kind).map((role) => {
+      const lines = one.lines.filter((line) => line.word === role.word && line.images);
+      return lines.length ? html`<${Lines} key=${role.word} lines=${lines}/>` : html`<p class="soft" key=${role.word}>${role.meaning.replaceAll("`", "")} Open a picture, paint it and press <kbd>${role.key}</kbd>.</p>`;
+    })}
+    <div class="two"><button onClick=${() => paint(app.at)}>${icon("plus", 13)} Mark a place <kbd>M</kbd></button></div></div>`;
+}
+
+function Lines({ lines }) {
+  return html`${lines.map((line) => html`<p class="place-line" key=${line.address}><span class="chip" style="--c: ${colourOf(line.word)}" aria-hidden="true"></span>${line.word === "paste" ? "Pasted" : line.word[0].toUpperCase() + line.word.slice(1)} in picture ${line.images.join(", ")}<span class="gap"></span><button class="link" onClick=${() => paint(line.images[0], { line })}>${line.images.length === 1 ? "Move" : "Look"}</button> <button class="link" onClick=${() => change({ kind: "drop", target: line.address })}>Remove</button></p>`)}`;
 }
 
 const unmark = (each) => request({ ask: "unmark", target: each.address, image: each.number });

@@ -14,7 +14,7 @@ const wordsOf = (settings) => Object.entries(settings).map(([key, value]) => `${
 export function Layer({ one }) {
   const found = app.located?.rule === one.name ? app.located : null;
   const stale = found?.layers && JSON.stringify(found.lines) !== JSON.stringify(one.lines.map((line) => line.text));
-  const context = one.lines.find((line) => line.word === "context" && line.images?.length);
+  const context = one.lines.find((line) => line.word === "context" && line.images?.length) ?? one.lines.find((line) => line.images?.length);
   const ask = () => request({ ask: "locate", rule: one.name, image: context?.images[0] ?? app.state.shown[0] ?? 0 });
   return html`<div class="part layer-part"><h3>Layer <small>${found?.layers ? (stale ? "tried before the rule was changed" : "each tried with this rule") : "where the rule is written"}</small></h3>
     ${found?.layers ? html`<${Pictures} one=${one} found=${found} crop=${around(context?.box)}/>` : html`<${Names} one=${one}/>`}

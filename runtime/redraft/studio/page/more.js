@@ -1,7 +1,7 @@
 // More like this: ranked pictures, with the match over them.
 import { html, useEffect, useState } from "./vendor/preact.js";
 import { icon } from "./icons.js";
-import { app, request, rule, set } from "./store.js";
+import { app, operation, request, rule, set } from "./store.js";
 import { Pic, loopOf } from "./pic.js";
 import { asked, isWhole } from "./shape.js";
 
@@ -38,7 +38,7 @@ export function More({ image, shape, layer }) {
     if (found) { asking.among = [Number(found[1]), Math.max(Number(found[1]), Number(found[2]))]; again(); }
     setRange(null);
   };
-  const able = one && one.kind !== "include";
+  const able = one && operation(one.kind).lines.some((line) => line.word === "context" && line.found);
   const lineOf = (each) => one.lines.find((line) => line.word === "context" && line.kind === "place" && line.images.includes(each.index));
   const toggle = (each) => {
     if (!marked.has(each.index)) return request({ ask: "gather", rule: one.name, index: each.index });
@@ -47,8 +47,10 @@ export function More({ image, shape, layer }) {
   };
   const searched = matches?.among ? matches.among[1] - matches.among[0] + 1 : 0;
   const at = high > low ? ((least - low) / (high - low)) * 100 : 0;
-  return html`<div class="more"><h3>More like it <small>among pictures</small> <input class="range" aria-label="Pictures that are searched" value=${range ?? `${asking.among[0]}..${asking.among[1]}`} onInput=${(e) => setRange(e.target.value)} onBlur=${submit} onKeyDown=${(e) => { if (e.key === "Enter") submit(); }}/></h3>
-    ${!matches && html`<button disabled=${!isWhole(shape)} onClick=${again}>${icon("search", 13)} Find more like it <kbd>F</kbd></button>`}
+  if (one && !able) return null; // what is found becomes a context, and this operation has none
+  const other = matches?.results && matches.image !== image;
+  return html`<div class="more"><h3>More like ${other ? `picture ${matches.image}` : "it"} <small>among pictures</small> <input class="range" aria-label="Pictures that are searched" value=${range ?? `${asking.among[0]}..${asking.among[1]}`} onInput=${(e) => setRange(e.target.value)} onBlur=${submit} onKeyDown=${(e) => { if (e.key === "Enter") submit(); }}/></h3>
+    ${(!matches || (other && isWhole(shape))) && html`<button disabled=${!isWhole(shape)} onClick=${again}>${icon("search", 13)} Find more like it <kbd>F</kbd></button>`}
     ${matches?.busy && html`<p class="soft busy" role="status"><span class="spin"></span> Searching <button onClick=${() => request({ ask: "stop", what: "search" })}>Stop</button></p>`}
     ${matches?.failure && html`<div class="remark">${icon("warn")}<div><b>${upper(matches.failure.message)}</b><p>${upper(matches.failure.help ?? "")}</p></div></div>`}
     ${matches?.stopped && html`<p class="soft">Stopped. <button class="link" onClick=${again}>Search again</button></p>`}

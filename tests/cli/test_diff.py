@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -204,3 +205,24 @@ def test_a_folder_that_is_no_run_is_a_failure(finished: Path, invoke: Invoke) ->
     done = invoke("diff", str(finished / "run"), "empty")
     assert done.exit_code == 2
     assert "RD660" in done.stderr
+
+
+def test_two_runs_are_compared_on_a_page(finished: Path, tmp_path: Path, invoke: Invoke) -> None:
+    for name in ("tiny.pth", "demo.redraft"):
+        shutil.copy(finished / name, tmp_path)
+    ran = invoke("run", "demo.redraft", "--out", "thin", "--set", "dot.rank=1")
+    assert ran.exit_code == 0, ran.stderr
+    first = str(finished / "run")
+    done = invoke("diff", first, "thin", "--html", "both.html")
+    assert done.exit_code == 1, "they differ"
+    assert "written: both.html\n" in done.stdout
+    page = Path("both.html").read_text("utf-8")
+    assert page.count("data:image/png;base64,") == 2
+    assert "rank of dot: 2 -&gt; 1" in page
+    assert not re.search(r"https?:|<script", page)
+    again = invoke("diff", first, "thin", "--html", "both.html")
+    assert again.exit_code == 2
+    assert "RD681" in again.stderr
+    recipes = invoke("diff", "demo.redraft", "demo.redraft", "--html", "other.html")
+    assert "--html compares two runs" in recipes.stderr
+    assert not Path("other.html").exists()

@@ -150,11 +150,10 @@ def _warnings(combined: Combination, kept: Sequence[Retention]) -> Iterator[str]
     """What was measured to be lost or drawn twice; without a measurement, what is likely to be."""
     for each in kept:
         if abs(each.share - 1) > LOST:
-            less = each.share < 1
-            word = f"only {each.share:.0%}" if less else f"{each.share:.0%}"
             yield (
-                f"{word} of what {each.source} does is left beside the others; solve the rules one "
-                "after the other in one recipe, or apply them at other strengths"
+                f"beside the others {each.source} does {each.share:.0%} of what it does alone; "
+                "solve the rules one after the other in one recipe, or apply them at other "
+                "strengths"
             )
     for meeting in combined.meetings if not kept else ():
         if abs(meeting.changes) >= ALIKE:

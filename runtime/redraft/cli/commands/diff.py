@@ -12,6 +12,7 @@ import click
 from redraft.cli.app import format_option, make_command
 from redraft.cli.arguments import words
 from redraft.cli.failure import report
+from redraft.cli.opening import open_file, open_option
 from redraft.cli.screen import Column, Screen
 from redraft.plans.run_files import EDIT, RECIPE, RECORD
 from redraft_dsl.report.terminal import visible
@@ -34,8 +35,17 @@ NAMES: dict[Kind, str] = {"recipe": "a recipe", "edit": "an edit", "run": "a run
 @make_command(name="diff", example="diff old.redraft new.redraft")
 @click.argument("first", metavar="A", type=words.RECIPE_OR_RUN)
 @click.argument("second", metavar="B", type=words.RECIPE_OR_RUN)
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    help="Of two runs: write a page with their pictures side by side.",
+)
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@open_option("the page of --html")
 @format_option()
-def command(first: str, second: str, form: str) -> None:
+def command(
+    first: str, second: str, html: Path | None, force: bool, opened: bool, form: str
+) -> None:
     """Show what differs between two recipes, two edits or two runs.
 
     Recipes are compared by what they mean, so layout, comments and written-out defaults make no
@@ -49,12 +59,33 @@ def command(first: str, second: str, form: str) -> None:
     screen = Screen.current()
     try:
         same = _compare(screen, first, second, form)
+        if html is not None:
+            _write_page(screen, _paths(first, second), html, form, force=force)
+            if opened:
+                open_file(html, screen)
     except Exception as error:
         # As for every command, but 1 has a meaning of its own here.
         report(error, screen, as_json=form == "json")
         raise click.exceptions.Exit(FAILED) from error
     if not same:
         raise click.exceptions.Exit(DIFFERENT)
+
+
+def _write_page(
+    screen: Screen, paths: Sequence[Path], out: Path, form: str, *, force: bool
+) -> None:
+    from redraft.disk import files
+    from redraft.disk.overwriting import refuse_overwriting
+    from redraft.show.compare import compare_runs
+    from redraft.show.report.comparison import comparison_page
+
+    first, second = paths
+    if one_kind(first, second) != "run":
+        raise click.UsageError("--html compares two runs")
+    refuse_overwriting([out], force=force)
+    files.write_text(out, comparison_page(first, second, compare_runs(first, second)))
+    if form == "text":
+        screen.file("written", out)
 
 
 def kind_of(path: Path) -> Kind:

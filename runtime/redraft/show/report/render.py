@@ -62,7 +62,7 @@ def render(data: ReportData) -> str:
         for number, view in enumerate(data.rules, 1)
     )
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             record=data.record,
@@ -133,7 +133,8 @@ def _headline(section: RuleSection, alone: bool) -> str:
     return said[:1].upper() + said[1:] if alone else f"{section.record.name}: {said}"
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """What fills in the templates of this room."""
     environment = Environment(
         loader=PackageLoader("redraft.show.report"),
         autoescape=True,

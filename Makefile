@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 # More flags for pip, such as `PIP_FLAGS="--extra-index-url URL"` to take torch's CPU build.
 PIP_FLAGS ?=
-PIP     = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
+# Not quiet: what takes minutes shows that it lives.
+PIP     = $(VENV)/bin/python -m pip install --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
 
 .PHONY: demo docs test test-all coverage fuzz lint types format clean
 
@@ -42,6 +43,7 @@ format: $(VENV)/.tested-with
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing torch, which is large, and then redraft into $(VENV)"
 	# torch goes first and alone, so that the pinned build is the one that is taken.
 	$(PIP) torch
 	$(PIP) -e .

@@ -42,8 +42,8 @@ def best_of(cells: Sequence[CellRecord]) -> Best | None:
     near = [each for each in known if each.share >= most - NEAR]
     chosen = max(near, key=lambda each: each.ratio)
     reason = f"it takes effect on {percent(chosen.share)} of new pictures"
-    if len(near) > 1:
-        reason += f", as widely as any within {100 * NEAR:.0f} points ({percent(most)})"
+    if chosen.share < most:
+        reason += f", within {100 * NEAR:.0f} points as widely as any ({percent(most)})"
     if len(known) > 1:
         reason += ", and of these it is the strongest for what it changes elsewhere"
         reason += f" (amplitude over outside {chosen.ratio:.0f})"

@@ -11,7 +11,7 @@ from torch import Tensor
 from redraft.models import latents
 from redraft.world.answers import ANSWERS, answering_latents
 from redraft.world.drawing import draw
-from redraft.world.followed import TASKS, bench_of
+from redraft.world.judging.followed import TASKS, bench_of
 from redraft.world.scene import Rules
 from redraft.world.segmenter import shipped_segmenter
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from redraft.world.judging import main
+from redraft.world.judging.program import main
 
 RULE = """edition 2026
 recipe spires 1.0.0 "Spires"

@@ -24,7 +24,7 @@ from redraft.plans.planner import make_plan
 from redraft.plans.unseen import unseen
 from redraft.runs.execute import solve_all
 from redraft.runs.session import open_session
-from redraft.world.followed import TASKS, Followed, bench_of
+from redraft.world.judging.followed import TASKS, Followed, bench_of
 from redraft.world.scene import LATENT_SIZE
 from redraft.world.segmenter import shipped_segmenter
 
@@ -96,7 +96,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         said = "none" if value is None else f"{value:.4f}"
         sys.stdout.write(f"{name:9} {said:>7}  {meaning}\n")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Rules of the village judged by its segmenter and by the right answer."""

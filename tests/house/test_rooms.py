@@ -35,7 +35,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("rivals",),
         ("plans",),
         ("runs",),
-        ("world",),
+        ("world", "chains"),
         ("show",),
         ("live",),
         ("sweep", "share", "notebook"),

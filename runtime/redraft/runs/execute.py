@@ -264,6 +264,11 @@ def goal_pictures(session: Session, step: RuleStep, opened: OpenRule) -> GoalPic
     return session.shared.once("drawn", key, draw)
 
 
+def wish_of_rule(session: Session, step: RuleStep, opened: OpenRule) -> Wish:
+    """The wish of a rule for pictures that it never saw, on the network as it finds it."""
+    return goal_pictures(session, step, opened).wish(partial(_finder, opened))
+
+
 def _goal_pictures(generator: Generator, opened: OpenRule) -> GoalPictures:
     layer, pastes, copy = opened.layer.facts.name, opened.placed.pastes, opened.placed.copy
     drawn = draw_goal(generator, layer, opened.stages.goal, pastes.areas)

@@ -1,0 +1,1 @@
+"""Chains of rules: what each rule still does after the later ones."""

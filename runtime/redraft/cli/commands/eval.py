@@ -1,0 +1,114 @@
+"""``redraft eval``: every rule of a recipe, scored after each later rule."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from redraft.cli.app import device_option, format_option, generator_option, make_command
+from redraft.cli.arguments import words
+from redraft.cli.screen import Column, Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from redraft.chains.scoring import ChainScore, Distance
+    from redraft.plans.planner import Plan
+
+FIGURES = ("share", "null_share", "amplitude", "outside", "distance")
+SAVED = "eval.json"
+
+
+@make_command(name="eval", example="eval glasses.redraft --format json")
+@click.argument("file", type=words.RECIPE)
+@click.option(
+    "--answer",
+    "answers",
+    multiple=True,
+    metavar="RULE=ANSWER",
+    help="In the village: which right answer a rule is to reach, such as 'spires=domes to spires'.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=f"Where the scores are written; by default {SAVED} in the recipe's run folder.",
+)
+@device_option()
+@generator_option()
+@format_option()
+def command(file: str, answers: tuple[str, ...], out: Path | None, device: str, form: str) -> None:
+    """Score every rule of a recipe after itself and after each later rule.
+
+    All scores are against the pictures of the model without any rule, on pictures that no rule saw.
+    """
+    import json
+
+    from redraft.chains.scoring import score_chain
+    from redraft.cli.planning import plan_file
+    from redraft.disk import files
+    from redraft.models.open import choose_device
+    from redraft.runs.session import open_session
+
+    screen = Screen.current()
+    screen.begin(f"reading {file}")
+    with screen.progress() as reporter:
+        plan = plan_file(file, device, reporter)
+        known = _answers(plan, answers)
+        session = open_session(plan, choose_device(device), progress=reporter.step)
+        scores = score_chain(session, known)
+    found = {"recipe": plan.recipe.name, "rules": [asdict(each) for each in scores]}
+    path = out or _folder(plan) / SAVED
+    files.write_text(path, json.dumps(found, indent=2) + "\n")
+    if form == "json":
+        screen.json(found)
+        return
+    columns = [Column("rule"), Column("after"), *(Column(name, right=True) for name in FIGURES)]
+    screen.table(columns, [_row(each) for each in scores])
+    screen.file("scores", path)
+
+
+def _folder(plan: Plan) -> Path:
+    """The recipe's run folder, made where it is not there yet."""
+    from redraft.plans.run_files import RUNS
+    from redraft.plans.run_folder import cannot_make
+
+    folder = RUNS / plan.run_name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_make(folder, error) from error
+    return folder
+
+
+def _row(score: ChainScore) -> list[str]:
+    figures = (getattr(score, name) for name in FIGURES)
+    return [score.name, score.after, *("-" if f is None else f"{f:.3f}" for f in figures)]
+
+
+def _answers(plan: Plan, given: tuple[str, ...]) -> Mapping[str, Distance]:
+    """The distance to the right answer, by the name of the rule that is to reach it."""
+    if not given:
+        return {}
+    from redraft.world.answers import ANSWERS, distance
+    from redraft.world.scene import LATENT_SIZE
+
+    if plan.base.facts.latent_size != LATENT_SIZE:
+        raise click.BadParameter(
+            "right answers are known in the village alone", param_hint="answer"
+        )
+    rules, found = [step.rule.name for step in plan.rules], {}
+    for text in given:
+        rule, _, name = text.partition("=")
+        if rule not in rules or name not in ANSWERS:
+            what = f"name one of {', '.join(rules)}, then = and one of {', '.join(ANSWERS)}"
+            raise click.BadParameter(f"{text!r}: {what}", param_hint="answer")
+        found[rule] = _to(ANSWERS[name], distance)
+    return found
+
+
+def _to(rules: Any, distance: Any) -> Distance:
+    return partial(distance, rules=rules)

@@ -1,0 +1,1 @@
+"""Rules against other ways to change a layer, at equal change elsewhere."""

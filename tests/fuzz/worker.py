@@ -17,7 +17,7 @@ from types import FrameType
 
 from tests.fuzz.cases import KINDS
 
-SECONDS = 10.0
+SECONDS, STUCK = 10.0, 300.0
 MEMORY = 2 << 30
 FORBIDDEN = {"os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen"}
 FORBIDDEN |= {"socket.connect", "ctypes.dlopen", "pty.spawn", "webbrowser.open"}
@@ -43,6 +43,7 @@ def work(name: str, seed: int, first: int, last: int, state: Path) -> None:
             raise ExecutedError(event)
 
     sys.addaudithook(hook)
+    signal.signal(signal.SIGPROF, _too_long)
     signal.signal(signal.SIGALRM, _too_long)
     warnings.simplefilter("ignore")
     # Libraries below Python write what they think of damaged pictures straight to the terminal.
@@ -69,7 +70,9 @@ def work(name: str, seed: int, first: int, last: int, state: Path) -> None:
 
 
 def _fault(take: Callable[[], None]) -> str | None:
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    # Of the processor: on a machine that does other things too, the clock says little.
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, STUCK)
     try:
         take()
     except BaseException as error:
@@ -77,6 +80,7 @@ def _fault(take: Callable[[], None]) -> str | None:
             raise
         return "".join(traceback.format_exception(error))[-2000:]
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
     return None
 

@@ -63,7 +63,13 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 MODELS = (
     ("checkpoint",),
-    ("generator", "latents", "device", "arithmetic"),  # what every architecture speaks of
+    (
+        "generator",
+        "latents",
+        "device",
+        "arithmetic",
+        "elsewhere",
+    ),  # what every architecture speaks of
     ("samplers", "partners"),
     ("arch",),
     ("hooked",),

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from redraft.cli.arguments.generators import named_generator
 from redraft.cli.packs import is_picture, loaded
-from redraft.cli.screen import Reporter
+from redraft.cli.screen import Reporter, Screen
+from redraft.disk.cache import cache_warning
 from redraft.errors import PlanError
 from redraft.models.device import device_name
 from redraft.plans.obeying import plan_obeying
@@ -37,6 +38,9 @@ def plan_file(
         RedraftError: the recipe has errors, its model cannot be had, or its lock differs.
 
     """
+    standing_in = cache_warning()
+    if standing_in is not None:
+        Screen.current().warn(standing_in)
     home = Path(name).parent if is_pack(name) else None
     checked = loaded(name, given)
     # A picture has no lock of its own; what lies beside it is another recipe's.

@@ -7,6 +7,8 @@ import hashlib
 import json
 import os
 import re
+import stat
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -28,6 +30,7 @@ FORMAT = 1
 _KIND = re.compile(r"[a-z][a-z0-9-]*")
 _DIGEST = re.compile(r"[0-9a-f]{32,}")
 _MOST_COMPARED = 500
+_EFFECTIVE = os.access in os.supports_effective_ids
 NOT_CACHED = "not cached yet"
 """The reason where nothing like it is cached."""
 
@@ -50,10 +53,47 @@ class Miss:
 
 def cache_root() -> Path:
     """The folder for everything that can be made again: REDRAFT_CACHE, or the system's place."""
+    wanted = _wanted_root()
+    return _stand_in() if _is_useless(wanted) else wanted
+
+
+def cache_warning() -> str | None:
+    """That another folder stands in for the cache; None where it does not."""
+    wanted = _wanted_root()
+    if not _is_useless(wanted):
+        return None
+    return f"the cache {wanted} is empty and may not be written to; {_stand_in()} stands in for it"
+
+
+def _wanted_root() -> Path:
     chosen = os.environ.get("REDRAFT_CACHE")
     if chosen:
         return Path(chosen).expanduser()
     return Path(platformdirs.user_cache_dir("redraft", appauthor=False))
+
+
+def _is_useless(root: Path) -> bool:
+    """Whether a folder for the cache is empty and cannot be written to."""
+    nearest = next((each for each in (root, *root.parents) if each.exists()), root)
+    if not nearest.is_dir() or os.access(nearest, os.W_OK, effective_ids=_EFFECTIVE):
+        return False
+    try:
+        return nearest != root or not any(root.iterdir())
+    except OSError:
+        return True
+
+
+def _stand_in() -> Path:
+    """A folder of this user's own among the system's temporary ones."""
+    user = os.geteuid() if hasattr(os, "geteuid") else 0
+    folder = Path(tempfile.gettempdir()) / f"redraft-cache-{user}"
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+        # Somebody else may have made it first, to read or to change what lies there.
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == user and not status.st_mode & 0o022:
+            return folder
+    return _wanted_root()
 
 
 class Cache:

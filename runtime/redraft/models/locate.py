@@ -19,6 +19,7 @@ from redraft.models.arch.said import Said, said_of
 from redraft.models.checkpoint.header import Header, read_header
 from redraft.models.code.probe import looked_at
 from redraft.models.code.reference import MODULE, Code
+from redraft.models.elsewhere import model_path
 from redraft.models.listed import catalog, download
 from redraft_dsl.facts import ModelFacts
 from redraft_dsl.recipe.model import FileModel, Model
@@ -103,14 +104,15 @@ def locate(
     if is_module != (generator is not None):
         raise _one_too_few(model, generator)
     if isinstance(model, FileModel):
-        if generator is None:
-            base = locate_file(
-                folder / model.path, model.name, model.arch, said_of(model), model.weights_set
-            )
-        elif isinstance(generator, Code):
-            base = locate_module(folder / model.path, model.name, generator, model.weights_set)
-        else:
+        if generator is not None and not isinstance(generator, Code):
             base = locate_given(generator, model.name)
+        else:
+            path = model_path(model.path, folder, model.sha256)
+            chosen = model.weights_set
+            if generator is None:
+                base = locate_file(path, model.name, model.arch, said_of(model), chosen)
+            else:
+                base = locate_module(path, model.name, generator, chosen)
         if model.sha256 is not None and base.sha256 != model.sha256:
             raise ModelError(
                 "RD627",

@@ -8,6 +8,7 @@ import click
 from click.core import ParameterSource
 
 from redraft.cli.app import GENERATOR_KEY
+from redraft.disk.configuration import configuration
 
 if TYPE_CHECKING:
     from redraft.models.code.reference import Code
@@ -22,11 +23,13 @@ def named_generator() -> Code | None:
     """
     context = click.get_current_context()
     written = context.meta.get(f"{GENERATOR_KEY}.generator")
+    source = context.get_parameter_source("generator")
+    if written is None:
+        written, source = configuration().generator, ParameterSource.ENVIRONMENT
     if written is None:
         return None
     from redraft.models.code.reference import code_at
 
-    source = context.get_parameter_source("generator")
-    # What the environment names is there for the models that need it.
+    # What environment or configuration name is there for the models that need it.
     always = source is not ParameterSource.ENVIRONMENT
     return code_at(written, context.meta.get(f"{GENERATOR_KEY}.timeout"), always=always)

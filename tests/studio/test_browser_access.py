@@ -72,6 +72,7 @@ def test_a_rule_is_made_and_saved_by_the_keyboard_alone(start: StudioMaker, tab:
     tab_to(page, "Try every layer")
     tab.until("!document.activeElement.disabled")
     page.keyboard.press("Control+s")
+    page.wait_for_selector(".popup input:focus")
     page.keyboard.type("mine")
     page.keyboard.press("Enter")
     page.wait_for_selector(".file:text-is('mine.redraft')")

@@ -35,7 +35,8 @@ function down(event) {
   if (app.painting && target.closest(".stage") && key.startsWith("Arrow")) return nudge(event, control);
   if (control || event.altKey) return false;
   if (key === "PageUp" || key === "PageDown") { if (!app.painting) page(key === "PageUp" ? -1 : 1); return true; }
-  return app.single && letter(key, event);
+  // While a menu is open letters are for it: a name that is typed fast must not mark and add rules.
+  return app.single && (!app.menu || key === "?") && letter(key, event);
 }
 
 function nudge(event, control) {

@@ -48,13 +48,14 @@ export function Paint({ at }) {
     setShape(current.list[to]);
     return true;
   };
-  const mark = async (word, target = "") => {
+  const mark = async (word) => {
+    const place = target?.word === word ? address.current : "";
     if (!isWhole(shape)) { set({ trouble: { message: "nothing is painted yet", help: "paint the place first: a box with R, a brush with P" } }); return; }
-    const found = await request({ ask: "mark", rule: one?.kind === "include" ? "" : one?.name ?? "", word, image: at.image, target, ...(await asked(shape)) });
+    const found = await request({ ask: "mark", rule: one?.kind === "include" ? "" : one?.name ?? "", word, image: at.image, target: place, ...(await asked(shape)) });
     if (!found) return;
-    if (target) address.current = found.target;
+    if (place) address.current = found.target;
     set({ chosen: found.rule });
-    if (word === "context" && !target) search(at.image, shape, layer);
+    if (word === "context" && !place) search(at.image, shape, layer);
   };
   // A marked place that is changed is written at once. While it is dragged it is followed, one
   // step of the history; what is painted by brush becomes a file only when the hand is lifted.
@@ -91,8 +92,8 @@ export function Paint({ at }) {
         <label class="radius" title="Size of the brush: [ and ]"><input type="range" min="0.5" max="16" step="0.5" value=${radius} aria-label="Size of the brush" onInput=${(e) => setRadius(Number(e.target.value))}/>${radius}</label></div>
       <${Canvas} image=${at.image} tool=${tool} radius=${radius} shape=${shape} role=${target?.word ?? "context"} grid=${keys ? grid : null} keep=${keep} show=${setShape} done=${commit} follow=${follow}/>
       <div class="side"><h3>This place <small>${isWhole(shape) ? `takes ${taken} of ${grid ? grid.length * grid[0].length : "?"} keys` : "paint it on the picture"}</small></h3>
-        ${target && html`<p class="soft">You change the ${target.word} of ${one.name}; it follows while you move it.</p>`}
-        ${roles.map(({ word, words, key, meaning }) => html`<button key=${word} title=${meaning} class="role ${target?.word === word ? "chosen" : ""}" disabled=${!isWhole(shape)} onClick=${() => mark(word, target?.word === word ? address.current : "")}><span class="chip" style="--c: ${colourOf(word)}" aria-hidden="true"></span>${words}<span class="gap"></span><kbd>${key}</kbd></button>`)}
+        ${target && html`<p class="soft">You change the ${target.word} of ${one.name}; it follows while you move it. Draw anew and press <kbd>${roles.find((each) => each.word === target.word)?.key}</kbd> to put it elsewhere.</p>`}
+        ${roles.map(({ word, words, key, meaning }) => html`<button key=${word} title=${meaning} class="role ${target?.word === word ? "chosen" : ""}" disabled=${!isWhole(shape)} onClick=${() => mark(word)}><span class="chip" style="--c: ${colourOf(word)}" aria-hidden="true"></span>${words}<span class="gap"></span><kbd>${key}</kbd></button>`)}
         <${More} image=${at.image} shape=${shape} layer=${layer}/></div>
     </div>
     <${Strip}/>
@@ -147,7 +148,7 @@ function Canvas({ image, tool, radius, shape, role, grid, keep, show, done, foll
     const held = hand.current;
     hand.current = null;
     const next = held?.mask ? copyOf(held.mask) : held?.now;
-    if (next && isWhole(next)) { keep(next); done(next); } else if (held?.now) show(null);
+    if (next && isWhole(next)) { keep(next); if (held.shape) done(next); } else if (held?.now) show(null);
   };
   const twice = () => { if (tool === "polygon" && shape?.points?.length > 2) keep({ ...shape, closed: true }); };
   return html`<div class="stage ${tool}" ref=${stage} tabindex="0" role="application" aria-label="Picture ${image}. Press R for a box; arrows move it, Shift and arrows resize it." style="aspect-ratio: ${width} / ${height}"

@@ -76,10 +76,12 @@ export function Sheet() {
   const grid = useRef(null);
   const shown = state.shown;
   const first = state.rules.every((each) => each.kind !== "include" && rolesFor(each.kind).some((role) => role.line.required && !each.lines.some((line) => line.word === role.word)));
-  const now = shown.includes(app.at) ? app.at : shown[0];
-  useEffect(() => { const id = document.activeElement?.dataset?.number; if (id !== undefined && Number(id) !== now) grid.current?.querySelector(`[data-number="${now}"]`)?.focus(); }, [now]);
+  // Asked anew each time: keys come faster than the page is drawn.
+  const here = () => (app.state.shown?.includes(app.at) ? app.at : app.state.shown?.[0]);
+  const now = here();
+  useEffect(() => { const id = document.activeElement?.dataset?.number; if (id !== undefined && Number(id) !== here()) grid.current?.querySelector(`[data-number="${here()}"]`)?.focus(); }, [now]);
   const go = (event) => {
-    const at = shown.indexOf(now);
+    const at = shown.indexOf(here());
     const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, Home: -at, End: shown.length - 1 - at }[event.key];
     if (step !== undefined && !event.altKey) {
       event.preventDefault();
@@ -87,7 +89,7 @@ export function Sheet() {
       set({ at: to });
       grid.current.querySelector(`[data-number="${to}"]`)?.focus();
     }
-    if (event.key === "Enter") { event.preventDefault(); paint(now); }
+    if (event.key === "Enter") { event.preventDefault(); paint(here()); }
   };
   return html`${first && html`<${FirstSteps}/>`}<${Remarks}/>
     <div class="sheet" id="sheet" ref=${grid} style="--columns: ${columns}" role="group" aria-label="Pictures" onKeyDown=${go}>

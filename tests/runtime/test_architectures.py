@@ -20,7 +20,7 @@ def empty(*shape: int) -> Tensor:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_have_the_sizes_of_the_published_ones(name: str) -> None:
-    state = NETWORKS[name].weights(empty)
+    state = NETWORKS[name].weights(empty, 256)
     found = recognise({tensor: tuple(value.shape) for tensor, value in state.items()})
     assert (found.facts.arch, found.layout) == (name, NETWORKS[name].layout)
     assert (found.facts.image_size, found.facts.latent_size) == ((256, 256), 512)

@@ -130,6 +130,12 @@ CASES = {
             ("erase", "layer3", "main.3.weight"),
             ("zero", "layer9", "main.9.weight"),
         ),
+        assumed=(
+            "ReLU behind its layers",
+            "batch norm with eps 1e-05",
+            "tanh at its end",
+            "all of its 10 input numbers are noise",
+        ),
     ),
     "proggan": Case(
         "tiny.safetensors",
@@ -155,6 +161,7 @@ CASES = {
         ),
         "  truncation 0.7",
         (
+            "the weights `g_ema` of its file, which also holds `g`",
             "noise maps drawn with seed 1",
             "mean of the inner latents over 10000 latents of seed 0",
         ),

@@ -272,7 +272,8 @@ def test_a_run_without_a_report_shows_its_figures_alone(workshop: Any) -> None:
 def test_a_run_in_plain_text(ran: redraft.Run) -> None:
     lines = run_bundle(ran)["text/plain"].split("\n")
     assert lines[0] == "demo 1.0.0: A demonstration"
-    assert lines[1].startswith("  hat at layer6 follows on")
+    assert lines[1].startswith("  hat at layer6 ")
+    assert "of 40 new pictures changed as meant" in lines[1]
     assert lines[-1] == f"written to {ran.folder}"
     assert len("\n".join(lines)) < 2000
 

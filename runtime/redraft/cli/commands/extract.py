@@ -17,7 +17,7 @@ MUCH = 0.05
 """Share of a layer's change from which its loss is warned of."""
 
 
-@make_command(name="extract", example="extract faces edited.pth --rank 8 -o edit.safetensors")
+@make_command(name="extract", example="extract faces edited.pth -o edit.safetensors")
 @click.argument("base", type=MODEL)
 @click.argument("edited", type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The new edit.")

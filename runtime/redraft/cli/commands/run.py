@@ -79,7 +79,7 @@ def command(
     obeyed: see `redraft lock`. Under torchrun its processes draw the pictures for statistics and
     measures together. The exit status is 3 where an `expect` line of the recipe does not hold.
     """
-    screen = Screen.current()
+    screen, run = Screen.current(), None
     screen.begin(f"reading {file}")
     from redraft.cli.planning import plan_file
     from redraft.models.arithmetic import on_threads
@@ -104,8 +104,13 @@ def command(
     _end(run, screen, opened=opened)
 
 
-def _end(run: Run, screen: Screen, *, opened: bool) -> None:
-    """Open the report, and have an exit status of its own where the run is not as expected."""
+def _end(run: Run | None, screen: Screen, *, opened: bool) -> None:
+    """Open the report, and have an exit status of its own where the run is not as expected.
+
+    There is no run where another process has said what went wrong.
+    """
+    if run is None:
+        return
     if opened:
         open_file(run.folder / REPORT, screen)
     if not all(each.holds for each in run.record.expects):

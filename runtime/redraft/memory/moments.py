@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from redraft.errors import RunError
+from redraft.memory.threads import on_one_core
 from redraft.models.generator import Generator
 
 BATCH = 100
@@ -55,7 +56,7 @@ class Whitening:
     def _eigen(self) -> tuple[Tensor, Tensor]:
         values: Tensor
         vectors: Tensor
-        values, vectors = torch.linalg.eigh(self.moment)
+        values, vectors = on_one_core(torch.linalg.eigh, self.moment)
         return values.clamp_min(values[-1].clamp_min(1e-300) * self.floor), vectors
 
 
@@ -110,7 +111,8 @@ def products(generator: Generator, layers: Sequence[str], latents: Tensor) -> Pr
     found = {layer: each.keys for layer, each in generator.inputs(latents, layers).items()}
     return Products(
         len(latents),
-        {layer: outer_sum(keys) for layer, keys in found.items()},
+        # On two cores the sums would have other bits.
+        {layer: on_one_core(outer_sum, keys) for layer, keys in found.items()},
         {layer: keys[:, 0].numel() for layer, keys in found.items()},
     )
 

@@ -18,13 +18,13 @@ from torch import Tensor
 from redraft.errors import RunError
 from redraft.memory.keys import orthonormal
 from redraft.memory.moments import Whitening
+from redraft.memory.threads import on_one_core, side_by_side
 from redraft.models.generator import Positions
 from redraft.solve.folds import Split, loudness
 from redraft.solve.positions import choose, spread
 from redraft.solve.problem import Problem, responses, wanted_response
 from redraft.solve.results import Once, anew
 from redraft.solve.ridge import Ridge, positions_for
-from redraft.solve.threads import side_by_side
 
 SMALL = 1 << 24
 """Numbers in a design or a normal matrix, up to which several are made side by side."""
@@ -56,7 +56,7 @@ class Spectrum:
             _, values, right = torch.linalg.svd(triangle, full_matrices=False)
             return values, right
 
-        return next(cls(*found) for found in side_by_side(rows.device)(spectrum, [rows]))
+        return cls(*on_one_core(spectrum, rows))
 
     def leading(self, rank: int, whitening: Whitening) -> Tensor:
         """The ``rank`` directions that matter most, mapped back by ``M^-1/2``.

@@ -10,9 +10,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from redraft.memory.threads import Each, side_by_side
 from redraft.solve.exact.fit import Fit, Place
 from redraft.solve.exact.products import Normal, places_in_half
-from redraft.solve.threads import Each, side_by_side
 
 CHORDS = 6
 """First steps in which dead positions are led across the kink of the activation (L1)."""

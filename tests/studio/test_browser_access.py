@@ -105,9 +105,8 @@ def _failed(page: Any) -> None:
     page.click(".popup >> text=Duplicate")
     page.wait_for_selector(".link-card:has-text('first-2')")
     page.click("[aria-label='Type Rank']")
-    page.wait_for_selector("[aria-label='Rank, typed']:focus")
-    page.keyboard.type("60")
-    page.keyboard.press("Enter")
+    page.fill("[aria-label='Rank, typed']", "60")
+    page.press("[aria-label='Rank, typed']", "Enter")
     page.wait_for_selector(".remark:has-text('was not applied')")
 
 

@@ -104,6 +104,7 @@ def _failed(page: Any) -> None:
     page.wait_for_selector(".popup")
     page.click(".popup >> text=Duplicate")
     page.wait_for_selector(".link-card:has-text('first-2')")
+    page.wait_for_selector(".status:has-text('Up to date')")
     page.click("[aria-label='Type Rank']")
     page.fill("[aria-label='Rank, typed']", "60")
     page.press("[aria-label='Rank, typed']", "Enter")

@@ -99,18 +99,6 @@ def _layers(page: Any) -> None:
     page.click(".fold")
 
 
-def _failed(page: Any) -> None:
-    page.click("[aria-label='More about this rule']")
-    page.wait_for_selector(".popup")
-    page.click(".popup >> text=Duplicate")
-    page.wait_for_selector(".link-card:has-text('first-2')")
-    page.wait_for_selector(".status:has-text('Up to date')")
-    page.click("[aria-label='Type Rank']")
-    page.fill("[aria-label='Rank, typed']", "60")
-    page.press("[aria-label='Rank, typed']", "Enter")
-    page.wait_for_selector(".remark:has-text('was not applied')")
-
-
 def _compared(page: Any) -> None:
     for _ in range(2):
         page.focus("[data-number='0']")
@@ -165,7 +153,6 @@ SCREENS: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("tablet", _drawer),
     ("", _wide),
     ("layers", _layers),
-    ("failed", _failed),
     ("compare", _compared),
     ("", _closed),
     ("paint", _painting),

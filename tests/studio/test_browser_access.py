@@ -128,8 +128,9 @@ def _help(page: Any) -> None:
 
 def _start(page: Any) -> None:
     page.click(".brand")
-    page.wait_for_selector(".popup >> text=Leave them")
-    page.click("text=Leave them")
+    page.wait_for_selector(".start, .popup >> text=Leave them")
+    if page.locator(".popup >> text=Leave them").count():
+        page.click("text=Leave them")
     page.wait_for_selector(".start")
 
 

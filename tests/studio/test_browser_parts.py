@@ -251,6 +251,22 @@ def test_sheets_packs_edits_and_the_authors_files_are_opened(
     assert (studio.folder / "mine.redraft").is_file()
 
 
+def test_what_is_being_typed_stays_while_another_tab_changes_the_recipe(
+    studio: Studio, tab: Tab
+) -> None:
+    page = opened(studio, tab)
+    page.click("[aria-label='Type Rank']")
+    page.fill("[aria-label='Rank, typed']", "3")
+    other = page.context.new_page()
+    other.goto(studio.server.address)
+    other.focus("#slider-strength")
+    other.keyboard.press("End")
+    says(tab, "strength 3")
+    assert page.input_value("[aria-label='Rank, typed']") == "3"
+    page.press("[aria-label='Rank, typed']", "Enter")
+    says(tab, "rank    3")
+
+
 def test_a_rule_that_cannot_be_applied_says_so_and_offers_its_remedy(
     studio: Studio, tab: Tab
 ) -> None:

@@ -87,9 +87,10 @@ function Slider({ id, owner, row, value, put, drop, beside }) {
   const scale = scaleOf(row), label = upper(row.name);
   const written = value === null ? row.default : Number(value.replace(row.unit || "%", ""));
   const [held, setHeld] = useState(null);
-  const [typing, setTyping] = useState(false);
+  // What is typed, or null: held here, or any state that comes would put the old value back.
+  const [typing, setTyping] = useState(null);
   const drag = useRef(""), field = useRef(null);
-  useEffect(() => { if (typing) field.current?.select(); }, [typing]);
+  useEffect(() => { if (typing !== null) field.current?.select(); }, [typing !== null]);
   const now = useRef(put);
   now.current = put;
   const send = useMemo(() => latest(({ next, group }) => request({ ask: "change", changes: now.current(`${next}${row.unit}`), drag: group })), [owner, row.name]);
@@ -110,13 +111,13 @@ function Slider({ id, owner, row, value, put, drop, beside }) {
     return () => clearTimeout(timer);
   }, [held, written]);
   const reset = () => { end(); setHeld(null); if (value !== null) change({ kind: "drop", target: drop }); };
-  const typed = (event) => { setTyping(false); const text = event.target.value.trim(); if (text && text !== value) change(put(text)); };
+  const typed = (event) => { setTyping(null); const text = event.target.value.trim(); if (text && text !== value) change(put(text)); };
   const at = known ? Math.min(100, Math.max(0, ((scale.from(current) - scale.low) / (scale.high - scale.low)) * 100)) : 0;
   return html`<div class="slider" title=${row.meaning}>
     <span class="name" id="label-${id}">${label}</span>
     <span class="ends">${beside}${value !== null && row.default !== null && html`<button class="plain standard" aria-label="${label} back to the standard, ${row.default}" title="Back to the standard, ${row.default}" onClick=${reset}>${icon("undo", 11)}</button>`}
-    ${typing ? html`<input class="value" aria-label="${label}, typed" value=${value ?? row.default} onBlur=${typed} onKeyDown=${(e) => { if (e.key === "Enter") e.target.blur(); if (e.key === "Escape") setTyping(false); }} ref=${field}/>`
-      : html`<button class="value plain" aria-label="Type ${label}" title="Click to type any value; double-click the slider for the standard" onClick=${() => setTyping(true)}>${known ? `${current}${row.unit}` : value ?? "-"}</button>`}</span>
+    ${typing !== null ? html`<input class="value" aria-label="${label}, typed" value=${typing} onInput=${(e) => setTyping(e.target.value)} onBlur=${typed} onKeyDown=${(e) => { if (e.key === "Enter") e.target.blur(); if (e.key === "Escape") setTyping(null); }} ref=${field}/>`
+      : html`<button class="value plain" aria-label="Type ${label}" title="Click to type any value; double-click the slider for the standard" onClick=${() => setTyping(`${value ?? row.default}`)}>${known ? `${current}${row.unit}` : value ?? "-"}</button>`}</span>
     <input type="range" id="slider-${id}" min=${scale.low} max=${scale.high} step=${scale.step} value=${known ? scale.from(current) : scale.low} aria-labelledby="label-${id}" aria-valuetext=${`${current}${row.unit}`}
       style="--at: ${at}%" onInput=${move} onChange=${end} onDblClick=${reset}/>
     <span class="ticks" aria-hidden="true">${scale.ticks.map((tick) => html`<i key=${tick} style="left: ${((scale.from(tick) - scale.low) / (scale.high - scale.low)) * 100}%">${String(tick).replace("-", "−")}</i>`)}</span></div>`;

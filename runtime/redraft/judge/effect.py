@@ -41,6 +41,7 @@ from redraft.judge.examples import least, typical
 from redraft.judge.intervals import Interval, bootstrap, null_of, share_of
 from redraft.judge.scores import PictureScores, score_pictures
 from redraft.judge.spots import Spots
+from redraft.judge.verdict import Verdict, by_chance, verdict
 from redraft.judge.wish import Wish
 from redraft.models.arithmetic import full_float32
 from redraft.models.batches import batch_size
@@ -81,6 +82,14 @@ class Effect:
     def ratio(self) -> float:
         """Amplitude over outside."""
         return self.amplitude.value / max(self.outside.value, 1e-9)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What is said of the rule."""
+        null = None if self.null is None else self.null.high
+        elsewhere = None if self.elsewhere is None else self.elsewhere.value
+        chance = by_chance(null, elsewhere)
+        return verdict(self.share.value, self.amplitude.value, self.share.low, chance)
 
 
 def summarise(scores: PictureScores, seed: int = 0) -> Effect:

@@ -44,6 +44,11 @@ class Verdict:
     reason: str = ""
 
 
+def by_chance(*shares: float | None) -> float | None:
+    """The largest share that chance may give, of those that are known; None where none is."""
+    return max((each for each in shares if each is not None), default=None)
+
+
 def verdict(
     share: float | None,
     amplitude: float | None,

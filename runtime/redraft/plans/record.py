@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from redraft.judge.verdict import FORMER, Verdict, Word, verdict
+from redraft.judge.verdict import FORMER, Verdict, Word, by_chance, verdict
 from redraft.models.device import MOST_THREADS
 from redraft_dsl.check.expects import Expectation
 
@@ -165,8 +165,7 @@ class RuleRecord(Frozen):
         """The verdict, with its reason. It is made of the figures, in records of any version."""
         lowest = None if self.effect_interval is None else self.effect_interval[0]
         highest = None if self.null_interval is None else self.null_interval[1]
-        nulls = [each for each in (highest, self.elsewhere) if each is not None]
-        return verdict(self.effect, self.amplitude, lowest, max(nulls, default=None))
+        return verdict(self.effect, self.amplitude, lowest, by_chance(highest, self.elsewhere))
 
 
 class ModelRecord(Frozen):

@@ -9,7 +9,6 @@ import torch
 from redraft.judge.advice import PAGE, Case, advice, needs_advice
 from redraft.judge.effect import Effect
 from redraft.judge.scores import score_pictures
-from redraft.judge.verdict import verdict
 from redraft.judge.wish import GoalPictures
 from redraft.judge.words import headline
 from redraft.models.batches import draw_values
@@ -43,7 +42,7 @@ def advise(
     if effect is None or not effect.judged:
         return _estimated(solved), None
     share, amplitude = effect.share.value, effect.amplitude.value
-    found = verdict(share, amplitude, effect.share.low, _chance(effect))
+    found = effect.verdict
     removes = isinstance(step.rule, Erase)
     seen = headline(found, share, amplitude, removes=removes)
     needed = needs_advice(found, amplitude, removes=removes)
@@ -71,13 +70,6 @@ def advise(
         own=cause.own,
     )
     return (f"{seen}: {advice(case)} (redraft explain {PAGE})",), cause
-
-
-def _chance(effect: Effect) -> float | None:
-    """The share that chance may give; None where it was not measured."""
-    nulls = [] if effect.null is None else [effect.null.high]
-    nulls += [] if effect.elsewhere is None else [effect.elsewhere.value]
-    return max(nulls, default=None)
 
 
 def _estimated(solved: SolvedRule) -> tuple[str, ...]:

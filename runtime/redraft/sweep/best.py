@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from redraft.judge.verdict import Tone, verdict
+from redraft.judge.verdict import Tone
 from redraft.judge.words import percent
 from redraft.sweep.summary import CellRecord
 
@@ -55,10 +55,8 @@ def _figures(cell: CellRecord) -> _Figures | None:
     for rule in cell.rules:
         if rule.effect is None or rule.amplitude is None or rule.outside is None:
             return None
-        lowest = None if rule.effect_interval is None else rule.effect_interval[0]
-        own = verdict(rule.effect, rule.amplitude, lowest).tone
         ratio = rule.amplitude / max(rule.outside, 1e-9)
-        found.append(_Figures(cell.number, rule.effect, ratio, own))
+        found.append(_Figures(cell.number, rule.effect, ratio, rule.judgement.tone))
     if not found:
         return None
     tones = [each.tone for each in found]

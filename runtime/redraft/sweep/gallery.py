@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from torch import Tensor
 
-from redraft.judge.verdict import Verdict, verdict
+from redraft.judge.verdict import Verdict
 from redraft.judge.words import headline, percent
 from redraft.plans.run_files import REPORT
 from redraft.show.pictures import Tile
 from redraft.show.report.figures import Figure, data_url, figures
-from redraft.show.report.render import page_style
+from redraft.show.report.render import page_style, templates_of
 from redraft.sweep.best import Best
 from redraft.sweep.cells import names_of
 from redraft.sweep.summary import CellRecord, RuleFigures, SweepRecord
@@ -65,25 +64,22 @@ def render(
 
     """
     names = names_of(record.axes)
-    environment = Environment(
-        loader=PackageLoader("redraft.sweep"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     originals = pictures[0] if pictures else ()
     found: list[Figure] = list(figures([copied] if copied else []))
-    return environment.get_template("gallery.html").render(
-        record=record,
-        axes=[names[target] for target in record.axes],
-        rows=_rows(record, pictures[1:], best),
-        originals=[data_url(each, SIDE) for each in originals],
-        labels=[f"picture {index}" for index in record.shown],
-        copied=found[0] if found else None,
-        best=best,
-        css=Markup(page_style()),
-        own=Markup(_text("gallery.css")),
+    return (
+        templates_of("redraft.sweep")
+        .get_template("gallery.html")
+        .render(
+            record=record,
+            axes=[names[target] for target in record.axes],
+            rows=_rows(record, pictures[1:], best),
+            originals=[data_url(each, SIDE) for each in originals],
+            labels=[f"picture {index}" for index in record.shown],
+            copied=found[0] if found else None,
+            best=best,
+            css=Markup(page_style()),
+            own=Markup(_text("gallery.css")),
+        )
     )
 
 
@@ -105,8 +101,7 @@ def _rows(
 
 
 def _line(rule: RuleFigures) -> RuleLine:
-    lowest = None if rule.effect_interval is None else rule.effect_interval[0]
-    found = verdict(rule.effect, rule.amplitude, lowest)
+    found = rule.judgement
     return RuleLine(
         rule.name,
         headline(found, rule.effect, rule.amplitude, space="\N{NO-BREAK SPACE}"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from redraft.judge.verdict import Verdict, verdict
 from redraft.plans.record import Frozen, LeftOutRecord, RuleRecord, RunRecord
 from redraft.show.numbers import NONE, left_out, losses, measures
 from redraft.sweep.cells import Cell, names_of
@@ -38,6 +39,12 @@ class RuleFigures(Frozen):
     loss_before: float
     loss_after: float
     solve_seconds: float
+
+    @property
+    def judgement(self) -> Verdict:
+        """The verdict that comes of these figures; a sweep keeps no nulls."""
+        lowest = None if self.effect_interval is None else self.effect_interval[0]
+        return verdict(self.effect, self.amplitude, lowest)
 
 
 class CellRecord(Frozen):

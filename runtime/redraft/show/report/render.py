@@ -133,15 +133,20 @@ def _headline(section: RuleSection, alone: bool) -> str:
     return said[:1].upper() + said[1:] if alone else f"{section.record.name}: {said}"
 
 
-def environment() -> Environment:
-    """What fills in the templates of this room."""
-    environment = Environment(
-        loader=PackageLoader("redraft.show.report"),
+def templates_of(room: str) -> Environment:
+    """What fills in the templates of a room: whatever is put in is text, and nothing may lack."""
+    return Environment(
+        loader=PackageLoader(room),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def environment() -> Environment:
+    """What fills in the templates of this room."""
+    environment = templates_of("redraft.show.report")
     environment.filters.update(
         shell=shlex.quote,
         percent=charts.percent,

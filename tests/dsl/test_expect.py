@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.dsl.contextual import ROLES, named
 
 from redraft_dsl.facts import KnownModels
 from redraft_dsl.reading import loads
@@ -101,35 +102,12 @@ def test_a_rule_is_renamed_there_too(models: KnownModels) -> None:
     assert [each.defines for each in found] == [True, False]
 
 
-ROLES = {"latents": "z", "number": "four", "region": "eyes", "images": "plain", "rule": "a"}
-
-
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("word", ["share", "amplitude", "outside"])
 def test_the_names_of_measures_may_be_names_all_the_same(models, role: str, word: str) -> None:
-    n = ROLES | {role: word}
-    text = f"""\
-edition 2026
-
-recipe demo 1.0.0 "Demo"
-
-model faces
-latents {n["latents"]} {{ seed 1  count 2000 }}
-param {n["number"]}: int = 4
-region {n["region"]} = box(x 12..52, y 24..38)
-images {n["images"]} = {n["latents"]}[5, 7]
-
-rule {n["rule"]} at layer6 {{
-  copy    {n["latents"]}[116] {n["region"]}
-  context {n["images"]} {n["region"]}
-  rank    {n["number"]}
-}}
-
-expect share({n["rule"]}) >= 0.5
-"""
-    checked = loads(text, models)
+    checked = loads(named(role, word), models)
     assert checked.errors == ()
-    assert checked.expects[0].rule == n["rule"]
+    assert checked.expects[0].rule == (ROLES | {role: word})["rule"]
 
 
 def test_a_rule_may_be_called_expect(models: KnownModels) -> None:

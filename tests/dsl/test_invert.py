@@ -6,6 +6,7 @@ import json
 
 import jsonschema
 import pytest
+from tests.dsl.contextual import ROLES, named
 
 from redraft_dsl.facts import KnownModels
 from redraft_dsl.reading import loads
@@ -81,33 +82,10 @@ def test_what_is_wrong_is_said_before_anything_runs(models, old, new, found) -> 
     assert set(codes(GLOW.replace(old, new, 1), models)) == set(found)
 
 
-NAMES = {"latents": "z", "number": "four", "region": "eyes", "images": "plain", "rule": "a"}
-
-
 @pytest.mark.parametrize("word", ["cause", "effect"])
-@pytest.mark.parametrize("role", NAMES)
+@pytest.mark.parametrize("role", ROLES)
 def test_its_words_may_be_names_all_the_same(models: KnownModels, role: str, word: str) -> None:
-    n = NAMES | {role: word}
-    text = f"""\
-edition 2026
-
-recipe demo 1.0.0 "Demo"
-
-model faces
-latents {n["latents"]} {{ seed 1  count 2000 }}
-param {n["number"]}: int = 4
-region {n["region"]} = box(x 12..52, y 24..38)
-images {n["images"]} = {n["latents"]}[5, 7]
-
-rule {n["rule"]} at layer6 {{
-  copy    {n["latents"]}[116] {n["region"]}
-  context {n["images"]} {n["region"]}
-  context {n["latents"]}[{n["number"]}] {n["region"]}
-  rank    {n["number"]}
-}}
-
-sweep some {{ vary rank of {n["rule"]} over 1, 2  vary {n["number"]} over 1, 2 }}
-"""
+    text = named(role, word)
     checked = loads(text, models)
     assert checked.errors == ()
     assert checked.recipe is not None

@@ -24,6 +24,7 @@ from redraft.models import latents
 from redraft.models.batches import batch_size
 from redraft.models.generator import Generator, LayerInputs
 from redraft.models.open import choose_device, open_base
+from redraft.plans.costs import searched
 from redraft.plans.loading import load
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep, make_plan
 from redraft.plans.unseen import judged
@@ -186,7 +187,7 @@ def budget(plan: Plan) -> Mapping[Pass, int]:
             found[UP_TO, step.layer] += 0 if step.cached else step.latents.count
         elif isinstance(step, RuleStep):
             layer, (read, goal) = step.facts.name, _places(step)
-            found[UP_TO, layer] += _searched(step) + read + judging
+            found[UP_TO, layer] += searched(step) + read + judging
             found[ON_FROM, layer] += 3 * goal + 3 * judging
     return found
 
@@ -225,25 +226,22 @@ def save_seeded(
 
 
 def _places(step: RuleStep) -> tuple[int, int]:
-    """How many pictures a rule reads, and how many its goal has."""
-    listened = sum(each.top if isinstance(each, Match) else 1 for each in step.rule.context)
+    """How many pictures a rule reads at its places, and how many its goal has."""
+    contexts = step.rule.context
+    listened = sum(each.top if isinstance(each, Match) else 1 for each in contexts)
+    # A match reads the picture that others are to be like.
+    read = listened + sum(isinstance(each, Match) for each in contexts)
     if not isinstance(step.rule, Insert):
-        return listened, listened
+        return read, listened
     if isinstance(step.rule.paste, str):
-        return listened + 1, listened
+        return read + 1, listened
     pasted = _images(step.rule.paste)
-    apart = 0 if pasted == _images(step.rule.context) else len(pasted)
-    return listened + apart + 1, len(pasted)
+    apart = 0 if pasted == _images(contexts) else len(pasted)
+    return read + apart + 1, len(pasted)
 
 
 def _images(places: Iterable[Place | Match]) -> list[tuple[str, int]]:
     return [(each.latents, each.index) for each in places if isinstance(each, Place)]
-
-
-def _searched(step: RuleStep) -> int:
-    """How many pictures its matches look at, with those that others are to be like."""
-    found = (each for each in step.rule.context if isinstance(each, Match))
-    return sum(each.last - each.first + 2 for each in found)
 
 
 @torch.no_grad()

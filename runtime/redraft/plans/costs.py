@@ -73,19 +73,22 @@ def seconds(plan: Plan, step: Step, speeds: Speeds) -> float:
 
 def _passes(plan: Plan, step: RuleStep, to_layer: float, whole: float) -> float:
     """What the pictures of a rule cost, where one costs ``to_layer`` and ``whole``."""
-    searched = sum(
-        context.last - context.first + 1
-        for context in step.rule.context
-        if isinstance(context, Match)
-    )
     rest = max(whole - to_layer, 0.0)
     # Judged pictures are drawn before the rule, after it, and with a random edit in its place;
     # goals, results and what left-out folds make of them likewise.
     count = len(judged(plan.recipe, plan.base.facts))
     measured = count * (whole + 2 * rest)
     return (
-        (searched + step.positions) * to_layer + measured + (4 * step.positions + REPORTED) * rest
+        (searched(step) + step.positions) * to_layer
+        + measured
+        + (4 * step.positions + REPORTED) * rest
     )
+
+
+def searched(step: RuleStep) -> int:
+    """How many pictures the matches of a rule look at."""
+    found = (each for each in step.rule.context if isinstance(each, Match))
+    return sum(each.last - each.first + 1 for each in found)
 
 
 def solver_gigaflops(step: RuleStep) -> float:

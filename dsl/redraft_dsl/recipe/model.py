@@ -24,7 +24,7 @@ LATER = "later"
 class Frozen(BaseModel):
     """Base of everything in a checked recipe: immutable, and closed to unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     def omitted(self) -> frozenset[str]:
         """The settings that came later and have their default: digests and locks leave them out."""

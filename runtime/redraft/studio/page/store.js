@@ -95,10 +95,14 @@ export function watch(number, redraw) {
 
 // ---- asking ----
 
+// What the page asks by itself: that it went well says nothing of what a person tried last.
+const QUIET = new Set(["see", "look", "cards", "keys", "search"]);
+
 export async function request(body) {
+  const { trouble } = app;
   try {
     const found = await ask(body);
-    if (app.trouble) set({ trouble: null });
+    if (trouble && app.trouble === trouble && !QUIET.has(body.ask)) set({ trouble: null });
     return found;
   } catch (failure) {
     if (!failure.lost) set({ trouble: failure });

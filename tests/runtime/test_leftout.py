@@ -88,6 +88,20 @@ def test_a_goal_without_a_rule_in_it_is_not_reached(make_problem: ProblemMaker) 
     assert found.gain < 0.3
 
 
+def test_the_copied_picture_alone_in_a_fold_is_asked_for_nothing(
+    make_problem: ProblemMaker,
+) -> None:
+    problem = learnable(make_problem, 3)
+    values = problem.goal.values.clone()
+    values[0] = problem.goal.before[0]
+    problem = replace(problem, goal=replace(problem.goal, values=values))
+    found = left_out(problem, solver(problem))
+    assert found is not None
+    assert found.per_picture[0] == 0
+    assert found.gain == pytest.approx(sum(found.per_picture[1:]) / 2)
+    assert found.side < 10
+
+
 def test_too_few_pictures_give_no_estimate(make_problem: ProblemMaker) -> None:
     for count in (1, 2):
         problem = learnable(make_problem, count)

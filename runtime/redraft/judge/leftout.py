@@ -24,6 +24,8 @@ FoldSolver = Callable[[tuple[int, ...]], Solution]
 """Directions and coefficients for some of the pictures of a problem."""
 LEAST = 3
 """Fewer pictures than this cannot be split."""
+ASKED = 1e-9
+"""Folds of which less than this part of what others are asked for is asked are not averaged."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def left_out(
     if len(set(pictures)) < least:
         return None
     per_picture = torch.zeros(count, dtype=torch.float64)
-    gains, sides, solved = [], [], []
+    measured, solved = [], []
     for held in map(list, dealt(pictures)):
         rest = [row for row in range(count) if row not in held]
         solution = solve(tuple(rest))
@@ -101,13 +103,17 @@ def left_out(
         found = reached(problem, problem.goal.select(held), weight)
         per_picture[held] = found.per_picture.cpu()
         solved.append(Fold(tuple(held), solution))
-        gains.append(found.gain)
-        sides.append(found.side)
+        measured.append(found)
+    most = max(found.asked for found in measured)
+    # Of a fold that holds only the picture which was copied from nothing is asked.
+    asking = [found for found in measured if found.asked > ASKED * most] or measured
+    gains = torch.tensor([found.gain for found in asking])
+    sides = torch.tensor([found.side for found in asking])
     return LeftOut(
-        gain=float(torch.tensor(gains).mean()),
-        side=float(torch.tensor(sides).mean()),
-        gain_spread=float(torch.tensor(gains).std(correction=0)),
-        side_spread=float(torch.tensor(sides).std(correction=0)),
+        gain=float(gains.mean()),
+        side=float(sides.mean()),
+        gain_spread=float(gains.std(correction=0)),
+        side_spread=float(sides.std(correction=0)),
         per_picture=tuple(per_picture.tolist()),
         folds=tuple(solved),
     )
@@ -157,12 +163,14 @@ class Reached:
     """How far a weight gets on some pictures; ``per_picture`` (N,) is 0 where no change is asked.
 
     ``gain`` weighs the pictures by how much their goal asks, so that one which already looks like
-    its goal counts for nothing.
+    its goal counts for nothing. ``asked`` is the squared change that a picture's goal asks for, in
+    the mean; where it is 0 there is neither gain nor side effect, and both are 0.
     """
 
     gain: float
     side: float
     per_picture: Tensor
+    asked: float
 
 
 def reached(problem: Problem, goal: Goal, weight: Tensor) -> Reached:
@@ -180,8 +188,9 @@ def reached(problem: Problem, goal: Goal, weight: Tensor) -> Reached:
     moved = sum(part.moved for part in sums) / ((1 - inside).sum() * channels).clamp_min(1e-12)
     return Reached(
         gain=float(along.sum() / asked.sum().clamp_min(1e-12)),
-        side=float(moved / size.clamp_min(1e-12)),
+        side=float(moved / size) if size > 0 else 0.0,
         per_picture=torch.where(asked > least, along / asked.clamp_min(1e-12), 0.0),
+        asked=float(asked.mean()),
     )
 
 

@@ -288,7 +288,10 @@ class _Worker:
         opened = opened_rule(session, step)
         if opened.stages.holds("solution"):
             return None
-        rule = preview(opened, self._last.get(step.rule.name))
+        known = self._last.get(step.rule.name)
+        # What was solved at another layer is of other keys and values: no start for this one.
+        here = known is not None and known.layer == step.facts.name
+        rule = preview(opened, known if here else None)
         if rule is None:
             return None
         changes = [*(done.delta for done in session.finished), rule]

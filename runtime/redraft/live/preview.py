@@ -30,7 +30,7 @@ def preview(opened: OpenRule, last: Delta | None) -> Delta | None:
 
     Args:
         opened: the rule as it is now.
-        last: its change as it was solved last, at strength 1.
+        last: its change as it was solved last at this layer, at strength 1.
 
     Returns:
         None where only solving it will do: for a solver that descends, and for a crop.
@@ -66,7 +66,5 @@ def _has_own_directions(stages: Stages, last: Delta | None) -> bool:
 def _projected(last: Delta, basis: Tensor, stages: Stages) -> Tensor:
     """The last coefficients (O, S, kh, kw) in other directions."""
     weight = stages.setup.form.weight
-    if last.coefficients.shape[0] != len(weight) or last.coefficients.shape[2:] != weight.shape[2:]:
-        return weight.new_zeros(len(weight), len(basis), *weight.shape[2:])
     turned = last.directions.to(basis) @ basis.T
     return torch.einsum("osyx,sr->oryx", last.coefficients.to(basis), turned).to(weight)

@@ -174,8 +174,8 @@ def _search(tab: Tab) -> dict[str, Any]:
     tab.quiet(0.5)
     tab.originals.clear()
     begun = time.monotonic()
-    place = "z[179] box(x 16..48, y 24..40)"
-    tab.send(ask="search", layer="layer6", place=place, first=0, last=AMONG - 1)
+    region = "box(x 16..48, y 24..40)"
+    tab.send(ask="search", layer="layer6", image=179, region=region, first=0, last=AMONG - 1)
     tab.until(lambda: "results" in tab.last.get("matches", {}) and bool(tab.originals))
     return _row(f"first of more like it among {AMONG}", time.monotonic() - begun, 1000)
 

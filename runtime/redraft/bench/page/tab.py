@@ -11,7 +11,10 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection
 
+from redraft.errors import RedraftError
+
 SECONDS = 300
+FAILURES = ("mistake", "failed", "trouble")
 
 
 @dataclass
@@ -57,6 +60,7 @@ class Tab:
             self.last[str(event.get("event", "reply"))] = event
             if event.get("event") == "settled":
                 self.settled = event["revision"]
+            self._refuse(event)
             return
         (length,) = struct.unpack("<I", message[:4])
         head = json.loads(message[4 : 4 + length])
@@ -68,6 +72,17 @@ class Tab:
                 data, size = message[4 + length :], 3 * head["height"] * head["width"]
                 for at, number in enumerate(head["numbers"]):
                     self.drawn[number] = data[at * size : (at + 1) * size]
+
+    @staticmethod
+    def _refuse(event: dict[str, Any]) -> None:
+        """An error where studio says that it does not do what was asked, or cannot."""
+        failed = event.get("failure") or (event if event.get("event") in FAILURES else None)
+        if failed is not None:
+            raise RedraftError(
+                "RD813",
+                f"studio cannot show the recipe: {failed.get('message', 'it has a mistake')}",
+                "take a recipe of a listed model that `redraft check` finds nothing in",
+            )
 
     def shown(self, revision: int) -> int:
         """How many pictures of a revision there are, be they previews or settled."""

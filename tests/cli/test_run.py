@@ -226,7 +226,7 @@ def test_a_device_that_is_not_there(invoke: Invoke, recipe: Path) -> None:
 def test_a_run_leaves_its_files_and_says_where(finished: Path) -> None:
     text = (finished / "stdout.txt").read_text(encoding="utf-8")
     assert text.startswith("demo 1.0.0: A demonstration\n")
-    for title in ("rule", "effect", "amplitude", "outside", "left-out gain / side", "loss"):
+    for title in ("rule", "share", "amplitude", "outside", "left-out gain / side", "loss"):
         assert title in text
     for what, name in (
         ("picture", "before-after.png"),

@@ -28,14 +28,14 @@ def test_a_sweep_prints_one_table_and_goes_on(invoke: Invoke, ranks: Path) -> No
     lines = shown.stdout.splitlines()
     assert lines[0] == "demo 1.0.0: A demonstration; sweep ranks"
     heads = lines[1].split()
-    assert heads[:5] == ["cell", "rank", "effect", "amplitude", "outside"]
+    assert heads[:5] == ["cell", "rank", "share", "amplitude", "outside"]
     assert [line.split()[:2] for line in lines[3:5]] == [["1", "1"], ["2", "2"]]
     assert "measured on 60 " in shown.stdout
     for name in ("sweep.png", "sweep.md", "sweep.json"):
         assert str(Path("out") / name) in shown.stdout
         assert (Path("out") / name).exists()
     page = Path("out/sweep.md").read_text()
-    assert "| cell | rank | effect |" in page
+    assert "| cell | rank | share |" in page
     assert "![the same pictures after every cell's edit](sweep.png)" in page
     assert "finished before" not in shown.stdout
     again = invoke("sweep", "demo.redraft", "ranks", "--out", "out")

@@ -159,14 +159,14 @@ def test_a_pipe_gets_whole_lines(desk: Path, program: Run) -> None:
 
 def test_a_rule_is_two_lines_on_a_narrow_screen(shown: Callable[[str, int], list[str]]) -> None:
     narrow = "\n".join(shown("run demo.redraft", 80))
-    two_lines = r"\ndot at layer6, rank 2: .+\n  effect [\d.]+   amplitude [\d.]+   outside "
+    two_lines = r"\ndot at layer6, rank 2: .+\n  share [\d.]+   amplitude [\d.]+   outside "
     assert re.search(two_lines, narrow)
     assert "[" not in narrow.partition("dot at layer6")[2]
     verbose = "\n".join(shown("run demo.redraft --verbose", 80))
-    assert re.search(r"\n  effect +[\d.]+ \[[\d.]+, [\d.]+\]\n", verbose)
+    assert re.search(r"\n  share +[\d.]+ \[[\d.]+, [\d.]+\]\n", verbose)
     assert "\n  loss " in verbose
     wide = "\n".join(shown("run demo.redraft", 120))
-    assert re.search(r"\nrule +layer +rank +effect ", wide)
+    assert re.search(r"\nrule +layer +rank +share ", wide)
 
 
 def test_a_sweep_on_a_narrow_screen(shown: Callable[[str, int], list[str]]) -> None:

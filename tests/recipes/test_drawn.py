@@ -190,7 +190,7 @@ def test_recipes_run_end_to_end(runs: Path, path: Path) -> None:
     assert (rule["name"], rule["layer"], rule["rank"]) == (path.stem, "layer6", 8)
     assert rule["judged"] == 400
     assert len(rule["contexts"]) == 24
-    assert np.isfinite([rule["effect"], rule["amplitude"], rule["outside"]]).all()
+    assert np.isfinite([rule["share"], rule["amplitude"], rule["outside"]]).all()
     assert (runs / path.stem / "before-after.png").is_file()
 
 

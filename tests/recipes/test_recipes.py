@@ -49,10 +49,10 @@ def test_recipes_are_canonical_and_without_problems(path: Path) -> None:
 def test_recipes_keep_their_promises(name: str) -> None:
     for record in solved(RECIPES[name]):
         share, amplitude, outside = PROMISES[name][record.name]
-        assert record.effect is not None
+        assert record.share is not None
         assert record.amplitude is not None
         assert record.outside is not None
-        assert record.effect >= share
+        assert record.share >= share
         assert record.amplitude >= amplitude
         assert record.outside <= outside
         assert record.warnings == ()

@@ -76,9 +76,9 @@ def test_they_keep_their_promises(name: str) -> None:
     session = open_session(redraft.plan(RECIPES[name], device="cpu"), choose_device("cpu"), Cache())
     for done in solve_all(session):
         share, amplitude, outside = PROMISES[name][done.record.name]
-        assert done.record.effect is not None
+        assert done.record.share is not None
         assert done.record.amplitude is not None
         assert done.record.outside is not None
-        assert done.record.effect >= share
+        assert done.record.share >= share
         assert done.record.amplitude >= amplitude
         assert done.record.outside <= outside

@@ -249,9 +249,9 @@ def test_a_run_reports_every_rule(done: Done) -> None:
     ]
     assert done.record["evaluated_count"] == 40
     for rule in done.record["rules"]:
-        assert 0 <= rule["effect"] <= 1
+        assert 0 <= rule["share"] <= 1
         assert rule["outside"] > 0
-        assert rule["effect_interval"][0] <= rule["effect"] <= rule["effect_interval"][1]
+        assert rule["share_interval"][0] <= rule["share"] <= rule["share_interval"][1]
         if rule["kind"] != "zero":
             assert rule["loss_after"] < rule["loss_before"]
             assert -1 < rule["left_out"]["gain"] <= 1

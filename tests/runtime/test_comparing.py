@@ -194,7 +194,7 @@ def test_another_model_is_told(run: Callable[..., Path]) -> None:
         other,
         lambda record: (
             record["model"].update(file_sha256="9" * 64, assumed=["a mean"]),
-            record["rules"][0].update(norm=3.0, left_out=None, effect=None),
+            record["rules"][0].update(norm=3.0, left_out=None, share=None),
         ),
     )
     found = compare_runs(one, other)
@@ -210,7 +210,7 @@ def test_another_model_is_told(run: Callable[..., Path]) -> None:
     assert figures["norm"].after == 3.0
     assert figures["left-out gain"].before is not None
     assert figures["left-out gain"].after is None
-    assert figures["effect"].after is None
+    assert figures["share"].after is None
 
 
 def test_results_that_nothing_explains_are_called_so(run: Callable[..., Path]) -> None:

@@ -47,7 +47,7 @@ def test_every_rule_is_scored_after_itself_and_after_later_ones(
     assert all(set(each) == FIGURES for each in rules)
     # Before any other rule the original is what a run compares with, too.
     first, glasses = rules[0], record.rules[0]
-    assert first["share"] == glasses.effect
+    assert first["share"] == glasses.share
     # The layer is run alone there, and the whole network here: last digits may differ.
     assert first["amplitude"] == pytest.approx(glasses.amplitude, rel=1e-5)
     assert first["outside"] == pytest.approx(glasses.outside, rel=1e-5)

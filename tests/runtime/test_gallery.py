@@ -16,7 +16,7 @@ from redraft.sweep.summary import CellFailure, CellRecord, RuleFigures, SweepRec
 def cell(number: int, share: float | None, amplitude: float, outside: float = 0.02) -> CellRecord:
     ends = None if share is None else (share - 0.03, share + 0.03)
     rule = RuleFigures(
-        name="hat", layer="layer6", rank=number, preserve=0.3, effect=share, effect_interval=ends,
+        name="hat", layer="layer6", rank=number, preserve=0.3, share=share, share_interval=ends,
         amplitude=None if share is None else amplitude, amplitude_interval=None,
         outside=None if share is None else outside, outside_interval=None, left_out=None,
         loss_before=1.0, loss_after=0.5, solve_seconds=0.1,

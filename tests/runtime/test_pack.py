@@ -210,11 +210,11 @@ def test_the_card_tells_what_the_edit_does(recipe: Path) -> None:
     assert body.startswith("\n# A demonstration\n")
     assert "![pictures before and after the edit](before-after.png)" in body
     glasses = run.record.rules[0]
-    assert glasses.effect is not None
+    assert glasses.share is not None
     verdict = glasses.judgement.word
     assert verdict == glasses.verdict
-    assert f"| `glasses` | rule | `layer6` | 2 | {verdict} | {glasses.effect:.2f} (" in body
-    assert "| verdict | effect | amplitude |" in body
+    assert f"| `glasses` | rule | `layer6` | 2 | {verdict} | {glasses.share:.2f} (" in body
+    assert "| verdict | share | amplitude |" in body
     assert f"| {glasses.amplitude:.2f} (" in body
     assert "`glasses` is " in body
     assert "what is marked in z[1] appears wherever it looks like 1 marked place" in body

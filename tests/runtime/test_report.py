@@ -103,7 +103,7 @@ def rule_record(**changes):
         "rank": 8, "strength": 1.0, "preserve": 0.3, "loss_before": 0.1741, "loss_after": 0.0571,
         "solve_seconds": 0.42,
         "left_out": LeftOutRecord(gain=0.41, side=0.062, gain_spread=0.03, side_spread=0.01),
-        "judged": 400, "effect": 0.93, "effect_interval": (0.91, 0.95),
+        "judged": 400, "share": 0.93, "share_interval": (0.91, 0.95),
         "amplitude": 0.32, "amplitude_interval": (0.30, 0.34),
         "outside": 0.024, "outside_interval": (0.023, 0.025),
         "copy_from": places[0], "contexts": places, "pastes": places,
@@ -325,7 +325,7 @@ def test_equal_data_gives_equal_text(html):
 
 def test_a_run_that_measured_nothing_is_reported():
     figures = dict.fromkeys(
-        f"{name}{end}" for name in ("effect", "amplitude", "outside") for end in ("", "_interval")
+        f"{name}{end}" for name in ("share", "amplitude", "outside") for end in ("", "_interval")
     )
     bare = RuleView(
         rule_record(**figures, kind="zero", left_out=None, copy_from=None, contexts=(), pastes=(),
@@ -353,7 +353,7 @@ def test_only_some_contexts_may_have_a_goal():
 
 
 def test_a_rule_that_follows_badly_is_said_so():
-    spoken = Page(render(report(view(effect=0.2, left_out=None)))).words
+    spoken = Page(render(report(view(share=0.2, left_out=None)))).words
     assert "seldom takes effect" in spoken
     assert "none could be left out" in spoken
 
@@ -397,7 +397,7 @@ def test_many_large_pictures_do_not_make_a_heavy_file():
     ],
 )
 def test_badges_go_by_the_share(share, badge):
-    assert verdict(rule_record(effect=share)).badge == badge
+    assert verdict(rule_record(share=share)).badge == badge
 
 
 def test_warnings_without_remedy_stay_whole():

@@ -69,9 +69,9 @@ def test_a_chain_of_every_kind_runs_and_is_recorded(workshop: Any) -> None:
     assert glasses.interference == {}
     assert stripe.interference.keys() == {"glasses"}
     assert 0.0 <= stripe.interference["glasses"] <= 1.0
-    assert noise.effect is not None
-    assert noise.effect_interval is not None
-    assert noise.effect_interval[0] <= noise.effect <= noise.effect_interval[1]
+    assert noise.share is not None
+    assert noise.share_interval is not None
+    assert noise.share_interval[0] <= noise.share <= noise.share_interval[1]
     assert record.evaluated_count == len(unseen(run.session.plan.recipe)) > 50
 
 
@@ -97,7 +97,7 @@ def test_a_weight_that_changed_unasked_is_noticed(workshop: Any) -> None:
 
 
 def figures(run: Any) -> list[tuple[Any, ...]]:
-    return [(rule.effect, rule.amplitude, rule.outside) for rule in run.record.rules]
+    return [(rule.share, rule.amplitude, rule.outside) for rule in run.record.rules]
 
 
 def test_the_unedited_pictures_are_drawn_once_for_all_runs(workshop: Any, tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_what_is_seen_on_new_pictures_is_warned_of(workshop: Any) -> None:
     rule = ran(workshop.recipe(INSERT.format(eyes=EYES, more="rank 2"), count=40)).record.rules[0]
     faint = INSERT.format(eyes=EYES, more="rank 2  strength 0.01")
     fainter = ran(workshop.recipe(faint, count=40)).record.rules[0]
-    assert fainter.effect == pytest.approx(rule.effect, abs=0.1), "a share is blind to strength"
+    assert fainter.share == pytest.approx(rule.share, abs=0.1), "a share is blind to strength"
     (warning,) = fainter.warnings
     assert warning.startswith("too faint to see on new pictures, at ")
     assert warning.endswith(" (redraft explain RD430)")

@@ -138,7 +138,7 @@ def _pair(tile: Tile) -> str:
     )
 
 
-_FIGURES = ("rule", "layer", "rank", "effect", "amplitude", "outside", "left-out gain", "loss")
+_FIGURES = ("rule", "layer", "rank", "share", "amplitude", "outside", "left-out gain", "loss")
 
 
 def _figures(rule: RuleRecord) -> list[str]:
@@ -147,7 +147,7 @@ def _figures(rule: RuleRecord) -> list[str]:
         rule.name,
         rule.layer,
         str(rule.rank),
-        _share(rule.effect, rule.effect_interval),
+        _share(rule.share, rule.share_interval),
         _share(rule.amplitude, rule.amplitude_interval),
         NONE if rule.outside is None else f"{rule.outside:.3f}",
         NONE if left is None else f"{left.gain:.2f}",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from redraft.judge.verdict import FORMER, Verdict, Word, by_chance, verdict
 from redraft.models.device import MOST_THREADS
 from redraft_dsl.check.expects import Expectation
 
+_FORMERLY = {"effect": "share", "effect_interval": "share_interval"}
+"""Names of fields in records of older versions, and what they are called today."""
 _YES = {True: "yes", False: "no", None: "not recorded"}
 
 
@@ -18,6 +20,17 @@ class Frozen(BaseModel):
     """Base of every record: immutable, closed to unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Measured(Frozen):
+    """Base of what holds a rule's figures: reads records that call its share ``effect``, too."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _today(cls, fields: Any) -> Any:
+        if not isinstance(fields, dict):
+            return fields
+        return {_FORMERLY.get(name, name): value for name, value in fields.items()}
 
 
 class PlaceRecord(Frozen):
@@ -83,12 +96,12 @@ class DriveRecord(Frozen):
     explained: float
 
 
-class RuleRecord(Frozen):
+class RuleRecord(Measured):
     """One rule's results.
 
-    ``effect`` is the share of unseen pictures that changed as meant, ``outside`` the mean absolute
+    ``share`` is the part of unseen pictures that changed as meant, ``outside`` the mean absolute
     change outside the grown region, pictures in -1..1 (see redraft.judge.effect); both None
-    when nothing was measured. ``judged`` is how many of the unseen pictures effect and amplitude
+    when nothing was measured. ``judged`` is how many of the unseen pictures share and amplitude
     are taken over: for an erase, those that hold what it removes, and for an invert, those with
     enough to turn round. ``null`` is the share of random
     edits, ``elsewhere`` that of the rule at another region (see redraft.judge.chance); ``verdict``
@@ -122,8 +135,8 @@ class RuleRecord(Frozen):
     solve_seconds: float
     left_out: LeftOutRecord | None
     judged: int | None
-    effect: float | None
-    effect_interval: tuple[float, float] | None
+    share: float | None
+    share_interval: tuple[float, float] | None
     amplitude: float | None
     amplitude_interval: tuple[float, float] | None
     outside: float | None
@@ -157,15 +170,15 @@ class RuleRecord(Frozen):
         """A figure by the name of its measure in the language; None where it was not measured."""
         if measure == "side":
             return None if self.left_out is None else self.left_out.side
-        found: float | None = getattr(self, {"share": "effect"}.get(measure, measure))
+        found: float | None = getattr(self, measure)
         return found
 
     @property
     def judgement(self) -> Verdict:
         """The verdict, with its reason. It is made of the figures, in records of any version."""
-        lowest = None if self.effect_interval is None else self.effect_interval[0]
+        lowest = None if self.share_interval is None else self.share_interval[0]
         highest = None if self.null_interval is None else self.null_interval[1]
-        return verdict(self.effect, self.amplitude, lowest, by_chance(highest, self.elsewhere))
+        return verdict(self.share, self.amplitude, lowest, by_chance(highest, self.elsewhere))
 
 
 class ModelRecord(Frozen):

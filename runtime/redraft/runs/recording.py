@@ -132,14 +132,13 @@ def solver_name(rule: Solved) -> str:
 
 
 def _figures(effect: Effect | None) -> dict[str, Any]:
-    alike = ("amplitude", "outside", *NULLS, "pixel_share", "pixel_amplitude")
-    names = {"effect": "share", **{name: name for name in alike}}
+    names = ("share", "amplitude", "outside", *NULLS, "pixel_share", "pixel_amplitude")
     figures: dict[str, Any] = {
         "judged": None if effect is None else effect.judged,
         "places": None if effect is None else effect.places,
     }
-    for name, measured in names.items():
-        interval = None if effect is None else getattr(effect, measured)
+    for name in names:
+        interval = None if effect is None else getattr(effect, name)
         figures[name] = None if interval is None else interval.value
         figures[f"{name}_interval"] = None if interval is None else (interval.low, interval.high)
     return figures

@@ -23,7 +23,7 @@ from redraft_dsl.recipe.compare import Difference, compare, order_differences
 from redraft_dsl.recipe.model import Recipe
 
 FIGURES = (
-    "effect",
+    "share",
     "amplitude",
     "outside",
     "left-out gain",

@@ -7,7 +7,7 @@ from redraft.plans.record import LeftOutRecord, RuleRecord
 
 NONE = "-"
 """What stands for a figure that was not measured."""
-MEASURES = {"effect": 2, "amplitude": 2, "outside": 3}
+MEASURES = {"share": 2, "amplitude": 2, "outside": 3}
 """The measures on unseen pictures, and the decimals that they are shown with."""
 
 
@@ -24,7 +24,7 @@ def interval(
 
 
 def measures(rule: object) -> list[str]:
-    """Effect, amplitude and outside of a rule's record, each with its interval."""
+    """Share, amplitude and outside of a rule's record, each with its interval."""
     return [
         interval(getattr(rule, name), getattr(rule, f"{name}_interval"), digits)
         for name, digits in MEASURES.items()
@@ -43,7 +43,7 @@ def judgement(rule: RuleRecord) -> str:
 def headline(rule: RuleRecord, space: str = " ") -> str:
     """What a person sees of a rule, see :func:`redraft.judge.words.headline`."""
     removes = rule.kind == "erase"
-    return words.headline(rule.judgement, rule.effect, rule.amplitude, removes=removes, space=space)
+    return words.headline(rule.judgement, rule.share, rule.amplitude, removes=removes, space=space)
 
 
 def plain(text: str) -> str:
@@ -52,7 +52,7 @@ def plain(text: str) -> str:
 
 
 def plain_measures(rule: RuleRecord) -> list[str]:
-    """What a rule does, as in ``effect 0.93``, without intervals."""
+    """What a rule does, as in ``share 0.93``, without intervals."""
     found = [
         f"{name} {NONE if (value := getattr(rule, name)) is None else f'{value:.{digits}f}'}"
         for name, digits in MEASURES.items()

@@ -46,15 +46,15 @@ def leftout_figures(found: Mapping[str, LeftOut | None]) -> Figures:
 
 
 def record_figures(records: tuple[RuleRecord, ...]) -> Figures:
-    """The effect on new pictures, with its verdict and its warnings."""
+    """The share of new pictures, with its verdict and its warnings."""
     return {record.name: _record(record) for record in records}
 
 
 def _record(record: RuleRecord) -> dict[str, Any]:
     said = verdict(record)
     return {
-        "effect": record.effect,
-        "interval": record.effect_interval,
+        "share": record.share,
+        "interval": record.share_interval,
         "judged": record.judged,
         # A share of the range from -1 to 1.
         "outside": None if record.outside is None else record.outside / 2,

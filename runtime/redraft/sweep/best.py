@@ -53,10 +53,10 @@ def best_of(cells: Sequence[CellRecord]) -> Best | None:
 def _figures(cell: CellRecord) -> _Figures | None:
     found = []
     for rule in cell.rules:
-        if rule.effect is None or rule.amplitude is None or rule.outside is None:
+        if rule.share is None or rule.amplitude is None or rule.outside is None:
             return None
         ratio = rule.amplitude / max(rule.outside, 1e-9)
-        found.append(_Figures(cell.number, rule.effect, ratio, rule.judgement.tone))
+        found.append(_Figures(cell.number, rule.share, ratio, rule.judgement.tone))
     if not found:
         return None
     tones = [each.tone for each in found]

@@ -104,9 +104,9 @@ def _line(rule: RuleFigures) -> RuleLine:
     found = rule.judgement
     return RuleLine(
         rule.name,
-        headline(found, rule.effect, rule.amplitude, space="\N{NO-BREAK SPACE}"),
+        headline(found, rule.share, rule.amplitude, space="\N{NO-BREAK SPACE}"),
         found,
-        "-" if rule.effect is None else percent(rule.effect, "\N{NO-BREAK SPACE}"),
+        "-" if rule.share is None else percent(rule.share, "\N{NO-BREAK SPACE}"),
         "-" if rule.amplitude is None else f"{rule.amplitude:.2f}",
         "-" if rule.outside is None else f"{rule.outside:.3f}",
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from redraft.judge.verdict import Verdict, verdict
-from redraft.plans.record import Frozen, LeftOutRecord, RuleRecord, RunRecord
+from redraft.plans.record import Frozen, LeftOutRecord, Measured, RuleRecord, RunRecord
 from redraft.show.numbers import NONE, left_out, losses, measures
 from redraft.sweep.cells import Cell, names_of
 
 SWEEP_FORMAT = "redraft-sweep-1"
-RIGHT = ("effect", "amplitude", "outside", "left-out gain / side", "agreement", "loss", "seconds")
+RIGHT = ("share", "amplitude", "outside", "left-out gain / side", "agreement", "loss", "seconds")
 """Titles of the columns with figures."""
 
 
@@ -22,15 +22,15 @@ class CellFailure(Frozen):
     help: str | None
 
 
-class RuleFigures(Frozen):
+class RuleFigures(Measured):
     """One rule's figures in one cell, as its run's record has them (see redraft.plans.record)."""
 
     name: str
     layer: str
     rank: int
     preserve: float
-    effect: float | None
-    effect_interval: tuple[float, float] | None
+    share: float | None
+    share_interval: tuple[float, float] | None
     amplitude: float | None
     amplitude_interval: tuple[float, float] | None
     outside: float | None
@@ -43,8 +43,8 @@ class RuleFigures(Frozen):
     @property
     def judgement(self) -> Verdict:
         """The verdict that comes of these figures; a sweep keeps no nulls."""
-        lowest = None if self.effect_interval is None else self.effect_interval[0]
-        return verdict(self.effect, self.amplitude, lowest)
+        lowest = None if self.share_interval is None else self.share_interval[0]
+        return verdict(self.share, self.amplitude, lowest)
 
 
 class CellRecord(Frozen):

@@ -198,7 +198,7 @@ def _print_rules(screen: Screen, record: RunRecord, *, verbose: bool) -> None:
 
 
 def _columns() -> list[Column]:
-    numbers = ("effect", "amplitude", "outside", "left-out gain / side", "loss", "seconds")
+    numbers = ("share", "amplitude", "outside", "left-out gain / side", "loss", "seconds")
     first = [Column("rule"), Column("layer"), Column("rank", right=True)]
     return [*first, *(Column(title, right=True) for title in numbers)]
 

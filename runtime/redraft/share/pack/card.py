@@ -18,7 +18,7 @@ from redraft.show.numbers import NONE, headline, interval
 from redraft_dsl.recipe.model import Erase, Insert, Invert, Match, Place, Recipe, Rule
 
 BRACKETS = "{} ({} to {})"
-_TITLES = ("rule", "kind", "layer", "rank", "verdict", "effect", "amplitude", "null", "outside",
+_TITLES = ("rule", "kind", "layer", "rank", "verdict", "share", "amplitude", "null", "outside",
            "left-out gain")  # fmt: skip
 _FILES = {
     CARD: "this card",
@@ -92,9 +92,7 @@ def _summary(recipe: Recipe, record: RunRecord | None, *, edited: bool) -> str:
     text = f"{what}, {made} Nothing else in the network changes."
     if record is None:
         return f"{text} The edit is several edits in one, and was not run as a whole."
-    seen = [
-        f"`{rule.name}` is {headline(rule)}" for rule in record.rules if rule.effect is not None
-    ]
+    seen = [f"`{rule.name}` is {headline(rule)}" for rule in record.rules if rule.share is not None]
     return f"{text} {'; '.join(seen)}." if seen else text
 
 
@@ -138,7 +136,7 @@ def _figures(record: RunRecord) -> Iterator[str]:
             f"`{rule.layer}`",
             str(rule.rank),
             rule.judgement.word,
-            interval(rule.effect, rule.effect_interval, 2, BRACKETS),
+            interval(rule.share, rule.share_interval, 2, BRACKETS),
             interval(rule.amplitude, rule.amplitude_interval, 2, BRACKETS),
             interval(rule.null, rule.null_interval, 2, BRACKETS),
             interval(rule.outside, rule.outside_interval, 3, BRACKETS),
@@ -152,7 +150,7 @@ def _measured(record: RunRecord) -> str:
         return "The rules were not measured on new pictures."
     return (
         f"Measured on {record.evaluated_count} {record.evaluated_on}; 95 % intervals over them in "
-        "brackets. `effect` is the share of them that changed as meant, `amplitude` how strongly "
+        "brackets. `share` is the part of them that changed as meant, `amplitude` how strongly "
         "(at 1 as much as the goal asks for), `null` the share of random edits of the same size, "
         "`outside` the mean change elsewhere (pixels go from -1 to 1)."
     )

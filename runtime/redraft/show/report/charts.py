@@ -42,15 +42,15 @@ class Spectrum:
     enough: int
 
 
-def effect_bars(record: RuleRecord) -> tuple[Bar, ...]:
-    """Effect, amplitude and outside of a rule; none where nothing was measured."""
+def measure_bars(record: RuleRecord) -> tuple[Bar, ...]:
+    """Share, amplitude and outside of a rule; none where nothing was measured."""
     bars = []
-    if record.effect is not None:
+    if record.share is not None:
         meaning = (
-            "The share of unseen pictures that changed in the way the goal asks for "
+            "The part of unseen pictures that changed in the way the goal asks for "
             "(correlation above 0.3 inside the region)."
         )
-        bars.append(_bar("Effect", record.effect, record.effect_interval, 1.0, meaning, True))
+        bars.append(_bar("Share", record.share, record.share_interval, 1.0, meaning, True))
     if record.amplitude is not None:
         meaning = (
             "How far they changed, on average: at 1 a picture changes as strongly as the goal "

@@ -101,7 +101,7 @@ def _section(
         anchor=anchor,
         verdict=sentences.verdict(record),
         lines=source.block_of(lines, record.name),
-        bars=charts.effect_bars(record),
+        bars=charts.measure_bars(record),
         left_out=charts.left_out_bars(record),
         spectrum=charts.spectrum(record.singular_values),
         warnings=tuple(map(sentences.warning_text, record.warnings)),

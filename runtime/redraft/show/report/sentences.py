@@ -45,7 +45,7 @@ def verdict(record: RuleRecord) -> Spoken:
     """What a rule does to pictures that it never saw."""
     found = record.judgement
     first = _sentence(headline(record, NBSP))
-    if record.effect is None or record.judged is None:
+    if record.share is None or record.judged is None:
         return Spoken(found.word, found.tone, first, "")
     said = [f"{share_and_interval(record)} of {record.judged:,} new pictures changed as meant"]
     if record.outside is not None:
@@ -62,11 +62,11 @@ def verdict(record: RuleRecord) -> Spoken:
 
 def share_and_interval(record: RuleRecord) -> str:
     """The share with its interval, as in ``93 % (91-95 %)``."""
-    assert record.effect is not None, "asked for where it was measured"
-    text = percent(record.effect)
-    if record.effect_interval is None:
+    assert record.share is not None, "asked for where it was measured"
+    text = percent(record.share)
+    if record.share_interval is None:
         return text
-    low, high = (percent(value).removesuffix(f"{NBSP}%") for value in record.effect_interval)
+    low, high = (percent(value).removesuffix(f"{NBSP}%") for value in record.share_interval)
     return f"{text} ({low}\N{EN DASH}{high}{NBSP}%)"
 
 

@@ -65,8 +65,8 @@ function Figures({ figures, rule: one, short }) {
   if (failed(one.name)) return html`<span class="tone poor">${icon("warn", 11)} not applied</span>`;
   if (!app.placed[one.name]) return html`<span>${app.status.left?.some((each) => each.rule === one.name) || one.lines.length < 2 ? "not whole yet" : "measuring"}</span>`;
   if (!figures) return html`<span>measuring</span>`;
-  if (figures.effect === null) return html`<span>not measured</span>`;
-  return html`<b class="tone ${figures.tone}">${figures.tone === "poor" ? icon("warn", 11) : ""}${percent(figures.effect)}</b>${!short && html` <span>${percent(figures.outside, 1)} elsewhere</span>`}`;
+  if (figures.share === null) return html`<span>not measured</span>`;
+  return html`<b class="tone ${figures.tone}">${figures.tone === "poor" ? icon("warn", 11) : ""}${percent(figures.share)}</b>${!short && html` <span>${percent(figures.outside, 1)} elsewhere</span>`}`;
 }
 
 export async function newRule(kind) {

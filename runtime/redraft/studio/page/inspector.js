@@ -45,7 +45,7 @@ function Figures({ one }) {
   const waiting = one.off ? "off" : placed ? "measuring" : "not solved yet";
   const elsewhere = record?.outside == null ? "" : record.outside < 0.01 ? "Little" : record.outside < 0.03 ? "Some" : "Much";
   return html`<div class="part figures">
-    <dl><div><dt>Takes effect on</dt><dd>${record?.effect == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.effect)}</b> <small>of new pictures</small>`}</dd>
+    <dl><div><dt>Takes effect on</dt><dd>${record?.share == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.share)}</b> <small>of new pictures</small>`}</dd>
       <dd class="tone ${record?.tone ?? ""}">${record ? record.badge[0].toUpperCase() + record.badge.slice(1) : "\u00a0"}${record?.interval && html`, ${(record.interval[0] * 100).toFixed(0)}–${percent(record.interval[1])}`}</dd></div>
     <div><dt>Changes elsewhere</dt><dd>${record?.outside == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.outside, 1)}</b> <small>on average</small>`}</dd>
       <dd>${elsewhere || "\u00a0"}</dd></div></dl>

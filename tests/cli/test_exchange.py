@@ -288,3 +288,99 @@ def test_import_and_export_do_not_load_torch(hat: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], env=dict(os.environ), check=False)
     assert done.returncode == 0
     assert Path("again.json").is_file()
+
+
+def labelme(*shapes: tuple[str, str, list[list[float]]], picture: str = "faces-95.png") -> str:
+    """A file as labelme saves it, of a picture of eight times the model's size."""
+    made = [
+        {"label": label, "points": points, "group_id": None, "shape_type": kind, "flags": {}}
+        for label, kind, points in shapes
+    ]
+    sizes = {"imageWidth": 512, "imageHeight": 512, "imageData": None}
+    return json.dumps({"version": "5.4.1", "shapes": made, "imagePath": picture, **sizes})
+
+
+EYES_BOX = ("context", "rectangle", [[384.0, 304.0], [128.0, 192.0]])
+
+
+def test_shapes_of_labelme_become_a_rule(invoke: Invoke) -> None:
+    text = labelme(
+        ("Copy", "polygon", [[128.0, 192.0], [384.0, 192.0], [256.0, 304.4]]),
+        EYES_BOX,
+        ("context", "circle", [[256.0, 400.0], [256.0, 480.0]]),
+    )
+    Path("drawn.json").write_text(text, encoding="utf-8")
+    shown = invoke("import", "drawn.json", *FACES)
+    assert (shown.exit_code, shown.stdout) == (0, "written: drawn.redraft\n"), shown.stderr
+    lines = Path("drawn.redraft").read_text(encoding="utf-8").splitlines()
+    assert "  copy    z[95] polygon(16,24 48,24 32,38.05)" in lines
+    assert "  context z[95] box(x 16..48, y 24..38) plus ellipse(32,50 radius 10,10)" in lines
+    assert invoke("check", "drawn.redraft").exit_code == 0
+    assert invoke("import", "drawn.json", *FACES).exit_code == 1, "never over a file that is there"
+
+
+def test_polygons_of_coco_become_a_rule(invoke: Invoke) -> None:
+    images = [
+        {"id": 7, "file_name": "out/0003.png", "width": 64, "height": 64},
+        {"id": 9, "file_name": "out\\0005.png", "width": 128, "height": 128},
+    ]
+    marks = [
+        {"image_id": 7, "category_id": 1, "segmentation": [[16, 24, 48, 24, 32, 40]], "area": 1},
+        {"image_id": 9, "category_id": 2, "segmentation": [], "bbox": [32, 48, 64, 32]},
+    ]
+    kinds = [{"id": 1, "name": "glasses"}, {"id": 2, "name": "eyes"}]
+    whole = {"images": images, "annotations": marks, "categories": kinds}
+    Path("coco.json").write_text(json.dumps(whole), encoding="utf-8")
+    refused = invoke("import", "coco.json", *FACES)
+    assert refused.exit_code == 1
+    assert "error[RD668]: no shape of the file says where the rule belongs: its labels are " in (
+        refused.stderr
+    )
+    assert "`eyes`, `glasses`" in refused.stderr
+    assert not Path("coco.redraft").exists()
+    roles = ("--label", "glasses=copy", "--label", "eyes=context")
+    assert invoke("import", "coco.json", *FACES, *roles).exit_code == 0
+    text = Path("coco.redraft").read_text(encoding="utf-8")
+    assert "  copy    z[3] polygon(16,24 48,24 32,40)\n" in text
+    assert "  context z[5] box(x 16..48, y 24..40)\n" in text
+
+
+RUNS = {
+    "images": [{"id": 1, "file_name": "3.png", "width": 64, "height": 64}],
+    "categories": [{"id": 1, "name": "context"}],
+    "annotations": [{"image_id": 1, "category_id": 1, "segmentation": {"counts": "x"}}],
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (labelme(("context", "linestrip", [[1, 2], [3, 4]])), "which encloses no region"),
+        (labelme(("context", "polygon", [[1, 2], [3, 4]])), "has 2 points"),
+        (labelme(EYES_BOX, picture="cat.png"), "holds no number of an image"),
+        (labelme(), "nothing is marked in it"),
+        (labelme(EYES_BOX).replace('"imageHeight": 512', '"imageHeight": 300'), "512 x 300"),
+        (labelme(EYES_BOX).replace('"imageHeight": 512', '"imageHeight": 0'), "`imageHeight`"),
+        ('{"shapes": 3, "imagePath": "3.png"}', "`shapes`"),
+        ('{"shapes": [', "it is not JSON"),
+        (json.dumps(RUNS), "is marked by run lengths"),
+        (json.dumps(RUNS).replace('{"counts": "x"}', '[[1, 2, "a", 4, 5, 6]]'), "are no numbers"),
+        (json.dumps(RUNS).replace('"image_id": 1', '"image_id": 4'), "not in it"),
+    ],
+)
+def test_annotations_that_no_region_can_be_are_refused(
+    invoke: Invoke, text: str, said: str
+) -> None:
+    Path("drawn.json").write_text(text, encoding="utf-8")
+    shown = invoke("import", "drawn.json", *FACES)
+    assert shown.exit_code == 1
+    assert "error[RD669]: drawn.json cannot be imported: " in shown.stderr
+    assert said in " ".join(shown.stderr.split())
+    assert not Path("drawn.redraft").exists()
+
+
+def test_a_role_that_there_is_not_is_refused(invoke: Invoke) -> None:
+    Path("drawn.json").write_text(labelme(EYES_BOX), encoding="utf-8")
+    shown = invoke("import", "drawn.json", *FACES, "--label", "context=hat")
+    assert shown.exit_code == 2
+    assert "write LABEL=ROLE, where ROLE is one of copy, paste, from, context" in shown.stderr

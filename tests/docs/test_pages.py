@@ -10,6 +10,7 @@
 - ``console`` holds commands (``$ ``) and what they print. In an output ``...`` stands for
   anything; numbers with a point may differ by a quarter, since machines differ.
 - ``sh`` and ``yaml`` hold commands that are not run here, such as installing; they must exist.
+- ``json`` must be JSON; ``json NAME.json`` is written to that file as well.
 - ``text`` is a drawing.
 
 A page that begins with ``<!-- faces -->`` needs the face model.
@@ -182,6 +183,8 @@ class Reader:
 
     def json(self, block: Block) -> None:
         json.loads(block.text)
+        if block.words:
+            Path(block.words[0]).write_text(block.text, encoding="utf-8")
 
     def editor(self, block: Block) -> None:
         """An editor's settings, which start the language server."""

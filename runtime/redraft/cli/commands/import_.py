@@ -19,6 +19,19 @@ if TYPE_CHECKING:
     from redraft_dsl.davidbau.to_recipe import Removal
 
 
+def _roles(
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    """``LABEL=ROLE``."""
+    from redraft.share.exchange.annotations import ROLES
+
+    pairs = [value.rpartition("=") for value in values]
+    for label, _, role in pairs:
+        if not label or role not in ROLES:
+            raise click.BadParameter(f"write LABEL=ROLE, where ROLE is one of {', '.join(ROLES)}")
+    return {label: role for label, _, role in pairs}
+
+
 @make_command(name="import", example="import edit.json --model faces --layer layer6")
 @click.argument("file", type=words.JSON_FILE)
 @click.option("--model", type=MODEL, help="A name from `redraft models`, or a model file.")
@@ -38,6 +51,14 @@ if TYPE_CHECKING:
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="The recipe; FILE.redraft is the default."
 )
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="LABEL=ROLE",
+    callback=_roles,
+    help="What shapes with this label are: copy, paste, from or context.",
+)
 @click.option("--force", is_flag=True, help="Overwrite the recipe and its masks.")
 @format_option()
 def command(
@@ -47,19 +68,26 @@ def command(
     rank: int | None,
     truncation: float | None,
     removal: Removal | None,
+    labels: dict[str, str],
     out: Path | None,
     force: bool,
     form: str,
 ) -> None:
     """Make a recipe of a JSON file.
 
-    FILE is an edit file of the paper's authors, as their program saves it, or a recipe that
-    `redraft export --json` wrote. Which of the two is seen from what is in it.
+    FILE is an edit file of the paper's authors, as their program saves it, a recipe that
+    `redraft export --json` wrote, or what an annotation tool saved: labelme's JSON, or a COCO file
+    with polygons. Which of them is seen from what is in it.
+
+    In a file of an annotation tool the label of a shape says what it is for: copy, paste, from or
+    context. --label says it for other labels, as in --label glasses=copy. The last number in the
+    name of the annotated picture is the number of its image.
 
     An edit file holds images and masks only, so --model and --layer must be given. The recipe is
     written to the current folder, its masks to masks/NAME beside it; it says in comments what was
     assumed. A recipe in JSON says everything itself; its masks must lie beside the new recipe.
     """
+    from redraft.share.exchange.annotations import looks_annotated
     from redraft.share.exchange.importing import read_bytes, read_file
     from redraft_dsl.recipe.as_json import looks_like_a_recipe
 
@@ -73,9 +101,14 @@ def command(
             )
         _import_recipe(file, data, target, form, force=force)
         return
+    annotated = looks_annotated(data)
     if model is None or layer is None:
-        read_file(file)  # what is not an edit file is refused first
+        if not annotated:
+            read_file(file)  # what is not an edit file is refused first
         raise click.UsageError(f"missing option '{'--layer' if model else '--model'}'.")
+    if annotated:
+        _import_annotations(file, target, model, layer, labels, form, force=force)
+        return
     options = EditOptions(model, layer, rank, truncation, removal)
     _import_edit(file, target, options, form, force=force)
 
@@ -96,6 +129,24 @@ def _import_recipe(file: Path, data: bytes, target: Path, form: str, *, force: b
     screen = Screen.current()
     _remark(import_json(file, data, target, force=force), screen)
     screen.written(form, target, masks=[])
+
+
+def _import_annotations(
+    file: Path,
+    target: Path,
+    model: str,
+    layer: str,
+    labels: dict[str, str],
+    form: str,
+    *,
+    force: bool,
+) -> None:
+    from redraft.share.exchange.annotated import import_annotations
+
+    screen = Screen.current()
+    done = import_annotations(file, target, model=model, layer=layer, roles=labels, force=force)
+    _remark(done.checked, screen)
+    screen.written(form, done.path, masks=[])
 
 
 def _import_edit(file: Path, target: Path, options: EditOptions, form: str, *, force: bool) -> None:

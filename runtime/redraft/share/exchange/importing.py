@@ -80,6 +80,17 @@ def import_edit(
         help_text = did_you_mean(layer, facts.layer_names(), "layers of this model")
         raise PlanError("RD401", f"{model} has no layer `{layer}`", help_text)
     made = draft(edit, ImportOptions(source.stem, found, layer, rank, removal))
+    return write_draft(made, facts, out, force=force)
+
+
+def write_draft(made: Draft, facts: ModelFacts, out: Path, *, force: bool) -> ImportResult:
+    """Check a recipe that was made, and write it and its masks.
+
+    Raises:
+        BadDraftError: it has errors.
+        ArtifactError: something would be overwritten.
+
+    """
     checked = _check(made, facts, out)
     masks = {out.parent / path: data for path, data in made.masks.items()}
     refuse_overwriting([out, *masks], force=force)

@@ -167,6 +167,43 @@ def test_a_run_its_lock_its_edit_and_its_proof(invoke: Invoke) -> None:
     assert "error[RD665]" in invoke("verify", "out", *NAMED).stderr
 
 
+def test_edits_of_ones_own_generator_are_combined_and_measured(invoke: Invoke) -> None:
+    write()
+    other = RECIPE.replace("rule spot at conv", "rule dot at first").replace(
+        "box(x 4..12, y 4..12)", "all"
+    )
+    Path("other.redraft").write_text(other, encoding="utf-8")
+    for name in ("own", "other"):
+        done = invoke("run", f"{name}.redraft", *NAMED, "--out", name)
+        assert done.exit_code == 0, done.stderr
+    words = ("combine", "own", "other", "--model", "small.pth", "--measure")
+    refused = invoke(*words, "-o", "both.safetensors")
+    assert refused.exit_code == 1
+    assert "RD626" in refused.stderr
+    done = invoke(*words, "-o", "both.safetensors", *NAMED)
+    assert done.exit_code == 0, done.stderr
+    assert "kept inside" in done.stdout
+    assert "rules: spot, dot" in done.stdout
+
+
+def test_masks_of_ones_own_generator_are_drawn_for_the_authors_program(invoke: Invoke) -> None:
+    write(beside="NEVER = 'looked at before'")
+    pasted = RECIPE.replace("  rank", "  paste   z[5] box(x 4..12, y 4..12)\n  rank")
+    Path("own.redraft").write_text(pasted, encoding="utf-8")
+    done = invoke("export", "own.redraft", "--davidbau", "-o", "own.json")
+    assert done.exit_code == 1
+    assert "RD659" in done.stderr
+    unseen = invoke("export", "own.redraft", "--davidbau", "-o", "own.json", *NAMED)
+    assert unseen.exit_code == 1
+    assert "RD648" in unseen.stderr
+    assert not Path("ran.txt").exists()
+    assert invoke("layers", "small.pth", *NAMED).exit_code == 0
+    done = invoke("export", "own.redraft", "--davidbau", "-o", "own.json", *NAMED)
+    assert done.exit_code == 0, done.stderr
+    held = json.loads(Path("own.json").read_text(encoding="utf-8"))
+    assert [picture for picture, _ in held["key"]] == [5, 8]
+
+
 def test_the_environment_names_a_generator_for_those_that_need_one(
     recipe: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:

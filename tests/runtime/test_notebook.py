@@ -421,6 +421,55 @@ def test_a_cell_runs_and_names_its_run(notebook: Notebook, recipe: str) -> None:
     assert notebook.run("hats.edit").result.facts.recipe == "demo"
 
 
+MINE = """
+import torch
+from torch import nn
+class Mine(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = nn.Linear(6, 8 * 4 * 4)
+        self.conv = nn.Conv2d(8, 8, 3, padding=1)
+        self.colours = nn.Conv2d(8, 3, 3, padding=1)
+    def forward(self, z):
+        x = nn.functional.interpolate(self.first(z).view(-1, 8, 4, 4), scale_factor=4)
+        return torch.tanh(self.colours(torch.relu(self.conv(x))))
+"""
+OWN = """edition 2026
+recipe own 1.0.0 "A rule in somebody's own generator"
+model mine { arch module  weights "mine.pth" }
+latents z { seed 1  count 60 }
+rule spot at conv {
+  copy    z[3] box(x 4..12, y 4..12)
+  context z[5, 8] box(x 4..12, y 4..12)
+  rank    2
+}
+"""
+
+
+def test_a_cell_runs_on_a_module_of_the_notebook(notebook: Notebook) -> None:
+    assert notebook.run(MINE + "net = Mine()\nbefore = net.conv.weight.clone()").success
+    result = notebook.run(f"%%redraft --run mine --generator net --device cpu\n{OWN}")
+    assert result.success, notebook.outputs
+    assert notebook.shell.user_ns["mine"].record.rules[0].name == "spot"
+    assert notebook.run("torch.equal(before, net.conv.weight)").result is True
+    missing = notebook.run(f"%%redraft --run mine --generator nett\n{OWN}")
+    assert "there is no `nett` in this notebook" in str(missing.error_in_exec)
+    wrong = notebook.run(f"%%redraft --run mine --generator before\n{OWN}")
+    assert "torch.nn.Module is needed" in str(wrong.error_in_exec)
+
+
+def test_a_cell_runs_on_code_that_is_named(notebook: Notebook) -> None:
+    Path("mine.py").write_text(MINE, encoding="utf-8")
+    assert notebook.run(MINE + "torch.save(Mine().state_dict(), 'mine.pth')").success
+    words = "--generator mine.py:Mine --device cpu"
+    first = notebook.run(f"%%redraft --check {words}\n{OWN}")
+    assert "redraft layers mine.pth --generator mine.py:Mine" in str(first.error_in_exec)
+    result = notebook.run(f"%%redraft --run mine {words}\n{OWN}")
+    assert result.success, notebook.outputs
+    assert notebook.run(f"%%redraft --check {words}\n{OWN}").success
+
+
 def test_masks_and_models_come_from_the_folder_that_is_named(
     notebook: Notebook, recipe: str, workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from redraft.disk import files
 from redraft.disk.digest import tensors_digest
-from redraft.edit.layout import DIMENSIONS, from_file, to_file
+from redraft.edit.layout import DIMENSIONS, changed, from_file
 from redraft.errors import ArtifactError, ModelError
-from redraft.models.checkpoint.weights import at_least_single, computed
+from redraft.models.checkpoint.weights import computed
 from redraft.models.generator import Axes
 from redraft.models.partners import Partner
 from redraft.solve.delta import Delta
@@ -161,24 +161,22 @@ class Edit:
             ModelError: a weight is missing, of another shape, or not the edit's base.
 
         """
-        changed: dict[str, Tensor] = {}
+        edited: dict[str, Tensor] = {}
         checked: set[str] = set()
         for rule, delta in zip(self.facts.rules, self.deltas, strict=True):
             name = _find(weights, rule)
-            present = changed.get(name, weights[name])
-            size = (int(delta.coefficients.shape[2]), int(delta.coefficients.shape[3]))
+            present = edited.get(name, weights[name])
             _check_shape(name, present, rule, delta)
             if name not in checked and not force:
                 self._check_base(name, present, rule)
             checked.add(name)
-            weight = from_file(at_least_single(present), rule.axes, size)
-            changed[name] = to_file(delta.added_to(weight), rule.axes)
+            edited[name] = changed(present, rule.axes, delta)
             if rule.partner is not None:
                 follower, other = _partners(weights, name, rule, rule.partner)
-                held = changed.get(follower, weights[follower])
+                held = edited.get(follower, weights[follower])
                 vector = None if other is None else weights[other]
-                changed[follower] = rule.partner.follow(present, changed[name], held, vector)
-        return changed
+                edited[follower] = rule.partner.follow(present, edited[name], held, vector)
+        return edited
 
     def apply(
         self,

@@ -20,7 +20,7 @@ from redraft.disk.digest import tensors_digest
 from redraft.edit.artifact import Edit, EditFacts, RuleFacts, weight_digest
 from redraft.edit.interference import Meeting, meetings
 from redraft.edit.joined_recipe import VERSION, Part, join_recipes
-from redraft.edit.layout import from_file, to_file
+from redraft.edit.layout import changed
 from redraft.errors import ArtifactError, ModelError
 from redraft.solve.delta import Delta
 
@@ -197,7 +197,7 @@ def _digested(
     present = dict(weights)
     for rule, delta in zip(rules, deltas, strict=True):
         before = present[rule.weight_name]
-        after = to_file(delta.added_to(from_file(before, rule.axes)), rule.axes)
+        after = changed(before, rule.axes, delta)
         present[rule.weight_name] = after
         digests = {"weight_before": weight_digest(before), "weight_after": weight_digest(after)}
         yield rule.model_copy(update=digests)

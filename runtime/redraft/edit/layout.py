@@ -6,13 +6,15 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from redraft.models.checkpoint.weights import at_least_single
 from redraft.models.generator import Axes
+from redraft.solve.delta import Delta
 
 DIMENSIONS: Mapping[Axes, int] = {"OI": 4, "IO": 4, "1OI": 5, "linear": 2, "grid": 2}
 """Axes of a weight in its file."""
 
 
-def from_file(weight: Tensor, axes: Axes, size: tuple[int, int] = (1, 1)) -> Tensor:
+def from_file(weight: Tensor, axes: Axes, size: tuple[int, int]) -> Tensor:
     """A weight in the file's layout as (O, C, kh, kw); ``size`` is (kh, kw) of a ``grid``."""
     match axes:
         case "grid":
@@ -40,3 +42,9 @@ def to_file(weight: Tensor, axes: Axes) -> Tensor:
             return weight[:, :, 0, 0]
         case _:
             return weight
+
+
+def changed(weight: Tensor, axes: Axes, delta: Delta) -> Tensor:
+    """A weight with a rule's change added, both in the file's layout; at least single precision."""
+    size = (int(delta.coefficients.shape[2]), int(delta.coefficients.shape[3]))
+    return to_file(delta.added_to(from_file(at_least_single(weight), axes, size)), axes)

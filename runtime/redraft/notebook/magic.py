@@ -13,9 +13,10 @@ from IPython.core.magic import Magics, cell_magic, magics_class
 
 from redraft.errors import RedraftError
 from redraft.explain.words import counted
+from redraft.models.code.reference import code_at
 from redraft.notebook.output import CellError, show_problems
 from redraft.plans.loading import CELL, loads
-from redraft.plans.obeying import with_head
+from redraft.plans.obeying import with_head, with_module
 from redraft_dsl import Checked
 
 
@@ -35,6 +36,7 @@ def _options(line: str) -> argparse.Namespace:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--fresh", action="store_true")
+    parser.add_argument("--generator", metavar="NAME")
     try:
         options = parser.parse_args(shlex.split(line))
     except ValueError as error:
@@ -50,8 +52,10 @@ def _options(line: str) -> argparse.Namespace:
     return options
 
 
-def _with_head(checked: Checked, folder: Path) -> Checked:
+def _with_head(checked: Checked, folder: Path, generator: object) -> Checked:
     try:
+        if isinstance(generator, str):
+            return with_module(checked, folder, code_at(generator))
         return with_head(checked, folder)
     except RedraftError as error:
         raise CellError(error.code, error.message, error.help) from error
@@ -75,16 +79,19 @@ class RedraftMagics(Magics):
             --out FOLDER     the run folder; else one in runs/
             --device DEVICE  auto, cpu or cuda
             --fresh          do not go on from a run that was stopped
+            --generator NAME for `arch module`: a name of this notebook that holds a
+                             redraft.Generator or a module, or FILE.py:NAME
 
         """
         options = _options(line)
         pairs = (pair.partition("=") for pair in options.set)
         given = tuple((name.strip(), value.strip()) for name, _, value in pairs)
+        generator = self._generator(options.generator)
         checked = loads(cell, options.folder, given, name=CELL)
         if options.run is None and not options.check:
             return checked
         if options.check:
-            checked = _with_head(checked, options.folder)
+            checked = _with_head(checked, options.folder, generator)
         if checked.diagnostics or options.check:
             show_problems(checked)
         if checked.recipe is None:
@@ -96,9 +103,17 @@ class RedraftMagics(Magics):
         if not options.check:
             from redraft.notebook.running import run_cell
 
-            run = run_cell(
-                checked, options.folder, options.out, options.device, fresh=options.fresh
-            )
+            where = (options.folder, options.out, options.device)
+            run = run_cell(checked, *where, fresh=options.fresh, generator=generator)
             assert self.shell is not None, "a cell belongs to a shell"
             self.shell.user_ns[options.run] = run
         return None
+
+    def _generator(self, name: str | None) -> object:
+        """What a name of the notebook holds; other names are of code, as FILE.py:NAME."""
+        if name is None or not name.isidentifier():
+            return name
+        assert self.shell is not None, "a cell belongs to a shell"
+        if name not in self.shell.user_ns:
+            raise UsageError(f"--generator: there is no `{name}` in this notebook")
+        return self.shell.user_ns[name]

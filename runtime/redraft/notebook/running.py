@@ -6,7 +6,10 @@ import uuid
 from pathlib import Path
 
 from redraft.explain.failure import failure_of
+from redraft.models.code.reference import TIMEOUT, Code, code_at
 from redraft.models.device import device_name
+from redraft.models.hooked.described import Generator
+from redraft.models.hooked.memory import InMemory, in_memory
 from redraft.notebook.html import bundle
 from redraft.notebook.output import CellError, show, show_problems
 from redraft.plans.planner import make_plan
@@ -19,8 +22,19 @@ PARTS = 10
 """How often a stage that takes long reports how far it is."""
 
 
-def run_cell(checked: Checked, folder: Path, out: Path | None, device: str, *, fresh: bool) -> Run:
+def run_cell(
+    checked: Checked,
+    folder: Path,
+    out: Path | None,
+    device: str,
+    *,
+    fresh: bool,
+    generator: object = None,
+) -> Run:
     """Run a recipe and show the run.
+
+    ``generator`` is for a model of `arch module`: FILE.py:NAME, or what the notebook has made. A
+    module of the notebook has its own weights again when the run is over.
 
     Raises:
         CellError: whatever went wrong.
@@ -29,8 +43,15 @@ def run_cell(checked: Checked, folder: Path, out: Path | None, device: str, *, f
     progress = Progress()
     try:
         planned_for = device_name(device)
-        plan = make_plan(checked, folder, device=planned_for, progress=progress.download)
-        run = run_and_report(plan, out=out, device=device, fresh=fresh, progress=progress.step)
+        made = _made(generator)
+        plan = make_plan(
+            checked, folder, device=planned_for, progress=progress.download, generator=made
+        )
+        try:
+            run = run_and_report(plan, out=out, device=device, fresh=fresh, progress=progress.step)
+        finally:
+            if plan.base.given is not None:
+                plan.base.given.restore()
     except Exception as error:
         failure = failure_of(error)
         if failure.checked is not None:
@@ -38,6 +59,16 @@ def run_cell(checked: Checked, folder: Path, out: Path | None, device: str, *, f
         raise CellError(failure.code, failure.message, failure.help) from error
     progress.done(run)
     return run
+
+
+def _made(generator: object) -> Code | InMemory | None:
+    if generator is None:
+        return None
+    if isinstance(generator, str):
+        return code_at(generator, TIMEOUT)
+    return in_memory(
+        generator if isinstance(generator, Generator) else Generator(generator)  # type: ignore[arg-type] # which says what it needs
+    )
 
 
 class Progress:

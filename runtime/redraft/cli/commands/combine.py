@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import device_option, format_option, make_command
+from redraft.cli.app import device_option, format_option, generator_option, make_command
 from redraft.cli.arguments import words
 from redraft.cli.arguments.model_words import MODEL
 from redraft.cli.screen import Column, Screen
@@ -43,6 +43,7 @@ LOST = 0.1
 )
 @click.option("--measure", is_flag=True, help="Draw images to see what is kept of each edit.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
+@generator_option()
 @device_option()
 @format_option()
 def command(
@@ -82,6 +83,7 @@ def command(
 
 def _base(parts: Sequence[Part], model: str | None, screen: Screen, *, needed: bool) -> Base | None:
     """The unedited model: the one that is named, or a listed one where it is needed."""
+    from redraft.cli.arguments.generators import named_generator
     from redraft.edit.combine import shared_weights
     from redraft.models.listed.catalog import known_models
     from redraft.models.locate import locate_named
@@ -96,7 +98,7 @@ def _base(parts: Sequence[Part], model: str | None, screen: Screen, *, needed: b
             return None
         model = name
     with screen.progress() as reporter:
-        return locate_named(model, reporter.download)
+        return locate_named(model, reporter.download, named_generator())
 
 
 def _weights(base: Base | None) -> Mapping[str, Tensor] | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redraft.cli.app import format_option, make_command
+from redraft.cli.app import format_option, generator_option, make_command
 from redraft.cli.arguments import words
 from redraft.cli.arguments.model_words import MODEL
 from redraft.cli.screen import Screen
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     "-o", "--out", type=click.Path(path_type=Path), help="The file; standard output by default."
 )
 @click.option("--force", is_flag=True, help="Overwrite the file.")
+@generator_option(looks=False)
 @format_option()
 def command(
     recipe: str,
@@ -67,10 +68,11 @@ def command(
 
 
 def _write_davidbau(path: Path, out: Path | None, form: str, *, force: bool) -> None:
+    from redraft.cli.arguments.generators import named_generator
     from redraft.plans.loading import load
     from redraft.share.exchange.exporting import davidbau_text
 
-    text, drawn = davidbau_text(load(path), path.parent)
+    text, drawn = davidbau_text(load(path), path.parent, named_generator())
     if drawn:
         Screen.current().remark(f"drawn as masks: the regions of {visible(', '.join(drawn))}")
     # The authors' program ends its files without a line end.

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from redraft.errors import ArtifactError
+from redraft.models.code.reference import Code
 from redraft.models.listed.catalog import known_models
 from redraft.models.locate import locate
 from redraft.plans.loading import recipe_of
@@ -16,8 +17,12 @@ from redraft_dsl.recipe.model import Recipe
 from redraft_dsl.syntax.tree import comments_of
 
 
-def davidbau_text(checked: Checked, folder: Path) -> tuple[str, tuple[str, ...]]:
+def davidbau_text(
+    checked: Checked, folder: Path, generator: Code | None = None
+) -> tuple[str, tuple[str, ...]]:
     """An edit file's text, and the pictures whose regions had to be drawn as masks.
+
+    ``generator`` is what a person names for a model of `arch module`; it is not run.
 
     Raises:
         ArtifactError: the recipe does more than an edit file can say.
@@ -27,7 +32,7 @@ def davidbau_text(checked: Checked, folder: Path) -> tuple[str, tuple[str, ...]]
     """
     recipe = recipe_of(checked)
     comments = [comment.text for comment in comments_of(checked.tree)]
-    size = partial(_image_size, recipe, folder)
+    size = partial(_image_size, recipe, folder, generator)
     try:
         made = edit_of(recipe, comments, folder, size)
     except NotExportableError as problem:
@@ -40,9 +45,9 @@ def davidbau_text(checked: Checked, folder: Path) -> tuple[str, tuple[str, ...]]
     return write_edit(made.edit), made.drawn
 
 
-def _image_size(recipe: Recipe, folder: Path) -> tuple[int, int]:
+def _image_size(recipe: Recipe, folder: Path, generator: Code | None) -> tuple[int, int]:
     """(height, width) of the model's picture; a model file's head is read for it."""
     listed = known_models().listed.get(recipe.model.name)
     if recipe.model.kind == "listed" and listed is not None:
         return listed.image_size
-    return locate(recipe.model, folder).facts.image_size
+    return locate(recipe.model, folder, generator=generator).facts.image_size

@@ -61,7 +61,7 @@ class LayerChange:
     """The change of one layer that a solver found."""
 
     delta: Delta
-    most: ClassVar[float] = 64.0
+    most: ClassVar[float] = 1e4
 
     @torch.no_grad()
     @full_float32()
@@ -79,7 +79,7 @@ class WeightsChange:
     """A change of any weights, by their names in the module."""
 
     parts: Mapping[str, Tensor]
-    most: ClassVar[float] = 64.0
+    most: ClassVar[float] = 1e4
 
     @torch.no_grad()
     @full_float32()
@@ -94,7 +94,7 @@ class LatentChange:
     """A direction that is added to every latent."""
 
     direction: Tensor
-    most: ClassVar[float] = 64.0
+    most: ClassVar[float] = 1e4
 
     @torch.no_grad()
     @full_float32()

@@ -25,7 +25,7 @@ COMMANDS = (
     *("check", "fmt", "explain", "recipes", "models", "layers", "sample", "match"),
     *("plan", "run", "verify", "apply", "revert", "completion", "import", "export"),
     *("flatten", "diff", "schema", "migrate", "lsp", "lock", "sweep", "combine", "pack", "unpack"),
-    *("push", "pull", "new", "show", "locate", "studio", "extract", "eval"),
+    *("push", "pull", "new", "show", "locate", "studio", "extract", "eval", "paper"),
 )
 WRONG = "edition 2026\nmodel nobody\n"
 

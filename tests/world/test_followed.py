@@ -40,9 +40,20 @@ def test_the_answer_is_right_and_the_unedited_picture_is_not(name: str) -> None:
     assert unedited.way == 0.0
     assert unedited.false == 0.0
     assert right.became > unedited.became + 0.5
-    if TASKS[name].target is not None:
-        assert right.objects > 0.95
-        assert unedited.objects < 0.05
+    assert right.objects > 0.95
+    assert unedited.objects < 0.05
+
+
+def test_intervals_hold_their_figures() -> None:
+    bench = bench_of(TASKS["domes to spires"], drawn, ROWS, JUDGE)
+    half = torch.cat([answered("domes to spires")[:12], drawn(ROWS)[12:]])
+    tallies = bench.tallies(half)
+    for name, tally in tallies.items():
+        found = tally.interval(share=name == "objects")
+        assert found.low <= found.value <= found.high
+        assert found.value == pytest.approx(getattr(bench.measure(half), name), rel=1e-5)
+    assert 0.2 < tallies["objects"].value < 0.8
+    assert tallies["objects"].interval(share=True).high > 0.5
 
 
 def test_a_spire_in_place_of_battlements_is_a_false_change() -> None:

@@ -35,7 +35,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         *("schema", "migrate", "lsp"),
     ),
     "Look at a model": ("models", "layers", "sample", "show", "match", "locate"),
-    "Run a recipe": ("studio", "plan", "lock", "run", "eval", "sweep", "verify", "bench"),
+    "Run a recipe": ("studio", "plan", "lock", "run", "eval", "sweep", "verify", "bench", "paper"),
     "Use an edit": ("apply", "revert", "combine", "extract"),
     "Share it": ("pack", "unpack", "push", "pull"),
 }

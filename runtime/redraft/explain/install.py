@@ -11,6 +11,7 @@ EXTRAS = {
     "hub": ("huggingface_hub>=1",),
     "lsp": ("pygls>=2",),
     "notebook": ("ipython>=8.20",),
+    "rivals": ("opencv-python-headless>=4.10",),
     "studio": ("pygls>=2", "starlette>=0.40", "uvicorn>=0.30", "websockets>=15"),
 }
 """What each extra of ``pyproject.toml`` installs."""

@@ -73,3 +73,24 @@ def bootstrap(values: NDArray[np.float64], seed: int) -> Interval:
     draws = np.random.default_rng(seed).integers(0, len(values), (RESAMPLES, len(values)))
     low, high = np.quantile([values[draw].mean() for draw in draws], (0.025, 0.975))
     return Interval(float(values.mean()), float(low), float(high))
+
+
+def ratio(sums: NDArray[np.float64], counts: NDArray[np.float64], seed: int = 0) -> Interval:
+    """What pictures have in all over how many there are of it, with its interval over pictures.
+
+    Args:
+        sums: (N,) of each picture.
+        counts: (N,), how many are added up in each.
+        seed: of the bootstrap.
+
+    Returns:
+        NaN where nothing is counted in any of them.
+
+    """
+    some = counts > 0
+    if not some.any():
+        return Interval(float("nan"), float("nan"), float("nan"))
+    sums, counts = sums[some], counts[some]
+    draws = np.random.default_rng(seed).integers(0, len(sums), (RESAMPLES, len(sums)))
+    low, high = np.quantile(sums[draws].sum(1) / counts[draws].sum(1), (0.025, 0.975))
+    return Interval(float(sums.sum() / counts.sum()), float(low), float(high))

@@ -300,7 +300,11 @@ class Generator(Protocol):
         ...
 
     def sample(self, latents: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W) in -1..1 of latents (N, latent_size)."""
+        """Pictures (N, 3, H, W) in -1..1 of latents (N, latent_size).
+
+        The shipped architectures let gradients pass to latents and to weights that require them;
+        a module's own weights do not.
+        """
         ...
 
 

@@ -170,10 +170,9 @@ class ProgGAN:
         return self._rest(0, latents[:, :, None, None])
 
     def _rest(self, first: int, maps: Tensor) -> Tensor:
-        with torch.no_grad():
-            for place in range(first, len(self._names) - 1):
-                maps = self._values(place, maps)
-            return functional.hardtanh(self._block(len(self._names) - 1)(maps))
+        for place in range(first, len(self._names) - 1):
+            maps = self._values(place, maps)
+        return functional.hardtanh(self._block(len(self._names) - 1)(maps))
 
     def _values(self, place: int, maps: Tensor) -> Tensor:
         return functional.leaky_relu(self._block(place)(maps), _SLOPE)

@@ -207,9 +207,8 @@ class SequentialGenerator:
         return self._run(latents, 0)
 
     def _run(self, maps: Tensor, start: int) -> Tensor:
-        with torch.no_grad():
-            for step in self._steps[start:]:
-                maps = step(maps)
+        for step in self._steps[start:]:
+            maps = step(maps)
         return maps
 
     def _cut(self, layer: str) -> _Cut:

@@ -7,7 +7,9 @@ With ``b`` the segmenter's labels of pictures before an edit, and ``a`` those af
 - *objects*: the share of source things, as the drawing has them, where the segmenter then agrees
   with the target thing of the drawn answer: IoU at least .5 within the building's half of the
   picture. A spire does not cover the corners of a dome, so ``became`` is below 1 even for the
-  drawing, and ``objects`` is what says how many follow.
+  drawing, and ``objects`` is what says how many follow. Of a removal it is the share of source
+  things that keep less than half of their pixels; of an inversion, the share of the halves with new
+  reflections in the answer that show them (IoU at least .5).
 - *false*: the share of some other classes' pixels whose label changes, ``mean [a != b | b in C]``.
 - *distance* to the right answer, with that of the unedited pictures and the floor beside it; see
   :mod:`redraft.world.answers`. *way* is how much of the unedited distance is gone.
@@ -23,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from redraft.judge.intervals import Interval, ratio, wilson
 from redraft.world.answers import ANSWERS, answering_latents, distance
 from redraft.world.drawing import LABELS, SIDE, Drawn, Labels, draw
 from redraft.world.segmenter import Segmenter
@@ -66,6 +69,26 @@ TASKS: dict[str, Task] = {
         Task("trees removed", "tree", None, ("dome", *_TOWERS)),
     )
 }
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What is added up in each of N pictures, and how many things or pixels that are: (N,) each."""
+
+    sums: NDArray[np.float64]
+    counts: NDArray[np.float64]
+
+    @property
+    def value(self) -> float:
+        """Of all pictures together; NaN where nothing of the kind is there."""
+        every = float(self.counts.sum())
+        return float(self.sums.sum()) / every if every else float("nan")
+
+    def interval(self, *, share: bool = False, seed: int = 0) -> Interval:
+        """The same with its 95 % interval: by bootstrap over pictures, or of a share by Wilson."""
+        if share and self.counts.any():
+            return wilson(int(self.sums.sum()), int(self.counts.sum()))
+        return ratio(self.sums, self.counts, seed)
 
 
 @dataclass(frozen=True)
@@ -113,24 +136,45 @@ class Bench:
     unedited: float
     floor: float | None
 
-    def measure(self, pictures: Tensor) -> Followed:
-        """The measures of edited pictures (N, 3, 64, 64) of the same latents."""
+    def tallies(self, pictures: Tensor) -> dict[str, Tally]:
+        """What is counted in edited pictures (N, 3, 64, 64) of the same latents, by measure."""
         task, after = self.task, self.judge.labels(pictures).numpy()
         source = self.labels == LABELS.index(task.source)
         target = None if task.target is None else LABELS.index(task.target)
         wanted = after == target if target is not None else after != LABELS.index(task.source)
         others = np.isin(self.labels, [LABELS.index(name) for name in task.bystanders])
-        changed = self.answer.labels != self.drawn.labels
+        off = np.abs(pictures.numpy() - self.answer.pictures).mean(1)
+        return {
+            "became": _tally(np.asarray(wanted), source),
+            "objects": _objects(after, self.drawn.labels, self.answer.labels, task),
+            "false": _tally(after != self.labels, others),
+            "distance": _tally(off, self.changed),
+            "outside": self.outside(pictures),
+        }
+
+    @property
+    def changed(self) -> NDArray[np.bool_]:
+        """(N, 64, 64), where the answer changes the label."""
+        found: NDArray[np.bool_] = self.answer.labels != self.drawn.labels
+        return found
+
+    def outside(self, pictures: Tensor) -> Tally:
+        """The change of pictures where the answer has none; needs no segmenter."""
         moved = (pictures - self.before).abs().mean(1).numpy()
-        return Followed(
-            became=_mean(np.asarray(wanted), source),
-            objects=_objects(after, self.drawn.labels, self.answer.labels, task),
-            false=_mean(after != self.labels, others),
-            distance=distance(pictures.numpy(), self.latents.numpy(), ANSWERS[task.answer]),
-            unedited=self.unedited,
-            floor=self.floor,
-            outside=_mean(moved, ~changed),
-        )
+        return _tally(moved, ~self.changed)
+
+    def way(self, pictures: Tensor) -> float:
+        """How much of the way to the right answer pictures have gone; needs no segmenter."""
+        rules, rows = ANSWERS[self.task.answer], self.latents.numpy()
+        return 1 - distance(pictures.numpy(), rows, rules) / self.unedited
+
+    def measure(self, pictures: Tensor) -> Followed:
+        """The measures of edited pictures (N, 3, 64, 64) of the same latents."""
+        found = {name: tally.value for name, tally in self.tallies(pictures).items()}
+        # Added up as the unedited one, so that the unedited pictures have gone no way at all.
+        rules, rows = ANSWERS[self.task.answer], self.latents.numpy()
+        found["distance"] = distance(pictures.numpy(), rows, rules)
+        return Followed(**found, unedited=self.unedited, floor=self.floor)
 
 
 def bench_of(
@@ -165,22 +209,36 @@ def bench_of(
     )
 
 
-def _objects(after: Labels, exact: Labels, answer: Labels, task: Task) -> float:
-    """The share of source things that became target things, one in each half of a picture."""
-    if task.target is None:
-        return float("nan")
-    source, target = LABELS.index(task.source), LABELS.index(task.target)
-    found: list[bool] = []
+def _objects(after: Labels, exact: Labels, answer: Labels, task: Task) -> Tally:
+    """The source things that followed, one in each half of a picture."""
+    source = LABELS.index(task.source)
+    target = source if task.target is None else LABELS.index(task.target)
+    followed, things = np.zeros(len(after)), np.zeros(len(after))
     for half in (slice(0, SIDE // 2), slice(SIDE // 2, SIDE)):
-        there = (exact[:, :, half] == source).sum((1, 2)) >= VISIBLE
         # Only where the answer differs: trees that stand beside a tower are no answer.
         new = answer[:, :, half] != exact[:, :, half]
         wanted = (answer[:, :, half] == target) & new
-        got = (after[:, :, half] == target) & _near(wanted)
-        both, either = (wanted & got).sum((1, 2)), (wanted | got).sum((1, 2))
-        seen = there & (wanted.sum((1, 2)) >= VISIBLE)
-        found += (both[seen] >= AGREES * either[seen]).tolist()
-    return float(np.mean(found)) if found else float("nan")
+        there = (exact[:, :, half] == source).sum((1, 2)) >= VISIBLE
+        appears = wanted.sum((1, 2)) >= VISIBLE
+        if task.target is not None:
+            counts, follows = there & appears, _agree(after[:, :, half] == target, wanted)
+        elif wanted.any():
+            counts, follows = appears, _agree(after[:, :, half] == target, wanted)
+        else:
+            was = exact[:, :, half] == source
+            stays = (was & (after[:, :, half] == source)).sum((1, 2))
+            counts, follows = there, stays < AGREES * was.sum((1, 2))
+        things += counts
+        followed += counts & follows
+    return Tally(followed, things)
+
+
+def _agree(got: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(N,), whether a thing (N, h, w) lies where it is wanted."""
+    got = got & _near(wanted)
+    both, either = (wanted & got).sum((1, 2)), (wanted | got).sum((1, 2))
+    found: NDArray[np.bool_] = both >= AGREES * either
+    return found
 
 
 def _near(wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -189,5 +247,8 @@ def _near(wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.logical_and(rows, columns)
 
 
-def _mean(values: NDArray[np.generic], where: NDArray[np.bool_]) -> float:
-    return float(values[where].mean()) if where.any() else float("nan")
+def _tally(values: NDArray[np.generic], where: NDArray[np.bool_]) -> Tally:
+    return Tally(
+        np.where(where, values, 0).sum((1, 2), dtype=np.float64),
+        where.sum((1, 2)).astype(np.float64),
+    )

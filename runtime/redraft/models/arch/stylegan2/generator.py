@@ -169,8 +169,7 @@ class StyleGAN2:
 
     def sample(self, latents: Tensor) -> Tensor:
         """Pictures (N, 3, H, W), held within -1..1, of latents (N, latent_size)."""
-        with torch.no_grad():
-            return self._finish(self._start(latents), 0)
+        return self._finish(self._start(latents), 0)
 
     def mapped(self, latents: Tensor) -> Tensor:
         """Inner latents (N, L) of latents (N, latent_size), before truncation."""
@@ -258,7 +257,7 @@ class StyleGAN2:
 
     def _weight(self, names: LayerNames) -> Tensor:
         """(O, C, 3, 3), a view into the module."""
-        weight = self._tensor(names.weight).detach()
+        weight = self._tensor(names.weight)
         return weight if self.names.vendor else weight[0]
 
     def _kernel(self, name: str) -> Tensor:

@@ -156,6 +156,11 @@ def test_pictures_that_do_not_fill_their_range_are_a_warning(invoke: Invoke) -> 
     torch.save(state, "model.pth")
     result = invoke("sample", "model.pth", "--out", "full.png")
     assert "of the pixels are as dark or as bright as they can be" in result.stderr
+    result = invoke("run", "own.redraft", "--out", "full")
+    assert result.exit_code == 0, result.stderr
+    assert "of the pixels are as dark or as bright as they can be; if that is not" in result.stderr
+    assert "as dark or as bright" in Path("full/report.html").read_text(encoding="utf-8")
+    assert "as dark or as bright" in Path("full/run.json").read_text(encoding="utf-8")
 
 
 def test_a_picture_of_a_run_gives_the_recipe_back(invoke: Invoke) -> None:

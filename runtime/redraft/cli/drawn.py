@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import click
-from torch import Tensor
 
 from redraft.cli.arguments.generators import named_generator
 from redraft.cli.packs import is_picture
@@ -17,11 +15,6 @@ from redraft.models.locate import Base, locate_named
 from redraft.plans.shipped import SUFFIX
 from redraft.share.pack import is_pack
 from redraft_dsl.recipe.model import Latents
-
-FULL, MUCH = 0.98, 0.5
-"""How bright a pixel is that is at its end, and the share of pixels from which pictures are odd."""
-NARROW = 0.25
-"""Of -1..1, what all pictures together should fill at least."""
 
 
 @dataclass(frozen=True)
@@ -81,18 +74,3 @@ def _possible(base: Base, truncation: float) -> float:
     if base.facts.arch not in able:
         raise click.UsageError(f"--truncation is for {' and '.join(able)}, not {base.facts.arch}")
     return truncation
-
-
-def doubt(pictures: Tensor, assumed: Sequence[str]) -> list[str]:
-    """Why pictures (N, 3, H, W) look as if a model was read wrong; empty where they do not."""
-    ends = float((pictures.abs() >= FULL).float().mean())
-    filled = float(pictures.max() - pictures.min()) / 2
-    found = []
-    if ends > MUCH:
-        found.append(f"{ends:.0%} of the pixels are as dark or as bright as they can be")
-    if filled < NARROW:
-        found.append(f"the pictures fill {filled:.0%} of their range")
-    remedy = ""
-    if assumed:
-        remedy = f"; if that is not how they should look, say what is otherwise: {assumed[0]}, ..."
-    return [each + remedy for each in found]

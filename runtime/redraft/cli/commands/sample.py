@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from redraft.edit.artifact import Edit
+    from redraft.models.locate import Base
     from redraft.models.open import OpenModel
     from redraft.show.pictures import Picture
 
@@ -103,7 +104,7 @@ def command(
     screen = Screen.current()
     _check(edit, bool(rules) or strength is not None, bare, scale, len(images))
     screen.begin(f"opening {model}")
-    from redraft.cli.drawn import Chosen, chosen, doubt
+    from redraft.cli.drawn import Chosen, chosen
     from redraft.models.batches import draw
     from redraft.models.open import choose_device, open_base
     from redraft.models.samplers import sampler_of
@@ -124,9 +125,15 @@ def command(
     write_picture(out, sheet, force=force)
     note = f"{sheet.width} x {sheet.height}, {counted(len(images), 'image')}"
     screen.written(form, out, note, size=sheet.size, seed=block.seed, images=images)
-    screen.warn_all(doubt(before, base.assumed))
+    _doubt(screen, before, base)
     if not bare and form == "text":
         _say_next(screen, model, block.seed, images[0])
+
+
+def _doubt(screen: Screen, pictures: Tensor, base: Base) -> None:
+    from redraft.models.doubt import doubt
+
+    screen.warn_all(doubt(pictures, base.assumed))
 
 
 def _say_next(screen: Screen, model: str, seed: int, image: int) -> None:

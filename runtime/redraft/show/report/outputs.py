@@ -19,6 +19,7 @@ from redraft.memory.marked import Picture
 from redraft.memory.places import ResolvedPlace
 from redraft.memory.search import filter_of
 from redraft.models.batches import batch_size, draw_values, inputs_in_parts
+from redraft.models.doubt import doubt
 from redraft.models.samplers import sampler_of
 from redraft.plans.planner import Plan, RuleStep
 from redraft.plans.record import RuleRecord
@@ -111,14 +112,29 @@ def run_and_report(
     with phase(run.session.progress, "drawing the report"):
         with torch.no_grad():
             data = report_data(run)
+        unseen = data.whole or data.rules[-1].unseen
+        run = _doubting(run, unseen)
+        data = replace(data, record=run.record)
         about = {RECIPE_KEY: plan.text, RUN_KEY: run_about(run)}
         files.write_bytes(run.folder / PICTURE, png(before_after(data.bands()), about))
         files.write_text(run.folder / REPORT, render(data))
     finish(run)
     # A single rule is the whole edit, and its pictures are those of the edit.
-    unseen = data.whole or data.rules[-1].unseen
     parts = {each.name: getattr(run, each.name) for each in fields(run)}
     return ReportedRun(**parts, pictures=unseen[:KEPT_UNSEEN])
+
+
+def _doubting(run: Run, unseen: Sequence[Tile]) -> Run:
+    """The run, with a warning where its model draws as if its file was meant otherwise.
+
+    A file that holds all that its pictures depend on is not doubted, be they dark or faint.
+    """
+    assumed = run.session.plan.base.assumed
+    if not assumed or not unseen:
+        return run
+    found = doubt(torch.stack([each.before for each in unseen]), assumed)
+    warnings = (*run.record.warnings, *found)
+    return replace(run, record=run.record.model_copy(update={"warnings": warnings}))
 
 
 def report_data(run: Run) -> ReportData:

@@ -97,14 +97,16 @@ def verify(
     device: str | torch.device = "auto",
     threads: int | None = None,
     generator: str | None = None,
+    figures: bool = True,
 ) -> Verified:
-    """Solve a run's recipe again from its base, and compare with the edit that it left.
+    """Solve a run's recipe again from its base, and compare with its edit and its figures.
 
     Args:
         folder: of the run.
         device: auto, cpu or cuda.
         threads: to compute on; by default as many as the run did.
         generator: ``FILE.py:NAME``, the code of a model of `arch module`, which is then run.
+        figures: measure the figures of run.json again.
 
     Raises:
         RedraftError: the folder is not a finished run, or its inputs have changed.
@@ -113,7 +115,13 @@ def verify(
     from redraft.runs.verify import verify as repeat
 
     code = None if generator is None else code_at(generator, TIMEOUT)
-    return repeat(Path(folder), device=device_name(device), threads=threads, generator=code)
+    return repeat(
+        Path(folder),
+        device=device_name(device),
+        threads=threads,
+        generator=code,
+        figures=figures,
+    )
 
 
 def _named(generator: str | Generator | None) -> Code | InMemory | None:

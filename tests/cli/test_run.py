@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -330,6 +331,103 @@ def test_a_damaged_edit_is_an_error(invoke: Invoke, run_copy: Path) -> None:
     shown = invoke("verify", str(run_copy), "--format", "json")
     assert shown.exit_code == 1
     assert json.loads(shown.stdout)["error"]["code"] == "RD663"
+
+
+def flip_a_bit(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "apply tiny.pth run --out new.pth",
+        "apply tiny.pth run/edit.safetensors --out new.pth --force",
+        "sample tiny.pth --arch dcgan --edit run --out new.png",
+        "combine run run --out new.safetensors",
+        "export run --lora -o new.safetensors",
+        "diff run/edit.safetensors run/edit.safetensors",
+    ],
+)
+def test_an_edit_that_its_run_did_not_leave_is_taken_by_no_command(
+    invoke: Invoke, run_copy: Path, command: str
+) -> None:
+    edit = run_copy / "edit.safetensors"
+    before = hashlib.sha256(edit.read_bytes()).hexdigest()
+    flip_a_bit(edit)
+    shown = invoke(*command.split())
+    # 1 says of `diff` that both differ.
+    assert shown.exit_code == (2 if command.startswith("diff") else 1)
+    assert shown.stderr.startswith("error[RD663]")
+    for digest in (before, hashlib.sha256(edit.read_bytes()).hexdigest()):
+        assert digest[:16] in shown.stderr
+    assert not list(Path().glob("new.*"))
+
+
+def test_an_edit_whose_record_is_lost_in_part_is_not_taken_for_whole(
+    invoke: Invoke, run_copy: Path
+) -> None:
+    (run_copy / "run.json").write_text("{}")
+    shown = invoke("apply", "tiny.pth", "run", "--out", "new.pth")
+    assert shown.exit_code == 1
+    assert shown.stderr.startswith("error[RD661]")
+    shutil.copy(run_copy / "edit.safetensors", "alone.safetensors")
+    assert invoke("apply", "tiny.pth", "alone.safetensors", "--out", "new.pth").exit_code == 0
+
+
+def test_a_damaged_file_of_an_unpacked_pack_is_refused(invoke: Invoke, run_copy: Path) -> None:
+    assert invoke("pack", "run", "-o", "one.redraftpack").exit_code == 0
+    assert invoke("unpack", "one.redraftpack", "-o", "there").exit_code == 0
+    shutil.copy("tiny.pth", "there/tiny.pth")
+    shown = invoke("verify", "there")
+    assert shown.exit_code == 0, shown.stderr
+    assert "are those of manifest.json" in shown.stdout
+    # A forger who changes the record too is found by the manifest.
+    edit, record = Path("there/edit.safetensors"), Path("there/run.json")
+    before = hashlib.sha256(edit.read_bytes()).hexdigest()
+    flip_a_bit(edit)
+    after = hashlib.sha256(edit.read_bytes()).hexdigest()
+    record.write_text(record.read_text().replace(before, after))
+    shown = invoke("apply", "tiny.pth", "there", "--out", "new.pth")
+    assert shown.stderr.startswith("error[RD663]")
+    assert "manifest.json" in shown.stderr
+    shown = invoke("verify", "there")
+    assert shown.exit_code == 1
+    assert shown.stderr.startswith("error[RD722]")
+
+
+def test_a_forged_figure_is_named(invoke: Invoke, run_copy: Path) -> None:
+    path = run_copy / "run.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["rules"][0]["outside"] = 0.125
+    path.write_text(json.dumps(record), encoding="utf-8")
+    shown = invoke("verify", "run")
+    assert shown.exit_code == 4
+    assert "outside of dot is 0.125, and measured again it is 0." in shown.stdout
+    assert shown.stdout.endswith("not verified: the promise is broken for dot\n")
+    shown = invoke("verify", "run", "--no-figures")
+    assert shown.exit_code == 0
+    assert "not looked at: the figures in run.json" in shown.stdout
+
+
+def test_a_recipe_in_place_of_its_run_is_named_so(invoke: Invoke, run_copy: Path) -> None:
+    assert run_copy.is_dir()
+    shown = invoke("verify", "demo.redraft")
+    assert shown.exit_code == 1
+    assert shown.stderr.startswith("error[RD660]: demo.redraft is a recipe")
+    assert "redraft run demo.redraft" in shown.stderr
+
+
+def test_a_damaged_record_says_where(invoke: Invoke, run_copy: Path) -> None:
+    path = run_copy / "run.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["rules"][0]["rank"] = "many"
+    path.write_text(json.dumps(record), encoding="utf-8")
+    shown = invoke("verify", "run")
+    assert shown.stderr.startswith("error[RD661]")
+    assert "rules.0.rank: " in shown.stderr
+    assert "RunRecord" not in shown.stderr
 
 
 def test_what_is_no_run(invoke: Invoke) -> None:

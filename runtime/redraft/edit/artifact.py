@@ -18,9 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
 from redraft.disk import files
+from redraft.disk.beside import EDIT, check_edit
 from redraft.disk.digest import tensors_digest
 from redraft.edit.layout import DIMENSIONS, changed, from_file
 from redraft.errors import ArtifactError, ModelError
+from redraft.explain.words import first_fault
 from redraft.models.checkpoint.weights import computed
 from redraft.models.generator import Axes
 from redraft.models.partners import Partner
@@ -97,8 +99,11 @@ class Edit:
     def load(path: str | Path) -> Edit:
         """Read an edit; checks format, shapes and numbers, and runs nothing.
 
+        In a run folder or an unpacked pack it must have the hash that is recorded beside it.
+
         Raises:
-            ArtifactError: the file is missing, damaged, not an edit, or of a newer format.
+            ArtifactError: the file is missing, damaged, not an edit, of a newer format, or not the
+                one that its run left.
 
         """
         return _read(Path(path))
@@ -335,8 +340,8 @@ def _read(path: Path) -> Edit:
                 for number, rule in enumerate(facts.rules)
             )
     except ValidationError as error:
-        detail = error.errors()[0]["msg"].lower()
-        raise _not_edit(path, f"its description cannot be read: {detail}") from error
+        detail = f"its description cannot be read: {first_fault(error)}"
+        raise _not_edit(path, detail) from error
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise _not_edit(path, str(error)) from error
     return Edit(facts, metadata.get("recipe", ""), deltas)
@@ -344,11 +349,10 @@ def _read(path: Path) -> Edit:
 
 def _check_file(path: Path) -> None:
     if path.is_dir():
-        raise ArtifactError(
-            "RD654", f"{path} is a folder", f"name the file in it: {path / 'edit.safetensors'}"
-        )
+        raise ArtifactError("RD654", f"{path} is a folder", f"name the file in it: {path / EDIT}")
     if not path.exists():
         raise ArtifactError("RD654", f"there is no file {path}", "check the path")
+    check_edit(path)
 
 
 def _check_format(path: Path, metadata: Mapping[str, str]) -> None:

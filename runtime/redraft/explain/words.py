@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 def counted(count: int, noun: str) -> str:
     """``1 rule``, ``2 rules``."""
@@ -16,6 +21,14 @@ def reason_of(error: OSError) -> str:
 def first_line(error: Exception) -> str:
     """The first line of an exception's message; the name of its class where it has none."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def first_fault(error: ValidationError) -> str:
+    """What is wrong with data, and where in it: ``rules.0.rank: field required``."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    message = first["msg"].lower()
+    return f"{where}: {message}" if where else message
 
 
 def silent(*_progress: object) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-RECORD = "run.json"
-EDIT = "edit.safetensors"
+from redraft.disk.beside import EDIT, RECORD
+
+__all__ = ("EDIT", "LOCK", "PICTURE", "RECIPE", "RECORD", "REPORT", "RUNS", "STEPS")
+
 RECIPE = "recipe.redraft"
 LOCK = "recipe.lock"
 PICTURE = "before-after.png"

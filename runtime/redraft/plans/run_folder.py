@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from redraft.errors import ArtifactError, RedraftError
-from redraft.explain.words import first_line, reason_of
+from redraft.explain.words import first_fault, first_line, reason_of
 from redraft.plans.lock import Lock
 from redraft.plans.lock import read as read_lock
 from redraft.plans.record import RunRecord
 from redraft.plans.run_files import EDIT, LOCK, PICTURE, RECIPE, RECORD, REPORT, STEPS
+from redraft.plans.shipped import SUFFIX
 
 if TYPE_CHECKING:
     from redraft.plans.planner import Plan
+
+RUN_FOLDER = "name a folder that `redraft run` wrote, such as one in runs/"
 
 
 @dataclass(frozen=True)
@@ -52,17 +57,26 @@ def read_run(path: Path) -> FinishedRun:
 
     """
     record = path / RECORD if path.is_dir() else path
+    if record.suffix == SUFFIX and record.is_file():
+        raise ArtifactError(
+            "RD660",
+            f"{path} is a recipe, and not a finished run",
+            f"name the folder that `redraft run {path}` leaves in runs/",
+        )
     try:
         found = RunRecord.model_validate_json(record.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ArtifactError(
             "RD660",
             f"{path} is not a finished run: it has no {RECORD}",
-            "name a folder that `redraft run` wrote; an interrupted run goes on when run again",
+            f"{RUN_FOLDER}; an interrupted run goes on when run again",
         ) from None
     except (OSError, ValueError) as error:
+        fault = first_fault(error) if isinstance(error, ValidationError) else first_line(error)
         raise ArtifactError(
-            "RD661", f"{record} cannot be read: {first_line(error)}", "run the recipe again"
+            "RD661",
+            f"{record} cannot be read as the record of a run: {fault}",
+            f"{RUN_FOLDER}, or run the recipe again",
         ) from error
     return FinishedRun(record.parent, found)
 

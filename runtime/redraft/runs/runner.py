@@ -110,7 +110,8 @@ def run_plan(
     edit = edit_of(session)
     data = edit.to_bytes()
     _replace(folder, inputs, data)
-    record = _record(session, machine, data, started, time.perf_counter() - clock)
+    digest = hashlib.sha256(data).hexdigest()
+    record = record_of(session, machine, digest, started, time.perf_counter() - clock)
     return Run(folder, record, edit, session, tuple(steps.resumed))
 
 
@@ -193,9 +194,10 @@ def _replace(folder: Path, inputs: dict[str, bytes], edit: bytes) -> None:
     files.write_bytes(folder / EDIT, edit)
 
 
-def _record(
-    session: Session, machine: MachineRecord, edit: bytes, started: str, seconds: float
+def record_of(
+    session: Session, machine: MachineRecord, edit_sha256: str, started: str, seconds: float
 ) -> RunRecord:
+    """What ``run.json`` says of a session whose rules are all finished."""
     plan = session.plan
     indices = judged(plan.recipe, plan.base.facts)
     block = plan.recipe.latents[0]
@@ -220,7 +222,7 @@ def _record(
         rules=tuple(done.record for done in session.finished),
         evaluated_on=f"pictures of {block.name} from {block.count} on, which nothing was made from",
         evaluated_count=len(indices),
-        edit_sha256=hashlib.sha256(edit).hexdigest(),
+        edit_sha256=edit_sha256,
         started=started,
         seconds=seconds,
         lock=None if plan.lock is None else plan.lock.sha256,

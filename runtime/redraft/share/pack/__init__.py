@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from redraft.disk.beside import MANIFEST
+
+__all__ = (
+    "CARD",
+    "MANIFEST",
+    "MAX_BYTES",
+    "MAX_ENTRIES",
+    "PACK_FORMAT",
+    "SOURCE",
+    "SUFFIX",
+    "is_pack",
+)
+
 SUFFIX = ".redraftpack"
 PACK_FORMAT = "redraft-pack-1"
-MANIFEST = "manifest.json"
 CARD = "README.md"
 SOURCE = "source"
 """Folder in a pack of a recipe that uses others, as it was written, with these."""

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from redraft.disk.cache import cache_root, make_folder
 from redraft.disk.files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, is_full
 from redraft.errors import ArtifactError
-from redraft.explain.words import first_line, reason_of
+from redraft.explain.words import first_fault, first_line, reason_of
 from redraft.plans.run_files import EDIT, RECIPE, RECORD
 from redraft.share.pack import MANIFEST, MAX_BYTES, PACK_FORMAT, container
 from redraft.share.pack.manifest import Manifest
@@ -190,17 +190,11 @@ def read_manifest(data: bytes | None, path: str) -> Manifest:
         if manifest.format != PACK_FORMAT:
             raise ValueError("it has no known format")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
+        fault = first_fault(error) if isinstance(error, ValidationError) else first_line(error)
         raise ArtifactError(
-            "RD725", f"{MANIFEST} in {path} is damaged: {_first(error)}", "get the pack again"
+            "RD725", f"{MANIFEST} in {path} is damaged: {fault}", "get the pack again"
         ) from error
     return manifest
-
-
-def _first(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        one = error.errors()[0]
-        return f"{'.'.join(map(str, one['loc']))}: {one['msg'].lower()}"
-    return first_line(error)
 
 
 def _compare(files: Mapping[str, bytes], manifest: Manifest, path: str) -> None:
@@ -220,6 +214,29 @@ def _compare(files: Mapping[str, bytes], manifest: Manifest, path: str) -> None:
                 f"`{name}` in {path} is not the file that its {MANIFEST} describes",
                 "the pack was damaged or changed; get it again",
             )
+
+
+def check_unpacked(folder: Path) -> tuple[str, ...]:
+    """Check the files of an unpacked pack by its manifest; their names, none for another folder.
+
+    Raises:
+        ArtifactError: the manifest is damaged, or a file is missing or not what it describes.
+
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        return ()
+    manifest = read_manifest(path.read_bytes(), str(folder))
+    files = {}
+    for name in manifest.files:
+        if (fault := container.name_fault(name)) is not None:
+            raise ArtifactError(
+                "RD725", f"{MANIFEST} in {folder} is damaged: {fault}", "get the pack again"
+            )
+        if (folder / name).is_file():
+            files[name] = (folder / name).read_bytes()
+    _compare(files, manifest, str(folder))
+    return tuple(sorted(files))
 
 
 def check_target(folder: Path, *, force: bool) -> Path:

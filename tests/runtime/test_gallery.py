@@ -92,3 +92,10 @@ def test_a_page_of_failures_alone_is_a_page() -> None:
     page = render(sweep(failed(1), shown=()), [], None, None)
     assert "it failed" in page
     assert "Begin with" not in page
+
+
+def test_a_cell_is_judged_by_chance_as_its_run_is() -> None:
+    (rule,) = cell(1, 0.5, 0.4).rules
+    assert rule.judgement.word == "takes effect in part"
+    by_chance = rule.model_copy(update={"null_interval": (0.4, 0.52), "elsewhere": 0.1})
+    assert by_chance.judgement.word == "no more than chance"

@@ -383,3 +383,25 @@ def test_whatever_takes_long_can_be_cancelled(models: Path) -> None:
     assert len(seen) == 1
     with pytest.raises(CancelledError):
         model.solve(text_for("dcgan"), folder=models, cancel=cancel)
+
+
+def test_a_model_that_is_opened_truncated_is_drawn_matched_and_solved_so(models: Path) -> None:
+    path = models / "stylegan2.safetensors"
+    whole = redraft.Model.open(path, device="cpu")
+    half = redraft.Model.open(path, device="cpu", truncation=0.5)
+    drawn = [model.sample(3).tensor for model in (whole, half)]
+    assert (drawn[0] - drawn[1]).abs().max() > 0.01
+    layer = half.layers[1].name
+    place = "z[3] box(x 25%..75%, y 25%..75%)"
+    found = [model.match(place, layer=layer, count=60, top=5) for model in (whole, half)]
+    assert [each.score for each in found[0]] != [each.score for each in found[1]]
+    rule = f"rule spot at {layer} {{ copy {place}  context {place.replace('3', '5', 1)}  rank 1 }}"
+    recipe = half.solve(rule).recipe
+    assert "truncation 0.5" in " ".join(recipe.split())
+
+
+@pytest.mark.parametrize("truncation", [0.5, 2.0])
+def test_what_cannot_be_truncated_says_so(models: Path, truncation: float) -> None:
+    with pytest.raises(redraft.RedraftError, match="cannot be opened with truncation") as told:
+        redraft.Model.open(models / "dcgan.safetensors", device="cpu", truncation=truncation)
+    assert told.value.code == "RD684"

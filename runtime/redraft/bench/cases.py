@@ -134,8 +134,8 @@ def case_pictures(case: Case, delta: Delta | None, rows: Tensor) -> Tensor:
         return draw_values(generator, layer, form.activate(form.response(inputs, weight)), inputs)
 
 
-def case_effect(case: Case, delta: Delta, rows: Tensor, wish: Wish) -> Effect:
-    """What a change does to unseen pictures."""
-    return measure(
-        case.session.model.generator, case.step.facts.name, delta, rows, wish, null=False
-    )
+def case_effect(
+    case: Case, delta: Delta, rows: Tensor, wish: Wish, *, null: bool = False
+) -> Effect:
+    """What a change does to unseen pictures, and ``null``: what random edits in its place do."""
+    return measure(case.session.model.generator, case.step.facts.name, delta, rows, wish, null=null)

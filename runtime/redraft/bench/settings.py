@@ -37,7 +37,7 @@ class SettingTrial:
     def row(self) -> Row:
         """The figures by name."""
         found = self.trial.row
-        shown = {name: found[name] for name in found if name.startswith(MEASURES)}
+        shown = {name: found[name] for name in found if name.startswith((*MEASURES, "null"))}
         return {"rule": found["rule"], "setting": self.setting, "value": self.value, **shown}
 
 

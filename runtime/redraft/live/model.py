@@ -23,8 +23,8 @@ from redraft.models.batches import draw
 from redraft.models.code.reference import TIMEOUT, code_at
 from redraft.models.device import device_name
 from redraft.models.hooked.described import Generator
-from redraft.models.listed.catalog import known_models
-from redraft.models.locate import locate_named
+from redraft.models.listed.catalog import TRUNCATING, known_models
+from redraft.models.locate import Base, locate_named
 from redraft.models.open import OpenModel, choose_device, open_base, open_described
 from redraft.models.samplers import sampler_of
 from redraft.plans.loading import recipe_of
@@ -64,6 +64,9 @@ class Model:
         *,
         device: str | torch.device = "auto",
         generator: str | None = None,
+        arch: str | None = None,
+        weights_set: str | None = None,
+        truncation: float = 1.0,
     ) -> Model:
         """Open a generator.
 
@@ -73,16 +76,21 @@ class Model:
             device: auto, cpu, cuda or cuda:N, or a device of torch.
             generator: ``FILE.py:NAME``, the code that makes the module whose weights a file holds.
                 It is run.
+            arch: of a file that several architectures fit.
+            weights_set: of a file that holds several, as ``weights-set`` in a recipe.
+            truncation: of a model file, as in a recipe; 1 for none.
 
         Raises:
             ModelError: it cannot be found, fetched or recognised.
+            PlanError: it has no truncation, or is a listed model, whose list says it.
 
         """
         if isinstance(source, Generator):
             return cls(open_described(source), Cache())
         chosen = choose_device(device_name(device))
         code = None if generator is None else code_at(generator, TIMEOUT)
-        return cls(open_base(locate_named(str(source), generator=code), chosen), Cache())
+        base = locate_named(str(source), generator=code, arch=arch, weights_set=weights_set)
+        return cls(open_base(_truncated(base, truncation), chosen), Cache())
 
     @property
     def name(self) -> str:
@@ -350,3 +358,23 @@ class Model:
         generator.restore(self.opened.state.bare())
         lent = Shared.of(replace(self.opened, base=plan.base, generator=generator))
         return open_session(plan, self.opened.device, self.cache, progress, lent, cancel=cancel)
+
+
+def _truncated(base: Base, truncation: float) -> Base:
+    """A model file with a truncation.
+
+    Raises:
+        PlanError: it cannot have this one.
+
+    """
+    if truncation == 1:
+        return base
+    listed = base.name in known_models().listed
+    if listed or base.facts.arch not in TRUNCATING or not 0 <= truncation <= 1:
+        able = " and ".join(TRUNCATING)
+        raise PlanError(
+            "RD684",
+            f"`{base.name}` cannot be opened with truncation {truncation:g}",
+            f"truncation is from 0 to 1, for model files of {able}",
+        )
+    return replace(base, truncation=truncation)

@@ -9,6 +9,7 @@ from pathlib import Path
 from redraft.models.listed.catalog import known_models
 from redraft.models.locate import Base
 from redraft_dsl.language.language import LATEST
+from redraft_dsl.recipe.as_tree import number
 from redraft_dsl.source import Source
 from redraft_dsl.syntax import tree
 from redraft_dsl.syntax.parse import parse
@@ -45,4 +46,7 @@ def _model(base: Base, folder: Path) -> str:
     name = re.sub(r"\W", "_", base.path.stem, flags=re.ASCII)
     name = name if name[:1].isalpha() else f"model_{name}"
     weights = os.path.relpath(base.path, folder).replace(os.sep, "/")
-    return f'model {name} {{ arch {base.facts.arch}  weights "{weights}" }}'
+    more = "" if base.truncation == 1 else f"  truncation {number(base.truncation)}"
+    if base.header.asked is not None:
+        more += f'  weights-set "{base.header.asked}"'
+    return f'model {name} {{ arch {base.facts.arch}  weights "{weights}"{more} }}'

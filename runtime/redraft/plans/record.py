@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -176,9 +176,29 @@ class RuleRecord(Measured):
     @property
     def judgement(self) -> Verdict:
         """The verdict, with its reason. It is made of the figures, in records of any version."""
-        lowest = None if self.share_interval is None else self.share_interval[0]
-        highest = None if self.null_interval is None else self.null_interval[1]
-        return verdict(self.share, self.amplitude, lowest, by_chance(highest, self.elsewhere))
+        return verdict_of(self)
+
+
+class Judged(Protocol):
+    """A rule's figures, as far as its verdict is made of them."""
+
+    @property
+    def share(self) -> float | None: ...  # noqa: D102
+    @property
+    def share_interval(self) -> tuple[float, float] | None: ...  # noqa: D102
+    @property
+    def amplitude(self) -> float | None: ...  # noqa: D102
+    @property
+    def null_interval(self) -> tuple[float, float] | None: ...  # noqa: D102
+    @property
+    def elsewhere(self) -> float | None: ...  # noqa: D102
+
+
+def verdict_of(rule: Judged) -> Verdict:
+    """The verdict on a rule, in a run's record and in a sweep's."""
+    lowest = None if rule.share_interval is None else rule.share_interval[0]
+    highest = None if rule.null_interval is None else rule.null_interval[1]
+    return verdict(rule.share, rule.amplitude, lowest, by_chance(highest, rule.elsewhere))
 
 
 class ModelRecord(Frozen):

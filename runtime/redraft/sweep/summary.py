@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from redraft.judge.verdict import Verdict, verdict
-from redraft.plans.record import Frozen, LeftOutRecord, Measured, RuleRecord, RunRecord
+from redraft.judge.verdict import Verdict
+from redraft.plans.record import Frozen, LeftOutRecord, Measured, RuleRecord, RunRecord, verdict_of
 from redraft.show.numbers import NONE, left_out, losses, measures
 from redraft.sweep.cells import Cell, names_of
 
@@ -39,12 +39,13 @@ class RuleFigures(Measured):
     loss_before: float
     loss_after: float
     solve_seconds: float
+    null_interval: tuple[float, float] | None = None
+    elsewhere: float | None = None
 
     @property
     def judgement(self) -> Verdict:
-        """The verdict that comes of these figures; a sweep keeps no nulls."""
-        lowest = None if self.share_interval is None else self.share_interval[0]
-        return verdict(self.share, self.amplitude, lowest)
+        """The verdict that comes of these figures."""
+        return verdict_of(self)
 
 
 class CellRecord(Frozen):

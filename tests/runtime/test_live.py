@@ -396,7 +396,7 @@ def test_a_model_that_is_opened_truncated_is_drawn_matched_and_solved_so(models:
     found = [model.match(place, layer=layer, count=60, top=5) for model in (whole, half)]
     assert [each.score for each in found[0]] != [each.score for each in found[1]]
     rule = f"rule spot at {layer} {{ copy {place}  context {place.replace('3', '5', 1)}  rank 1 }}"
-    recipe = half.solve(rule).recipe
+    recipe = half.solve(rule).recipe_text
     assert "truncation 0.5" in " ".join(recipe.split())
 
 

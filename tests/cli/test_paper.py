@@ -62,6 +62,7 @@ def test_a_page_with_pictures_is_written_and_its_rows_are_printed(
     assert OURS in text
     with Image.open(out.parent / "pictures" / "paper-spires.webp") as picture:
         assert picture.width > 400
+    assert (out.parent / "pictures" / "paper-spires.svg").read_text().startswith("<svg")
     # Its own page is replaced, and nothing is measured a second time.
     assert main(["paper", "--quick", "--out", str(out), "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)

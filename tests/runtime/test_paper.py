@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import torch
 
 import redraft
 from redraft.bench.paper import methods as methods_of_paper
+from redraft.bench.paper.curves import curves
 from redraft.bench.paper.experiments import EXPERIMENTS, FULL, QUICK, Budget, Experiment
 from redraft.bench.paper.ground import Ground, prepare
 from redraft.bench.paper.methods import CHOSEN, OURS, methods
-from redraft.bench.paper.page import MARK, NOT_MEASURED, Made, page
+from redraft.bench.paper.page import MARK, NOT_MEASURED, Drawn, Made, page
 from redraft.bench.paper.rows import FACTORS, Row, matched, rows_of
 from redraft.bench.paper.running import Result, run_paper
 from redraft.disk.cache import Cache
@@ -171,12 +173,12 @@ def made() -> Made:
 
 
 def test_the_page_has_every_row_and_says_what_it_is(result: Result) -> None:
-    text = page([result], made(), {"spires": "pictures/paper-spires.webp"})
+    text = page([result], made(), {"spires": Drawn("pictures/a.webp", "pictures/a.svg")})
     assert text.startswith(MARK)
     for row in result.rows:
         assert row.method in text
-    for said in ("the quick form", "a machine, torch 2".replace(", torch", "; torch"), "2 minutes",
-                 "(pictures/paper-spires.webp)", "(../recipes/spires.redraft)"):  # fmt: skip
+    for said in ("the quick form", "a machine; torch 2", "2 minutes", "(pictures/a.webp)",
+                 "(pictures/a.svg)", "(../recipes/spires.redraft)"):  # fmt: skip
         assert said in text
     assert f"| {result.rows[2].method} | {result.rows[2].setting} |" in text
     heads = [line for line in text.splitlines() if line.startswith("| method | setting |")]
@@ -204,3 +206,20 @@ def test_what_no_network_measures_is_said_to_be_not_measured(result: Result) -> 
     text = page([faces], made(), {})
     assert f"| {NOT_MEASURED} | {NOT_MEASURED} |" in text
     assert "unedited pictures are" not in text.split("## What the measures mean")[0]
+
+
+def test_a_stronger_method_has_the_higher_curve(result: Result) -> None:
+    rows = [row for row in result.rows if row.curve]
+    root = ET.fromstring(curves(rows, "way"))
+    name = "{http://www.w3.org/2000/svg}"
+    lines = [each.attrib["points"].split() for each in root.iter(f"{name}polyline")]
+    texts = [each.text for each in root.iter(f"{name}text")]
+    assert len(lines) == len(rows)
+    assert {row.method for row in rows} <= set(texts)
+    for line in lines:
+        assert len(line) == len(FACTORS) + 1, "from no strength on"
+    heights = [float(line[2].split(",")[1]) for line in lines]
+    by_effect = sorted(range(len(rows)), key=lambda place: rows[place].effect)
+    assert [round(heights[place]) for place in by_effect] == sorted(
+        (round(each) for each in heights), reverse=True
+    )

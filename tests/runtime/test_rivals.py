@@ -86,6 +86,7 @@ def test_rivals_are_compared_at_the_rules_change_elsewhere(
     rule, *others = json.loads(capsys.readouterr().out)
     assert rule["method"] == "the rule"
     assert [each["method"] for each in others] == [few[0][0], few[2][0]], "the best of each"
+    assert {"pixel_share", "pixel_amplitude"} <= set(rule), "by which layers can be compared"
     for other in others:
         assert other["outside"] == pytest.approx(rule["outside"], rel=0.5)
     assert main([str(tmp_path / "missing.redraft")]) == 1

@@ -269,6 +269,11 @@ def wish_of_rule(session: Session, step: RuleStep, opened: OpenRule) -> Wish:
     return goal_pictures(session, step, opened).wish(partial(_finder, opened))
 
 
+def wish_of_opened(generator: Generator, opened: OpenRule) -> Wish:
+    """The wish of a rule for pictures that it never saw; of a rule that no session shares."""
+    return _goal_pictures(generator, opened).wish(partial(_finder, opened))
+
+
 def _goal_pictures(generator: Generator, opened: OpenRule) -> GoalPictures:
     layer, pastes, copy = opened.layer.facts.name, opened.placed.pastes, opened.placed.copy
     drawn = draw_goal(generator, layer, opened.stages.goal, pastes.areas)

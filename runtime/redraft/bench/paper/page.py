@@ -62,19 +62,27 @@ class Made:
     seconds: float
 
 
-def page(results: Sequence[Result], made: Made, pictures: Mapping[str, str]) -> str:
+@dataclass(frozen=True)
+class Drawn:
+    """Paths, from the page, of an experiment's drawings: its pictures, and its strength curves."""
+
+    pictures: str
+    curves: str
+
+
+def page(results: Sequence[Result], made: Made, drawn: Mapping[str, Drawn]) -> str:
     """The whole page.
 
     Args:
         results: of the experiments.
         made: how.
-        pictures: from the name of an experiment to the path of its picture, from the page.
+        drawn: by the name of an experiment.
 
     """
     parts = [MARK, "# Rules and their rivals", _intro(made), _summary(results)]
     for result in results:
         parts.append(f"## {_title(result)}")
-        parts += _section(result, pictures.get(result.experiment.name))
+        parts += _section(result, drawn.get(result.experiment.name))
     parts.append((resources.files(__package__) / "measures.md").read_text("utf-8").strip())
     return "\n\n".join(parts) + "\n"
 
@@ -103,7 +111,8 @@ def _intro(made: Made) -> str:
         "elsewhere as the rule of the recipe does, are chosen on "
         f"{budget.choosing} unseen pictures, and judged on {budget.judged} others. Rows are sorted "
         "by effect: in the village the [way](#what-the-measures-mean) to the right answer, on "
-        "faces the amplitude. Intervals are 95 %, over pictures."
+        "faces the amplitude. Curves go from no strength through half of that change elsewhere, "
+        "the same (the dot) and twice as much. Intervals are 95 %, over pictures."
     )
 
 
@@ -146,10 +155,11 @@ def _best(rows: Sequence[Row]) -> str:
     return f"{_number(rows[0].effect)} {rows[0].method}" if rows else "-"
 
 
-def _section(result: Result, picture: str | None) -> Iterator[str]:
+def _section(result: Result, drawn: Drawn | None) -> Iterator[str]:
     yield _about(result)
-    if picture is not None:
-        yield f"![{_title(result)}: the same pictures by every method]({picture})"
+    if drawn is not None:
+        yield f"![{_title(result)}: the same pictures by every method]({drawn.pictures})"
+        yield f"![{_title(result)}: effect over change elsewhere, by strength]({drawn.curves})"
     village = bool(result.beside)
     ranked = sorted((row for row in result.rows if row.curve), key=lambda row: -row.effect)
     names: tuple[str, ...] = RIGHT if village else ("amplitude", "share")

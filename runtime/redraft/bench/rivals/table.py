@@ -14,11 +14,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from redraft.bench.cases import Case, Row, case_effect, case_wish, judged_latents
+from redraft.bench.cases import Case, Row, case_effect, judged_latents
 from redraft.explain.words import silent
 from redraft.judge.wish import Wish
 from redraft.rivals.freely import Ablation, ProjectedGradient, Unranked
 from redraft.rivals.projected_adam import ProjectedAdam
+from redraft.runs.execute import wish_of_opened
 from redraft.runs.rule import OpenRule, solve_rule
 from redraft.runs.watch import Progress
 from redraft.solve.delta import Delta
@@ -52,7 +53,10 @@ class Pictures:
     def of(cls, case: Case, choosing: int = CHOOSING, judged: int = JUDGED) -> Pictures:
         """The yardstick of a case."""
         rows = judged_latents(case, judged + choosing)
-        return cls(case, case_wish(case, case.rule), rows[judged:], rows[:judged])
+        everywhere = case.rule.model_copy(update={"paste": "each context"})
+        with torch.no_grad():
+            wish = wish_of_opened(case.session.model.generator, case.opened(everywhere))
+        return cls(case, wish, rows[judged:], rows[:judged])
 
     def figures(self, delta: Delta, rows: Tensor) -> Row:
         """Share, amplitude and outside on some pictures; by the wish in pixels too, if known."""

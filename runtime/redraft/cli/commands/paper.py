@@ -13,6 +13,7 @@ from redraft.cli.app import format_option, make_command
 from redraft.cli.screen import Column, Screen
 
 if TYPE_CHECKING:
+    from redraft.bench.paper.page import Drawn
     from redraft.bench.paper.running import Result
     from redraft.show.pictures import Picture
 
@@ -58,20 +59,18 @@ def command(quick: bool, only: tuple[str, ...], out: Path, force: bool, form: st
         refuse_overwriting([out], force=force)
     chosen = [each for each in EXPERIMENTS if not only or each.name in only]
     make_folder(out.parent / "pictures")
-    results, pictures = [], {}
+    results, drawn = [], {}
     with screen.going_on(), screen.progress() as reporter:
         for result in run_paper(chosen, _recipes(), budget, Cache(), reporter.step):
             results.append(result)
-            name = f"paper-{result.experiment.name}.webp"
-            files.write_bytes(out.parent / "pictures" / name, _webp(result.sheet))
-            pictures[result.experiment.name] = f"pictures/{name}"
+            drawn[result.experiment.name] = _draw(result, out.parent)
     machine = machine_record(choose_device("cpu"))
     said = " ".join(("redraft paper", *(["--quick"] if quick else []),
                      *(f"--only {name}" for name in only)))  # fmt: skip
     seconds = sum(row.seconds for result in results for row in result.rows)
     threads = f"{machine.threads} thread{'s' if machine.threads > 1 else ''}"
     made = Made(said, budget, f"{machine.platform}, {threads}", machine.versions, seconds)
-    files.write_text(out, page(results, made, pictures))
+    files.write_text(out, page(results, made, drawn))
     if form == "json":
         screen.json({"experiments": [_as_json(result) for result in results], "page": str(out)})
         return
@@ -89,6 +88,21 @@ def _recipes() -> Path:
         what = "the recipes that come with redraft are not there"
         raise ArtifactError("RD638", what, "install redraft again")
     return folder
+
+
+def _draw(result: Result, folder: Path) -> Drawn:
+    """Write an experiment's drawings into ``pictures`` in a folder."""
+    from redraft.bench.paper.curves import curves
+    from redraft.bench.paper.page import Drawn
+    from redraft.disk import files
+
+    stem = f"pictures/paper-{result.experiment.name}"
+    found = Drawn(f"{stem}.webp", f"{stem}.svg")
+    ranked = sorted(result.rows, key=lambda row: -row.effect)
+    effect = "way to the right answer" if result.beside else "amplitude"
+    files.write_bytes(folder / found.pictures, _webp(result.sheet))
+    files.write_text(folder / found.curves, curves(ranked, effect))
+    return found
 
 
 def _webp(picture: Picture) -> bytes:

@@ -132,6 +132,19 @@ def test_check_and_plan_wait_for_a_look_and_then_read_what_it_saw(invoke: Invoke
     assert "RD648" in invoke("plan", "own.redraft", *NAMED).output
 
 
+def test_a_plan_knows_how_fast_the_first_look_was(invoke: Invoke) -> None:
+    write(drawing="import time; time.sleep(0.02 * len(z))")
+    assert invoke("layers", "small.pth", *NAMED).exit_code == 0
+    plan = invoke("plan", "own.redraft", *NAMED, "--device", "cpu")
+    assert "seconds with loading and the report (measured on this machine)" in plan.stdout
+    planned = json.loads(
+        invoke("plan", "own.redraft", *NAMED, "--device", "cpu", "--format", "json").stdout
+    )
+    (rule,) = (step for step in planned["steps"] if step["kind"] == "rule")
+    # As many pictures are judged as there are latents, at 20 ms each.
+    assert rule["seconds"] > 60 * 0.02
+
+
 def test_a_run_its_lock_its_edit_and_its_proof(invoke: Invoke) -> None:
     write(beside="C = 1")
     assert "18 records" in invoke("lock", "own.redraft", *NAMED).stdout

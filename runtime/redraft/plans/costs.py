@@ -12,6 +12,7 @@ from pathlib import Path
 
 from redraft.disk import files
 from redraft.disk.cache import Cache
+from redraft.models.code.reference import WHOLE, key_of, known
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep, Step
 from redraft.plans.unseen import judged
 from redraft_dsl.facts import LayerFacts, ModelFacts
@@ -51,6 +52,20 @@ def nominal(facts: ModelFacts) -> Speeds:
     """What an unknown machine is taken for."""
     to_layer = {each.name: pass_gigaflops(facts, each) / NOMINAL_GFLOPS for each in facts.layers}
     return Speeds(pass_gigaflops(facts, None) / NOMINAL_GFLOPS, to_layer, NOMINAL_GFLOPS, False)
+
+
+def of_code(plan: Plan) -> Speeds | None:
+    """What the first look at a person's own generator saw of its speed; None where it did not.
+
+    Products of matrices are those of an unknown machine.
+    """
+    base = plan.base
+    if base.code is None:
+        return None
+    seen = known(base.code, key_of(base.sha256, base.header.asked))
+    if seen is None or WHOLE not in seen.seconds:
+        return None
+    return Speeds(seen.seconds[WHOLE], seen.seconds, NOMINAL_GFLOPS)
 
 
 def gigaflops(plan: Plan, step: Step) -> float:

@@ -57,14 +57,17 @@ def _speeds(plan: Plan, device: str, reporter: Reporter, *, measured: bool) -> S
     """What is known of this machine; measured now where nothing is, unless that is not wanted."""
     from redraft.disk.cache import Cache
     from redraft.models.device import device_name
-    from redraft.plans.costs import nominal, read_speeds, write_speeds
+    from redraft.plans.costs import nominal, of_code, read_speeds, write_speeds
 
     cache, name = Cache(), device_name(device)
     known = read_speeds(plan, name, cache)
     if known is not None:
         return known
     # A plan reads what a look at a person's code has found, and runs none of it.
-    if not measured or plan.base.code is not None:
+    if plan.base.code is not None:
+        seen = of_code(plan) if name == "cpu" else None
+        return seen or nominal(plan.base.facts)
+    if not measured:
         return nominal(plan.base.facts)
     try:
         from redraft.bench.timing import measure_speeds
@@ -144,7 +147,8 @@ def _print_total(screen: Screen, plan: Plan, speeds: Speeds) -> None:
     about = f"about {lasting:.0f} seconds" if lasting < 120 else f"about {lasting / 60:.0f} minutes"
     how = "measured on this machine"
     if not speeds.measured:
-        how = f"at {NOMINAL_GFLOPS:.0f} GFLOP/s; without --quick this machine is measured"
+        how = f"at {NOMINAL_GFLOPS:.0f} GFLOP/s"
+        how += "" if plan.base.code else "; without --quick this machine is measured"
     screen.say(f"{total:.2f} GFLOP, {about} with loading and the report ({how})")
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+
+import torch
+from torch import Tensor
 
 from redraft.errors import RedraftError
 from redraft.models.checkpoint.weights import load_state
 from redraft.models.code.loading import blamed, described, fill, undisturbed
-from redraft.models.code.reference import Code, Known, code_at
+from redraft.models.code.reference import WHOLE, Code, Known, code_at
 from redraft.models.hooked.checks import SEEN, check
 from redraft.models.hooked.hooked import HookedGenerator
 from redraft_dsl.recipe.model import Latents
@@ -43,8 +49,37 @@ def look(code: Code, weights: Path, weights_set: str | None = None) -> Known:
         block = Latents(name="z", seed=1, count=SEEN)
         rows = generator.sampler.rows(block, range(SEEN))
         warnings += check(generator, rows)
+        seconds = _seconds(generator, rows)
     refused = tuple((each.part, each.reason) for each in generator.refused)
-    return Known(facts=generator.facts, refused=refused, warnings=tuple(dict.fromkeys(warnings)))
+    return Known(
+        facts=generator.facts,
+        refused=refused,
+        warnings=tuple(dict.fromkeys(warnings)),
+        seconds=seconds,
+    )
+
+
+def _seconds(generator: HookedGenerator, rows: Tensor) -> dict[str, float]:
+    """How long a picture takes up to each layer, and whole: all of it seen in one pass."""
+    found: dict[str, float] = {}
+    parts = dict(generator.module.named_modules())
+
+    def note(layer: str) -> Callable[..., None]:
+        def hook(*_: object) -> None:
+            found.setdefault(layer, (time.perf_counter() - begun) / len(rows))
+
+        return hook
+
+    with ExitStack() as hooks, torch.no_grad():
+        for layer in generator.facts.layer_names():
+            if layer in parts and not isinstance(parts[layer], torch.jit.ScriptModule):
+                hooks.callback(parts[layer].register_forward_pre_hook(note(layer)).remove)
+        begun = time.perf_counter()
+        generator.call(rows)
+        whole = (time.perf_counter() - begun) / len(rows)
+    return {layer: found.get(layer, whole) for layer in generator.facts.layer_names()} | {
+        WHOLE: whole
+    }
 
 
 if __name__ == "__main__":

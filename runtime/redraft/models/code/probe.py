@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from redraft.errors import ModelError
-from redraft.models.code.reference import Code, Known, known, remember, unknown
+from redraft.models.code.reference import Code, Known, key_of, known, remember, unknown
 
 _CHILD = "redraft.models.code.look"
 
@@ -32,7 +32,7 @@ def looked_at(code: Code, weights: Path, sha256: str, weights_set: str | None = 
         ModelError: it may not be looked at now, or cannot be used.
 
     """
-    key = sha256 if weights_set is None else f"{sha256} {weights_set}"
+    key = key_of(sha256, weights_set)
     found = known(code, key)
     if found is None:
         if code.timeout is None:

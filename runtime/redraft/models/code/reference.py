@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +26,9 @@ MODULE = "module"
 """What recipes call the architecture of such a generator."""
 TIMEOUT = 60.0
 """Seconds that the first look at a module may take."""
-FORMAT = 1
+FORMAT = 2
+WHOLE = ""
+"""Stands for a whole picture among layers."""
 _MOST_BYTES = 8 << 20
 
 
@@ -63,6 +65,8 @@ class Known(BaseModel):
         facts: picture, latents and layers.
         refused: parts with a weight that are no layers, each with the reason.
         warnings: what its owner should know.
+        seconds: that one picture takes on this machine's CPU up to a layer, by layer, and whole
+            (``WHOLE``), as they were seen then.
 
     """
 
@@ -71,6 +75,7 @@ class Known(BaseModel):
     facts: ModelFacts
     refused: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = {}
 
 
 def code_at(written: str, timeout: float | None = None, *, always: bool = True) -> Code:
@@ -96,12 +101,17 @@ def code_at(written: str, timeout: float | None = None, *, always: bool = True) 
         ) from error
 
 
+def key_of(sha256: str, weights_set: str | None) -> str:
+    """What stands for weights in :func:`known`: their file, and which of its sets is taken."""
+    return sha256 if weights_set is None else f"{sha256} {weights_set}"
+
+
 def known(code: Code, weights: str) -> Known | None:
     """What an earlier look at a generator saw; None where there was none.
 
     Args:
         code: where it is made.
-        weights: sha256 of the file of its weights.
+        weights: of :func:`key_of`.
 
     """
     path = _place(code, weights)

@@ -97,6 +97,17 @@ def test_every_method_has_six_settings_and_ablation_tries_30_and_60_units(ground
     assert QUICK.settings < FULL.settings
 
 
+def test_a_removal_is_compared_with_the_papers_ablations_and_with_a_clean_picture() -> None:
+    (removal, *_) = (each for each in EXPERIMENTS if each.clean is not None)
+    assert RECIPES is not None
+    found = {each.name: each for each in methods(prepare(removal, RECIPES, LITTLE))}
+    for units in (30, 60):
+        (trial,) = found[f"unit ablation, the paper's {units}"].trials
+        assert trial.setting == f"{units} units"
+    assert found["edit transfer, pixels copied"].trials
+    assert found["the authors' projected Adam, their goal"].missing == "the rule copies nothing"
+
+
 def test_a_strength_is_found_that_changes_as_much_elsewhere(ground: Ground) -> None:
     method = methods(ground)[0]
     change, stand = method.trials[0].fit(), ground.choosing

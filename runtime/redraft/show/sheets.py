@@ -133,16 +133,17 @@ def _columns(counts: Sequence[int], most: int) -> int:
     return min(tried, key=blank)
 
 
-def comparison(rows: Sequence[tuple[str, Sequence[Tensor]]]) -> Picture:
+def comparison(rows: Sequence[tuple[str, Sequence[Tensor]]], largest: int = LARGEST) -> Picture:
     """The same pictures treated in several ways, one way under another, each with its name.
 
     Args:
         rows: a name, and equally many pictures (3, H, W) in -1..1.
+        largest: pixels; pictures are shown no larger.
 
     """
     columns = len(rows[0][1])
     room = (WIDEST - 2 * EDGE - (columns - 1) * SPACE) // columns
-    cell = enlarged(to_picture(rows[0][1][0]), min(room, LARGEST)).size
+    cell = enlarged(to_picture(rows[0][1][0]), min(room, largest)).size
     pitch = cell[1] + LABEL_HEIGHT + SPACE
     width = 2 * EDGE + columns * (cell[0] + SPACE) - SPACE
     sheet = Image.new("RGB", (width, 2 * EDGE + len(rows) * pitch), PAPER)

@@ -21,7 +21,7 @@ from redraft.rivals.tuning import fine_tuned, latent_direction, style_channels
 from redraft.runs.rule import open_rule, solve_rule
 from redraft.solve.problem import Solver
 from redraft.solve.stages import Stages
-from redraft_dsl.recipe.model import Insert, Invert, Place
+from redraft_dsl.recipe.model import Erase, Insert, Invert, Place
 
 OURS, CHOSEN = "redraft, as the recipe has it", "redraft, best of its sweep"
 RATES = (3e-4, 1e-3, 3e-3, 1e-4, 1e-2, 3e-5)
@@ -29,6 +29,8 @@ RATES = (3e-4, 1e-3, 3e-3, 1e-4, 1e-2, 3e-5)
 NETWORK_RATES = (1e-3, 3e-4, 3e-3, 1e-4, 1e-2, 3e-5)
 LATENT_RATES = (0.03, 0.1, 0.01, 0.3, 0.003, 1.0)
 UNITS = (30, 60, 10, 20, 5, 90)
+PAPER_UNITS = (30, 60)
+"""The numbers of units that the paper compares the removal of watermarks with."""
 PAPER_SETTINGS = ((1, 3e-3), (4, 1e-3), (8, 3e-4), (1, 1e-2), (4, 3e-3), (8, 1e-3))
 """Rank and rate of projected Adam on the paper's own objective."""
 SWEEP: tuple[dict[str, float], ...] = (
@@ -129,19 +131,23 @@ def _on_the_layer(ground: Ground) -> Iterator[Method]:
         yield Method(name, tuple(_papers(ground)))
     else:
         yield Method(name, missing="the rule copies nothing")
-    channels = stages.setup.form.weight.shape[1]
+    yield from _ablations(ground)
+
+
+def _ablations(ground: Ground) -> Iterator[Method]:
+    stages, name = ground.opened.stages, "unit ablation"
     if isinstance(ground.step.rule, Invert):
-        yield Method("unit ablation", missing="it removes, and this rule swaps")
+        yield Method(name, missing="it removes, and this rule swaps")
         return
-    coverage = ground.opened.placed.pastes.on_keys
-    yield Method(
-        "unit ablation",
-        tuple(
-            Trial(f"{units} units", partial(_fitted, ground, Ablation(units, coverage), stages))
-            for units in UNITS
-            if units < channels
-        ),
-    )
+    channels, coverage = stages.setup.form.weight.shape[1], ground.opened.placed.pastes.on_keys
+    trials = {
+        units: Trial(f"{units} units", partial(_fitted, ground, Ablation(units, coverage), stages))
+        for units in UNITS
+        if units < channels
+    }
+    yield Method(name, tuple(trials.values()))
+    if isinstance(ground.step.rule, Erase):
+        yield from (Method(f"{name}, the paper's {n}", (trials[n],)) for n in PAPER_UNITS)
 
 
 @torch.no_grad()

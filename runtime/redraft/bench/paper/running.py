@@ -18,6 +18,8 @@ from redraft.show.pictures import Picture
 from redraft.show.sheets import comparison
 from redraft.world.judging.features import pooled
 
+SIDE = 128
+"""Pixels of a picture on a sheet."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -120,4 +122,4 @@ def _sheet(ground: Ground, rows: Sequence[Row]) -> Picture:
     for row in ranked:
         assert row.pictures is not None
         bands.append((f"{row.method} ({row.setting}): {row.effect:.2f}", list(row.pictures)))
-    return comparison(bands)
+    return comparison(bands, SIDE)

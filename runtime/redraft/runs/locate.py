@@ -15,6 +15,7 @@ import torch
 
 from redraft.disk.cache import Cache
 from redraft.errors import PlanError, RunError
+from redraft.judge.advice import more
 from redraft.judge.leftout import LEAST, LeftOut
 from redraft.judge.wish import draw_goal
 from redraft.models.device import device_name
@@ -166,7 +167,7 @@ def _solvable(plan: Plan, name: str) -> tuple[Insert | Erase, Settings]:
         raise PlanError(
             "RD407",
             f"`{rule.name}` has {step.positions} contexts, and {LEAST} are needed to leave one out",
-            "mark more contexts, or find them with `context like`",
+            more(searched=bool(step.matches)),
         )
     # `side` chooses a preserve of its own at each layer, which takes long; its default is tried.
     weight = rule.restraint.weight if isinstance(rule.restraint, Preserve) else 0.3

@@ -102,7 +102,6 @@ def test_a_mask_painted_on_a_bare_picture(invoke: Invoke, recipe: Path, scale: i
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--bare",), "--bare draws one image: name it, as in `--images 95`"),
         (("--scale", "2"), "--scale goes with --bare"),
         (("--bare", "--images", "5", "--scale", "65"), "65 is not in the range"),
     ],

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from redraft_dsl.check.binding import Rule as RuleNode
-from redraft_dsl.check.binding import bind, seen_by
+from redraft_dsl.check.binding import bind, from_outside, seen_by
 from redraft_dsl.check.checked import Checked, Imported, Written
 from redraft_dsl.check.context import Context, build_context
 from redraft_dsl.check.expects import expectations
@@ -148,6 +148,7 @@ class _Checker:
         # With values given it is one cell that is checked, and the others are not its business.
         if not broken and not written.given:
             swept += reuse.swept_values(context, self.trial(written))
+        problems = tuple(from_outside(p, written.given, written.spans or {}) for p in problems)
         found = in_order([*syntax, *problems, *swept])
         broken = bool(context.broken) or any(problem.is_error for problem in found)
         recipe, off = (None, ()) if broken else to_recipe(context)

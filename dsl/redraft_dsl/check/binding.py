@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from redraft_dsl.check.parameters import BoundParam, Given, declaration, misfit, unfit, value_of
 from redraft_dsl.language.language import Language
-from redraft_dsl.report.diagnostics import Diagnostic, did_you_mean, error, unknown
+from redraft_dsl.report.diagnostics import Diagnostic, Note, did_you_mean, error, unknown
 from redraft_dsl.source import Span
 from redraft_dsl.syntax import tree as s
 
@@ -92,6 +92,19 @@ def bind(
     used = binder.used | (mentioned(values, tree.statements) if outside else set())
     bound = replace(tree, statements=statements)
     return Bound(bound, declared, (*problems, *binder.problems), frozenset(used))
+
+
+def from_outside(problem: Diagnostic, given: Given, spans: Mapping[str, Span]) -> Diagnostic:
+    """The same problem, with a note on the value from outside that it speaks of, if it does."""
+    said = f"{problem.message} {problem.label}"
+    notes = tuple(
+        Note(f"`{name} = {value}` does not stand in the text; it was given, as with `--set`")
+        for name, value in given
+        if name not in spans
+        and f"`{name}`" not in said
+        and (f"`{name.rpartition('.')[2]}" in said or f"`{value}`" in said)
+    )
+    return replace(problem, notes=(*problem.notes, *notes))
 
 
 def seen_by(target: str, nodes: Iterable[s.Statement]) -> Iterator[Rule]:

@@ -9,7 +9,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from redraft_dsl.recipe.model import Box, Combination, Ellipse, Length, Polygon, Region
+from redraft_dsl.geometry.masks import read_mask
+from redraft_dsl.recipe.model import Box, Combination, Ellipse, Length, Mask, Polygon, Region
 
 if TYPE_CHECKING:
     from redraft_dsl.geometry.regions import Coverage
@@ -79,7 +80,10 @@ class Measure:
         return self._bounds[region]
 
     def is_flawed(self, region: Region) -> bool:
-        """Whether a shape has no inside as it is written, which a rule about shapes reports."""
+        """Whether a shape has no inside as it is written, or a mask another shape than the picture.
+
+        A rule about shapes reports it; a damaged mask raises ``MaskError``.
+        """
         match region:
             case Box():
                 ends = self._ends(region)
@@ -90,6 +94,8 @@ class Measure:
                 return any(length.value <= 0 for length in region.radius)
             case Combination():
                 return self.is_flawed(region.left) or self.is_flawed(region.right)
+            case Mask():
+                return not read_mask(region.path, self.folder).has_shape_of(self.image_size)
             case _:
                 return False
 

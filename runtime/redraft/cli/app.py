@@ -18,9 +18,11 @@ import click
 from redraft import __version__
 from redraft.cli import commands
 from redraft.cli.arguments import words
+from redraft.cli.arguments.meant import meant
 from redraft.cli.arguments.recipe_words import SETTING
 from redraft.cli.failure import report
 from redraft.cli.screen import COLOR_KEY, Screen
+from redraft.disk.files import check_folder
 from redraft.models.device import MOST_THREADS
 from redraft_dsl.report.terminal import wrapped
 
@@ -54,9 +56,25 @@ class Command(click.Command):
         self.example = example
         self.params.append(color_option())
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read what was typed; an option of another command is answered with this one's own."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            own = {name for param in self.params for name in param.opts}
+            hint = meant(error.option_name, own)
+            if hint:
+                raise click.NoSuchOption(
+                    error.option_name, f"no such option `{error.option_name}`: {hint}", ctx=ctx
+                ) from error
+            raise
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a failure is shown and becomes an exit status."""
         try:
+            for param in self.params:
+                if param.type is words.NEW_FILE and ctx.params.get(param.name or "") is not None:
+                    check_folder(ctx.params[param.name or ""])
             return super().invoke(ctx)
         except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):
             raise

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import secrets
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -84,6 +85,24 @@ def remove_stale(folder: Path, older_than_s: float = 86400.0) -> int:
     return removed
 
 
+def check_folder(path: Path) -> None:
+    """Refuse a file that cannot be written, before anything is computed for it.
+
+    Raises ArtifactError as :func:`write_bytes` would.
+    """
+    if path.is_dir():
+        raise _write_error(path, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
+    if path.exists() and not path.is_file():
+        return  # a device or a pipe
+    target = Path(os.path.realpath(path))
+    trial = target.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
+    try:
+        os.close(os.open(trial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        trial.unlink()
+    except OSError as error:
+        raise _write_error(path, error) from error
+
+
 def sha256_file(path: Path, progress: Progress | None = None) -> str:
     """The SHA-256 of a file's bytes, as 64 hexadecimal digits; reads 1 MiB at a time.
 
@@ -133,15 +152,16 @@ def _concerns(error: OSError, temporary: Path, target: Path) -> bool:
 
 def _write_error(path: Path, error: OSError) -> ArtifactError:
     folder = path.parent
-    if error.errno == errno.ENOENT or error.errno == errno.ENOTDIR:
+    if (error.errno == errno.ENOENT or error.errno == errno.ENOTDIR) and not folder.is_dir():
         return ArtifactError(
             "RD631",
             f"cannot write {path}: there is no folder {folder}",
-            f"create it: mkdir {folder}",
+            f"create it: mkdir -p {shlex.quote(str(folder))}",
         )
     if error.errno == errno.EISDIR:
         return ArtifactError("RD632", f"cannot write {path}: it is a folder", "name a file")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    # A folder of the system's own, such as /proc, says that a new file is not there.
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT):
         return ArtifactError(
             "RD633",
             f"cannot write {path}: the folder {folder} may not be written to",

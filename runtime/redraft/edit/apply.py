@@ -18,7 +18,7 @@ from redraft.disk import files
 from redraft.disk.digest import tensors_digest
 from redraft.disk.overwriting import refuse_overwriting
 from redraft.edit.artifact import Edit
-from redraft.errors import ArtifactError, RedraftError
+from redraft.errors import ArtifactError, ModelError, RedraftError
 from redraft.models.checkpoint.weights import State, load_state, write_state
 from redraft.models.locate import Base
 
@@ -82,7 +82,7 @@ def apply_to_file(
     if not force and not _edited_before(target):
         refuse_overwriting([target], force=False)
     state = load_state(base.path, base.header.asked)
-    found = edit.choose(rules, strength).edited(state.tensors, force=force)
+    found = _edited(edit.choose(rules, strength), state, base, force=force)
     # In the precision of the file: what is written is what the digests are of.
     changed = {name: tensor.to(state.tensors[name].dtype) for name, tensor in found.items()}
     originals = {name: state.tensors[name] for name in changed}
@@ -97,6 +97,21 @@ def apply_to_file(
     write_state(target, after, state)
     differing = tuple(n for n in changed if not torch.equal(changed[n], originals[n]))
     return AppliedFile(target, undo_path(target), differing, metadata["after"])
+
+
+def _edited(edit: Edit, state: State, base: Base, *, force: bool) -> dict[str, torch.Tensor]:
+    """The changed weights; where they do not fit, both models are named."""
+    try:
+        return edit.edited(state.tensors, force=force)
+    except ModelError as error:
+        if base.name == edit.facts.model:
+            raise
+        raise ModelError(
+            error.code,
+            f"the edit was made for `{edit.facts.model}`, and this is `{base.name}`: "
+            f"{error.message}",
+            error.help,
+        ) from error
 
 
 def _edited_before(target: Path) -> bool:
@@ -129,7 +144,14 @@ def revert_file(path: Path, target: Path, *, force: bool = False) -> str:
         refuse_overwriting([target], force=force)
     originals, metadata = _read_undo(undo_path(path))
     state: State = load_state(path, metadata.get("set"))
-    if tensors_digest(state.bare()) != metadata["after"]:
+    found = tensors_digest(state.bare())
+    if found == metadata["before"]:
+        raise ArtifactError(
+            "RD671",
+            f"{path} is the unedited model already: it was reverted before",
+            f"there is nothing to take back; {undo_path(path)} is needed no more",
+        )
+    if found != metadata["after"]:
         raise ArtifactError(
             "RD671",
             f"{path} has changed since the edit was applied",

@@ -18,7 +18,8 @@ _STRENGTHS = (
 
 def percent(value: float, space: str = " ") -> str:
     """A share as per cent, with a digit more where it is small: ``93 %``, ``2.4 %``."""
-    scaled = 100 * value
+    # Of the two decimals that tables show, so that both say the same: 0.785 is 0.79 and 79 %.
+    scaled = 100 * (value if abs(value) < 0.0995 else float(f"{value:.2f}"))
     digits = 1 if 0 < abs(scaled) < 9.95 else 0
     return f"{scaled:.{digits}f}{space}%"
 

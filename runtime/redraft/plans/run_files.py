@@ -6,12 +6,14 @@ from pathlib import Path
 
 from redraft.disk.beside import EDIT, RECORD
 
-__all__ = ("EDIT", "LOCK", "PICTURE", "RECIPE", "RECORD", "REPORT", "RUNS", "STEPS")
+__all__ = ("CELLS", "EDIT", "LOCK", "PICTURE", "RECIPE", "RECORD", "REPORT", "RUNS", "STEPS")
 
 RECIPE = "recipe.redraft"
 LOCK = "recipe.lock"
 PICTURE = "before-after.png"
 REPORT = "report.html"
 STEPS = "steps"
+CELLS = "cells"
+"""Of a sweep: the folder with its runs."""
 RUNS = Path("runs")
 """Where runs are written unless another folder is named."""

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from redraft.errors import ArtifactError, RedraftError
-from redraft.explain.words import first_fault, first_line, reason_of
+from redraft.explain.words import counted, first_fault, first_line, reason_of
 from redraft.plans.lock import Lock
 from redraft.plans.lock import read as read_lock
 from redraft.plans.record import RunRecord
-from redraft.plans.run_files import EDIT, LOCK, PICTURE, RECIPE, RECORD, REPORT, STEPS
+from redraft.plans.run_files import CELLS, EDIT, LOCK, PICTURE, RECIPE, RECORD, REPORT, STEPS
 from redraft.plans.shipped import SUFFIX
 
 if TYPE_CHECKING:
@@ -66,6 +66,13 @@ def read_run(path: Path) -> FinishedRun:
     try:
         found = RunRecord.model_validate_json(record.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        cells = sorted(path.glob(f"{CELLS}/*/{RECORD}"))
+        if cells:
+            raise ArtifactError(
+                "RD660",
+                f"{path} is the folder of a sweep, which holds {counted(len(cells), 'run')}",
+                f"name one of them, such as {cells[0].parent}",
+            ) from None
         raise ArtifactError(
             "RD660",
             f"{path} is not a finished run: it has no {RECORD}",
@@ -121,8 +128,11 @@ def _what_is_in(folder: Path, plan: Plan) -> str:
 
 def cannot_make(folder: Path, error: OSError) -> ArtifactError:
     """The error for a folder of runs that cannot be made or written to."""
+    reason = reason_of(error)
+    if isinstance(error, FileNotFoundError):  # of a folder of the system's own, such as /proc
+        reason = f"{folder.parent} takes no new folders"
     return ArtifactError(
         "RD662",
-        f"the run folder {folder} cannot be made: {reason_of(error)}",
+        f"the run folder {folder} cannot be made: {reason}",
         "choose another with `--out`",
     )

@@ -80,9 +80,12 @@ def locate_recipe(name: str, folder: Path | None = None) -> Path:
         recipes.setdefault(recipe.name, recipe.path)
     if name in recipes:
         return recipes[name]
-    raise ArtifactError(
-        "RD638", f"there is no recipe `{name}`", _nearest(name.removesuffix(SUFFIX), list(recipes))
-    )
+    beside = path.with_name(path.name + SUFFIX)
+    if _exists(beside):
+        remedy = f"name the file: {beside}"
+    else:
+        remedy = _nearest(name.removesuffix(SUFFIX), list(recipes))
+    raise ArtifactError("RD638", f"there is no recipe `{name}`", remedy)
 
 
 def own_recipe(name: str) -> Path:

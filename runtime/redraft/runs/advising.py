@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from redraft.judge.advice import PAGE, Case, advice, needs_advice
+from redraft.judge.advice import PAGE, Case, advice, more, needs_advice
 from redraft.judge.effect import Effect
 from redraft.judge.scores import score_pictures
 from redraft.judge.wish import GoalPictures
@@ -16,7 +16,7 @@ from redraft.plans.planner import RuleStep
 from redraft.plans.record import LOW_AGREEMENT, LOW_GAIN, CauseRecord
 from redraft.runs.rule import OpenRule, SolvedRule
 from redraft.solve.delta import Delta
-from redraft_dsl.recipe.model import Erase, Zero
+from redraft_dsl.recipe.model import Box, Erase, Insert, Zero
 
 MOST = 48
 """Contexts on which a rule's own amplitude is taken."""
@@ -40,7 +40,7 @@ def advise(
 
     """
     if effect is None or not effect.judged:
-        return _estimated(solved), None
+        return _estimated(step, solved), None
     share, amplitude = effect.share.value, effect.amplitude.value
     found = effect.verdict
     removes = isinstance(step.rule, Erase)
@@ -58,28 +58,51 @@ def advise(
     )
     if cause.own is None:
         return (), cause
-    case = Case(
-        found,
-        amplitude,
-        step.rule.strength,
-        contexts=len(solved.placed.contexts),
-        removes=removes,
-        alike=cause.alike,
-        copied=cause.copied,
-        cells=cause.cells,
-        own=cause.own,
-    )
+    case = _case(step, opened, solved, effect, cause, cause.own)
     return (f"{seen}: {advice(case)} (redraft explain {PAGE})",), cause
 
 
-def _estimated(solved: SolvedRule) -> tuple[str, ...]:
+def _case(
+    step: RuleStep,
+    opened: OpenRule,
+    solved: SolvedRule,
+    effect: Effect,
+    cause: CauseRecord,
+    own: float,
+) -> Case:
+    """What is known of a rule that was measured; ``own`` is its amplitude on its own contexts."""
+    layers = opened.layer.generator.facts.layer_names()
+    place = layers.index(step.facts.name)
+    copy = step.rule.copy_from if isinstance(step.rule, Insert) else None
+    return Case(
+        effect.verdict,
+        effect.share.value,
+        effect.amplitude.value,
+        effect.outside.value,
+        step.rule.strength,
+        rank=solved.delta.rank,
+        preserve=solved.preserve,
+        contexts=len(solved.placed.contexts),
+        removes=isinstance(step.rule, Erase),
+        alike=cause.alike,
+        copied=cause.copied,
+        cells=cause.cells,
+        own=own,
+        searched=bool(step.matches),
+        boxed=copy is not None and isinstance(copy.region, Box),
+        earlier=place > 0,
+        later=place < len(layers) - 1,
+    )
+
+
+def _estimated(step: RuleStep, solved: SolvedRule) -> tuple[str, ...]:
     """What left-out contexts say, where no new picture was drawn."""
     if solved.left_out is None:
         if solved.loss_before == 0:
             return ()
         return (
-            "it was not measured, and with fewer than three contexts no estimate can be made; mark "
-            "more contexts, or find some with `context like`",
+            "it was not measured, and with fewer than three contexts no estimate can be made; "
+            + more(searched=bool(step.matches)),
         )
     agreement = solved.left_out.agreement
     what, value, least = ("gain", solved.left_out.gain, LOW_GAIN)

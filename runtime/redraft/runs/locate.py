@@ -15,6 +15,7 @@ import torch
 
 from redraft.disk.cache import Cache
 from redraft.errors import PlanError, RunError
+from redraft.judge.advice import more
 from redraft.judge.leftout import LEAST, LeftOut
 from redraft.judge.wish import draw_goal
 from redraft.models.device import device_name
@@ -144,7 +145,7 @@ def locate_rule(
     order = {layer: place for place, layer in enumerate(layers)}
     tried.sort(key=lambda each: order[each.layer])
     chosen = _choose(tried, own)
-    reason = trial.why_not(best.layer, own) if chosen is None else _why(chosen, own)
+    reason = trial.why_not(best.layer, own) if chosen is None else _why(chosen, own, tried)
     return Location(rule, found.layer, own, tuple(tried), chosen, reason)
 
 
@@ -166,7 +167,7 @@ def _solvable(plan: Plan, name: str) -> tuple[Insert | Erase, Settings]:
         raise PlanError(
             "RD407",
             f"`{rule.name}` has {step.positions} contexts, and {LEAST} are needed to leave one out",
-            "mark more contexts, or find them with `context like`",
+            more(searched=bool(step.matches)),
         )
     # `side` chooses a preserve of its own at each layer, which takes long; its default is tried.
     weight = rule.restraint.weight if isinstance(rule.restraint, Preserve) else 0.3
@@ -199,17 +200,34 @@ def _choose(tried: Sequence[Candidate], own: Settings) -> Candidate | None:
     return best if best.score >= LEAST_SCORE else None
 
 
-def _why(chosen: Candidate, own: Settings) -> str:
+def _why(chosen: Candidate, own: Settings, tried: Sequence[Candidate]) -> str:
     said = f"left-out contexts follow best at {chosen.layer}: gain {chosen.gain:.2f}, "
     said += f"agreement {chosen.agreement:.2f}"
+    passed = _passed_over(chosen, own, tried)
     if chosen.settings == own:
-        return f"{said}, with the rule's own settings"
+        return f"{said}, with the rule's own settings{passed}"
     parts = [
         f"{name} {getattr(chosen.settings, name):g}"
         for name in ("rank", "keep", "preserve")
         if getattr(chosen.settings, name) != getattr(own, name)
     ]
-    return f"{said}, with {' and '.join(parts)}"
+    return f"{said}, with {' and '.join(parts)}{passed}"
+
+
+def _passed_over(chosen: Candidate, own: Settings, tried: Sequence[Candidate]) -> str:
+    """Why what has a higher score was not chosen; nothing where there is none."""
+    higher = [each for each in tried if each.score > chosen.score]
+    mine = {each.layer: each.side for each in tried if each.settings == own}
+    wide = sum(each.side > SIDE * max(mine[each.layer], 0.02) for each in higher)
+    reasons = [
+        f"{count} {'scores' if count == 1 else 'score'} higher but {why}"
+        for count, why in (
+            (wide, f"with more than {SIDE:g} times the side effect"),
+            (len(higher) - wide, f"by less than {WORTH - 1:.0%}, too little for other settings"),
+        )
+        if count
+    ]
+    return f"; {' and '.join(reasons)}" if reasons else ""
 
 
 @dataclass(frozen=True)

@@ -47,14 +47,14 @@ class Mark:
     Attributes:
         label: what is written under it, such as ``copy z[116]``.
         picture: at the model's size.
-        outline: the region.
+        outlines: the region, and what else is drawn there.
         grid: (rows, columns) of the layer's grid that the region is read on.
 
     """
 
     label: str
     picture: Picture
-    outline: RegionOutline
+    outlines: tuple[RegionOutline, ...]
     grid: tuple[int, int]
 
 
@@ -79,7 +79,8 @@ def marks_sheet(rules: Sequence[MarkedRule], columns: int = 5) -> Picture:
         contact_sheet([ruled(mark) for mark in rule.marks], [m.label for m in rule.marks], columns)
         for rule in rules
     ]
-    roles = tuple(dict.fromkeys(mark.outline.role for rule in rules for mark in rule.marks))
+    drawn = (each for rule in rules for mark in rule.marks for each in mark.outlines)
+    roles = tuple(dict.fromkeys(each.role for each in drawn))
     width = max(LEAST_WIDTH, *(band.width for band in bands))
     height = sum(band.height + TITLE_HEIGHT for band in bands) + LEGEND_HEIGHT + EDGE
     sheet = Image.new("RGB", (min(width, WIDEST), height), PAPER)
@@ -96,7 +97,7 @@ def ruled(mark: Mark) -> Picture:
     """A picture enlarged, with the layer's grid, the region's outline and a ruler in pixels."""
     small = mark.picture
     large = _gridded(enlarged(small, max(SIDE, max(small.size)), smooth=False), mark.grid)
-    shown = outlined(large, [mark.outline])
+    shown = outlined(large, mark.outlines)
     framed = Image.new("RGB", (shown.width + RULER, shown.height + RULER), PAPER)
     framed.paste(shown, (RULER, RULER))
     _ruler(framed, small.size, (shown.width / small.width, shown.height / small.height))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from PIL import Image
@@ -37,6 +38,13 @@ def write_picture(
         refuse_overwriting([path], force=force)
     about = {MARK: _hash(picture)} | ({} if recipe is None else {RECIPE_KEY: recipe})
     files.write_bytes(path, png(picture, about))
+
+
+def write_pictures(pictures: Mapping[Path, Picture], *, force: bool = False) -> None:
+    """Write several PNGs as :func:`write_picture` does; none where one of them must not be."""
+    refuse_overwriting([path for path in pictures if not is_own(path)], force=force)
+    for path, picture in pictures.items():
+        write_picture(path, picture, force=force)
 
 
 def is_own(path: Path) -> bool:

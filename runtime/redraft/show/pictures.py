@@ -26,22 +26,30 @@ from redraft.show.contours import Loop, Point, contours
 Picture = Image.Image
 Pixels = NDArray[np.float64]
 Segment = tuple[Point, Point]
-Role = Literal["copy", "paste", "context", "found"]
+Role = Literal["copy", "paste", "context", "found", "landing"]
 
 ROLE_COLOURS: dict[Role, str] = {
     "copy": "#e69f00",
     "paste": "#cc79a7",
     "context": "#56b4e9",
     "found": "#f0e442",
+    "landing": "#e69f00",
 }
 """Four colours of Okabe and Ito's set, which people with any colour vision can distinguish."""
-ROLE_DASHED: dict[Role, bool] = {"copy": False, "paste": True, "context": False, "found": True}
+ROLE_DASHED: dict[Role, bool] = {
+    "copy": False,
+    "paste": True,
+    "context": False,
+    "found": True,
+    "landing": True,
+}
 """Lines differ in style too, so that a black-and-white print still shows which is which."""
 ROLE_NAMES: dict[Role, str] = {
     "copy": "copy: what is drawn",
     "paste": "paste: where the goal is set",
     "context": "context: marked in the recipe",
     "found": "context: found by match",
+    "landing": "where the copy is put",
 }
 
 DASH, GAP = 6.0, 6.0

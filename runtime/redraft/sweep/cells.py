@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from redraft.errors import PlanError
+from redraft.plans.run_files import CELLS
 from redraft_dsl import Checked
 from redraft_dsl.check.parameters import Given
 from redraft_dsl.check.sweeps import Sweep
 from redraft_dsl.report.diagnostics import did_you_mean
 
-CELLS = "cells"
 LONGEST = 100
 """No folder of a cell has a longer name, in characters."""
 

@@ -40,9 +40,11 @@ def _grid(line: MarkedLine, layer: LayerFacts) -> tuple[int, int]:
 def _cells(line: MarkedLine, layer: LayerFacts, measure: Measure) -> Cells | None:
     """A line's region on its grid; None where something else is wrong with it."""
     found = line.region
-    if found is None or found.is_oversized or measure.is_flawed(found.region):
+    if found is None or found.is_oversized:
         return None
     try:
+        if measure.is_flawed(found.region):
+            return None
         return measure.cells(found.region, _grid(line, layer))
     except MaskError:
         return None  # a damaged mask is reported by its own rule
@@ -75,7 +77,9 @@ def copy_fits(context: Context) -> Iterable[Diagnostic]:
         copies, pastes = job.marked("copy"), job.marked("paste")
         if not pastes or any(line.place is None for line in pastes):
             pastes = job.marked("context")
-        for paste in pastes if len(copies) == 1 else ():
+        # Lines with the same region, such as an example and the search for more, are one place.
+        places = {_bounds(line, measure): line for line in reversed(pastes)}
+        for paste in reversed(places.values()) if len(copies) == 1 else ():
             yield from _overhang(copies[0], paste, measure)
 
 
@@ -92,17 +96,17 @@ def _overhang(copy: MarkedLine, paste: MarkedLine, measure: Measure) -> Iterator
             "RD306",
             f"the copy hangs over the edge of the picture at this `{paste.item.key.text}`",
             paste.item.span,
-            f"by {over:.3g} pixels; what hangs over is lost",
+            f"by {over:.3g} pixel{'' if over == 1 else 's'}; what hangs over is lost",
             "copy a smaller region, or move this one away from the edge",
         )
 
 
 def _bounds(line: MarkedLine, measure: Measure) -> Bounds | None:
     found = line.region
-    if found is None or found.is_oversized or measure.is_flawed(found.region):
+    if found is None or found.is_oversized:
         return None
     try:
-        return measure.bounds(found.region)
+        return None if measure.is_flawed(found.region) else measure.bounds(found.region)
     except MaskError:
         return None
 

@@ -16,6 +16,8 @@ PACK = ".redraftpack"
 EDITS = (".safetensors", PACK)
 MODELS = (".pth", ".pt", ".pkl", ".safetensors", ".ckpt")
 
+NEW_FILE = click.Path(path_type=Path)
+"""A file to be written; whether it can be is tried before anything is computed for it."""
 Words = Callable[[str], Iterable[str]]
 """What a word that begins like this may become."""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @make_command(name="apply", example="apply faces runs/glasses --out new.pth")
 @click.argument("model", type=MODEL)
 @click.argument("edit", type=words.EDIT)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write.")
+@click.option("--out", required=True, type=words.NEW_FILE, help="The file to write.")
 @click.option(
     "--rule",
     "rules",

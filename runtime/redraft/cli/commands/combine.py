@@ -35,7 +35,7 @@ LOST = 0.1
 
 @make_command(name="combine", example="combine glasses/ mask/ -o both.safetensors")
 @click.argument("edits", nargs=-1, required=True, type=words.EDIT, metavar="EDIT...")
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The new edit.")
+@click.option("-o", "--out", required=True, type=words.NEW_FILE, help="The new edit.")
 @click.option(
     "--model",
     type=MODEL,

@@ -37,7 +37,7 @@ NAMES: dict[Kind, str] = {"recipe": "a recipe", "edit": "an edit", "run": "a run
 @click.argument("second", metavar="B", type=words.RECIPE_OR_RUN)
 @click.option(
     "--html",
-    type=click.Path(path_type=Path),
+    type=words.NEW_FILE,
     help="Of two runs: write a page with their pictures side by side.",
 )
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
@@ -63,6 +63,8 @@ def command(
             _write_page(screen, _paths(first, second), html, form, force=force)
             if opened:
                 open_file(html, screen)
+    except BrokenPipeError:
+        raise
     except Exception as error:
         # As for every command, but 1 has a meaning of its own here.
         report(error, screen, as_json=form == "json")

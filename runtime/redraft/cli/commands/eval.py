@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from redraft.plans.planner import Plan
 
 FIGURES = ("share", "null_share", "amplitude", "outside", "distance")
+HEADS = {"null_share": "null"}
+"""What the table of a run calls them."""
 SAVED = "eval.json"
 
 
@@ -34,7 +36,7 @@ SAVED = "eval.json"
 )
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=words.NEW_FILE,
     help=f"Where the scores are written; by default {SAVED} in the recipe's run folder.",
 )
 @device_option()
@@ -66,7 +68,8 @@ def command(file: str, answers: tuple[str, ...], out: Path | None, device: str, 
     if form == "json":
         screen.json(found)
         return
-    columns = [Column("rule"), Column("after"), *(Column(name, right=True) for name in FIGURES)]
+    heads = (Column(HEADS.get(name, name), right=True) for name in FIGURES)
+    columns = [Column("rule"), Column("after"), *heads]
     screen.table(columns, [_row(each) for each in scores])
     screen.file("scores", path)
 

@@ -67,11 +67,23 @@ def _page(code: str) -> str:
     text = explain(given)
     if text is not None:
         return text
-    near = difflib.get_close_matches(given, list(titles()), n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
     raise PlanError(
-        "RD643", f"there is no code `{code}`", f"{hint}`redraft explain --all` lists them"
+        "RD643", f"there is no code `{code}`", f"{_hint(given)}`redraft explain --all` lists them"
     )
+
+
+def _hint(given: str) -> str:
+    """What may have been meant by a code that there is not; numbers that are alike say nothing."""
+    codes = list(titles())
+    if not re.fullmatch(r"RD\d{3}", given):
+        begun = re.match(r"RD\d+", given)
+        near = [code for code in codes if begun and code.startswith(begun[0])]
+        near = near or difflib.get_close_matches(given, codes, n=1)
+        return f"did you mean {near[0]}? " if near else ""
+    group = [each for each in codes if each[2] == given[2]]
+    if not group:
+        return f"codes go from {codes[0]} to {codes[-1]}; "
+    return f"those of `{PHASES[given[2]]}` go from {group[0]} to {group[-1]}; "
 
 
 def _list(screen: Screen) -> None:

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with every default written out.")
 @click.option("--lora", is_flag=True, help="An edit (not a recipe), as a LoRA.")
 @click.option("--model", type=MODEL, help="With --lora: name the weights as this model file does.")
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path), help="The file; standard output by default."
-)
+@click.option("-o", "--out", type=words.NEW_FILE, help="The file; standard output by default.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 @generator_option(looks=False)
 @format_option()

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from redraft.cli.app import format_option, generator_option, make_command
+from redraft.cli.arguments import words
 from redraft.cli.arguments.files_of_models import arch_option, weights_set_option
 from redraft.cli.arguments.model_words import MODEL
 from redraft.cli.screen import Column, Screen
@@ -20,7 +21,7 @@ MUCH = 0.05
 @make_command(name="extract", example="extract faces edited.pth -o edit.safetensors")
 @click.argument("base", type=MODEL)
 @click.argument("edited", type=click.Path(path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The new edit.")
+@click.option("-o", "--out", required=True, type=words.NEW_FILE, help="The new edit.")
 @click.option(
     "--rank",
     type=click.IntRange(1, 65_536),

@@ -19,6 +19,7 @@ from redraft.cli.recipes_in import STANDARD_INPUT, expand
 from redraft.cli.screen import Screen
 from redraft.errors import ArtifactError
 from redraft.explain.terminal import paint
+from redraft.explain.words import counted
 from redraft_dsl.report.terminal import visible
 
 
@@ -71,6 +72,8 @@ def command(files: tuple[str, ...], only_check: bool, diff: bool) -> None:
             screen.say(f"rewritten: {visible(layout.name)}")
     broken = any(layout.new is None for layout in layouts)
     untidy = [layout.name for layout in layouts if layout.differs]
+    if not untidy and not broken and layouts and layouts[0].name != STANDARD_INPUT:
+        screen.remark(f"nothing to do: {counted(len(layouts), 'recipe')} laid out already")
     if only_check and untidy:
         screen.remark(f"to lay them out: redraft fmt {visible(shlex.join(untidy))}")
     if broken or (only_check and any(layout.differs for layout in layouts)):

@@ -26,7 +26,7 @@ SETTINGS = ("rank", "keep", "preserve")
 @click.argument("rule", required=False, type=RULE)
 @click.option(
     "--sheet",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=words.NEW_FILE,
     help="Draw the best of each layer on new pictures, as a PNG.",
 )
 @click.option(

@@ -41,9 +41,7 @@ COLUMNS = 6
     callback=parse_range,
     help="Images to search; as the recipe says, or 0..199.",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Draw the places with heat maps on a PNG."
-)
+@click.option("--out", type=words.NEW_FILE, help="Draw the places with heat maps on a PNG.")
 @click.option("--force", is_flag=True, help="Replace a file that is there, whatever it is.")
 @device_option()
 @generator_option()

@@ -33,7 +33,7 @@ BARE_SCALE = 8
 
 @make_command(name="sample", example="sample faces --out sheet.png")
 @click.argument("model", type=MODEL)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The PNG to write.")
+@click.option("--out", required=True, type=words.NEW_FILE, help="The PNG to write.")
 @click.option(
     "--images",
     metavar="LIST",
@@ -66,7 +66,7 @@ BARE_SCALE = 8
 @click.option("--strength", type=float, help="Scale the edit; 1 is the default.")
 @click.option("--force", is_flag=True, help="Replace a file that is there, whatever it is.")
 @click.option(
-    "--bare", is_flag=True, help="One image alone, with nothing around it, to paint a mask on."
+    "--bare", is_flag=True, help="Each image alone, with nothing around it, to paint a mask on."
 )
 @click.option(
     "--scale",
@@ -96,19 +96,20 @@ def command(
     """Draw images of a model on one sheet, each with its number.
 
     MODEL is a name from `redraft models`, a checkpoint file, or a recipe: its model is drawn with
-    its seed, truncation and class. Image i is z[i] of a recipe with the same three; where no class
-    is chosen, it is of class i mod their number. With --edit (an edit.safetensors or a run folder)
+    its seed, truncation and class. Image i is z[i] of a recipe with the same three; without a class
+    it is of class i mod their number. With --edit (an edit.safetensors or a run folder)
     the originals stand above the edited images. With --bare the file is one image: paint white on a
-    black layer above it, and save that layer as a mask.
+    black layer above it, and save that layer as a mask. Several bare images are as many files: with
+    `--out face.png`, face-3.png is image 3.
     """
     screen = Screen.current()
-    _check(edit, bool(rules) or strength is not None, bare, scale, len(images))
+    _check(edit, bool(rules) or strength is not None, bare, scale)
     screen.begin(f"opening {model}")
     from redraft.cli.drawn import Chosen, chosen
     from redraft.models.batches import draw
     from redraft.models.open import choose_device, open_base
     from redraft.models.samplers import sampler_of
-    from redraft.show.picture_file import write_picture
+    from redraft.show.picture_file import write_pictures
 
     check_strength(amount := 1.0 if strength is None else strength)
     loaded = None if edit is None else load_edit(edit).choose(list(rules) or None)
@@ -119,12 +120,11 @@ def command(
         before = draw(opened.generator, rows)
         after = None if loaded is None else _edited(opened, rows, loaded, amount)
     if bare:
-        sheet = _bare((before if after is None else after)[0], scale or BARE_SCALE)
+        files = _each_bare(out, images, before if after is None else after, scale or BARE_SCALE)
     else:
-        sheet = _sheet(before, after, images, columns, f"{model}, seed {block.seed}")
-    write_picture(out, sheet, force=force)
-    note = f"{sheet.width} x {sheet.height}, {counted(len(images), 'image')}"
-    screen.written(form, out, note, size=sheet.size, seed=block.seed, images=images)
+        files = {out: _sheet(before, after, images, columns, f"{model}, seed {block.seed}")}
+    write_pictures(files, force=force)
+    _say_written(screen, form, files, seed=block.seed, images=images)
     _doubt(screen, before, base)
     if not bare and form == "text":
         _say_next(screen, model, block.seed, images[0])
@@ -134,6 +134,17 @@ def _doubt(screen: Screen, pictures: Tensor, base: Base) -> None:
     from redraft.models.doubt import doubt
 
     screen.warn_all(doubt(pictures, base.assumed))
+
+
+def _say_written(
+    screen: Screen, form: str, written: dict[Path, Picture], seed: int, images: tuple[int, ...]
+) -> None:
+    first, *others = written
+    size = written[first].size
+    note = f"{size[0]} x {size[1]}, {counted(len(images), 'image')}"
+    note += f", to {others[-1].name}" if others else ""
+    more = {"files": [str(path) for path in written]} if others else {}
+    screen.written(form, first, note, size=size, seed=seed, images=images, **more)
 
 
 def _say_next(screen: Screen, model: str, seed: int, image: int) -> None:
@@ -148,12 +159,20 @@ def _say_next(screen: Screen, model: str, seed: int, image: int) -> None:
     )
 
 
-def _check(edit: Path | None, part: bool, bare: bool, scale: int | None, images: int) -> None:
+def _each_bare(
+    out: Path, images: tuple[int, ...], drawn: Tensor, scale: int
+) -> dict[Path, Picture]:
+    """Each image by its file: of several, face.png becomes face-3.png."""
+    paths = [out]
+    if len(images) > 1:
+        paths = [out.with_name(f"{out.stem}-{number}{out.suffix}") for number in images]
+    return {path: _bare(each, scale) for path, each in zip(paths, drawn, strict=True)}
+
+
+def _check(edit: Path | None, part: bool, bare: bool, scale: int | None) -> None:
     """Options that go together; ``part`` where a part of the edit or its strength is given."""
     if edit is None and part:
         raise click.UsageError("--rule and --strength need --edit")
-    if bare and images != 1:
-        raise click.UsageError("--bare draws one image: name it, as in `--images 95`")
     if scale is not None and not bare:
         raise click.UsageError("--scale goes with --bare")
 

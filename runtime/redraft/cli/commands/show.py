@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from redraft.models.generator import Generator
     from redraft.plans.planner import Plan, RuleStep
     from redraft.show.marks import MarkedRule
-    from redraft.show.pictures import Role
+    from redraft.show.pictures import RegionOutline, Role
     from redraft_dsl.check.parameters import Given
 
 MOST = 60
@@ -34,9 +34,7 @@ MOST = 60
 
 @make_command(name="show", example="show glasses.redraft --open")
 @click.argument("file", type=words.RECIPE)
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="The PNG to write; NAME-marks.png if not given."
-)
+@click.option("--out", type=words.NEW_FILE, help="The PNG to write; NAME-marks.png if not given.")
 @open_option("the sheet")
 @click.option("--force", is_flag=True, help="Replace a file that is there, whatever it is.")
 @set_option()
@@ -57,6 +55,7 @@ def command(
     FILE is a recipe, a pack, or the name of a recipe that comes with redraft. Each region is
     outlined on its picture, with a ruler in the model's pixels and the grid of the layer that the
     region is read on: that of the keys for a context, that of the values for a copy or a paste.
+    Where a copy is put is outlined too, in whole cells of the values.
     """
     screen = Screen.current()
     screen.begin(f"reading {file}")
@@ -120,12 +119,37 @@ def _rule(
             Mark(
                 f"{what} {place.latents}[{place.index}]",
                 to_picture(picture),
-                RegionOutline(place.area, role),
+                (RegionOutline(place.area, role), *_landing(step, places, what, place)),
                 keys if role == "context" else values,
             )
             for (what, role, place), picture in zip(shown, drawn, strict=True)
         ),
     )
+
+
+def _landing(
+    step: RuleStep,
+    places: Sequence[tuple[str, Role, ResolvedPlace]],
+    what: str,
+    place: ResolvedPlace,
+) -> Iterator[RegionOutline]:
+    """Where the copy is put at a place, as the cells of the layer's values; centre on centre."""
+    import torch
+
+    from redraft.show.pictures import RegionOutline
+    from redraft.solve.goals import blended, cut
+
+    targets = "paste" if any(each == "paste" for each, _, _ in places) else "context"
+    if places[0][0] != "copy" or what not in (targets, "like" if targets == "context" else targets):
+        return
+    size = step.facts.value_size
+    copied, there = (torch.from_numpy(each.on_grid(size)) for each in (places[0][2], place))
+    patch = cut(torch.zeros(1, *size, dtype=copied.dtype), copied)
+    empty = torch.zeros(1, 1, *size, dtype=copied.dtype)
+    _, landed, _ = blended(empty, patch, [there])
+    shape = (1, 1, *place.area.shape)
+    large = torch.nn.functional.interpolate(landed[None], shape[2:], mode="nearest")
+    yield RegionOutline(large.reshape(shape[2:]).numpy(), "landing")
 
 
 def _places(step: RuleStep, marks: Marks) -> Iterator[tuple[str, Role, ResolvedPlace]]:

@@ -49,6 +49,8 @@ from redraft_dsl.recipe.model import Erase, ListedModel, Zero
 SHOWN_CONTEXTS = 96
 SHOWN_UNSEEN = 24
 SHOWN_MATCHES = 12
+LIGHT = 0.35
+"""Mean brightness, of 0 to 1, below which a picture shows little on a page."""
 KEPT_UNSEEN = 8
 """Pictures that a finished run holds for a notebook."""
 SHOWN_SIDE = 256
@@ -141,13 +143,17 @@ def report_data(run: Run) -> ReportData:
     """Everything the report shows, drawn by applying the rules once more, one by one."""
     session = run.session
     indices = judged(session.plan.recipe, session.plan.base.facts)[-SHOWN_UNSEEN:]
-    indices = _typical_first(indices, session.finished[0].record)
+    shown = [_clearest(session, done.record) for done in session.finished]
+    indices = _first(shown[0], indices)
     # The whole edit of one rule is that rule, which is shown anyway.
     several = len(session.plan.rules) > 1
     final = _unseen_pictures(session, indices) if several else None
     restore_base(session)
     original = _unseen_pictures(session, indices) if several else None
-    views = tuple(_view(session, step, done, indices) for step, done in _replayed(session))
+    views = tuple(
+        _view(session, step, done, indices, first)
+        for (step, done), first in zip(_replayed(session), shown, strict=True)
+    )
     whole: tuple[Tile, ...] = ()
     if original is not None and final is not None:
         whole = _tiles(_names(session, indices), original, final)
@@ -167,11 +173,19 @@ def _model_word(plan: Plan) -> str:
     return plan.base.name if listed else str(plan.base.path)
 
 
-def _typical_first(indices: Sequence[int], record: RuleRecord) -> list[int]:
-    """The pictures, led by one that the rule takes effect on as on most; as many as before."""
+def _clearest(session: Session, record: RuleRecord) -> int | None:
+    """The first picture that a rule takes effect on as on most and that is not dark."""
     if not record.typical:
+        return None
+    light = (1 + _unseen_pictures(session, record.typical).mean((1, 2, 3))) / 2
+    bright = [row for row, each in enumerate(light.tolist()) if each >= LIGHT]
+    return record.typical[bright[0] if bright else int(light.argmax())]
+
+
+def _first(first: int | None, indices: Sequence[int]) -> list[int]:
+    """The pictures, led by ``first``; as many as before."""
+    if first is None:
         return list(indices)
-    first = record.typical[0]
     rest = [index for index in indices if index != first]
     return [first, *rest[len(rest) - len(indices) + 1 :]] if indices else []
 
@@ -183,12 +197,18 @@ def _replayed(session: Session) -> Iterator[tuple[RuleStep, FinishedRule]]:
         apply_delta(session, step, done.delta)
 
 
-def _view(session: Session, step: RuleStep, done: FinishedRule, indices: Sequence[int]) -> RuleView:
+def _view(
+    session: Session,
+    step: RuleStep,
+    done: FinishedRule,
+    indices: Sequence[int],
+    first: int | None,
+) -> RuleView:
     opened = opened_rule(session, step)
     if isinstance(step.rule, Erase):
-        indices = _typical_first(_holding(session, opened), done.record)
+        indices = _first(first, _holding(session, opened))
     else:
-        indices = _typical_first(sorted(indices), done.record)
+        indices = _first(first, sorted(indices))
     goals = goal_pictures(session, step, opened)
     tiles = _context_tiles(opened, done, goals)
     copy = _copy_tile(opened, done)

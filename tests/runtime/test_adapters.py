@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from redraft.cli import main
 from redraft.errors import ModelError
 from redraft.models.arch import dcgan
 from redraft.models.arch.families import family_named, plugin_report, recognise
@@ -386,6 +387,7 @@ def test_nothing_is_imported_for_what_is_built_in(
 BROKEN = {
     "no module": ("", "ModuleNotFoundError: No module named"),
     "syntax": ("def", "SyntaxError: "),
+    "exits": ("raise SystemExit(3)", "SystemExit: 3"),
     "raises": ("raise ValueError('no luck\\nat all')", "ValueError: no luck"),
     "nothing": ("", "ModuleNotFoundError"),
     "no family": ("family = 3", "it names no redraft Family called `boxy`"),
@@ -449,6 +451,23 @@ def test_weights_that_no_package_knows_either(shelf: Shelf) -> None:
         recognise(BOX, "boxy")
     with pytest.raises(ModelError, match="not a DCGAN"):
         recognise(BOX)
+
+
+def test_two_packages_that_know_a_file_are_both_named(
+    shelf: Shelf, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("boxy", "crate"):
+        shelf(name, f"{name}_rival", PLAIN_FAMILY.format(name=name, first="pass"))
+    path = tmp_path / "box.pth"
+    torch.save({name: torch.ones(shape) for name, shape in BOX.items()}, path)
+    assert main(["layers", str(path)]) == 1
+    said = capsys.readouterr().err
+    assert "error[RD687]" in said
+    assert "`boxy` of pack-boxy_rival 1.0 and `crate` of pack-crate_rival 1.0" in said
+    assert "--arch boxy" in said
+    for name in ("boxy", "crate"):
+        assert main(["layers", str(path), "--arch", name]) == 0
+        assert f"{name}, pictures 4 x 4" in capsys.readouterr().out
 
 
 # ---- from end to end ------------------------------------------------------------------------

@@ -62,6 +62,9 @@ def configuration() -> Configuration:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    if not path.is_absolute() and not os.environ.get("REDRAFT_CONFIG"):
+        # Without a home, the system's place would start in the present folder, whoever made that.
+        return {}
     try:
         with path.open("rb") as file:
             data = file.read(MOST_BYTES)

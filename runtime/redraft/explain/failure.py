@@ -76,6 +76,11 @@ def _missing_package(error: Exception) -> Failure | None:
     )
 
 
+def out_of_memory(error: Exception) -> bool:
+    """Whether an exception says that a memory is full."""
+    return _full_memory(error) is not None
+
+
 def _full_memory(error: Exception) -> Failure | None:
     # Torch's own errors are recognised by name and words, so that torch need not be loaded here.
     if type(error).__name__ == "OutOfMemoryError":

@@ -18,9 +18,13 @@ def reason_of(error: OSError) -> str:
     return (error.strerror or str(error) or type(error).__name__).lower()
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The first line of an exception's message; the name of its class where it has none."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    try:
+        said = str(error)
+    except Exception:  # of a class of somebody's own
+        said = ""
+    return said.strip().partition("\n")[0] or type(error).__name__
 
 
 def first_fault(error: ValidationError) -> str:

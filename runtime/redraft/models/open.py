@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,8 +14,8 @@ from redraft.errors import ModelError
 from redraft.models.arch.families import family_named
 from redraft.models.batches import device_of
 from redraft.models.checkpoint.weights import State, computed, load_state
-from redraft.models.code.loading import blamed, described, fill, undisturbed
-from redraft.models.code.reference import Code
+from redraft.models.code.loading import blamed, described, fill, guarded, undisturbed
+from redraft.models.code.reference import Code, forget, key_of
 from redraft.models.device import device_name
 from redraft.models.generator import Generator
 from redraft.models.hooked.described import Generator as Described
@@ -85,16 +86,19 @@ def _made(
 
     """
     made = described(code)
-    fill(made, bare, str(base.path))
-    made.module.to(device)
+    with blamed(code, "cannot take its weights"), undisturbed([]):
+        fill(made, bare, str(base.path))
+        made.module.to(device)
     with blamed(code, "fails when it draws"), undisturbed([]):
-        generator = HookedGenerator(made)
+        generator = HookedGenerator(made, around=partial(guarded, code))
     if _sizes(generator.facts) != _sizes(base.facts):
+        # A file that the code reads, such as one of latents, may be another one for good.
+        forget(code, key_of(base.sha256, base.header.asked))
         raise ModelError(
             "RD675",
             f"{code.written} makes another module than when it was looked at",
-            "let it make the same one each time; `redraft layers` looks at it anew when its file "
-            "changes",
+            "let it make the same one each time; if a file that it reads is another one now, give "
+            "the command again: the generator is then looked at anew",
         )
     return generator
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from redraft.errors import ModelError, RunError
+from redraft.explain.words import first_line
 from redraft.models import latents
 from redraft.models.generator import Generator
 from redraft_dsl.recipe.model import Latents
@@ -63,6 +64,25 @@ class Sampler:
         )
         return torch.cat([found, classes.to(found)[:, None]], 1)
 
+    def some(self, count: int) -> Tensor:
+        """Rows (count, width) to look at a module with; those of a short bank come again.
+
+        Raises:
+            ModelError: the function of latents fails, or gives others each time.
+
+        """
+        there = count if self.bank is None else min(count, len(self.bank))
+        block = Latents(name="z", seed=1, count=count)
+        rows = self.rows(block, [index % there for index in range(count)])
+        if self.function is not None and not torch.equal(rows, self.rows(block, range(count))):
+            raise ModelError(
+                "RD646",
+                "the function of latents gives another latent for an image the second time",
+                "let it give the same one for a number each time, as from "
+                "torch.Generator().manual_seed(number)",
+            )
+        return rows
+
     def batches(
         self, block: Latents, count: int, batch: int, start: int = 0
     ) -> Iterator[Tensor]:  # fmt: skip
@@ -93,7 +113,8 @@ class Sampler:
         except Exception as error:
             raise ModelError(
                 "RD646",
-                f"the function of latents fails for image {index}: {type(error).__name__}: {error}",
+                f"the function of latents fails for image {index}: {type(error).__name__}: "
+                f"{first_line(error)}",
                 "it is given the number of an image and gives its latent",
             ) from error
         if len(row) != self.size:

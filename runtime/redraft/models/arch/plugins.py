@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
 from redraft.errors import ModelError
+from redraft.explain.words import first_line
 
 GROUP = "redraft.generators"
 BROKEN = "RD619"
@@ -91,13 +92,13 @@ def blamed(plugin: Plugin) -> Iterator[None]:
         yield
     except ModelError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise broken(plugin, _in_words(error)) from error
 
 
-def _in_words(error: Exception) -> str:
+def _in_words(error: BaseException) -> str:
     """An exception of foreign code, as one line."""
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    return f"{type(error).__name__}: {first_line(error)}"
 
 
 def _origin(entry: EntryPoint) -> str:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
+import os
 import random
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from redraft.errors import ModelError, RedraftError
+from redraft.explain.failure import out_of_memory
 from redraft.explain.words import first_line
 from redraft.models.checkpoint.sets import shared_prefix
 from redraft.models.code.reference import Code
+from redraft.models.code.sources import run_file
 from redraft.models.hooked.described import Generator
+
+_MOST_PRINTED = 1 << 12
 
 
 def described(code: Code, warnings: list[str] | None = None) -> Generator:
@@ -63,6 +71,8 @@ def blamed(code: Code, what: str) -> Iterator[None]:
             "RD657", f"{code.written} {what}: it ends the program", "let it return the module"
         ) from error
     except Exception as error:
+        if out_of_memory(error):
+            raise
         raise ModelError(
             "RD657",
             f"{code.written} {what}: {type(error).__name__}: {first_line(error)}",
@@ -73,12 +83,14 @@ def blamed(code: Code, what: str) -> Iterator[None]:
 @contextlib.contextmanager
 def undisturbed(warnings: list[str]) -> Iterator[None]:
     """A block of foreign code: what it prints and what it changes for others is put right."""
-    before, printed = _state(), io.StringIO()
+    before, printed, process = _state(), _Printed(), os.getpid()
     generators = (torch.get_rng_state(), np.random.get_state(), random.getstate())
     try:
         with contextlib.redirect_stdout(printed):
             yield
     finally:
+        if os.getpid() != process:
+            os._exit(1)  # A copy that the code has made goes no further.
         after = _state()
         for name, value in before.items():
             if after[name] != value:
@@ -87,39 +99,91 @@ def undisturbed(warnings: list[str]) -> Iterator[None]:
         torch.set_rng_state(generators[0])
         np.random.set_state(generators[1])
         random.setstate(generators[2])
-        if printed.getvalue().strip():
-            warnings.append(f"it prints: {printed.getvalue().strip().splitlines()[0][:80]}")
+        if printed.text.strip():
+            warnings.append(f"it prints: {printed.text.strip().splitlines()[0][:80]}")
+
+
+@contextlib.contextmanager
+def guarded(code: Code) -> Iterator[None]:
+    """A pass through a person's module in a run, where what it does besides is known already.
+
+    Raises:
+        ModelError: it fails.
+
+    """
+    with blamed(code, "fails when it draws"), undisturbed([]):
+        yield
+
+
+class _Printed(io.TextIOBase):
+    """The beginning of what is printed."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> int:
+        """Take some of it, and forget the rest."""
+        self.text += text[: max(0, _MOST_PRINTED - len(self.text))]
+        return len(text)
 
 
 def _state() -> dict[str, Any]:
-    return {
+    found = {
         "the default dtype": torch.get_default_dtype(),
+        "the default device": torch.get_default_device(),
+        "the precision of float32 products": torch.get_float32_matmul_precision(),
         "the number of threads": torch.get_num_threads(),
         "whether gradients are kept": torch.is_grad_enabled(),
         "whether algorithms are deterministic": torch.are_deterministic_algorithms_enabled(),
+        "whether algorithms are tried out": torch.backends.cudnn.benchmark,
+        "the present folder": _folder(),
+        "the limit of recursion": sys.getrecursionlimit(),
     }
+    if threading.current_thread() is threading.main_thread():
+        found["what Ctrl-C does"] = signal.getsignal(signal.SIGINT)
+        found["what a request to end does"] = signal.getsignal(signal.SIGTERM)
+    return found
+
+
+def _folder() -> str | None:
+    try:
+        return str(Path.cwd())
+    except OSError:  # It was removed.
+        return None
+
+
+def _set_folder(folder: str | None) -> None:
+    if folder is not None:
+        os.chdir(folder)
+
+
+def _set_benchmark(on: bool) -> None:
+    torch.backends.cudnn.benchmark = on
 
 
 _SETTERS: Mapping[str, Any] = {
     "the default dtype": torch.set_default_dtype,
+    # None, for a device that is set, be it the CPU, slows every operation.
+    "the default device": lambda device: torch.set_default_device(
+        None if device.type == "cpu" else device
+    ),
+    "the precision of float32 products": torch.set_float32_matmul_precision,
     "the number of threads": torch.set_num_threads,
     "whether gradients are kept": torch.set_grad_enabled,
     "whether algorithms are deterministic": torch.use_deterministic_algorithms,
+    "whether algorithms are tried out": _set_benchmark,
+    "the present folder": _set_folder,
+    "the limit of recursion": sys.setrecursionlimit,
+    "what Ctrl-C does": lambda handler: signal.signal(signal.SIGINT, handler),
+    "what a request to end does": lambda handler: signal.signal(signal.SIGTERM, handler),
 }
 
 
 def _made(code: Code) -> Any:
     path = code.path.resolve()
-    # As `python FILE.py` has it, so that the files beside it can be imported, now and later.
-    if str(path.parent) not in sys.path:
-        sys.path.insert(0, str(path.parent))
-    name = f"_generator_{code.sha256[:16]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py":
         raise ModelError("RD649", f"{path} is no Python file", "name a file that ends in .py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
+    module = run_file(path, f"_generator_{code.sha256[:16]}")
     if not hasattr(module, code.name):
         names = [each for each in vars(module) if not each.startswith("_")]
         raise ModelError(
@@ -143,10 +207,17 @@ def fill(described: Generator, tensors: Mapping[str, Tensor], file: str) -> None
         ModelError: they are not the module's weights.
 
     """
-    state = described.module.state_dict()
+    # Beside tensors, torch lets modules keep anything there, which no file of weights gives.
+    state = {
+        name: tensor
+        for name, tensor in described.module.state_dict().items()
+        if isinstance(tensor, Tensor)
+    }
     prefix = shared_prefix(state)
     own = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
     for name in sorted(own.keys() | tensors.keys()):
+        if name in own and name in tensors and is_lazy(own[name]):
+            continue  # It takes the shape of what it is given.
         here, there = _said(own.get(name)), _said(tensors.get(name))
         if here != there:
             raise ModelError(
@@ -155,8 +226,11 @@ def fill(described: Generator, tensors: Mapping[str, Tensor], file: str) -> None
                 f"file and {here} in the module",
                 "give the weights of this module, or build it in the sizes that the file has",
             )
-    described.module.load_state_dict({prefix + name: value for name, value in tensors.items()})
+    given = {prefix + name: value for name, value in tensors.items()}
+    described.module.load_state_dict(given, strict=False)
 
 
 def _said(tensor: Tensor | None) -> str:
+    if tensor is not None and is_lazy(tensor):
+        return "of a shape that is not known yet"
     return "missing" if tensor is None else f"of shape {tuple(tensor.shape)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -12,13 +13,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from redraft.disk.files import write_text
 from redraft.errors import RedraftError
 from redraft.models.checkpoint.weights import load_state
 from redraft.models.code.loading import blamed, described, fill, undisturbed
 from redraft.models.code.reference import WHOLE, Code, Known, code_at
 from redraft.models.hooked.checks import SEEN, check
 from redraft.models.hooked.hooked import HookedGenerator
-from redraft_dsl.recipe.model import Latents
 
 
 def main(written: str, weights: str, answer: str, weights_set: str | None = None) -> None:
@@ -30,7 +31,7 @@ def main(written: str, weights: str, answer: str, weights_set: str | None = None
         text = look(code, Path(weights), weights_set).model_dump_json()
     except RedraftError as error:
         text = json.dumps({"code": error.code, "message": error.message, "help": error.help})
-    place.write_text(text, encoding="utf-8")
+    write_text(place, text)
 
 
 def look(code: Code, weights: Path, weights_set: str | None = None) -> Known:
@@ -43,11 +44,11 @@ def look(code: Code, weights: Path, weights_set: str | None = None) -> Known:
     warnings: list[str] = []
     state = load_state(weights, weights_set)
     made = described(code, warnings)
-    fill(made, state.bare(), str(weights))
+    with blamed(code, "cannot take its weights"), undisturbed(warnings):
+        fill(made, state.bare(), str(weights))
     with blamed(code, "fails when it draws"), undisturbed(warnings):
         generator = HookedGenerator(made)
-        block = Latents(name="z", seed=1, count=SEEN)
-        rows = generator.sampler.rows(block, range(SEEN))
+        rows = generator.sampler.some(SEEN)
         warnings += check(generator, rows)
         seconds = _seconds(generator, rows)
     refused = tuple((each.part, each.reason) for each in generator.refused)
@@ -84,3 +85,5 @@ def _seconds(generator: HookedGenerator, rows: Tensor) -> dict[str, float]:
 
 if __name__ == "__main__":
     main(*sys.argv[1:5])
+    # A thread that the code has started is not waited for.
+    os._exit(0)

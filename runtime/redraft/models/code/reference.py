@@ -6,8 +6,12 @@ Only the command line and Python can name one: no recipe, pack or model file eve
 from __future__ import annotations
 
 import ast
+import contextlib
+import errno
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -26,10 +30,12 @@ MODULE = "module"
 """What recipes call the architecture of such a generator."""
 TIMEOUT = 60.0
 """Seconds that the first look at a module may take."""
-FORMAT = 2
+FORMAT = 3
 WHOLE = ""
 """Stands for a whole picture among layers."""
 _MOST_BYTES = 8 << 20
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Opening a pipe must not wait for its writer."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class Code:
         timeout: seconds that a first look at it may take; None where it may not be run for that.
         always: whether it was named for the present command; else it stands ready for the models
             that need it, and others do without.
+        fault: why it cannot be used, where it was not named for the present command.
 
     """
 
@@ -51,6 +58,7 @@ class Code:
     sha256: str
     timeout: float | None = None
     always: bool = True
+    fault: ModelError | None = None
 
     @property
     def written(self) -> str:
@@ -85,6 +93,16 @@ def code_at(written: str, timeout: float | None = None, *, always: bool = True) 
         ModelError: it is not written so, or there is no such file.
 
     """
+    try:
+        return _found(written, timeout, always=always)
+    except ModelError as error:
+        if always:
+            raise
+        # A model that needs no generator does without one that cannot be read, too.
+        return Code(Path(written), "", "", timeout, always, error)
+
+
+def _found(written: str, timeout: float | None, *, always: bool) -> Code:
     file, sign, name = written.rpartition(":")
     if not sign or not file or not name.isidentifier():
         raise ModelError(
@@ -95,14 +113,13 @@ def code_at(written: str, timeout: float | None = None, *, always: bool = True) 
     path = Path(file)
     try:
         return Code(path, name, _digest(path), timeout, always)
-    except OSError as error:
-        raise ModelError(
-            "RD649", f"{path} cannot be read: {reason_of(error)}", "check the path"
-        ) from error
+    except (OSError, ValueError) as error:
+        reason = reason_of(error) if isinstance(error, OSError) else str(error)
+        raise ModelError("RD649", f"{path} cannot be read: {reason}", "check the path") from error
 
 
 def key_of(sha256: str, weights_set: str | None) -> str:
-    """What stands for weights in :func:`known`: their file, and which of its sets is taken."""
+    """What tells the weights that are taken from a file from others."""
     return sha256 if weights_set is None else f"{sha256} {weights_set}"
 
 
@@ -130,6 +147,12 @@ def remember(code: Code, weights: str, seen: Known) -> None:
     write_bytes(path, seen.model_dump_json().encode())
 
 
+def forget(code: Code, weights: str) -> None:
+    """Forget what was seen, so that the next command looks anew."""
+    with contextlib.suppress(OSError):
+        _place(code, weights).unlink(missing_ok=True)
+
+
 def unknown(code: Code, weights: Path) -> ModelError:
     """The error where a generator has not been looked at, and may not be looked at now."""
     return ModelError(
@@ -154,32 +177,47 @@ def _place(code: Code, weights: str) -> Path:
 def _digest(path: Path) -> str:
     """sha256 of a file and of the files in its folder that it imports, by their names there."""
     folder = path.resolve().parent
-    found = {path.name: path.read_bytes()}
-    waiting = [found[path.name]]
+    found = {path.name: _read(path)}
+    waiting = [(folder, found[path.name])]
     while waiting:
-        for name in _imported(waiting.pop()):
-            for file in _files_of(name, folder):
+        here, text = waiting.pop()
+        for level, name in _imported(text):
+            # One dot is the folder of the file itself, and each more leads one up.
+            up = (here, *here.parents)
+            start = folder if level == 0 else up[min(level, len(up)) - 1]
+            for file in _files_of(name, start):
+                if not file.is_relative_to(folder):
+                    continue
                 key = file.relative_to(folder).as_posix()
                 if key not in found:
-                    found[key] = file.read_bytes()
-                    waiting.append(found[key])
+                    found[key] = _read(file)
+                    waiting.append((file.parent, found[key]))
     rows = {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
     return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
 
 
-def _imported(text: bytes) -> Iterator[str]:
-    """Dotted names of what a file imports, and of what it takes from there."""
+def _read(path: Path) -> bytes:
+    with os.fdopen(os.open(path, os.O_RDONLY | _AT_ONCE), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        return file.read(_MOST_BYTES)
+
+
+def _imported(text: bytes) -> Iterator[tuple[int, str]]:
+    """Dotted names of what a file imports and of what it takes from there, and the dots before."""
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((0, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             whole = node.module or ""
-            yield whole
-            yield from (f"{whole}.{alias.name}".lstrip(".") for alias in node.names)
+            yield node.level, whole
+            yield from (
+                (node.level, f"{whole}.{alias.name}".lstrip(".")) for alias in node.names
+            )  # fmt: skip
 
 
 def _files_of(name: str, folder: Path) -> Iterator[Path]:

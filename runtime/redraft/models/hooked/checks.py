@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -37,11 +37,15 @@ def check(generator: HookedGenerator, rows: Tensor) -> list[str]:
         Warnings.
 
     Raises:
-        ModelError: the same latents give other pictures a second time, or in another batch, or the
-            cut network gives others than the module does; says which part is at fault.
+        ModelError: the pictures hold numbers that are not finite, the same latents give other
+            pictures a second time, or in another batch, or the cut network gives others than the
+            module does; says which part is at fault.
 
     """
+    held = {name: each.detach().clone() for name, each in generator.module.named_parameters()}
     first, again = (_outputs(generator, rows) for _ in range(2))
+    _check_numbers(first)
+    _check_kept(generator, held)
     culprit = _differing(first, again, slice(None), slice(None))
     if culprit is not None:
         raise ModelError(
@@ -106,6 +110,32 @@ def _unlike(left: list[Tensor], right: list[Tensor], first: slice, second: slice
         if not bool((here - there).abs().max() <= CLOSE * here.abs().max().clamp_min(1e-6)):
             return True
     return False
+
+
+def _check_numbers(outputs: Outputs) -> None:
+    if _finite(outputs[-1][2]):
+        return
+    culprit = next(each for each in outputs if not _finite(each[2]))
+    raise ModelError(
+        "RD676",
+        f"the pictures hold numbers that are not finite: {_named(*culprit[:2])} is the first to "
+        "give them",
+        "check the weights, and the shape of the latents",
+    )
+
+
+def _finite(tensors: list[Tensor]) -> bool:
+    return all(bool(torch.isfinite(each).all()) for each in tensors)
+
+
+def _check_kept(generator: HookedGenerator, held: Mapping[str, Tensor]) -> None:
+    for name, tensor in generator.module.named_parameters():
+        if not torch.equal(tensor, held[name]):
+            raise ModelError(
+                "RD676",
+                f"the module changes its own weight `{name}` when it draws",
+                "let `forward` compute with a changed copy, and leave the weight as it is",
+            )
 
 
 def _check_operations(generator: HookedGenerator, rows: Tensor) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,7 +18,7 @@ from redraft.models.hooked.passes import Place
 from redraft.models.hooked.positions import Pad
 from redraft.models.hooked.tail import Search, Tail
 from redraft.models.hooked.trace import Memory, Step, Trace, memory_of, picture_of
-from redraft.models.hooked.weights import Held, held_weight
+from redraft.models.hooked.weights import Held, held_weight, sharing
 
 WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 PRODUCTS = frozenset({"convolution", "addmm", "mm", "linear"})
@@ -156,6 +158,9 @@ def _described(watched: _Watched, part: str, layer: nn.Module, step: Step) -> Cu
     held = held_weight(layer, part, weight)
     if held is None:
         raise _NoLayerError("its weight is computed in a way that is not known")
+    shared = sharing(watched.module, held.name)
+    if shared is not None:
+        raise _NoLayerError(f"its weight is also that of `{shared}`")
     entry, keys, pad, mode = _entry(trace, step, keys)
     if step.kind == "convolution":
         made = _convolution(watched, step, keys, weight, pad, mode)
@@ -299,12 +304,20 @@ def _pair(values: Any) -> Pair:
 
 
 def names_of(cuts: list[Cut | Refused]) -> Iterator[tuple[str, Cut]]:
-    """What recipes call each layer."""
+    """What recipes call each layer; no two alike."""
+    taken: set[str] = set()
     for cut in cuts:
         if isinstance(cut, Cut):
-            yield layer_name(cut.part), cut
+            name = wanted = layer_name(cut.part)
+            for number in count(2):
+                if name not in taken:
+                    break
+                name = f"{wanted}_{number}"
+            taken.add(name)
+            yield name, cut
 
 
 def layer_name(part: str) -> str:
     """A dotted name of a module, in a form that a recipe can write."""
-    return f"layer{part}" if part[0].isdigit() else part
+    plain = re.sub(r"[^\w.\-]", "_", part)
+    return plain if re.match(r"[^\W\d]", plain) else f"layer{plain}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from redraft.errors import ModelError
+from redraft.explain.words import first_line
 from redraft.models.hooked.trace import picture_of
 
 LatentsOf = Callable[[int], Any]
 """Gives the latent of an image by its number: numbers, of any shape that is always the same."""
 MOST_CANDIDATES = 4
+MOST_NUMBERS = 1 << 26
+"""Of one latent."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +57,13 @@ class Generator:
                 f"`module` is a {type(self.module).__name__}, and a torch.nn.Module is needed",
                 "give the network itself, such as `redraft.Generator(net)`",
             )
+        if isinstance(self.module, torch.jit.ScriptModule):
+            raise ModelError(
+                "RD644",
+                f"{self.name} is compiled (torch.jit), and its layers cannot be told apart",
+                "give the module that it was made of",
+            )
+        self._check_words()
         first = next((each for each in self.module.parameters()), None)
         if first is not None and first.dtype not in (torch.float32, torch.float64):
             raise ModelError(
@@ -60,19 +72,64 @@ class Generator:
                 "float32 is computed with",
                 "give it in float32: `net.float()`",
             )
-        low, high = self.range
-        if not low < high:
+        known = first is not None and not is_lazy(first)
+        if first is not None and known and (first.is_inference() or first.is_meta):
+            made = "on the device meta" if first.is_meta else "in torch.inference_mode"
             raise ModelError(
                 "RD644",
-                f"a range of {low:g} to {high:g} holds no pictures",
+                f"{self.name} was made {made}, and its weights cannot be changed",
+                "make the module outside of it",
+            )
+
+    def _check_words(self) -> None:
+        """Raise ModelError where something is not of the kind that it has to be."""
+        if not isinstance(self.latents, str | Path | Tensor) and not callable(self.latents):
+            raise ModelError(
+                "RD644",
+                f"`latents` is a {type(self.latents).__name__}",
+                'give "normal", "uniform", a tensor (n, ...), a file of one, or a function',
+            )
+        if isinstance(self.latents, Tensor) and self.latents.dim() < 2:
+            raise ModelError(
+                "RD644",
+                f"the latents given are of shape {tuple(self.latents.shape)}",
+                "give a tensor (n, ...), a latent a row",
+            )
+        span = self.range if isinstance(self.range, list | tuple) else ()
+        if len(span) != 2 or not all(map(_is_number, span)) or not span[0] < span[1]:
+            raise ModelError(
+                "RD644",
+                f"a range of {_listed(self.range)} holds no pictures",
                 "give (darkest, brightest), such as range=(0, 1)",
             )
-        if self.labels is not None and self.labels < 1:
+        if self.labels is not None and not (_is_whole(self.labels) and self.labels >= 1):
             raise ModelError(
                 "RD644",
-                f"{self.labels} classes are not possible",
+                f"{self.labels!r:.60} classes are not possible",
                 "give the number of classes, or leave `labels` out",
             )
+        sizes = self.size if isinstance(self.size, list | tuple) else (self.size,)
+        whole = all(_is_whole(each) and each >= 1 for each in sizes)
+        if self.size is not None and not (whole and sizes and math.prod(sizes) <= MOST_NUMBERS):
+            raise ModelError(
+                "RD644",
+                f"a latent of size {self.size!r:.60} is not possible",
+                "give a number or a shape, such as size=(100, 1, 1), or leave `size` out",
+            )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _listed(span: object) -> str:
+    if isinstance(span, list | tuple) and len(span) == 2 and all(map(_is_number, span)):
+        return f"{span[0]:g} to {span[1]:g}"
+    return f"{span!r:.60}"
 
 
 @dataclass(frozen=True)
@@ -96,7 +153,8 @@ class Shape:
 
 def called(module: nn.Module, shape: Shape, labels: int | None, rows: Tensor) -> Any:
     """What a module gives for rows (N, numbers), or (N, numbers + 1) with the class behind."""
-    latents = rows[:, : shape.numbers].reshape(len(rows), *shape.latent)
+    # A copy, for the module may work in place.
+    latents = rows[:, : shape.numbers].clone().reshape(len(rows), *shape.latent)
     if labels is None:
         return module(latents)
     classes = rows[:, shape.numbers].round().long()
@@ -112,6 +170,8 @@ def as_pictures(output: Tensor, span: tuple[float, float]) -> Tensor:
     One channel is grey. The fourth is how opaque a pixel is; what shines through is white.
     """
     low, high = span
+    if output.dtype not in (torch.float32, torch.float64):
+        output = output.float()
     whole = output if (low, high) == (-1.0, 1.0) else (output - low) * (2 / (high - low)) - 1
     whole = whole.clamp(-1, 1)
     if whole.shape[1] == 1:
@@ -185,11 +245,13 @@ def _fault(generator: Generator, shape: Shape) -> str | None:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             output = called(module, shape, generator.labels, rows)
     except Exception as error:
-        return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
+        return f"{type(error).__name__}: {first_line(error)}"
     picture = picture_of(output)
     if picture is None:
         return f"it gives {_shapes(output)}"
-    if len(picture) != 2 or picture.shape[1] not in (1, 3, 4):
+    if picture.is_complex():
+        return "it gives complex numbers"
+    if len(picture) != 2 or picture.shape[1] not in (1, 3, 4) or picture.numel() == 0:
         return f"it gives {tuple(picture.shape)} for two latents"
     return None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,9 +24,9 @@ from redraft.models.hooked.trace import Trace, picture_of, traced
 from redraft.models.hooked.weights import held_as, natural, put, scale_between
 from redraft.models.partners import Partner
 from redraft_dsl.facts import LayerFacts, ModelFacts
-from redraft_dsl.recipe.model import Latents
 
 ARCH = "module"
+Around = Callable[[], AbstractContextManager[None]]
 CHANGED = 0.1
 """By how much of its spread a weight is changed to see whether its layer's form holds."""
 CLOSE = 1e-3
@@ -64,17 +65,23 @@ class HookedGenerator:
     Args:
         described: the module, and what its owner says of it.
         arch: as recipes call its architecture.
+        around: entered around every pass through the module.
 
     Raises:
         ModelError: the module draws no pictures, or nothing in it can be rewritten.
 
     """
 
-    def __init__(self, described: Generator, arch: str = ARCH) -> None:
+    def __init__(
+        self, described: Generator, arch: str = ARCH, around: Around = nullcontext
+    ) -> None:
         self.described = described
-        self.module: nn.Module = described.module.eval()
+        self._around = around
+        self.module: nn.Module = described.module
+        self.module.eval()  # What it gives is the module, but not where a class has its own.
         self.shape: Shape = shape_of(described)
-        self._prefix = shared_prefix(self.module.state_dict())
+        self._prefix = ""
+        self._prefix = shared_prefix(self.state())
         self.sampler = sampler_for(described, self.shape.numbers)
         trace, rows = self.watch(2)
         picture = picture_of(trace.output)
@@ -109,11 +116,16 @@ class HookedGenerator:
     def state(self) -> dict[str, Tensor]:
         """The present weights under the names of the module's state."""
         state = self.module.state_dict()
-        return {name.removeprefix(self._prefix): tensor for name, tensor in state.items()}
+        return {
+            name.removeprefix(self._prefix): tensor
+            for name, tensor in state.items()
+            if isinstance(tensor, Tensor)  # not what modules keep beside
+        }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Put back the weights of :meth:`state`, bit for bit."""
-        self.module.load_state_dict({self._prefix + name: value for name, value in state.items()})
+        given = {self._prefix + name: value for name, value in state.items()}
+        self.module.load_state_dict(given, strict=False)
 
     def form(self, layer: str) -> HookedForm:
         """The per-channel structure of a layer, reading the module's present weight."""
@@ -187,8 +199,7 @@ class HookedGenerator:
 
     def watch(self, count: int) -> tuple[Trace, Tensor]:
         """A pass of so many pictures, noted step by step, and the rows that it began with."""
-        block = Latents(name="z", seed=1, count=count)
-        rows = self.sampler.rows(block, range(count)).to(next(self.module.parameters()))
+        rows = self.sampler.some(count).to(self._like)
         return self.trace(rows), rows
 
     def trace(self, rows: Tensor) -> Trace:
@@ -256,8 +267,14 @@ class HookedGenerator:
 
     def call(self, rows: Tensor) -> Any:
         """What the module gives for rows (N, width)."""
-        like = next(self.module.parameters())
-        return called(self.module, self.shape, self.described.labels, rows.to(like))
+        with self._around():
+            return called(self.module, self.shape, self.described.labels, rows.to(self._like))
+
+    @property
+    def _like(self) -> Tensor:
+        """A tensor of the device and the dtype that latents need."""
+        found = next((each for each in self.module.parameters() if each.is_floating_point()), None)
+        return torch.empty(0) if found is None else found
 
     def _shown(self, output: Any) -> Tensor:
         picture = picture_of(output)

@@ -31,7 +31,17 @@ def sampler_for(described: Generator, size: int) -> Sampler:
     if callable(said):
         return Sampler(f"function-{_source_digest(said)}", size, classes, function=said)
     bank = said if isinstance(said, Tensor) else _read(Path(said))
+    if bank.dim() < 2 or bank.numel() == 0 or bank.is_complex():
+        raise ModelError(
+            "RD646",
+            f"the latents given are of shape {tuple(bank.shape)} and {_dtype(bank)}",
+            "give real numbers of shape (n, ...), a latent a row",
+        )
     rows = bank.detach().reshape(len(bank), -1).float().cpu()
+    if not bool(torch.isfinite(rows).all()):
+        raise ModelError(
+            "RD646", "the latents given hold numbers that are not finite", "give other latents"
+        )
     if rows.shape[1] != size:
         raise ModelError(
             "RD646",
@@ -39,6 +49,10 @@ def sampler_for(described: Generator, size: int) -> Sampler:
             "give latents of the shape that the module takes",
         )
     return Sampler(bank_kind(rows), size, classes, bank=rows)
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def shape_in(described: Generator) -> tuple[int, ...] | None:

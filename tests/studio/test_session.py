@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +152,10 @@ def test_from_nothing_to_a_saved_rule(start: StudioMaker, tmp_path: Path) -> Non
         page.ask(ask="mark", rule=made["rule"], word="context", image=image, region=box)
     page.event("settled", revision=page.state["revision"])
     assert page.ask(ask="save", path="sub/mine.redraft")["path"] == "sub/mine.redraft"
+    # A recipe that nobody has named has the name of its file from then on.
+    written = (tmp_path / "sub/mine.redraft").read_text(encoding="utf-8")
+    assert 'recipe mine 1.0.0 "Mine"' in written
+    assert page.state["changed"] is False
 
 
 def test_what_is_marked_by_brush_becomes_a_file_beside_the_recipe(
@@ -197,6 +203,9 @@ def test_what_a_search_finds_becomes_lines(page: Page) -> None:
     assert f"context z[{found['index']}] box(x {x0}..{x1}, y {y0}..{y1})" in page.state["text"]
     page.ask(ask="gather", rule="first", top=6)
     assert f"context like z[5] {BOX} top 6 among 0..39" in page.state["text"]
+    page.ask(ask="gather", rule="first", top=2)
+    assert f"context like z[5] {BOX} top 8 among 0..39" in page.state["text"]
+    assert page.state["text"].count("context like") == 1
     assert page.ask(ask="gather", rule="first", index=4000)["failure"]["code"] == "RD811"
     page.event("settled", revision=page.state["revision"])
 
@@ -460,6 +469,37 @@ def test_rules_are_switched_moved_copied_and_become_other_kinds(page: Page) -> N
     page.ask(ask="change", changes=[{"kind": "switch", "target": "first-2", "on": False}])
     assert "off erase first-2" in page.state["text"]
     page.event("settled", revision=page.state["revision"])
+
+
+def test_a_rule_is_renamed_wherever_it_is_named(page: Page) -> None:
+    end, more = len(page.state["text"]), "\nexpect share(first) >= 0.1\n"
+    page.ask(ask="type", base=page.state["revision"], start=end, end=end, insert=more)
+    page.ask(ask="change", changes=[{"kind": "rename", "target": "first", "name": "hat"}])
+    assert "rule hat at layer6" in page.state["text"]
+    assert "expect share(hat) >= 0.1" in page.state["text"]
+    for name in ("a b", "", "Hat"):
+        asked = [{"kind": "rename", "target": "hat", "name": name}]
+        assert page.ask(ask="change", changes=asked)["failure"]["code"] == "RD812"
+    asked = [{"kind": "rename", "target": "nobody", "name": "cap"}]
+    assert page.ask(ask="change", changes=asked)["failure"]["code"] == "RD812"
+    assert "rule hat at layer6" in page.state["text"]
+
+
+def test_a_pack_has_its_run_whether_it_was_run_or_not(studio: Studio, page: Page) -> None:
+    page.event("records")
+    with studio.client() as client:
+        for strength in (None, "1.5"):
+            if strength is not None:
+                change = {"kind": "put", "owner": "first", "key": "strength", "value": strength}
+                page.ask(ask="change", changes=[change])
+                page.ask(ask="save", path="")
+            answer = client.get("/share/pack")
+            assert answer.status_code == 200, answer.text
+            with zipfile.ZipFile(io.BytesIO(answer.content)) as pack:
+                record = json.loads(pack.read("run.json"))
+                text = pack.read("recipe.redraft").decode()
+            assert (record["rules"][0]["strength"] == 1.5) == (strength is not None)
+            assert ("strength 1.5" in " ".join(text.split())) == (strength is not None)
 
 
 def test_a_snapshot_is_gone_back_to(page: Page) -> None:

@@ -17,7 +17,7 @@ from redraft.live.model import Model
 from redraft.studio.gallery import TOP, Sought
 from redraft.studio.masks import painted, written
 from redraft.studio.session import Session
-from redraft.studio.text.edits import changed, fresh_name
+from redraft.studio.text.edits import changed, fresh_name, grown
 from redraft.studio.text.numbers import in_short
 from redraft.studio.text.view import images_named
 from redraft.studio.web import messages as m
@@ -243,6 +243,10 @@ def gather(session: Session, asked: m.Gather) -> dict[str, Any]:
         top = 1 if asked.index is not None else min(asked.top, last - first + 1)
         place = f"{latents.name}[{sought.image}] {region}"
         line = f"context like {place} top {top} among {first}..{last}"
+        more = grown(document.text, asked.rule, place, (first, last), top)
+        if asked.index is None and more is not None:
+            session.take(more, "Find more contexts")
+            return {}
     text, words = changed(document.text, [m.Add(kind="add", owner=asked.rule, text=line)])
     session.take(text, words)
     return {}

@@ -8,7 +8,7 @@ from typing import Any
 from redraft.errors import PlanError
 from redraft.studio import share
 from redraft.studio.locating import Trial
-from redraft.studio.marking import gather, mark, regions_of, search, unmark
+from redraft.studio.marking import clear_masks, gather, mark, regions_of, search, unmark
 from redraft.studio.masks import on_layer, painted
 from redraft.studio.session import Session
 from redraft.studio.text.assist import completions, hovered
@@ -175,7 +175,9 @@ def _locate(session: Session, asked: m.Locate) -> Answer:
 
 
 def _save(session: Session, asked: m.Save) -> Answer:
-    return {"path": session.save(asked.path)}
+    path = session.save(asked.path)
+    clear_masks(session)
+    return {"path": path}
 
 
 def _open(session: Session, asked: m.Open) -> Answer:

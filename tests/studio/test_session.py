@@ -514,6 +514,59 @@ def test_a_snapshot_is_gone_back_to(page: Page) -> None:
     assert page.ask(ask="restore", number=number)["failure"]["code"] == "RD818"
 
 
+def test_a_snapshot_in_the_middle_of_solving_has_its_own_pictures(page: Page) -> None:
+    page.event("settled", revision=0)
+    before = page.after()
+    page.ask(ask="change", changes=[put("rank", "4"), put("strength", "3")])
+    page.ask(ask="snapshot")
+    text = page.state["text"]
+    page.event("settled", revision=1)
+    held = next(frame for frame in page.frames if frame.head["which"] == "snapshot")
+    assert page.state["snapshots"] == [{"number": 1, "text": text}]
+    now = page.after()
+    assert any((before[number] != now[number]).any() for number in now)
+    for number, picture in zip(held.head["numbers"], held.pixels, strict=True):
+        np.testing.assert_array_equal(picture, now[number])
+
+
+def test_a_snapshot_of_a_text_with_a_mistake_is_of_the_last_good_one(page: Page) -> None:
+    page.event("settled", revision=0)
+    text = page.state["text"]
+    page.ask(ask="change", changes=[put("rank", "0")])
+    page.ask(ask="snapshot")
+    assert "rank 0" in " ".join(page.state["text"].split())
+    assert page.state["snapshots"][0]["text"] == text
+
+
+def test_masks_that_nothing_names_any_more_are_removed(studio: Studio, page: Page) -> None:
+    def brush(left: int, **more: str) -> None:
+        picture = np.zeros((64, 64), np.uint8)
+        picture[20:40, left : left + 20] = 255
+        with io.BytesIO() as stream:
+            Image.fromarray(picture).save(stream, "PNG")
+            mask = base64.b64encode(stream.getvalue()).decode()
+        page.ask(ask="mark", rule="first", word="context", image=12, mask=mask, **more)
+
+    folder = studio.folder / "masks"
+    folder.mkdir(exist_ok=True)
+    (folder / "mine.png").write_bytes(b"somebody's own")
+    brush(4)
+    page.ask(ask="snapshot")
+    for left in (5, 6, 7, 8):
+        brush(left, target="first.context[1]", drag="hand")
+    page.event("settled", revision=5)
+    page.ask(ask="save", path="")
+    texts = page.state["text"] + page.state["snapshots"][0]["text"]
+    there = {each.name for each in folder.iterdir()}
+    # The first is in the history and in the snapshot; of the drag the last one is left.
+    assert len(there) == 3
+    assert "mine.png" in there
+    assert all(f"masks/{name}" in texts for name in there - {"mine.png"})
+    page.ask(ask="history", step=1)
+    assert 'mask("masks/first-12.png")' in page.state["text"]
+    assert all(each["severity"] == "warning" for each in page.state["problems"])
+
+
 def test_a_sheet_holds_its_recipe_and_opens_it(studio: Studio, page: Page) -> None:
     text = page.state["text"]
     with studio.client() as client:

@@ -9,7 +9,7 @@ from typing import Any
 from redraft.errors import PlanError
 from redraft.studio import share
 from redraft.studio.locating import Trial
-from redraft.studio.marking import gather, mark, regions_of, search, unmark
+from redraft.studio.marking import clear_masks, gather, mark, regions_of, search, unmark
 from redraft.studio.masks import on_layer, painted
 from redraft.studio.session import Session
 from redraft.studio.text.assist import completions, hovered
@@ -183,6 +183,7 @@ def _save(session: Session, asked: m.Save) -> Answer:
     if named != text:
         session.take(named, "Name the recipe")
         session.save("")
+    clear_masks(session)
     return {"path": path}
 
 

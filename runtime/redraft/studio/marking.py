@@ -67,7 +67,15 @@ def mark(session: Session, asked: m.Mark) -> dict[str, Any]:
     if words:
         words = f"Mark {asked.word} in {asked.image}"
     session.take(text, words, asked.drag)
+    if asked.mask:
+        clear_masks(session)
     return {"rule": rule, "region": region, "target": _address(text, rule, asked.word, line)}
+
+
+def clear_masks(session: Session) -> None:
+    """Remove painted files of this session that no text, snapshot or step of the history names."""
+    snapshots = (each.text for each in session.snapshots.held)
+    session.masks.clear((*session.need().texts, *snapshots, *session.follower.texts))
 
 
 def _address(text: str, rule: str, word: str, line: str) -> str:
@@ -161,7 +169,7 @@ def _region(session: Session, region: str, mask: str, name: str) -> str:
     """A region as the text writes it; a painted one is written to a file first."""
     if not mask:
         return region
-    return f'mask("{written(painted(mask), session.home, name)}")'
+    return f'mask("{session.masks.write(painted(mask), session.home, name)}")'
 
 
 # ---- searching --------------------------------------------------------------------------------
@@ -238,7 +246,7 @@ def gather(session: Session, asked: m.Gather) -> dict[str, Any]:
         region = sought.region
         if sought.area is not None:
             name = f"{asked.rule}-{sought.image}"
-            region = f'mask("{written(sought.area, session.home, name)}")'
+            region = f'mask("{session.masks.write(sought.area, session.home, name)}")'
         first, last = sought.among if asked.index is None else (asked.index, asked.index)
         top = 1 if asked.index is not None else min(asked.top, last - first + 1)
         place = f"{latents.name}[{sought.image}] {region}"

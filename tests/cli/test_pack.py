@@ -26,7 +26,7 @@ def test_a_run_is_packed_and_unpacked(invoke: Invoke, pack: Path, finished: Path
     shown = invoke("unpack", "demo.redraftpack", "-o", "mine")
     assert shown.exit_code == 0
     assert shown.stdout == (
-        "unpacked: mine (6 files)\ndemo 1.0.0: A demonstration\nto repeat it: redraft verify mine\n"
+        "unpacked: mine (7 files)\ndemo 1.0.0: A demonstration\nto repeat it: redraft verify mine\n"
     )
     edit = (finished / "run" / "edit.safetensors").read_bytes()
     assert Path("mine/edit.safetensors").read_bytes() == edit

@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -26,6 +26,7 @@ from redraft.runs.verify import verify
 from redraft.share.pack import writing
 from redraft.share.pack.reading import Pack, edit_in, opened, read_pack, recipe_in, run_in, unpack
 from redraft.share.pack.writing import PackResult, pack
+from redraft.show.report.places import marked
 
 EYES = "box(x 8..40, y 16..32)"
 BODY = f"""
@@ -110,6 +111,41 @@ def test_a_pack_holds_all_that_belongs_to_a_run_and_nothing_of_its_maker(recipe:
     manifest = found.manifest
     assert (manifest.recipe, manifest.version, manifest.run) == ("demo", "1.0.0", True)
     assert set(manifest.files) == set(done.names) - {"manifest.json"}
+
+
+REPORT = (
+    "<h1>Demo</h1><code>redraft apply {model} {run}</code> <code>{recipe}</code>"
+    "<img alt='a picture'>"
+)
+
+
+def reported(folder: Path, run: str, model: str, recipe: str) -> str:
+    """A report in a folder whose commands have these names, and what a page shows of it."""
+    names = {"run": run, "model": model, "recipe": recipe}
+    spans = {place: marked(cast("Any", place), name) for place, name in names.items()}
+    (folder / "report.html").write_text(REPORT.format(**spans))
+    return REPORT.format(**spans)
+
+
+def test_the_report_goes_along_and_names_none_of_its_makers_folders(
+    recipe: Path, tmp_path: Path
+) -> None:
+    run = ran(recipe)
+    secret = "/home/ada/it's"
+    reported(run.folder, f"{secret}/run", f"{secret}/tiny.pth", f"{secret}/demo.redraft")
+    found = read_pack(packed(run.folder).path).files["report.html"].decode()
+    assert "ada" not in found
+    assert found == reported(tmp_path, ".", "tiny.pth", "recipe.redraft")
+    unpack(read_pack(Path("a.redraftpack")), tmp_path / "mine")
+    again = packed(tmp_path / "mine", "b.redraftpack")
+    assert again.sha256 == packed(run.folder).sha256
+    assert "report.html" in read_pack(again.path).files["README.md"].decode()
+
+
+def test_a_report_that_marks_no_places_stays_at_home(recipe: Path) -> None:
+    run = ran(recipe)
+    (run.folder / "report.html").write_text("<code>redraft verify /home/ada/run</code>")
+    assert "report.html" not in packed(run.folder).names
 
 
 def test_packing_twice_gives_the_same_bytes(recipe: Path, tmp_path: Path) -> None:

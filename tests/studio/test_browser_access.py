@@ -140,8 +140,8 @@ def _help(page: Any) -> None:
 
 def _start(page: Any) -> None:
     page.click(".brand")
-    page.wait_for_selector(".popup >> text=Leave them")
-    page.click("text=Leave them")
+    page.wait_for_selector(".popup >> text=Leave without them")
+    page.click("text=Leave without them")
     page.wait_for_selector(".start")
 
 

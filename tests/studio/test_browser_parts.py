@@ -117,6 +117,70 @@ def test_the_paste_is_moved_by_the_mouse_and_the_pictures_follow(studio: Studio,
     assert steps == ["Mark paste in 9", "Mark paste in 9", "Opened"]
 
 
+def test_a_move_is_taken_back_in_one_step_and_the_outline_goes_back_too(
+    studio: Studio, tab: Tab
+) -> None:
+    page = opened(studio, tab)
+    page.click("[aria-label='Picture 5, marked']")
+    page.wait_for_selector("text=/takes [1-9]\\d* of 64 keys/")
+    pixels = "document.querySelector('canvas.over').getContext('2d').getImageData(0, 0, 1024, 1024)"
+    outline = f"{pixels}.data.reduce((sum, one, at) => (sum * 31 + one + at) % 1e9, 7)"
+    before = page.evaluate(outline)
+    page.keyboard.press("v")
+    box = page.locator(".stage").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + box["width"] / 8, y, steps=3)
+    page.mouse.up()
+    says(tab, "context z[5] box(x 24..56, y 16..48)")
+    page.keyboard.press("Control+z")
+    says(tab, "context z[5, 8, 9, 11] box(x 16..48, y 16..48)")
+    tab.until(f"{outline} === {before}")
+
+
+def test_a_polygon_is_closed_by_enter_and_loses_corners_by_escape(studio: Studio, tab: Tab) -> None:
+    page = opened(studio, tab)
+    page.click('[data-number="6"]')
+    page.keyboard.press("g")
+    box = page.locator(".stage").bounding_box()
+    for x, y in ((0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.1, 0.9)):
+        page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+    assert "Enter" in page.inner_text(".side")
+    page.focus(".stage")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
+    page.keyboard.press("2")
+    says(tab, "context z[6] polygon(16,16 48,16 48,48)")
+
+
+def test_both_is_left_again(studio: Studio, tab: Tab) -> None:
+    page = opened(studio, tab)
+    page.click("[role=radio]:has-text('Both')")
+    page.wait_for_selector(".tile .half >> nth=0", state="visible")
+    page.click("[role=radio]:has-text('After')")
+    page.wait_for_selector(".tile .half >> nth=0", state="hidden")
+
+
+def test_a_number_is_gone_to_and_a_rule_is_renamed(studio: Studio, tab: Tab) -> None:
+    page = opened(studio, tab)
+    count = page.locator(".tile").count()
+    page.focus('[data-number="0"]')
+    page.keyboard.press("j")
+    page.keyboard.type("7")
+    page.keyboard.press("Enter")
+    page.wait_for_selector('[data-number="7"]')
+    assert page.locator(".tile").count() == count
+    page.fill("[aria-label='Name of the rule']", "beard")
+    page.keyboard.press("Enter")
+    says(tab, "rule beard at layer6")
+    page.wait_for_selector("[aria-label^='Rule beard']")
+    page.fill("[aria-label='Name of the rule']", "no name")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".trouble:has-text('cannot be a name')")
+    assert page.input_value("[aria-label='Name of the rule']") == "beard"
+
+
 def test_what_is_painted_by_brush_is_no_file_before_it_is_used(studio: Studio, tab: Tab) -> None:
     page = opened(studio, tab)
     page.click('[data-number="6"]')
@@ -237,9 +301,9 @@ def test_sheets_packs_edits_and_the_authors_files_are_opened(
     tab.settled()
     for name, data in files.items():
         page.click(".brand")
-        page.wait_for_selector(".dropzone, .popup >> text=Leave them")
+        page.wait_for_selector(".dropzone, .popup >> text=Leave without them")
         if page.locator(".dropzone").count() == 0:
-            page.click("text=Leave them")
+            page.click("text=Leave without them")
         page.set_input_files(
             "input[type=file]",
             {"name": name, "mimeType": "application/octet-stream", "buffer": data},

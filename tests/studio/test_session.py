@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +152,10 @@ def test_from_nothing_to_a_saved_rule(start: StudioMaker, tmp_path: Path) -> Non
         page.ask(ask="mark", rule=made["rule"], word="context", image=image, region=box)
     page.event("settled", revision=page.state["revision"])
     assert page.ask(ask="save", path="sub/mine.redraft")["path"] == "sub/mine.redraft"
+    # A recipe that nobody has named has the name of its file from then on.
+    written = (tmp_path / "sub/mine.redraft").read_text(encoding="utf-8")
+    assert 'recipe mine 1.0.0 "Mine"' in written
+    assert page.state["changed"] is False
 
 
 def test_what_is_marked_by_brush_becomes_a_file_beside_the_recipe(
@@ -197,6 +203,9 @@ def test_what_a_search_finds_becomes_lines(page: Page) -> None:
     assert f"context z[{found['index']}] box(x {x0}..{x1}, y {y0}..{y1})" in page.state["text"]
     page.ask(ask="gather", rule="first", top=6)
     assert f"context like z[5] {BOX} top 6 among 0..39" in page.state["text"]
+    page.ask(ask="gather", rule="first", top=2)
+    assert f"context like z[5] {BOX} top 8 among 0..39" in page.state["text"]
+    assert page.state["text"].count("context like") == 1
     assert page.ask(ask="gather", rule="first", index=4000)["failure"]["code"] == "RD811"
     page.event("settled", revision=page.state["revision"])
 
@@ -462,6 +471,37 @@ def test_rules_are_switched_moved_copied_and_become_other_kinds(page: Page) -> N
     page.event("settled", revision=page.state["revision"])
 
 
+def test_a_rule_is_renamed_wherever_it_is_named(page: Page) -> None:
+    end, more = len(page.state["text"]), "\nexpect share(first) >= 0.1\n"
+    page.ask(ask="type", base=page.state["revision"], start=end, end=end, insert=more)
+    page.ask(ask="change", changes=[{"kind": "rename", "target": "first", "name": "hat"}])
+    assert "rule hat at layer6" in page.state["text"]
+    assert "expect share(hat) >= 0.1" in page.state["text"]
+    for name in ("a b", "", "Hat"):
+        asked = [{"kind": "rename", "target": "hat", "name": name}]
+        assert page.ask(ask="change", changes=asked)["failure"]["code"] == "RD812"
+    asked = [{"kind": "rename", "target": "nobody", "name": "cap"}]
+    assert page.ask(ask="change", changes=asked)["failure"]["code"] == "RD812"
+    assert "rule hat at layer6" in page.state["text"]
+
+
+def test_a_pack_has_its_run_whether_it_was_run_or_not(studio: Studio, page: Page) -> None:
+    page.event("records")
+    with studio.client() as client:
+        for strength in (None, "1.5"):
+            if strength is not None:
+                change = {"kind": "put", "owner": "first", "key": "strength", "value": strength}
+                page.ask(ask="change", changes=[change])
+                page.ask(ask="save", path="")
+            answer = client.get("/share/pack")
+            assert answer.status_code == 200, answer.text
+            with zipfile.ZipFile(io.BytesIO(answer.content)) as pack:
+                record = json.loads(pack.read("run.json"))
+                text = pack.read("recipe.redraft").decode()
+            assert (record["rules"][0]["strength"] == 1.5) == (strength is not None)
+            assert ("strength 1.5" in " ".join(text.split())) == (strength is not None)
+
+
 def test_a_snapshot_is_gone_back_to(page: Page) -> None:
     first = page.state["text"]
     number = page.ask(ask="snapshot")["number"]
@@ -472,6 +512,59 @@ def test_a_snapshot_is_gone_back_to(page: Page) -> None:
     assert len(held.head["numbers"]) == 32
     page.ask(ask="forget", number=number)
     assert page.ask(ask="restore", number=number)["failure"]["code"] == "RD818"
+
+
+def test_a_snapshot_in_the_middle_of_solving_has_its_own_pictures(page: Page) -> None:
+    page.event("settled", revision=0)
+    before = page.after()
+    page.ask(ask="change", changes=[put("rank", "4"), put("strength", "3")])
+    page.ask(ask="snapshot")
+    text = page.state["text"]
+    page.event("settled", revision=1)
+    held = next(frame for frame in page.frames if frame.head["which"] == "snapshot")
+    assert page.state["snapshots"] == [{"number": 1, "text": text}]
+    now = page.after()
+    assert any((before[number] != now[number]).any() for number in now)
+    for number, picture in zip(held.head["numbers"], held.pixels, strict=True):
+        np.testing.assert_array_equal(picture, now[number])
+
+
+def test_a_snapshot_of_a_text_with_a_mistake_is_of_the_last_good_one(page: Page) -> None:
+    page.event("settled", revision=0)
+    text = page.state["text"]
+    page.ask(ask="change", changes=[put("rank", "0")])
+    page.ask(ask="snapshot")
+    assert "rank 0" in " ".join(page.state["text"].split())
+    assert page.state["snapshots"][0]["text"] == text
+
+
+def test_masks_that_nothing_names_any_more_are_removed(studio: Studio, page: Page) -> None:
+    def brush(left: int, **more: str) -> None:
+        picture = np.zeros((64, 64), np.uint8)
+        picture[20:40, left : left + 20] = 255
+        with io.BytesIO() as stream:
+            Image.fromarray(picture).save(stream, "PNG")
+            mask = base64.b64encode(stream.getvalue()).decode()
+        page.ask(ask="mark", rule="first", word="context", image=12, mask=mask, **more)
+
+    folder = studio.folder / "masks"
+    folder.mkdir(exist_ok=True)
+    (folder / "mine.png").write_bytes(b"somebody's own")
+    brush(4)
+    page.ask(ask="snapshot")
+    for left in (5, 6, 7, 8):
+        brush(left, target="first.context[1]", drag="hand")
+    page.event("settled", revision=5)
+    page.ask(ask="save", path="")
+    texts = page.state["text"] + page.state["snapshots"][0]["text"]
+    there = {each.name for each in folder.iterdir()}
+    # The first is in the history and in the snapshot; of the drag the last one is left.
+    assert len(there) == 3
+    assert "mine.png" in there
+    assert all(f"masks/{name}" in texts for name in there - {"mine.png"})
+    page.ask(ask="history", step=1)
+    assert 'mask("masks/first-12.png")' in page.state["text"]
+    assert all(each["severity"] == "warning" for each in page.state["problems"])
 
 
 def test_a_sheet_holds_its_recipe_and_opens_it(studio: Studio, page: Page) -> None:

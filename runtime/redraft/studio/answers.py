@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from redraft.errors import PlanError
 from redraft.studio import share
 from redraft.studio.locating import Trial
-from redraft.studio.marking import gather, mark, regions_of, search, unmark
+from redraft.studio.marking import clear_masks, gather, mark, regions_of, search, unmark
 from redraft.studio.masks import on_layer, painted
 from redraft.studio.session import Session
 from redraft.studio.text.assist import completions, hovered
 from redraft.studio.text.document import Document
-from redraft.studio.text.edits import changed, of_kind
+from redraft.studio.text.edits import changed, named_after, of_kind
 from redraft.studio.text.view import outline
 from redraft.studio.web import messages as m
 from redraft.studio.web.confine import inside
@@ -175,7 +176,15 @@ def _locate(session: Session, asked: m.Locate) -> Answer:
 
 
 def _save(session: Session, asked: m.Save) -> Answer:
-    return {"path": session.save(asked.path)}
+    unnamed = session.need().path is None
+    path = session.save(asked.path)
+    text = session.need().text
+    named = named_after(text, Path(path).stem) if unnamed else text
+    if named != text:
+        session.take(named, "Name the recipe")
+        session.save("")
+    clear_masks(session)
+    return {"path": path}
 
 
 def _open(session: Session, asked: m.Open) -> Answer:

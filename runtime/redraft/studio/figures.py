@@ -55,6 +55,7 @@ def _record(record: RuleRecord) -> dict[str, Any]:
     return {
         "share": record.share,
         "interval": record.share_interval,
+        "amplitude": record.amplitude,
         "judged": record.judged,
         # A share of the range from -1 to 1.
         "outside": None if record.outside is None else record.outside / 2,

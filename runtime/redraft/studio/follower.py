@@ -35,16 +35,25 @@ Say = Callable[[Mapping[str, object] | bytes, str], None]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be shown; ``left`` are the rules that are out of its text."""
+    """What is to be shown; ``left`` are the rules of ``whole`` that are out of its text."""
 
     text: str
     numbers: tuple[int, ...]
     revision: int
     left: tuple[Left, ...] = ()
+    whole: str = ""
 
     def about(self) -> dict[str, object]:
         """What every message about it says."""
         return {"revision": self.revision, "left": [each.said() for each in self.left]}
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A whole text, and the pictures that belong to it."""
+
+    text: str
+    pictures: Mapping[int, Pixels]
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,8 @@ class Follower:
         self._live: Live | None = None
         self._live_place: Place | None = None
         self._answer: Answer | None = None
+        self._awaited: Wanted | None = None
+        self._settled: Settled | None = None
         self.latest: dict[int, Pixels] = {}
         self._thread = Thread(target=self._work, name="redraft-studio", daemon=True)
         self._thread.start()
@@ -81,24 +92,38 @@ class Follower:
         """Follow recipes of another model."""
         with self._condition:
             self._place, self._wanted = Place(model, folder), None
+            self._awaited = self._settled = None
             self.latest = {}
             self._condition.notify_all()
 
     def ask(self, wanted: Wanted) -> None:
         """Show this next."""
         with self._condition:
-            self._wanted = wanted
+            self._wanted = self._awaited = wanted
             self._condition.notify_all()
 
     def stop(self) -> None:
         """Stop what is being computed."""
         with self._condition:
-            self._wanted = None
+            self._wanted = self._awaited = None
             answer = self._answer
             self._condition.notify_all()
         if answer is not None:
             answer.cancelled.set()
         self._say({"event": "stopped"}, "status")
+
+    def settled(self, timeout: float) -> Settled | None:
+        """What was settled last, once nothing is awaited or the time is over; in seconds."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._awaited is None, timeout)
+            return self._settled
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts that are being followed, whose files are still read."""
+        with self._condition:
+            wanted = [each.text for each in (self._wanted, self._awaited) if each is not None]
+            return (*wanted, *([] if self._answer is None else [self._answer.text]))
 
     def edit(self, text: str, timeout: float) -> Edit | None:
         """The edit of a text, once it is solved; None where it is not that text that is followed.
@@ -121,7 +146,7 @@ class Follower:
     def forget(self) -> None:
         """No rule is on: there are no edited pictures."""
         self.stop()
-        self.latest = {}
+        self.latest, self._settled = {}, None
 
     def close(self) -> None:
         """End."""
@@ -145,7 +170,7 @@ class Follower:
             try:
                 self._follow(wanted, place)
             except CancelledError:
-                continue
+                self._done(wanted)
             except Exception as error:
                 self._leave_out(wanted, error)
         if self._live is not None:
@@ -159,6 +184,7 @@ class Follower:
         answer.listen(self._wake)
         if not self._pictures(answer, wanted, begun):
             return
+        self._done(wanted, Settled(wanted.whole or wanted.text, dict(self.latest)))
         ms = round((time.monotonic() - begun) * 1000)
         self._say({"event": "settled", **about, "ms": ms}, "status")
         if not self._until(answer.edit):
@@ -174,6 +200,14 @@ class Follower:
                 else record_figures(answer.records(0))
             )
             self._say({"event": event, **about, "rules": rules}, event)
+
+    def _done(self, wanted: Wanted, settled: Settled | None = None) -> None:
+        """Nothing more is awaited of it, whether it was settled or not."""
+        with self._condition:
+            self._settled = settled or self._settled
+            if self._awaited is wanted:
+                self._awaited = None
+            self._condition.notify_all()
 
     def _asked(self, wanted: Wanted, place: Place) -> Answer:
         if self._live is None or self._live_place is not place:
@@ -255,9 +289,10 @@ class Follower:
         left = (*wanted.left, Left(rule, failure.message, failure.help))
         with self._condition:
             if self._wanted is None:
-                self._wanted = replace(wanted, text=text, left=left)
+                self._wanted = self._awaited = replace(wanted, text=text, left=left)
 
     def _fail(self, wanted: Wanted, error: Exception) -> None:
+        self._done(wanted)
         about: dict[str, object] = {"event": "failed", **wanted.about()}
         if isinstance(error, CheckFailedError):
             about["checked"] = True  # the problems stand in the text

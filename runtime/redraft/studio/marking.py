@@ -17,7 +17,7 @@ from redraft.live.model import Model
 from redraft.studio.gallery import TOP, Sought
 from redraft.studio.masks import painted, written
 from redraft.studio.session import Session
-from redraft.studio.text.edits import changed, fresh_name
+from redraft.studio.text.edits import changed, fresh_name, grown
 from redraft.studio.text.numbers import in_short
 from redraft.studio.text.view import images_named
 from redraft.studio.web import messages as m
@@ -67,7 +67,15 @@ def mark(session: Session, asked: m.Mark) -> dict[str, Any]:
     if words:
         words = f"Mark {asked.word} in {asked.image}"
     session.take(text, words, asked.drag)
+    if asked.mask:
+        clear_masks(session)
     return {"rule": rule, "region": region, "target": _address(text, rule, asked.word, line)}
+
+
+def clear_masks(session: Session) -> None:
+    """Remove painted files of this session that no text, snapshot or step of the history names."""
+    snapshots = (each.text for each in session.snapshots.held)
+    session.masks.clear((*session.need().texts, *snapshots, *session.follower.texts))
 
 
 def _address(text: str, rule: str, word: str, line: str) -> str:
@@ -161,7 +169,7 @@ def _region(session: Session, region: str, mask: str, name: str) -> str:
     """A region as the text writes it; a painted one is written to a file first."""
     if not mask:
         return region
-    return f'mask("{written(painted(mask), session.home, name)}")'
+    return f'mask("{session.masks.write(painted(mask), session.home, name)}")'
 
 
 # ---- searching --------------------------------------------------------------------------------
@@ -238,11 +246,15 @@ def gather(session: Session, asked: m.Gather) -> dict[str, Any]:
         region = sought.region
         if sought.area is not None:
             name = f"{asked.rule}-{sought.image}"
-            region = f'mask("{written(sought.area, session.home, name)}")'
+            region = f'mask("{session.masks.write(sought.area, session.home, name)}")'
         first, last = sought.among if asked.index is None else (asked.index, asked.index)
         top = 1 if asked.index is not None else min(asked.top, last - first + 1)
         place = f"{latents.name}[{sought.image}] {region}"
         line = f"context like {place} top {top} among {first}..{last}"
+        more = grown(document.text, asked.rule, place, (first, last), top)
+        if asked.index is None and more is not None:
+            session.take(more, "Find more contexts")
+            return {}
     text, words = changed(document.text, [m.Add(kind="add", owner=asked.rule, text=line)])
     session.take(text, words)
     return {}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from redraft.disk import files
 from redraft.errors import ArtifactError
+from redraft.plans.shipped import SUFFIX
 from redraft_dsl.geometry.regions import Coverage, resample
 
 FOLDER = "masks"
@@ -41,6 +45,38 @@ def _refused(why: str) -> ArtifactError:
     return ArtifactError(
         "RD809", f"the mask cannot be used: {why}", f"a PNG of at most {MOST_SIDE} pixels a side"
     )
+
+
+@dataclass
+class OwnMasks:
+    """The files of masks that one session of studio has made."""
+
+    made: set[Path] = field(default_factory=set)
+
+    def write(self, area: Coverage, folder: Path, name: str) -> str:
+        """As :func:`written`; remembers the file where it was not there before."""
+        there = set((folder / FOLDER).glob("*.png"))
+        path = written(area, folder, name)
+        self.made |= {folder / path} - there
+        return path
+
+    def clear(self, texts: Iterable[str]) -> None:
+        """Remove those that no text names, of ``texts`` and of the recipes beside them."""
+        named = "\n".join(texts)
+        for path in sorted(self.made):
+            name = f"{FOLDER}/{path.name}"
+            if name in named or any(name in text for text in _recipes(path.parent.parent)):
+                continue
+            self.made.discard(path)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def _recipes(folder: Path) -> Iterator[str]:
+    """The texts of the recipes in a folder, as far as they can be read."""
+    for path in folder.glob(f"*{SUFFIX}"):
+        with suppress(OSError, UnicodeDecodeError):
+            yield path.read_text("utf-8")
 
 
 def written(area: Coverage, folder: Path, name: str) -> str:

@@ -11,6 +11,7 @@ from redraft.live.model import Model
 from redraft.models.listed.catalog import known_models
 from redraft.models.locate import Base, locate, locate_file
 from redraft.models.open import choose_device, open_base
+from redraft.studio.text.edits import UNTITLED
 from redraft_dsl import Checked
 from redraft_dsl.language.language import LATEST
 from redraft_dsl.language.spelling import respelled
@@ -75,6 +76,6 @@ def first_text(model: str, folder: Path, path: Path | None) -> str:
         name = respelled(path.stem)
         statement = f'model {name} {{\n  arch    {base.facts.arch}\n  weights "{weights}"\n}}'
     return (
-        f'edition {LATEST}\n\nrecipe untitled 1.0.0 "A recipe in the making"\n\n{statement}\n'
+        f"edition {LATEST}\n\n{UNTITLED}\n\n{statement}\n"
         f"latents z {{ seed {SEED}  count {COUNT} }}\n"
     )

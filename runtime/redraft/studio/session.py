@@ -16,9 +16,10 @@ from redraft.studio.failing import Left, faulty, said, without
 from redraft.studio.follower import Follower, Wanted
 from redraft.studio.gallery import Gallery, Sought, listed_models
 from redraft.studio.locating import Locator
+from redraft.studio.masks import OwnMasks
 from redraft.studio.opening import first_text, model_of, open_model
 from redraft.studio.saving import Draft, Drafts, bring
-from redraft.studio.snapshots import Snapshots
+from redraft.studio.snapshots import PATIENCE, Snapshots
 from redraft.studio.text.document import Document
 from redraft.studio.text.numbers import in_short, numbers_in
 from redraft.studio.text.view import Scene, is_unfinished, problems_of, rules_of, scene_of
@@ -52,7 +53,7 @@ class Session:
         self.document: Document | None = None
         self._last: Document | None = None
         self.numbers: tuple[int, ...] = tuple(range(FIRST_SHEET))
-        self.snapshots = Snapshots()
+        self.snapshots, self.masks = Snapshots(), OwnMasks()
         self.model: Model | None = None
         self.checked: Checked | None = None
         self.scene = Scene(None, None, None)
@@ -217,7 +218,7 @@ class Session:
         found = self.solvable()
         if found is not None:
             text, left = found
-            self.follower.ask(Wanted(text, self.numbers, document.revision, left))
+            self.follower.ask(Wanted(text, self.numbers, document.revision, left, document.text))
             return
         wrong = any(not is_unfinished(each) for each in checked.errors)
         event = "mistake" if wrong else "unfinished"
@@ -352,11 +353,11 @@ class Session:
     # ---- snapshots and files ------------------------------------------------------------------
 
     def snapshot(self) -> int:
-        """Set the present text and pictures aside; gives the snapshot's number."""
+        """Set text and pictures aside, as they belong together; gives the snapshot's number."""
+        self.catch_up()
         originals = self.gallery.held(self.latents().seed, self.numbers)
-        made = self.snapshots.take(
-            self.need().text, self.numbers, {**originals, **self.follower.latest}
-        )
+        text, settled = self.need().text, self.follower.settled(PATIENCE)
+        made = self.snapshots.take(text, self.numbers, originals, settled)
         self.hub.say(made.frame(), f"snapshot {made.number}")
         self.say_state()
         return made.number

@@ -15,6 +15,7 @@ from redraft.errors import ArtifactError
 from redraft.plans.loading import load
 from redraft.plans.planner import make_plan
 from redraft.plans.run_files import RECIPE as RECIPE_FILE
+from redraft.plans.run_files import RECORD
 from redraft.runs.watch import Progress
 from redraft.share.exchange.importing import import_edit
 from redraft.share.pack.reading import pack_of, unpack
@@ -135,7 +136,10 @@ def run(path: Path, folder: Path, progress: Progress) -> Path:
     return run_and_report(plan, out=out, progress=progress).folder
 
 
-def packed(path: Path, folder: Path) -> Path:
-    """A pack of a saved recipe, with its run if there is one; beside the recipe."""
+def packed(path: Path, folder: Path, progress: Progress) -> Path:
+    """A pack of a saved recipe with its run, which is made where there is none; beside it."""
+    plan = make_plan(load(path), path.parent)
+    if not (folder / "runs" / plan.run_name / RECORD).is_file():
+        run(path, folder, progress)
     return pack(path, inside(folder, f"{path.stem}.redraftpack", (".redraftpack",)),
                 runs=folder / "runs").path  # fmt: skip

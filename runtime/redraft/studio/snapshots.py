@@ -7,7 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from redraft.errors import PlanError
+from redraft.studio.follower import Settled
 from redraft.studio.web.frames import Pixels, frame
+
+PATIENCE = 10.0
+"""Seconds that a snapshot waits for the pictures of the present text."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,21 @@ class Snapshots:
     held: list[Snapshot] = field(default_factory=list)
     _count: int = 0
 
-    def take(self, text: str, numbers: Sequence[int], shown: Mapping[int, Pixels]) -> Snapshot:
-        """Set a text aside, with those of its pictures that there are."""
+    def take(
+        self,
+        text: str,
+        numbers: Sequence[int],
+        originals: Mapping[int, Pixels],
+        settled: Settled | None,
+    ) -> Snapshot:
+        """Set a text aside, with those of its pictures that there are.
+
+        Where it was not settled, as while a rule is solved for long or the text has a mistake, the
+        text is set aside that was settled last: pictures and text are of one state.
+        """
         self._count += 1
+        text = text if settled is None else settled.text
+        shown = {**originals, **({} if settled is None else settled.pictures)}
         there = tuple(each for each in numbers if each in shown)
         pictures = tuple(copy.copy(shown[each]) for each in there)
         made = Snapshot(self._count, text, there, pictures)

@@ -12,7 +12,7 @@ from redraft.explain.words import counted
 from redraft.models.listed import catalog
 from redraft.models.listed.published import NOT_STATED
 from redraft.plans.record import RunRecord
-from redraft.plans.run_files import EDIT, LOCK, PICTURE, RECIPE, RECORD
+from redraft.plans.run_files import EDIT, LOCK, PICTURE, RECIPE, RECORD, REPORT
 from redraft.share.pack import CARD, MANIFEST, SOURCE
 from redraft.show.numbers import NONE, headline, interval
 from redraft_dsl.recipe.model import Erase, Insert, Invert, Match, Place, Recipe, Rule
@@ -23,6 +23,7 @@ _TITLES = ("rule", "kind", "layer", "rank", "verdict", "share", "amplitude", "nu
 _FILES = {
     CARD: "this card",
     PICTURE: "pictures before and after",
+    REPORT: "the report: pictures and figures on a page",
     EDIT: "the edit: low-rank changes of a few weights, without the model",
     MANIFEST: "size and sha256 of every file",
     RECIPE: "the recipe, with nothing left to look up",

@@ -17,12 +17,13 @@ from redraft.memory.marked import mask_bytes
 from redraft.plans import lock
 from redraft.plans.loading import load, loads, recipe_of
 from redraft.plans.record import RunRecord
-from redraft.plans.run_files import EDIT, LOCK, PICTURE, RECIPE, RECORD, RUNS
+from redraft.plans.run_files import EDIT, LOCK, PICTURE, RECIPE, RECORD, REPORT, RUNS
 from redraft.plans.run_folder import read_run
 from redraft.share.pack import CARD, MANIFEST, MAX_BYTES, MAX_ENTRIES, SOURCE, container
 from redraft.share.pack.card import card
 from redraft.share.pack.manifest import Content, Manifest
 from redraft.share.pack.reading import read_pack
+from redraft.show.report.places import moved
 from redraft_dsl import Checked
 from redraft_dsl.flatten import standing_alone
 from redraft_dsl.recipe.model import ListedModel, Recipe
@@ -166,7 +167,20 @@ def _run_contents(folder: Path) -> tuple[Recipe, RunRecord, dict[str, bytes]]:
         found[LOCK] = held.text.encode()
     if (folder / PICTURE).is_file():
         found[PICTURE] = _bytes(folder, PICTURE)
+    if (report := _report(folder, recipe)) is not None:
+        found[REPORT] = report
     return recipe, record, found | mask_bytes(recipe, folder, lost_mask)
+
+
+def _report(folder: Path, recipe: Recipe) -> bytes | None:
+    """The report of a run, with nobody's folders in it; None where there is none."""
+    if not (folder / REPORT).is_file():
+        return None
+    model = recipe.model
+    name = model.name if isinstance(model, ListedModel) else model.path
+    page = _bytes(folder, REPORT).decode(errors="replace")
+    found = moved(page, {"run": ".", "model": name, "recipe": RECIPE})
+    return None if found is None else found.encode()
 
 
 def _edit_contents(path: Path) -> tuple[Recipe, None, dict[str, bytes]]:

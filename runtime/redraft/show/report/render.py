@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from importlib import resources
 
@@ -16,6 +15,7 @@ from redraft.show.pictures import ROLE_COLOURS, ROLE_DASHED, ROLE_NAMES, Tile
 from redraft.show.report import charts, sentences, source
 from redraft.show.report.data import ReportData, RuleView
 from redraft.show.report.figures import Figure, figures
+from redraft.show.report.places import marked
 from redraft.show.report.sentences import Spoken, WarningText
 
 CONTEXTS_IN_ALL, CONTEXTS_LEAST, CONTEXTS_MOST = 24, 4, 12
@@ -71,6 +71,7 @@ def render(data: ReportData) -> str:
             lines=lines,
             run=data.run_folder,
             model=data.model,
+            marked=marked,
             headline="; ".join(_headline(each, alone) for each in sections),
             picture=PICTURE,
             css=Markup(_text("report.css")),
@@ -148,7 +149,6 @@ def environment() -> Environment:
     """What fills in the templates of this room."""
     environment = templates_of("redraft.show.report")
     environment.filters.update(
-        shell=shlex.quote,
         percent=charts.percent,
         when=sentences.when,
         lasting=sentences.lasting,

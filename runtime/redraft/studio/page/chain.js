@@ -43,7 +43,7 @@ function Item({ rule: one, at, chosen, short }) {
   };
   return html`<button class="link-card ${chosen ? "chosen" : ""} ${one.off ? "off" : ""}" aria-pressed=${chosen} draggable="true"
     aria-label=${`Rule ${one.name}${one.off ? ", off" : ""}${figures?.sentence ? `, ${figures.sentence}` : ""}`}
-    onClick=${() => set({ chosen: one.name })} onKeyDown=${key} onDragStart=${() => { dragged = one.name; }} onDragOver=${over} onDrop=${dropped}>
+    onClick=${() => set(chosen ? {} : { chosen: one.name, matches: null })} onKeyDown=${key} onDragStart=${() => { dragged = one.name; }} onDragOver=${over} onDrop=${dropped}>
     ${copy?.images?.length && !short ? html`<${Pic} number=${copy.images[0]} view="before" crop=${around(copy.box)} label=""/>` : html`<span class="pic none"></span>`}
     <span><b>${one.name}</b><small>${one.off ? "off" : html`<${Figures} figures=${figures} rule=${one} short=${short}/>`}</small></span></button>`;
 }
@@ -77,7 +77,7 @@ export async function newRule(kind) {
   const name = `${kind}-${number}`;
   const layers = state.model.layers;
   const layer = rule()?.layer || layers[Math.floor(layers.length / 2)]?.name || "layer6";
-  set({ menu: "" });
+  set({ menu: "", matches: null });
   if (await change({ kind: "add", text: `${kind} ${name} at ${layer} {\n}` })) set({ chosen: name });
 }
 

@@ -1,5 +1,5 @@
 // Everything about the chosen rule.
-import { html } from "./vendor/preact.js";
+import { html, useState } from "./vendor/preact.js";
 import { icon } from "./icons.js";
 import { app, change, operation, request, rolesFor, rule, set } from "./store.js";
 import { Layer } from "./layers.js";
@@ -24,10 +24,24 @@ export function Inspector() {
   </aside>`;
 }
 
+function Name({ name }) {
+  const [typed, setTyped] = useState(null); // held apart: any state that comes would put the old name back
+  const rename = async () => {
+    const wanted = typed?.trim();
+    setTyped(null);
+    if (wanted && wanted !== name && await change({ kind: "rename", target: name, name: wanted })) set({ chosen: wanted });
+  };
+  const key = (event) => {
+    if (event.key === "Enter") rename();
+    if (event.key === "Escape" && typed !== null) { setTyped(null); event.stopPropagation(); }
+  };
+  return html`<h2><input class="name" aria-label="Name of the rule" title="Type another name" value=${typed ?? name} onInput=${(e) => setTyped(e.target.value)} onBlur=${rename} onKeyDown=${key}/></h2>`;
+}
+
 function Head({ one }) {
   const isOpen = app.menu === "more";
   const act = (work) => () => { set({ menu: "" }); work(); };
-  return html`<div class="part head"><h2>${one.name}</h2>
+  return html`<div class="part head">${one.kind === "include" ? html`<h2>${one.name}</h2>` : html`<${Name} key=${one.name} name=${one.name}/>`}
     ${one.kind === "include" ? html`<span class="soft">from another recipe</span>` : html`<select aria-label="Kind of operation" value=${one.kind} onChange=${(e) => request({ ask: "kind", rule: one.name, to: e.target.value })}>
       ${app.language.operations.map(({ word, meaning }) => html`<option key=${word} value=${word} title=${meaning}>${word[0].toUpperCase()}${word.slice(1)}</option>`)}</select>`}
     <span class="gap"></span>
@@ -40,17 +54,26 @@ function Head({ one }) {
         <button class="row" onClick=${act(() => change({ kind: "drop", target: one.name }))}>Remove</button></div>`}</div></div>`;
 }
 
+// Words for a terminal, on a page.
+const plain = (text) => text.replace(/ ?\(redraft explain RD\d+\)/, "").replaceAll("`", "");
+
+const MEANS = {
+  share: "Of pictures that nothing was made from: how many change as was meant.",
+  elsewhere: "How much the same pictures change around the place: a share of the whole range from black to white.",
+  leftout: "Some contexts are left out, and the rule is solved without them. Gain: how far they reach the goal all the same, 1 is wholly. Side effect: what changes elsewhere, as a share of what is asked for. Agreement: how alike their change and the wish are.",
+};
+
 function Figures({ one }) {
   const record = app.records[one.name], left = app.leftout[one.name], placed = app.placed[one.name];
   const waiting = one.off ? "off" : placed ? "measuring" : "not solved yet";
   const elsewhere = record?.outside == null ? "" : record.outside < 0.01 ? "Little" : record.outside < 0.03 ? "Some" : "Much";
   return html`<div class="part figures">
-    <dl><div><dt>Takes effect on</dt><dd>${record?.share == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.share)}</b> <small>of new pictures</small>`}</dd>
-      <dd class="tone ${record?.tone ?? ""}">${record ? record.badge[0].toUpperCase() + record.badge.slice(1) : "\u00a0"}${record?.interval && html`, ${(record.interval[0] * 100).toFixed(0)}–${percent(record.interval[1])}`}</dd></div>
-    <div><dt>Changes elsewhere</dt><dd>${record?.outside == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.outside, 1)}</b> <small>on average</small>`}</dd>
+    <dl><div title=${MEANS.share}><dt>Takes effect on</dt><dd>${record?.share == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.share)}</b> <small>of new pictures</small>`}</dd>
+      <dd class="tone ${record?.tone ?? ""}">${record ? record.badge[0].toUpperCase() + record.badge.slice(1) + (record.amplitude > 0 ? `, at ${percent(record.amplitude)} of full strength` : "") : "\u00a0"}${record?.interval && html`, ${(record.interval[0] * 100).toFixed(0)}–${percent(record.interval[1])}`}</dd></div>
+    <div title=${MEANS.elsewhere}><dt>Changes elsewhere</dt><dd>${record?.outside == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.outside, 1)}</b> <small>on average</small>`}</dd>
       <dd>${elsewhere || "\u00a0"}</dd></div></dl>
-    <p class="soft leftout">${one.off ? "\u00a0" : left === undefined ? "Left-out figures follow" : left.gain === undefined ? "Left-out figures need three contexts or more." : `Left-out gain ${left.gain.toFixed(2)}, side effect ${left.side.toFixed(2)}${left.agreement == null ? "" : `, agreement ${left.agreement.toFixed(2)}`}`}</p>
-    ${record?.warnings.map((each) => html`<div class="remark" key=${each.problem}>${icon("warn")}<div><b>${each.problem}</b><p>${each.remedy}</p><button class="link" onClick=${() => findMore()}>Find more like it</button></div></div>`)}
+    <p class="soft leftout" title=${MEANS.leftout}>${one.off ? "\u00a0" : left === undefined ? "Left-out figures follow" : left.gain === undefined ? "Left-out figures need three contexts or more." : `Left-out gain ${left.gain.toFixed(2)}, side effect ${left.side.toFixed(2)}${left.agreement == null ? "" : `, agreement ${left.agreement.toFixed(2)}`}`}</p>
+    ${record?.warnings.map((each) => html`<div class="remark" key=${each.problem}>${icon("warn")}<div><b>${plain(each.problem)}</b><p>${plain(each.remedy)}</p>${/context/.test(each.remedy) && html`<button class="link" onClick=${() => findMore()}>Find more like it</button>`}</div></div>`)}
     ${Object.entries(record?.interference ?? {}).filter(([, each]) => each.cosine >= 0.2).map(([name, each]) => html`<p key=${name} class="soft">With ${name} at this layer: ${each.words} (${each.cosine.toFixed(2)}).</p>`)}
   </div>`;
 }

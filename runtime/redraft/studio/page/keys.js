@@ -31,6 +31,10 @@ function down(event) {
     undo(event.shiftKey ? 1 : -1);
     return true;
   }
+  if (app.painting && painter.current?.open && target.closest(".stage")) {
+    if (key === "Enter") { painter.current.finish(); return true; }
+    if (key === "Escape") { painter.current.back(); return true; }
+  }
   if (key === "Escape") return back();
   if (app.painting && target.closest(".stage") && key.startsWith("Arrow")) return nudge(event, control);
   if (control || event.altKey) return false;

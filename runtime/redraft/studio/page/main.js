@@ -41,7 +41,7 @@ function hearEvent(event) {
     case "searching": return set({ matches: { busy: true } });
     case "matches": return set({ matches: event });
     case "located": return set({ located: event.busy && app.located?.rule === event.rule ? { ...app.located, ...event, stopped: false, failure: null } : event });
-    case "running": case "ran": return set({ running: event });
+    case "running": case "ran": case "packed": return set({ running: event });
     case "trouble": return set({ trouble: event });
     default: return undefined;
   }
@@ -52,6 +52,7 @@ function hearState(state) {
   const patch = { state };
   if (!state.open) Object.assign(patch, { painting: null, placed: {}, leftout: {}, records: {}, matches: null, located: null, comparing: [], status: { event: "" } });
   if (!before?.open || before.model?.name !== state.model?.name) { forget("before"); forget("after"); patch.at = state.shown?.[0] ?? 0; }
+  if (before && state.revision !== before.revision && ["ran", "packed"].includes(app.running?.event)) patch.running = null;
   if (state.open && !state.rules.some((each) => each.name === app.chosen)) patch.chosen = state.rules[0]?.name ?? "";
   document.title = state.open ? `${state.changed ? "• " : ""}${state.path ?? "untitled"} - redraft studio` : "redraft studio";
   set(patch);

@@ -26,7 +26,9 @@ export function Paint({ at }) {
   const [keys, setKeys] = useState(true);
   const [shape, setShape] = useState(() => (at.line ? shapeOf(at.line, model.width, model.height) : null));
   const [grid, setGrid] = useState(null);
+  const [said, setSaid] = useState(null); // what this place was marked as last
   const steps = useRef({ list: [shape], at: 0 });
+  const again = useRef(false); // whether the line is to be read again: what was done to it was taken back
   const target = at.line && at.line.kind === "place" ? at.line : null;
   const address = useRef(target?.address ?? ""); // changes where one of several images gets a line of its own
   const layer = one?.layer ?? model.layers[Math.floor(model.layers.length / 2)]?.name;
@@ -34,6 +36,16 @@ export function Paint({ at }) {
   if (tool !== "move") last.tool = tool;
   last.radius = radius;
 
+  // An image that is changed gets a line of its own; taken back, it is one of several again.
+  const lines = target ? one?.lines.filter((each) => each.word === target.word && each.images?.includes(at.image)) ?? [] : [];
+  const line = lines.find((each) => each.address === address.current) ?? lines[0];
+  useEffect(() => {
+    if (!again.current) return;
+    again.current = false;
+    if (!line) return;
+    address.current = line.address;
+    setShape(shapeOf(line, model.width, model.height));
+  }, [app.state.revision]);
   const keep = (next) => {
     const { current } = steps;
     current.list.splice(current.at + 1, current.list.length, next);
@@ -41,6 +53,7 @@ export function Paint({ at }) {
     setShape(next);
   };
   const step = (by) => {
+    if (target) return false; // what is changed at once is in the history of the recipe
     const { current } = steps;
     const to = current.at + by;
     if (to < 0 || to >= current.list.length) return false;
@@ -55,6 +68,7 @@ export function Paint({ at }) {
     if (!found) return;
     if (place) address.current = found.target;
     set({ chosen: found.rule });
+    setSaid(word);
     if (word === "context" && !place) search(at.image, shape, layer);
   };
   // A marked place that is changed is written at once. While it is dragged it is followed, one
@@ -71,7 +85,7 @@ export function Paint({ at }) {
     const timer = setTimeout(async () => { const found = await request({ ask: "keys", layer, ...(await asked(shape)) }); setGrid(found?.grid ?? null); }, 60);
     return () => clearTimeout(timer);
   }, [shape, layer]);
-  painter.current = { kind, setTool, setRadius, mark, step, close, toggleKeys: () => setKeys((now) => !now), nudge: (dx, dy, size, fine) => {
+  painter.current = { kind, setTool, reread: () => { again.current = true; }, open: shape?.kind === "polygon" && !shape.closed, finish: () => shape?.kind === "polygon" && shape.points.length > 2 && keep({ ...shape, closed: true }), back: () => keep(shape.points.length > 1 ? { ...shape, points: shape.points.slice(0, -1) } : null), setRadius, mark, step, close, toggleKeys: () => setKeys((now) => !now), nudge: (dx, dy, size, fine) => {
     if (!shape) return;
     const cell = model.layers.find((each) => each.name === layer)?.keys ?? [8, 8];
     const [w, h] = fine ? [1, 1] : [model.width / cell[1], model.height / cell[0]];
@@ -90,8 +104,10 @@ export function Paint({ at }) {
     <div class="easel">
       <div class="tools" role="toolbar" aria-label="Tools" aria-orientation="vertical">${TOOLS.map(([name, words, key]) => html`<button key=${name} class=${tool === name ? "chosen" : ""} aria-pressed=${tool === name} aria-label="${words} (${key})" title="${words} (${key})" onClick=${() => setTool(name)}>${icon(name, 18)}<kbd>${key}</kbd></button>`)}
         <label class="radius" title="Size of the brush: [ and ]"><input type="range" min="0.5" max="16" step="0.5" value=${radius} aria-label="Size of the brush" onInput=${(e) => setRadius(Number(e.target.value))}/>${radius}</label></div>
-      <${Canvas} image=${at.image} tool=${tool} radius=${radius} shape=${shape} role=${target?.word ?? "context"} grid=${keys ? grid : null} keep=${keep} show=${setShape} done=${commit} follow=${follow}/>
+      <${Canvas} image=${at.image} tool=${tool} radius=${radius} shape=${shape} role=${target?.word ?? said ?? "context"} grid=${keys ? grid : null} keep=${keep} show=${setShape} done=${commit} follow=${follow}/>
       <div class="side"><h3>This place <small>${isWhole(shape) ? `takes ${taken} of ${grid ? grid.length * grid[0].length : "?"} keys` : "paint it on the picture"}</small></h3>
+        ${tool === "polygon" && !isWhole(shape) && html`<p class="soft">Click corner by corner; Enter, or a click on the first one, closes it, and Esc takes the last one back.</p>`}
+        ${said && !target && html`<p class="soft" role="status">Marked: ${said}.</p>`}
         ${target && html`<p class="soft">You change the ${target.word} of ${one.name}; it follows while you move it. Draw anew and press <kbd>${roles.find((each) => each.word === target.word)?.key}</kbd> to put it elsewhere.</p>`}
         ${roles.map(({ word, words, key, meaning }) => html`<button key=${word} title=${meaning} class="role ${target?.word === word ? "chosen" : ""}" disabled=${!isWhole(shape)} onClick=${() => mark(word)}><span class="chip" style="--c: ${colourOf(word)}" aria-hidden="true"></span>${words}<span class="gap"></span><kbd>${key}</kbd></button>`)}
         <${More} image=${at.image} shape=${shape} layer=${layer}/></div>

@@ -51,7 +51,13 @@ export function Views({ views = ["before", "after", "both"], of = "view" }) {
 
 function Range() {
   const [text, setText] = useState(null);
-  const submit = async () => { if (text === null) return; if (await request({ ask: "look", numbers: text })) setText(null); };
+  const submit = async () => {
+    if (text === null) return;
+    // One number is a place to go to; a sheet of one picture would be no sheet.
+    const one = /^\s*(\d+)\s*$/.exec(text)?.[1], most = (app.state.latents?.count ?? 1) - 1;
+    const numbers = one === undefined || Number(one) > most ? text : `${one}..${Math.min(most, Number(one) + Math.max(app.state.shown.length, 1) - 1)}`;
+    if (await request({ ask: "look", numbers })) { setText(null); if (one !== undefined) set({ at: Number(one) }); }
+  };
   return html`<input id="range" class="range" aria-label="Numbers of the pictures" value=${text ?? app.state.numbers} onInput=${(e) => setText(e.target.value)}
     onKeyDown=${(e) => { if (e.key === "Enter") submit(); if (e.key === "Escape") { setText(null); e.target.blur(); } }} onBlur=${submit}/>`;
 }
@@ -133,5 +139,5 @@ function Remarks() {
   return html`${state.draft && html`<div class="remark calm"><div><b>Studio ended before this recipe was saved.</b> Changes of ${whenOf(state.draft)} were kept. <button class="link" onClick=${() => request({ ask: "recover", bring_back: true })}>Bring them back</button> <button class="link" onClick=${() => request({ ask: "recover", bring_back: false })}>Drop them</button></div></div>`}
     ${left.map((each) => html`<${LeftOut} key=${each.rule} left=${each}/>`)}
     ${failed && html`<div class="remark bad" role="alert">${icon("warn")}<div><b>${failed.message}</b><p>${failed.help ?? ""}</p></div></div>`}
-    ${running && html`<div class="remark ${running.failure ? "bad" : "calm"}" role="status"><div>${running.failure ? html`<b>${running.failure.message}</b><p>${running.failure.help}</p>` : running.event === "ran" ? html`<b>The run is done.</b> It lies in <code>${running.folder}</code>, with report.html.` : html`<b>Running</b>: ${running.what}`}</div><button class="plain" aria-label="Close" onClick=${() => set({ running: null })}>${icon("close", 12)}</button></div>`}`;
+    ${running && html`<div class="remark ${running.failure ? "bad" : "calm"}" role="status"><div>${running.failure ? html`<b>${running.failure.message}</b><p>${running.failure.help}</p>` : running.event === "ran" ? html`<b>The run is done.</b> It lies in <code>${running.folder}</code>, with report.html.` : running.event === "packed" ? html`<b>Packed with its run.</b> <code>${running.name}</code> lies beside the recipe, and was downloaded.` : html`<b>Running</b>: ${running.what}`}</div><button class="plain" aria-label="Close" onClick=${() => set({ running: null })}>${icon("close", 12)}</button></div>`}`;
 }

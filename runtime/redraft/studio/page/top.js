@@ -3,12 +3,14 @@ import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { icon, mark } from "./icons.js";
 import { app, request, set, snapshots } from "./store.js";
 import { draw } from "./pic.js";
+import { painter } from "./paint.js";
 
 export function Top() {
   const { state } = app;
   const name = state.path ?? "untitled.redraft";
   return html`<header class="top">
-    <button class="brand plain" aria-label="redraft studio: all models" onClick=${leave}>${mark} <b>redraft</b> studio</button>
+    <div class="menu"><button class="brand plain" aria-label="redraft studio: all models" onClick=${leave}>${mark} <b>redraft</b> studio</button>
+      ${app.menu === "leave" && html`<${Leaving}/>`}</div>
     <span class="rule"></span>
     ${state.open ? html`<b class="file">${name.split("/").pop()}</b><span class="soft hint">${state.changed ? (state.path ? "changed since saving" : "not saved yet") : "saved"}</span>` : html`<span class="soft">Nothing is open</span>`}
     <span class="gap"></span>
@@ -25,10 +27,21 @@ async function leave() {
   }
 }
 
+function Leaving() {
+  const drop = () => { set({ menu: "" }); request({ ask: "leave", drop: true }); };
+  const keep = async () => { if (app.state.path) { await save(); if (!app.state.changed) request({ ask: "leave", drop: false }); } else set({ menu: "save" }); };
+  return html`<div class="popup left"><p>The recipe has changes that are not saved.</p>
+    <button class="row" onClick=${keep}>Save them first</button>
+    <button class="row" onClick=${drop}>Leave without them</button>
+    <button class="row" onClick=${() => set({ menu: "" })}>Stay here</button></div>`;
+}
+
 export function undo(by) {
   const { at, steps } = app.state.history;
   const step = at + by;
-  if (step >= 0 && step < steps.length) request({ ask: "history", step });
+  if (step < 0 || step >= steps.length) return;
+  painter.current?.reread();
+  request({ ask: "history", step });
 }
 
 function Menu({ name, label, title, children, button }) {
@@ -86,8 +99,9 @@ function Thumb({ number }) {
 
 function Share() {
   const get = async (path) => {
-    set({ menu: "" });
+    set({ menu: "", running: { event: "running", what: "what is shared is made", done: 0, total: 1 } });
     const answer = await fetch(path);
+    if (app.running?.event === "running") set({ running: null });
     if (!answer.ok) { set({ trouble: (await answer.json()).failure }); return; }
     const name = /filename="([^"]+)"/.exec(answer.headers.get("content-disposition"))?.[1] ?? "redraft";
     const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await answer.blob()), download: name });
@@ -98,7 +112,7 @@ function Share() {
   return html`<${Menu} name="share" button=${html`Share ${icon("down", 12)}`} title="Share">
     <button class="row" onClick=${run}>Run it<small>As redraft run: edit, report and record in a folder</small></button>
     <button class="row" onClick=${() => get("/share/edit")}>Edit<small>Small; applies to the model's file</small></button>
-    <button class="row" onClick=${() => get("/share/pack")}>Pack<small>Recipe, masks and its run in one file</small></button>
+    <button class="row" onClick=${() => get("/share/pack")}>Pack<small>Recipe, masks and its run in one file; runs it first where that was not done</small></button>
     <button class="row" onClick=${() => get("/share/sheet")}>Sheet as PNG<small>Before and after; the recipe is inside</small></button>
   <//>`;
 }
@@ -112,7 +126,6 @@ export async function save(path = "") {
 function Save() {
   const [name, setName] = useState("");
   const field = useRef(null);
-  const leaving = app.menu === "leave";
   const naming = app.menu === "save" || app.trouble?.code === "RD807" || app.trouble?.code === "RD808";
   useEffect(() => { if (app.menu === "save") field.current?.focus(); }, [app.menu]);
   const submit = (event) => {
@@ -121,9 +134,8 @@ function Save() {
     if (name.trim()) save(path);
   };
   return html`<div class="menu"><button class="main" title="Save (Ctrl+S)" onClick=${() => save()}>Save</button>
-    ${(naming || leaving) && html`<div class="popup">
-      ${leaving && html`<p>The recipe has changes that are not saved.</p><button class="row" onClick=${() => { set({ menu: "" }); request({ ask: "leave", drop: true }); }}>Leave them</button>`}
-      ${naming && html`<form onSubmit=${submit}><label>Save as<input ref=${field} value=${name} placeholder="glasses.redraft" onInput=${(e) => setName(e.target.value)}/></label>
-      <button class="main" type="submit">Save</button></form>`}
+    ${naming && html`<div class="popup">
+      <form onSubmit=${submit}><label>Save as<input ref=${field} value=${name} placeholder="glasses.redraft" onInput=${(e) => setName(e.target.value)}/></label>
+      <button class="main" type="submit">Save</button></form>
       <button class="row" onClick=${() => set({ menu: "", trouble: null })}>Cancel</button></div>`}</div>`;
 }

@@ -151,6 +151,14 @@ class Document:
         return {"at": self._at, "steps": [step.words for step in self._steps]}
 
     @property
+    def texts(self) -> tuple[str, ...]:
+        """Every text that can be gone back to."""
+        return (
+            *(step.text for step in self._steps),
+            *([] if self._saved is None else [self._saved]),
+        )
+
+    @property
     def is_changed(self) -> bool:
         """Whether there is something to save."""
         return self.text != self._saved

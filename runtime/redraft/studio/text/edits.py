@@ -9,10 +9,15 @@ from collections.abc import Iterable
 from redraft.errors import PlanError
 from redraft.studio.web import messages as m
 from redraft_dsl.language.language import LANGUAGE
+from redraft_dsl.language.spelling import respelled
 from redraft_dsl.source import Edit, Source, apply
 from redraft_dsl.syntax import edit as e
+from redraft_dsl.syntax import names
 from redraft_dsl.syntax import tree as s
 from redraft_dsl.syntax.parse import parse
+
+UNTITLED = 'recipe untitled 1.0.0 "A recipe in the making"'
+"""The statement of a recipe that nobody has named yet."""
 
 
 def changed(text: str, changes: Iterable[m.AnyChange]) -> tuple[str, str]:
@@ -26,11 +31,53 @@ def changed(text: str, changes: Iterable[m.AnyChange]) -> tuple[str, str]:
     for each in changes:
         before = text
         try:
-            text = e.edit(text, _change(text, each))
+            text = _renamed(text, each) if isinstance(each, m.Rename) else _edited(text, each)
         except e.NoSuchPartError as problem:
             raise PlanError("RD812", str(problem), "look at the text, and try again") from None
         words = words or _words(before, each)
     return text, words
+
+
+def _edited(text: str, asked: m.AnyChange) -> str:
+    return e.edit(text, _change(text, asked))
+
+
+def _renamed(text: str, asked: m.Rename) -> str:
+    tree = parse(Source("<text>", text)).tree
+    found = next(
+        (
+            each
+            for each in names.occurrences(tree)
+            if each.kind == "rule" and each.name == asked.target and each.defines
+        ),
+        None,
+    )
+    if found is None:
+        raise e.NoSuchPartError(f"there is no rule `{asked.target}` that is written here")
+    objection = names.objection(tree, found, asked.name)
+    if objection is not None:
+        raise PlanError("RD812", objection, "give the rule another name")
+    return apply(text, [Edit(each.span, asked.name) for each in names.same(tree, found)])
+
+
+def named_after(text: str, stem: str) -> str:
+    """A new recipe's text with the name of its file; one that has a name keeps it."""
+    name = respelled(stem)
+    title = name.replace("-", " ").capitalize()
+    return text.replace(UNTITLED, f'recipe {name} 1.0.0 "{title}"', 1)
+
+
+def grown(text: str, rule: str, place: str, among: tuple[int, int], more: int) -> str | None:
+    """The text whose ``context like`` of a place takes more images; None where it has none."""
+    line = re.compile(rf"context like {re.escape(place)} top (\d+) among {among[0]}\.\.{among[1]}")
+    for item in e.items_of(_rule(text, rule)):
+        span = item.span
+        found = line.fullmatch(" ".join(text[span.start : span.end].split()))
+        if found:
+            top = min(int(found[1]) + more, among[1] - among[0] + 1)
+            new = f"context like {place} top {top} among {among[0]}..{among[1]}"
+            return apply(text, [Edit(span, new)])
+    return None
 
 
 def _change(text: str, asked: m.AnyChange) -> e.Change:
@@ -56,6 +103,8 @@ def _change(text: str, asked: m.AnyChange) -> e.Change:
             at = node.name.span
             copy = text[start : at.start] + name + text[at.end : end]
             return e.Add(f"\n{copy}", after=asked.target)
+        case m.Rename():
+            raise AssertionError("a name stands in many places")
 
 
 def _rule(text: str, name: str) -> s.Operation:
@@ -126,3 +175,5 @@ def _words(text: str, asked: m.AnyChange) -> str:
             return f"{asked.target} {'on' if asked.on else 'off'}"
         case m.Duplicate():
             return f"Duplicate {asked.target}"
+        case m.Rename():
+            return f"Rename {asked.target}"

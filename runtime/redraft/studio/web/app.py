@@ -178,7 +178,13 @@ async def _pack(session: Session, _request: Request) -> Response:
         document = session.need()
         if document.path is None or document.is_changed:
             raise PlanError("RD817", "the recipe has changes that are not saved", "save it first")
-        path = share.packed(document.path, session.folder)
+
+        def progress(what: str, done: int, total: int) -> None:
+            event = {"event": "running", "what": what, "done": done, "total": total}
+            session.hub.say(event, "running")
+
+        path = share.packed(document.path, session.folder, progress)
+        session.hub.say({"event": "packed", "name": path.name}, "running")
         return _file(path.read_bytes(), path.name)
 
     return await _at_desk(session, work)

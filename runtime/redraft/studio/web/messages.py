@@ -79,8 +79,16 @@ class Duplicate(Frozen):
     target: Short
 
 
+class Rename(Frozen):
+    """Give a rule another name, wherever the text names it."""
+
+    kind: Literal["rename"]
+    target: Short
+    name: Short
+
+
 AnyChange = Annotated[
-    Put | Add | Drop | Replace | Move | Switch | Duplicate, Field(discriminator="kind")
+    Put | Add | Drop | Replace | Move | Switch | Duplicate | Rename, Field(discriminator="kind")
 ]
 
 

@@ -102,6 +102,7 @@ def inferring() -> nn.Module:
 MADE = {scripted: "is compiled", tensorless: "the device meta", inferring: "torch.inference_mode"}
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
 @pytest.mark.parametrize("make", MADE)
 def test_a_module_that_cannot_be_edited(make: Callable[[], nn.Module]) -> None:
     with pytest.raises(ModelError, match=MADE[make]) as raised:

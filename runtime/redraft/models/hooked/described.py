@@ -95,7 +95,8 @@ class Generator:
                 f"the latents given are of shape {tuple(self.latents.shape)}",
                 "give a tensor (n, ...), a latent a row",
             )
-        span = self.range if isinstance(self.range, list | tuple) else ()
+        given: Any = self.range  # what a person writes may be anything
+        span = given if isinstance(given, list | tuple) else ()
         if len(span) != 2 or not all(map(_is_number, span)) or not span[0] < span[1]:
             raise ModelError(
                 "RD644",
@@ -108,7 +109,8 @@ class Generator:
                 f"{self.labels!r:.60} classes are not possible",
                 "give the number of classes, or leave `labels` out",
             )
-        sizes = self.size if isinstance(self.size, list | tuple) else (self.size,)
+        size: Any = self.size
+        sizes = size if isinstance(size, list | tuple) else (size,)
         whole = all(_is_whole(each) and each >= 1 for each in sizes)
         if self.size is not None and not (whole and sizes and math.prod(sizes) <= MOST_NUMBERS):
             raise ModelError(

@@ -66,7 +66,7 @@ def held_weight(layer: nn.Module, part: str, used: Tensor) -> Held | None:
 
 def sharing(module: nn.Module, name: str) -> str | None:
     """Another name under which the module holds the tensor ``name``, or a part of it."""
-    named = dict(module.named_parameters(remove_duplicate=False))
+    named: dict[str, Tensor] = dict(module.named_parameters(remove_duplicate=False))
     named.update(module.named_buffers(remove_duplicate=False))
     first, end = _span(named[name])
     for other, tensor in named.items():
@@ -81,8 +81,8 @@ def sharing(module: nn.Module, name: str) -> str | None:
 def _span(tensor: Tensor) -> tuple[int, int]:
     """Where a tensor begins and ends in its memory, in bytes."""
     reach = sum((size - 1) * step for size, step in zip(tensor.shape, tensor.stride(), strict=True))
-    start = tensor.storage_offset() * tensor.element_size()
-    return start, start + (reach + 1) * tensor.element_size()
+    start = int(tensor.storage_offset()) * tensor.element_size()
+    return start, start + (int(reach) + 1) * tensor.element_size()
 
 
 def _partner(layer: nn.Module, part: str, name: str) -> Partner | None:

@@ -35,10 +35,10 @@ PAPER_SETTINGS = ((1, 3e-3), (4, 1e-3), (8, 3e-4), (1, 1e-2), (4, 3e-3), (8, 1e-
 """Rank and rate of projected Adam on the paper's own objective."""
 SWEEP: tuple[dict[str, float], ...] = (
     {},
+    {"keep": 20.0},
+    {"rank": 16, "preserve": 1.0},
+    {"rank": 16, "keep": 20.0},
     {"preserve": 0.1},
-    {"preserve": 1.0},
-    {"rank": 4},
-    {"rank": 16, "preserve": 0.1},
     {"rank": 16, "keep": 0.5, "preserve": 0.03},
 )
 """The rule's own sweep; the first is the recipe as it stands."""

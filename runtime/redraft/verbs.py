@@ -113,6 +113,7 @@ def verify(
 
     """
     from redraft.runs.verify import verify as repeat
+    from redraft.show.report.outputs import answers_for
 
     code = None if generator is None else code_at(generator, TIMEOUT)
     return repeat(
@@ -121,6 +122,7 @@ def verify(
         threads=threads,
         generator=code,
         figures=figures,
+        answers=answers_for,
     )
 
 

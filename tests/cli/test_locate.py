@@ -49,12 +49,13 @@ def failed(invoke, *words: object) -> str:
     return done.stderr
 
 
-def test_every_layer_is_tried_and_scored_by_gain_times_agreement(invoke, marked: Path) -> None:
+def test_every_layer_is_tried_and_scored_by_the_wish_in_pixels(invoke, marked: Path) -> None:
     found = located(invoke, marked, "dot")
     assert {each["layer"] for each in found["candidates"]} == {"layer3", "layer6", "layer9"}
     for each in found["candidates"]:
-        score = max(each["gain"], 0) * max(each["agreement"], 0)
+        score = max(each["amplitude"], 0) * max(each["pixel_agreement"], 0)
         assert each["score"] == pytest.approx(score)
+        assert -1 <= each["agreement"] <= 1
     best = max(found["candidates"], key=lambda each: each["score"])
     others = [each for each in found["candidates"] if each["layer"] == best["layer"]]
     assert len(others) > 3, "other settings are tried at the best layer"
@@ -96,6 +97,39 @@ def test_nothing_is_written_where_nothing_is_recommended(
     monkeypatch.setattr(locate, "LEAST_SCORE", 9.0)
     assert "nothing is recommended" in shown(invoke, marked, "--write")
     assert marked.read_text(encoding="utf-8") == MARKED
+
+
+def test_an_invert_is_located_and_written(
+    invoke, marked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locate, "LEAST_SCORE", -1.0)
+    images = "z[5, 8, 9, 11, 12, 14]"
+    regions = f"cause {images} box(x 8..40, y 8..28)  effect {images} box(x 8..56, y 40..60)"
+    head, _, _ = MARKED.partition("rule dot")
+    marked.write_text(f"{head}invert glow at layer9 {{ {regions}  units 6 }}\n", encoding="utf-8")
+    found = located(invoke, marked, "--write")
+    assert {each["layer"] for each in found["candidates"]} == {"layer3", "layer6", "layer9"}
+    assert any(each["gain"] != 0 for each in found["candidates"])
+    for each in found["candidates"]:
+        # Nothing is copied, and so there is no wish in pixels: its own goal is what counts.
+        assert each["pixel_agreement"] is None
+        score = max(each["amplitude"], 0) * max(each["agreement"], 0)
+        assert each["score"] == pytest.approx(score)
+    best = found["recommended"]
+    text = marked.read_text(encoding="utf-8")
+    assert f"invert glow at {best['layer']} {{" in text
+    assert regions.split("  effect")[0] in text
+    assert located(invoke, marked)["layer"] == best["layer"]
+
+
+def test_an_erase_is_scored_by_what_other_pictures_have_there(invoke, marked: Path) -> None:
+    head, _, _ = MARKED.partition("rule dot")
+    lines = "context z[5, 8, 9, 11, 12, 14] box(x 8..40, y 8..28)  units 4  rank 2"
+    marked.write_text(f"{head}erase bar at layer6 {{ {lines} }}\n", encoding="utf-8")
+    for each in located(invoke, marked)["candidates"]:
+        assert each["problem"] is None
+        score = max(each["amplitude"], 0) * max(each["pixel_agreement"], 0)
+        assert each["score"] == pytest.approx(score)
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ MEASURES: Mapping[str, str] = {
     "outside": "Mean absolute change outside the region, pictures in -1..1.",
     "side": "Left-out change elsewhere, as a share of what the goal asks for.",
     "rank": "How many directions the change has.",
+    "distance": "How far new pictures are from the right answer, where the world knows it.",
 }
 """What may be expected of a rule, by the names that `run.json` and the report use."""
 SHARES = frozenset(["share", "side"])

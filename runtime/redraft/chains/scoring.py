@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from redraft.judge.effect import draw_unchanged, judged_batches, summarise
@@ -19,10 +17,7 @@ from redraft.models.samplers import sampler_of
 from redraft.plans.planner import RuleStep, StatisticsStep
 from redraft.plans.unseen import judged
 from redraft.runs.execute import solve_step, wish_of_rule
-from redraft.runs.session import Session, collect, opened_rule
-
-Distance = Callable[[NDArray[np.float32], NDArray[np.float32]], float]
-"""Mean distance of pictures (N, 3, H, W) of latents (N, width) to what they should be."""
+from redraft.runs.session import Distance, Session, collect, opened_rule
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,10 @@ class LeftOut:
         agreement: mean correlation of the change of the pictures with what was wished, see
             :func:`left_out_scores`; None where there are no folds.
         agreement_spread: standard deviation of agreement over folds.
+        amplitude: how strongly the pictures change as is wished, as unseen pictures are judged;
+            None where there are no folds.
+        pixel_agreement: as agreement, with the wish in pixels; None where there is no such wish.
+        pixel_amplitude: how strongly the pictures change as that wish asks; None likewise.
 
     """
 
@@ -61,6 +65,9 @@ class LeftOut:
     folds: tuple[Fold, ...] = field(default=(), compare=False)
     agreement: float | None = None
     agreement_spread: float = 0.0
+    amplitude: float | None = None
+    pixel_agreement: float | None = None
+    pixel_amplitude: float | None = None
 
     def agreeing(self, scores: Sequence[PictureScores]) -> LeftOut:
         """The same with the scores of every fold's pictures."""
@@ -69,7 +76,16 @@ class LeftOut:
             self,
             agreement=float(means.mean()),
             agreement_spread=float(means.std(correction=0)),
+            amplitude=_mean([each.amplitude for each in scores]),
+            pixel_agreement=_mean([each.pixels for each in scores]),
+            pixel_amplitude=_mean([each.pixel_amplitude for each in scores]),
         )
+
+
+def _mean(parts: Sequence[Tensor | None]) -> float | None:
+    """Mean over folds of the means of their pictures; None where one is not known."""
+    known = [part.mean() for part in parts if part is not None]
+    return float(torch.stack(known).mean()) if known and len(known) == len(parts) else None
 
 
 def left_out(

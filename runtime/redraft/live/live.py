@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from threading import Condition, Thread
 from types import TracebackType
@@ -32,7 +33,7 @@ from redraft.models.open import OpenModel, choose_device
 from redraft.plans.loading import recipe_of
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep, make_plan
 from redraft.plans.record import RuleRecord
-from redraft.runs.execute import edit_of, left_out_of, solve_step
+from redraft.runs.execute import edit_of, goal_pictures, left_out_of, solve_step
 from redraft.runs.memo import MOST, Shared
 from redraft.runs.rule import solve_rule
 from redraft.runs.session import (
@@ -319,7 +320,8 @@ def _figures(session: Session) -> dict[str, LeftOut | None]:
     found: dict[str, LeftOut | None] = {}
     for step, done in zip(session.plan.rules, session.finished, strict=True):
         opened = opened_rule(session, step)
-        found[step.rule.name] = left_out_of(session, step, opened, solve_rule(opened)).left_out
+        drawn = partial(goal_pictures, session, step, opened)
+        found[step.rule.name] = left_out_of(session, step, solve_rule(opened), drawn).left_out
         apply_delta(session, step, done.delta)
     return found
 

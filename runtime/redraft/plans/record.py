@@ -108,7 +108,9 @@ class RuleRecord(Measured):
     is what comes of share, nulls and amplitude together (see redraft.judge.verdict). ``places`` is
     how its places in unseen pictures were come by: "fixed", or the name of what found them; None
     when nothing was measured, and in records of older versions. ``pixel_share`` and
-    ``pixel_amplitude`` go by the wish in pixels (see redraft.judge.effect). ``typical`` and
+    ``pixel_amplitude`` go by the wish in pixels (see redraft.judge.effect). ``distance`` is that
+    of the unseen pictures to the right answer, with this rule as the last; None where no answer is
+    known (see redraft.world.named). ``typical`` and
     ``least`` are numbers of unseen pictures: those that it takes effect on as strongly as on most,
     and those whose change agrees least with what was meant, the best examples first.
     ``cause`` is None where nothing was measured, and for a zero.
@@ -150,6 +152,7 @@ class RuleRecord(Measured):
     pixel_share_interval: tuple[float, float] | None = None
     pixel_amplitude: float | None = None
     pixel_amplitude_interval: tuple[float, float] | None = None
+    distance: float | None = None
     verdict: Annotated[Word, BeforeValidator(_renamed)] = "not measured"
     typical: tuple[int, ...] = ()
     least: tuple[int, ...] = ()

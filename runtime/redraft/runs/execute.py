@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.metadata import version
@@ -36,6 +36,7 @@ from redraft.runs.advising import advise
 from redraft.runs.recording import rule_record
 from redraft.runs.rule import OpenRule, SolvedRule, estimated, solve_rule
 from redraft.runs.session import (
+    Distance,
     FinishedRule,
     Session,
     apply_delta,
@@ -194,7 +195,20 @@ def solve_step(session: Session, step: RuleStep, *, evaluate: bool = True) -> Fi
     done = session.shared.once("rule", key, partial(_solved_step, session, step, evaluate))
     session.placed[step.rule.name] = done.placed
     apply_delta(session, step, done.delta)
-    return done
+    answer = session.answers.get(step.rule.name)
+    if answer is None or not indices:
+        return done
+    record = done.record.model_copy(update={"distance": _distance(session, indices, answer)})
+    return replace(done, record=record)
+
+
+def _distance(session: Session, indices: Sequence[int], answer: Distance) -> float:
+    """From the unseen pictures, as the network draws them now, to the right answer."""
+    generator = session.model.generator
+    rows = sampler_of(generator).rows(session.plan.recipe.latents[0], indices)
+    batches = judged_batches(generator, rows.to(session.device))
+    pictures = torch.cat([generator.sample(part) for part in batches])
+    return answer(pictures.cpu().numpy(), rows.cpu().numpy())
 
 
 def _solved_step(session: Session, step: RuleStep, evaluate: bool) -> FinishedRule:
@@ -232,22 +246,23 @@ def _judgement(
     """
     drawn = cache(partial(goal_pictures, session, step, opened))
     with phase(session.progress, f"{step.rule.name}: solving without some contexts"):
-        solved = _left_out(session, step, solved, drawn)
+        solved = left_out_of(session, step, solved, drawn)
     indices = judged(session.plan.recipe, session.plan.base.facts)
     return solved, drawn().wish(partial(_finder, opened)) if indices else None
 
 
 def left_out_of(
-    session: Session, step: RuleStep, opened: OpenRule, solved: SolvedRule
-) -> SolvedRule:
-    """A solved rule with its left-out figures, on the network as it was solved on."""
-    drawn = partial(goal_pictures, session, step, opened)
-    return _left_out(session, step, solved, drawn)
-
-
-def _left_out(
     session: Session, step: RuleStep, solved: SolvedRule, drawn: Callable[[], GoalPictures]
 ) -> SolvedRule:
+    """A solved rule with its left-out figures, on the network as it was solved on.
+
+    Args:
+        session: where it was solved.
+        step: of the rule.
+        solved: the rule.
+        drawn: gives the pictures of its goal.
+
+    """
     solved = estimated(solved)
     left = solved.left_out
     if left is None or not left.folds:

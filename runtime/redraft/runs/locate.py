@@ -1,33 +1,46 @@
 """Which layer, and which settings, a rule is best written with: every layer tried.
 
 No picture that is judged later is looked at. A candidate is scored by what it does to contexts that
-it was not solved for: *gain* times *agreement* (see :mod:`redraft.judge.leftout`). Gain alone does
-not say whether pictures change in the right direction, and agreement alone not by how much.
+it was not solved for (see :mod:`redraft.judge.leftout`): *amplitude*, how strongly their pictures
+change as the layer's goal asks, times *agreement*, how well the change goes with what was wished.
+The one alone does not say whether pictures change in the right direction, and the other not by how
+much.
+
+The goal of a layer is drawn by that layer, and a layer that draws an ugly one may reach it
+faithfully. So the agreement is with a wish in pixels, in which no layer has a part: for a rule,
+the pixels that it copies in the place of the contexts; for an erase, what other pictures have
+there on the mean. An invert has none, and must agree with its own goal. The goal of an erase
+silences units, which are other things in every layer, so its amplitude is in pixels too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from threading import Event
 
 import torch
+from torch import Tensor
 
 from redraft.disk.cache import Cache
 from redraft.errors import PlanError, RunError
 from redraft.judge.advice import more
+from redraft.judge.effect import judged_batches
 from redraft.judge.leftout import LEAST, LeftOut
-from redraft.judge.wish import draw_goal
+from redraft.judge.wish import GoalPictures, draw_goal
+from redraft.memory.marked import marked_pictures
 from redraft.models.device import device_name
 from redraft.models.open import choose_device
+from redraft.models.samplers import sampler_of
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep, replanned
-from redraft.runs.execute import left_out_of, solve_step
+from redraft.runs.execute import goal_pictures, left_out_of, solve_step
 from redraft.runs.memo import MOST, Shared
 from redraft.runs.rule import OpenRule, SolvedRule, solve_rule
-from redraft.runs.session import Session, collect, open_session, opened_rule
+from redraft.runs.session import Session, collect, network_before, open_session, opened_rule
 from redraft.runs.watch import Progress
 from redraft.solve.delta import Delta
-from redraft_dsl.recipe.model import Erase, Insert, Preserve
+from redraft_dsl.recipe.model import Erase, Preserve, Solved, Zero
 
 LEAST_SCORE = 0.05
 """Below this nothing is recommended: hardly any left-out context follows."""
@@ -37,6 +50,8 @@ SIDE = 2.0
 """By how much their side effect may be larger."""
 ALIKE = 0.15
 """Least mean correlation of a context's goal with those of the others, to be called alike."""
+ORDINARY = 400
+"""Most other pictures over which it is taken what is ordinary in the place of an erase."""
 LARGE = 0.5
 """A copy that covers more of the layer's grid than this is large."""
 
@@ -66,6 +81,9 @@ class Candidate:
         gain: of left-out contexts; 0 where it cannot be solved.
         agreement: of left-out contexts, likewise.
         side: their side effect.
+        amplitude: how strongly their pictures change as the goal asks, or, for an erase, as the
+            wish in pixels does.
+        pixel_agreement: how well their change agrees with the wish in pixels; None without one.
         change: what it does to the layer; None where it cannot be solved.
         before: the changes of the rules before it.
         problem: why it cannot be solved.
@@ -77,14 +95,17 @@ class Candidate:
     gain: float = 0.0
     agreement: float = 0.0
     side: float = 0.0
+    amplitude: float = 0.0
+    pixel_agreement: float | None = None
     change: Delta | None = None
     before: tuple[Delta, ...] = ()
     problem: str | None = None
 
     @property
     def score(self) -> float:
-        """Gain times agreement; 0 where either is below 0."""
-        return max(self.gain, 0.0) * max(self.agreement, 0.0)
+        """Amplitude times agreement, in pixels where it can be; 0 where one is below 0."""
+        agreement = self.agreement if self.pixel_agreement is None else self.pixel_agreement
+        return max(self.amplitude, 0.0) * max(agreement, 0.0)
 
 
 @dataclass(frozen=True)
@@ -149,19 +170,17 @@ def locate_rule(
     return Location(rule, found.layer, own, tuple(tried), chosen, reason)
 
 
-def _solvable(plan: Plan, name: str) -> tuple[Insert | Erase, Settings]:
+def _solvable(plan: Plan, name: str) -> tuple[Solved, Settings]:
     """A rule of a plan, and its own settings."""
     step = next((step for step in plan.rules if step.rule.name == name), None)
     if step is None:
         raise PlanError("RD402", f"the recipe has no rule `{name}`", "name one that is on")
     rule = step.rule
-    if not isinstance(rule, Insert | Erase):
-        zero = rule.kind == "zero"
+    if isinstance(rule, Zero):
         raise PlanError(
             "RD406",
-            f"`{rule.name}` is a `{rule.kind}`, "
-            + ("which nothing is solved for" if zero else "which is not located yet"),
-            "locate a `rule` or an `erase`",
+            f"`{rule.name}` is a `zero`, which nothing is solved for",
+            "locate a `rule`, an `erase` or an `invert`",
         )
     if step.positions < LEAST:
         raise PlanError(
@@ -201,8 +220,10 @@ def _choose(tried: Sequence[Candidate], own: Settings) -> Candidate | None:
 
 
 def _why(chosen: Candidate, own: Settings, tried: Sequence[Candidate]) -> str:
-    said = f"left-out contexts follow best at {chosen.layer}: gain {chosen.gain:.2f}, "
-    said += f"agreement {chosen.agreement:.2f}"
+    in_pixels = chosen.pixel_agreement is not None
+    agreement = chosen.pixel_agreement if in_pixels else chosen.agreement
+    said = f"left-out contexts follow best at {chosen.layer}: amplitude {chosen.amplitude:.2f}, "
+    said += f"agreement {agreement:.2f}{' in pixels' if in_pixels else ''}"
     passed = _passed_over(chosen, own, tried)
     if chosen.settings == own:
         return f"{said}, with the rule's own settings{passed}"
@@ -235,7 +256,7 @@ class _Trial:
     """What all candidates of a rule have in common."""
 
     plan: Plan
-    rule: Insert | Erase
+    rule: Solved
     device: str
     cache: Cache
     progress: Progress | None
@@ -244,6 +265,7 @@ class _Trial:
 
     def tried(self, wanted: Sequence[tuple[str, Settings]]) -> Iterator[Candidate]:
         """Each layer and settings, solved with parts of the contexts left out."""
+        erase = isinstance(self.rule, Erase)
         plans = [self._plan(layer, settings) for layer, settings in wanted]
         statistics = [step for plan in plans for step in plan.statistics]
         for (layer, settings), plan in zip(wanted, plans, strict=True):
@@ -253,10 +275,17 @@ class _Trial:
                 yield Candidate(layer, settings, problem=error.message)
                 continue
             left = solved.left_out or LeftOut(0.0, 0.0, 0.0, 0.0, ())
-            agreement = left.agreement or 0.0
-            before = tuple(done.delta for done in session.finished)
-            figures = (left.gain, agreement, left.side)
-            yield Candidate(layer, settings, *figures, solved.delta, before)
+            yield Candidate(
+                layer,
+                settings,
+                left.gain,
+                left.agreement or 0.0,
+                left.side,
+                (left.pixel_amplitude if erase else left.amplitude) or 0.0,
+                left.pixel_agreement,
+                solved.delta,
+                tuple(done.delta for done in session.finished),
+            )
 
     def why_not(self, layer: str, settings: Settings) -> str:
         """Why nothing will do, as far as the goals of the contexts tell."""
@@ -297,7 +326,8 @@ class _Trial:
         session.progress(f"{self.rule.name} at {step.facts.name}", 0, 1)
         with torch.no_grad():
             opened = opened_rule(session, step)
-            return session, opened, left_out_of(session, step, opened, solve_rule(opened))
+            drawn = partial(_drawn, session, step, opened)
+            return session, opened, left_out_of(session, step, solve_rule(opened), drawn)
 
     def _prepared(self, session: Session, statistics: Sequence[StatisticsStep]) -> RuleStep:
         """The rule's step, on the network as the rules before it left it."""
@@ -309,6 +339,31 @@ class _Trial:
             else:
                 session.finished.append(solve_step(session, step, evaluate=False))
         raise AssertionError("the rule is in the plan")
+
+
+def _drawn(session: Session, step: RuleStep, opened: OpenRule) -> GoalPictures:
+    """The pictures of a rule's goal, with a wish in pixels for an erase too."""
+    drawn = goal_pictures(session, step, opened)
+    if not isinstance(step.rule, Erase):
+        return drawn
+    return replace(drawn, pasted=_ordinary(session, step, drawn))
+
+
+def _ordinary(session: Session, step: RuleStep, drawn: GoalPictures) -> Tensor:
+    """The pictures of a goal with what others have there on the mean in the contexts' place."""
+    block, marked = session.plan.recipe.latents[0], marked_pictures(step.rule)
+    numbers = [n for n in range(block.count) if (block.name, n) not in marked][:ORDINARY]
+
+    def make() -> Tensor:
+        generator = session.model.generator
+        rows = sampler_of(generator).rows(block, numbers).to(session.device)
+        sums = [generator.sample(part).double().sum(0) for part in judged_batches(generator, rows)]
+        return torch.stack(sums).sum(0) / len(numbers)
+
+    address = (network_before(session.plan, step), tuple(numbers))
+    mean = session.shared.once("ordinary", address, make).to(drawn.present)
+    cover = drawn.regions.to(drawn.present)[:, None]
+    return drawn.present + cover * (mean - drawn.present)
 
 
 @torch.no_grad()

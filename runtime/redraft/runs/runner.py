@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from redraft.runs.execute import assist, check_untouched, edit_of, solve_all
 from redraft.runs.memo import MOST, Shared
 from redraft.runs.processes import ALONE, Ranks
 from redraft.runs.recording import group_record, now
-from redraft.runs.session import Session, open_session
+from redraft.runs.session import Distance, Session, open_session
 from redraft.runs.steps import Steps
 from redraft.runs.watch import Progress
 
@@ -74,11 +75,11 @@ def run_plan(
     shared: Shared | None = None,
     ranks: Ranks = ALONE,
     force: bool = False,
+    answers: Mapping[str, Distance] | None = None,
 ) -> Run:
     """Run a plan and write its edit and record.
 
-    Where several processes run it together this is the part of the first one; all others call
-    :func:`assist_run`.
+    Of several processes this is for the first one; all others call :func:`assist_run`.
 
     Args:
         plan: from :func:`redraft.plans.planner.make_plan`.
@@ -90,6 +91,7 @@ def run_plan(
         shared: what it has in common with runs before and after it; not used by several processes.
         ranks: this process, the first, among those that draw pictures for statistics and measures.
         force: write into the folder whatever it holds.
+        answers: distance to the right answer by the name of a rule, where that is known.
 
     Raises:
         RunError: a rule cannot be solved, or another process failed.
@@ -97,18 +99,17 @@ def run_plan(
 
     """
     started, clock = now(), time.perf_counter()
-    folder = out or RUNS / plan.run_name
-    inputs = _inputs(plan)
+    folder, inputs = out or RUNS / plan.run_name, _inputs(plan)
     _prepare(folder, fresh, None if force else plan)
     # Judging and the report draw some of the same pictures, from the same stages.
     shared = shared or Shared(MOST)
     session = open_session(plan, choose_device(device), cache, progress, shared, ranks)
+    session.answers = answers or {}
     machine = group_record(session.device, ranks)
     steps = Steps(folder / STEPS, session)
     solve_all(session, steps.read, steps.write)
     check_untouched(session)
-    edit = edit_of(session)
-    data = edit.to_bytes()
+    data = (edit := edit_of(session)).to_bytes()
     _replace(folder, inputs, data)
     digest = hashlib.sha256(data).hexdigest()
     record = record_of(session, machine, digest, started, time.perf_counter() - clock)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import takewhile
 from threading import Event
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from redraft.disk.cache import Cache
 from redraft.errors import RunError
@@ -31,6 +33,8 @@ from redraft.runs.rule import OpenRule, open_rule
 from redraft.runs.watch import Progress, Watch
 from redraft.solve.delta import Delta
 
+Distance = Callable[[NDArray[np.float32], NDArray[np.float32]], float]
+"""Mean distance of pictures (N, 3, H, W) of latents (N, width) to what they should be."""
 PLACED_BY = {"kind", "context", "copy_from", "paste", "source", "cause"}
 """Fields that decide where a rule's places lie; of an invert also its units."""
 
@@ -67,6 +71,7 @@ class Session:
         placed: the rules that have been placed, by name.
         finished: the rules that have been solved or read back.
         ranks: this process among those that run the plan together.
+        answers: distance to the right answer by the name of a rule, where that is known.
 
     """
 
@@ -81,6 +86,7 @@ class Session:
     placed: dict[str, PlacedRule] = field(default_factory=dict)
     finished: list[FinishedRule] = field(default_factory=list)
     ranks: Ranks = ALONE
+    answers: Mapping[str, Distance] = field(default_factory=dict)
 
     @property
     def device(self) -> torch.device:

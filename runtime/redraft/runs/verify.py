@@ -10,7 +10,7 @@ The figures of the record are measured again too: equal on the same machine, nea
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,14 +25,14 @@ from redraft.models.code.reference import Code
 from redraft.models.locate import Base
 from redraft.models.open import choose_device
 from redraft.plans.loading import load
-from redraft.plans.planner import make_plan
+from redraft.plans.planner import Plan, make_plan
 from redraft.plans.record import RuleRecord, RunRecord
 from redraft.plans.run_files import EDIT, LOCK, PICTURE, RECORD, REPORT
 from redraft.plans.run_folder import FinishedRun, read_run
 from redraft.runs.execute import solve_all
 from redraft.runs.recording import machine_record
 from redraft.runs.runner import record_of
-from redraft.runs.session import Session, open_session
+from redraft.runs.session import Distance, Session, open_session
 from redraft.runs.watch import Progress
 from redraft.solve.delta import Delta, principal_angles
 from redraft_dsl.recipe.model import FileModel, Recipe
@@ -148,6 +148,10 @@ class Verified:
         return f"{figures}times and warnings in run.json; {PICTURE} and {REPORT}"
 
 
+def _none(plan: Plan) -> Mapping[str, Distance]:  # noqa: ARG001
+    return {}
+
+
 def verify(
     folder: Path,
     *,
@@ -158,6 +162,7 @@ def verify(
     home: Path | None = None,
     generator: Code | None = None,
     figures: bool = True,
+    answers: Callable[[Plan], Mapping[str, Distance]] = _none,
 ) -> Verified:
     """Solve a run's recipe again from its base, and compare with the edit that it left.
 
@@ -170,6 +175,7 @@ def verify(
         home: where a model that the recipe gives by file is looked for first.
         generator: the code of a torch module of somebody's own.
         figures: measure the figures of the record again, which takes as long as the run did.
+        answers: of :func:`redraft.world.named.answers_for`; without it no distance is measured.
 
     Raises:
         ArtifactError: the folder is not a finished run, or its files do not belong together.
@@ -178,7 +184,9 @@ def verify(
     """
     run = read_run(folder)
     with on_threads(threads or run.record.machine.threads):
-        session, weights = _solved(run, device, cache, progress, home, generator, figures)
+        session, weights = _solved(run, device, cache, progress, home, generator)
+        session.answers = answers(session.plan)
+        solve_all(session, evaluate=figures)
         return _compared(run, session, weights, figures=figures)
 
 
@@ -189,9 +197,8 @@ def _solved(
     progress: Progress | None,
     home: Path | None,
     generator: Code | None,
-    figures: bool,
 ) -> tuple[Session, dict[str, torch.Tensor]]:
-    """A run's recipe, solved again, and the weights of its base."""
+    """A run's recipe, ready to be solved again, and the weights of its base."""
     folder, record = run.folder, run.record
     check_edit(run.edit)
     target = choose_device(device)
@@ -204,7 +211,6 @@ def _solved(
     _check_inputs(record, plan.recipe.digest(), plan.base)
     session = open_session(plan, target, cache, progress)
     weights = {name: tensor.clone() for name, tensor in session.model.state.bare().items()}
-    solve_all(session, evaluate=figures)
     return session, weights
 
 

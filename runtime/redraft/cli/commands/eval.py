@@ -16,8 +16,9 @@ from redraft.cli.screen import Column, Screen
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from redraft.chains.scoring import ChainScore, Distance
+    from redraft.chains.scoring import ChainScore
     from redraft.plans.planner import Plan
+    from redraft.runs.session import Distance
 
 FIGURES = ("share", "null_share", "amplitude", "outside", "distance")
 HEADS = {"null_share": "null"}
@@ -32,7 +33,8 @@ SAVED = "eval.json"
     "answers",
     multiple=True,
     metavar="RULE=ANSWER",
-    help="In the village: which right answer a rule is to reach, such as 'spires=domes to spires'.",
+    help="In the village: which right answer a rule is to reach, such as 'spires=domes to spires'; "
+    "not needed where the rule is named after it, as `domes-to-spires`.",
 )
 @click.option(
     "--out",
@@ -94,16 +96,14 @@ def _row(score: ChainScore) -> list[str]:
 
 def _answers(plan: Plan, given: tuple[str, ...]) -> Mapping[str, Distance]:
     """The distance to the right answer, by the name of the rule that is to reach it."""
-    if not given:
-        return {}
     from redraft.world.answers import ANSWERS, distance
-    from redraft.world.scene import LATENT_SIZE
+    from redraft.world.named import answers_for, draws_villages
 
-    if plan.base.facts.latent_size != LATENT_SIZE:
+    rules, found = [step.rule.name for step in plan.rules], answers_for(plan)
+    if given and not draws_villages(plan):
         raise click.BadParameter(
             "right answers are known in the village alone", param_hint="answer"
         )
-    rules, found = [step.rule.name for step in plan.rules], {}
     for text in given:
         rule, _, name = text.partition("=")
         if rule not in rules or name not in ANSWERS:

@@ -41,7 +41,8 @@ def command(
     """Try a rule at every layer, and recommend a layer and settings, or none.
 
     Parts of the rule's contexts are left out, and each candidate is scored by what it does to them:
-    gain times agreement. Without RULE it is the recipe's first one.
+    how strongly they change as was wished, times how well the change agrees with the wish. Without
+    RULE it is the recipe's first one.
     """
     from redraft.cli.planning import plan_file, step_named
     from redraft.plans.shipped import own_recipe
@@ -69,7 +70,7 @@ def command(
 
 def _print(screen: Screen, found: Location) -> None:
     best = max(max(each.score for each in found.candidates), 1e-9)
-    titles = ("layer", *SETTINGS, "gain", "agreement", "side", "score")
+    titles = ("layer", *SETTINGS, "gain", "amplitude", "agreement", "side", "score")
     rows = []
     for each in found.candidates:
         mark = " *" if each is found.recommended else ""
@@ -88,7 +89,15 @@ def _print(screen: Screen, found: Location) -> None:
 
 def _cells(each: Candidate) -> list[str]:
     numbers = [f"{getattr(each.settings, name):g}" for name in SETTINGS]
-    figures = [f"{each.gain:.2f}", f"{each.agreement:.2f}", f"{each.side:.1%}", f"{each.score:.3f}"]
+    # With the wish in pixels, where there is one.
+    agreement = each.pixel_agreement
+    figures = [
+        f"{each.gain:.2f}",
+        f"{each.amplitude:.2f}",
+        f"{each.agreement if agreement is None else agreement:.2f}",
+        f"{each.side:.1%}",
+        f"{each.score:.3f}",
+    ]
     return [*numbers, *(figures if each.problem is None else ["-"] * len(figures))]
 
 
@@ -106,6 +115,8 @@ def _as_json(found: Location) -> dict[str, Any]:
             "gain": each.gain,
             "agreement": each.agreement,
             "side": each.side,
+            "amplitude": each.amplitude,
+            "pixel_agreement": each.pixel_agreement,
             "problem": each.problem,
         }
 

@@ -49,6 +49,7 @@ def command(run: Path, device: str, threads: int | None, no_figures: bool, form:
     from redraft.cli.arguments.generators import named_generator
     from redraft.runs.verify import verify
     from redraft.share.pack.reading import check_unpacked
+    from redraft.world.named import answers_for
 
     folder, home = _run_folder(run)
     listed = check_unpacked(folder)
@@ -61,6 +62,7 @@ def command(run: Path, device: str, threads: int | None, no_figures: bool, form:
             home=home,
             generator=named_generator(),
             figures=not no_figures,
+            answers=answers_for,
         )
     if form == "json":
         screen.json(_as_json(verified, listed))

@@ -44,6 +44,7 @@ from redraft.show.report.data import ReportData, RuleView
 from redraft.show.report.render import render
 from redraft.show.sheets import before_after
 from redraft.solve.sources import Silence
+from redraft.world.named import answers_for as answers_for  # what the verbs name, too
 from redraft_dsl.recipe.model import Erase, ListedModel, Zero
 
 SHOWN_CONTEXTS = 96
@@ -110,6 +111,7 @@ def run_and_report(
         shared=shared,
         ranks=ranks,
         force=force,
+        answers=answers_for(plan),
     )
     with phase(run.session.progress, "drawing the report"):
         with torch.no_grad():

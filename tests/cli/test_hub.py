@@ -312,7 +312,7 @@ def test_a_pack_goes_to_a_hub_and_comes_back_as_it_was(
     shown = told(program("push", "demo.redraftpack", "alice/demo"))
     commit = hub.repos["alice/demo"].commits[-1][0]
     assert shown == [
-        f"pushed: {hub.url}/alice/demo (6 files)",
+        f"pushed: {hub.url}/alice/demo (7 files)",
         f"commit: {commit}",
         f"sha256: {sha256}",
         f"to get it: redraft pull alice/demo --revision {commit}",
@@ -323,7 +323,7 @@ def test_a_pack_goes_to_a_hub_and_comes_back_as_it_was(
     assert ("message", "demo 1.0.0", None) in hub.asked
     assert not hub.repos["alice/demo"].private
     assert told(program("pull", "alice/demo", "-o", "mine")) == [
-        "pulled: mine (6 files)",
+        "pulled: mine (7 files)",
         "demo 1.0.0: A demonstration",
         f"from:   {hub.url}/alice/demo/tree/{commit}",
         f"commit: {commit}",
@@ -358,7 +358,7 @@ def test_a_run_that_is_there_already_makes_no_commit(
     commit = hub.repos["alice/demo"].commits[-1][0]
     shown = told(program("push", str(finished / "run"), "alice/demo"))
     assert shown[:2] == [
-        f"the same is there already: {hub.url}/alice/demo (6 files)",
+        f"the same is there already: {hub.url}/alice/demo (7 files)",
         f"commit: {commit}",
     ]
     assert hub.repos["alice/demo"].commits[-1][0] == commit

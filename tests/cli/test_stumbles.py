@@ -204,9 +204,9 @@ def test_words_and_tables_round_alike() -> None:
 
 
 def test_what_scored_higher_than_what_is_recommended_has_its_reason() -> None:
-    best = Candidate("layer6", OWN, 0.5, 0.8, 0.05)
-    wide = Candidate("layer6", Settings(32, 0.5, 0.03), 0.8, 0.9, 0.3)
-    near = Candidate("layer6", Settings(16, 1.0, 0.3), 0.52, 0.8, 0.05)
+    best = Candidate("layer6", OWN, 0.5, 0.8, 0.05, amplitude=0.5)
+    wide = Candidate("layer6", Settings(32, 0.5, 0.03), 0.8, 0.9, 0.3, amplitude=0.8)
+    near = Candidate("layer6", Settings(16, 1.0, 0.3), 0.52, 0.8, 0.05, amplitude=0.52)
     alone = _why(best, OWN, [best])
     assert alone.endswith("with the rule's own settings")
     said = _why(best, OWN, [best, wide, near])

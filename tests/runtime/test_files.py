@@ -71,7 +71,7 @@ def test_the_longest_name_that_the_system_allows(tmp_path: Path) -> None:
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"there is no folder .*nowhere") as caught:
         write_bytes(tmp_path / "nowhere" / "f", b"x")
-    assert caught.value.help == f"create it: mkdir {tmp_path / 'nowhere'}"
+    assert caught.value.help == f"create it: mkdir -p {tmp_path / 'nowhere'}"
 
 
 def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:

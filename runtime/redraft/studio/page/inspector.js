@@ -68,8 +68,8 @@ function Figures({ one }) {
   const waiting = one.off ? "off" : placed ? "measuring" : "not solved yet";
   const elsewhere = record?.outside == null ? "" : record.outside < 0.01 ? "Little" : record.outside < 0.03 ? "Some" : "Much";
   return html`<div class="part figures">
-    <dl><div title=${MEANS.share}><dt>Takes effect on</dt><dd>${record?.share == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.share)}</b> <small>of new pictures</small>`}</dd>
-      <dd class="tone ${record?.tone ?? ""}">${record ? record.badge[0].toUpperCase() + record.badge.slice(1) + (record.amplitude > 0 ? `, at ${percent(record.amplitude)} of full strength` : "") : "\u00a0"}${record?.interval && html`, ${(record.interval[0] * 100).toFixed(0)}–${percent(record.interval[1])}`}</dd></div>
+    <dl><div title=${MEANS.share}><dt>Takes effect on</dt><dd>${record?.share == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.share)}</b> <small title=${record.interval ? `95 % interval: ${(record.interval[0] * 100).toFixed(0)} to ${percent(record.interval[1])}` : ""}>of new pictures</small>`}</dd>
+      <dd class="tone ${record?.tone ?? ""}">${record ? record.badge[0].toUpperCase() + record.badge.slice(1) + (record.amplitude > 0 ? `, at ${percent(record.amplitude)} of full strength` : "") : "\u00a0"}</dd></div>
     <div title=${MEANS.elsewhere}><dt>Changes elsewhere</dt><dd>${record?.outside == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.outside, 1)}</b> <small>on average</small>`}</dd>
       <dd>${elsewhere || "\u00a0"}</dd></div></dl>
     <p class="soft leftout" title=${MEANS.leftout}>${one.off ? "\u00a0" : left === undefined ? "Left-out figures follow" : left.gain === undefined ? "Left-out figures need three contexts or more." : `Left-out gain ${left.gain.toFixed(2)}, side effect ${left.side.toFixed(2)}${left.agreement == null ? "" : `, agreement ${left.agreement.toFixed(2)}`}`}</p>

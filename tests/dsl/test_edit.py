@@ -12,11 +12,13 @@ from redraft_dsl.source import Source
 from redraft_dsl.syntax import tree as s
 from redraft_dsl.syntax.edit import (
     Add,
+    BadNameError,
     Change,
     Drop,
     Move,
     NoSuchPartError,
     Put,
+    Rename,
     Replace,
     Switch,
     edit,
@@ -240,3 +242,17 @@ def test_changes_one_after_another_leave_a_recipe_with_all_its_comments(changes)
     names = [node.name.text for node in parsed.tree.statements if isinstance(node, s.Operation)]
     assert sorted(names) == ["beard", "empty", "glasses"]
     assert format_text(text).text is not None
+
+
+def test_a_rule_is_renamed_wherever_it_is_named() -> None:
+    text = TEXT + "\nexpect share(glasses) >= 0.1  # of glasses\n"
+    found = edit(text, Rename("glasses", "cap"))
+    assert found.count("cap") == text.count("cap") + len(edits(text, Rename("glasses", "cap")))
+    assert "rule cap at" in found
+    assert "expect share(cap) >= 0.1  # of glasses" in found
+    assert edit(found, Rename("cap", "glasses")) == text
+    with pytest.raises(NoSuchPartError, match="no rule `nobody`"):
+        edit(text, Rename("nobody", "cap"))
+    for name in ("a b", "", "Hat"):
+        with pytest.raises(BadNameError, match="cannot be a name"):
+            edit(text, Rename("glasses", name))

@@ -19,6 +19,7 @@ from typing import TypeAlias
 
 from redraft_dsl.language.language import LANGUAGE, Language
 from redraft_dsl.source import Edit, Source, Span, apply
+from redraft_dsl.syntax import names
 from redraft_dsl.syntax import tree as s
 from redraft_dsl.syntax.format import INDENT, SETTING_COLUMN
 from redraft_dsl.syntax.parse import parse
@@ -91,11 +92,23 @@ class Switch:
     on: bool
 
 
-Change: TypeAlias = Put | Add | Drop | Replace | Move | Switch
+@dataclass(frozen=True)
+class Rename:
+    """Give a rule another name, wherever the text names it."""
+
+    target: str
+    name: str
+
+
+Change: TypeAlias = Put | Add | Drop | Replace | Move | Switch | Rename
 
 
 class NoSuchPartError(LookupError):
     """What a change is about is not in the text, or could not be read."""
+
+
+class BadNameError(ValueError):
+    """A rule cannot have such a name; the message says why."""
 
 
 def edit(text: str, change: Change, language: Language = LANGUAGE) -> str:
@@ -103,6 +116,7 @@ def edit(text: str, change: Change, language: Language = LANGUAGE) -> str:
 
     Raises:
         NoSuchPartError: there is nothing of that name.
+        BadNameError: nothing can have that new name.
 
     """
     return apply(text, edits(text, change, language))
@@ -129,6 +143,8 @@ def edits(text: str, change: Change, language: Language = LANGUAGE) -> tuple[Edi
             at = node.span.start
             end = re.compile(r"off\s+").match(text, at)
             return (Edit(Span(at, end.end() if end else at), "" if change.on else "off "),)
+        case Rename():
+            return _renamed(parts, change, language)
 
 
 # ---- finding ----------------------------------------------------------------------------------
@@ -281,6 +297,18 @@ def _moved(parts: _Parts, change: Move) -> tuple[Edit, ...]:
     if not text[end:].strip():
         taken = Edit(Span(len(text[:start].rstrip()), len(text)), "\n")
     return taken, Edit(Span(at, at), f"{moved}\n\n")
+
+
+def _renamed(parts: _Parts, change: Rename, language: Language) -> tuple[Edit, ...]:
+    rules = (each for each in names.occurrences(parts.tree, language) if each.kind == "rule")
+    found = next((each for each in rules if each.defines and each.name == change.target), None)
+    if found is None:
+        raise NoSuchPartError(f"there is no rule `{change.target}` that is written here")
+    objection = names.objection(parts.tree, found, change.name, language)
+    if objection is not None:
+        raise BadNameError(objection)
+    every = names.same(parts.tree, found, language)
+    return tuple(Edit(each.span, change.name) for each in every)
 
 
 def _extent(text: str, node: s.Statement | s.Item) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from redraft.cli.arguments.generators import named_generator
 from redraft.cli.packs import is_picture
 from redraft.cli.planning import plan_file
 from redraft.cli.screen import Reporter
-from redraft.models.arch.families import FAMILIES
+from redraft.models.listed.catalog import TRUNCATING
 from redraft.models.locate import Base, locate_named
 from redraft.plans.shipped import SUFFIX
 from redraft.share.pack import is_pack
@@ -70,7 +70,7 @@ def chosen(model: str, said: Chosen, count: int, reporter: Reporter) -> tuple[Ba
 
 
 def _possible(base: Base, truncation: float) -> float:
-    able = [family.name for family in FAMILIES if family.truncates]
-    if base.facts.arch not in able:
-        raise click.UsageError(f"--truncation is for {' and '.join(able)}, not {base.facts.arch}")
+    if base.facts.arch not in TRUNCATING:
+        able = " and ".join(TRUNCATING)
+        raise click.UsageError(f"--truncation is for {able}, not {base.facts.arch}")
     return truncation

@@ -218,13 +218,8 @@ def _recover(session: Session, asked: m.Recover) -> Answer:
 
 
 def _run(session: Session, _asked: m.Run) -> Answer:
-    document = session.need()
-    if document.path is None or document.is_changed:
-        raise PlanError("RD817", "the recipe has changes that are not saved", "save it first")
-    path, folder, say = document.path, session.folder, session.hub.say
-
-    def progress(what: str, done: int, total: int) -> None:
-        say({"event": "running", "what": what, "done": done, "total": total}, "running")
+    path, folder = share.saved(session.need()), session.folder
+    progress = share.progress_of(session.hub.say)
 
     def work() -> Answer:
         return {"folder": share.run(path, folder, progress).relative_to(folder).as_posix()}

@@ -251,10 +251,11 @@ def gather(session: Session, asked: m.Gather) -> dict[str, Any]:
         top = 1 if asked.index is not None else min(asked.top, last - first + 1)
         place = f"{latents.name}[{sought.image}] {region}"
         line = f"context like {place} top {top} among {first}..{last}"
-        more = grown(document.text, asked.rule, place, (first, last), top)
-        if asked.index is None and more is not None:
-            session.take(more, "Find more contexts")
-            return {}
+        if asked.index is None:
+            more = grown(document.text, asked.rule, place, (first, last), top)
+            if more is not None:
+                session.take(more, "Find more contexts")
+                return {}
     text, words = changed(document.text, [m.Add(kind="add", owner=asked.rule, text=line)])
     session.take(text, words)
     return {}

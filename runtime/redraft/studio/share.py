@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from redraft.disk import files
-from redraft.errors import ArtifactError
+from redraft.errors import ArtifactError, PlanError
 from redraft.plans.loading import load
-from redraft.plans.planner import make_plan
+from redraft.plans.planner import Plan, make_plan
 from redraft.plans.run_files import RECIPE as RECIPE_FILE
 from redraft.plans.run_files import RECORD
 from redraft.runs.watch import Progress
@@ -25,6 +25,7 @@ from redraft.show.pictures import Tile, png
 from redraft.show.report.outputs import run_and_report
 from redraft.show.sheets import Band, before_after
 from redraft.studio.saving import lend_weights
+from redraft.studio.text.document import Document
 from redraft.studio.web.confine import RECIPE, inside
 from redraft.studio.web.frames import Pixels
 from redraft_dsl.source import normalise
@@ -128,10 +129,33 @@ def _free(path: Path) -> Path:
     return found
 
 
+def saved(document: Document) -> Path:
+    """The file of a recipe.
+
+    Raises:
+        PlanError: it holds another text than the page.
+
+    """
+    if document.path is None or document.is_changed:
+        raise PlanError("RD817", "the recipe has changes that are not saved", "save it first")
+    return document.path
+
+
+def progress_of(say: Callable[[Mapping[str, object], str], None]) -> Progress:
+    """Tells all tabs how far a run is."""
+
+    def progress(what: str, done: int, total: int) -> None:
+        say({"event": "running", "what": what, "done": done, "total": total}, "running")
+
+    return progress
+
+
 def run(path: Path, folder: Path, progress: Progress) -> Path:
     """Run a saved recipe, with its report; gives the run folder."""
-    checked = load(path)
-    plan = make_plan(checked, path.parent)
+    return _run(make_plan(load(path), path.parent), folder, progress)
+
+
+def _run(plan: Plan, folder: Path, progress: Progress) -> Path:
     out = folder / "runs" / plan.run_name
     return run_and_report(plan, out=out, progress=progress).folder
 
@@ -140,6 +164,6 @@ def packed(path: Path, folder: Path, progress: Progress) -> Path:
     """A pack of a saved recipe with its run, which is made where there is none; beside it."""
     plan = make_plan(load(path), path.parent)
     if not (folder / "runs" / plan.run_name / RECORD).is_file():
-        run(path, folder, progress)
+        _run(plan, folder, progress)
     return pack(path, inside(folder, f"{path.stem}.redraftpack", (".redraftpack",)),
                 runs=folder / "runs").path  # fmt: skip

@@ -13,14 +13,13 @@ from redraft.share.exchange.annotations import (
     places,
     read_annotations,
 )
-from redraft.share.exchange.importing import ImportResult, named_model, read_bytes, write_draft
+from redraft.share.exchange.importing import ImportResult, model_with_layer, read_bytes, write_draft
 from redraft_dsl import format_text
 from redraft_dsl.davidbau.to_recipe import Draft
 from redraft_dsl.language.language import LATEST
 from redraft_dsl.language.spelling import respelled
 from redraft_dsl.recipe.as_tree import model_text
 from redraft_dsl.recipe.model import Model
-from redraft_dsl.report.diagnostics import did_you_mean
 
 COUNT = 2000
 KINDS = {"copy": "rule", "from": "erase", "context": "zero"}
@@ -52,10 +51,7 @@ def import_annotations(
         PlanError: no shape has a role, the model has no such layer, or the recipe has errors.
 
     """
-    found, facts = named_model(model, out.parent, None)
-    if facts.layer(layer) is None:
-        help_text = did_you_mean(layer, facts.layer_names(), "layers of this model")
-        raise PlanError("RD401", f"{model} has no layer `{layer}`", help_text)
+    found, facts = model_with_layer(model, layer, out.parent)
     height, width = facts.image_size
     try:
         shapes = read_annotations(read_bytes(source))

@@ -75,10 +75,7 @@ def import_edit(
 
     """
     edit = read_file(source)
-    found, facts = named_model(model, out.parent, truncation)
-    if facts.layer(layer) is None:
-        help_text = did_you_mean(layer, facts.layer_names(), "layers of this model")
-        raise PlanError("RD401", f"{model} has no layer `{layer}`", help_text)
+    found, facts = model_with_layer(model, layer, out.parent, truncation)
     made = draft(edit, ImportOptions(source.stem, found, layer, rank, removal))
     return write_draft(made, facts, out, force=force)
 
@@ -158,6 +155,23 @@ def named_model(name: str, folder: Path, truncation: float | None) -> tuple[Mode
         ),
         base.facts,
     )
+
+
+def model_with_layer(
+    name: str, layer: str, folder: Path, truncation: float | None = None
+) -> tuple[Model, ModelFacts]:
+    """As :func:`named_model`, for a rule at a layer.
+
+    Raises:
+        PlanError: likewise, or the model has no such layer.
+        ModelError: likewise.
+
+    """
+    found, facts = named_model(name, folder, truncation)
+    if facts.layer(layer) is None:
+        help_text = did_you_mean(layer, facts.layer_names(), "layers of this model")
+        raise PlanError("RD401", f"{name} has no layer `{layer}`", help_text)
+    return found, facts
 
 
 def _inside(path: Path, folder: Path) -> str:

@@ -12,7 +12,6 @@ from redraft_dsl.language.language import LANGUAGE
 from redraft_dsl.language.spelling import respelled
 from redraft_dsl.source import Edit, Source, apply
 from redraft_dsl.syntax import edit as e
-from redraft_dsl.syntax import names
 from redraft_dsl.syntax import tree as s
 from redraft_dsl.syntax.parse import parse
 
@@ -24,40 +23,20 @@ def changed(text: str, changes: Iterable[m.AnyChange]) -> tuple[str, str]:
     """The text after some changes, and what they are in words.
 
     Raises:
-        PlanError: there is no such part.
+        PlanError: there is no such part, or a name cannot be one.
 
     """
     words = ""
     for each in changes:
         before = text
         try:
-            text = _renamed(text, each) if isinstance(each, m.Rename) else _edited(text, each)
+            text = e.edit(text, _change(text, each))
         except e.NoSuchPartError as problem:
             raise PlanError("RD812", str(problem), "look at the text, and try again") from None
+        except e.BadNameError as problem:
+            raise PlanError("RD812", str(problem), "give the rule another name") from None
         words = words or _words(before, each)
     return text, words
-
-
-def _edited(text: str, asked: m.AnyChange) -> str:
-    return e.edit(text, _change(text, asked))
-
-
-def _renamed(text: str, asked: m.Rename) -> str:
-    tree = parse(Source("<text>", text)).tree
-    found = next(
-        (
-            each
-            for each in names.occurrences(tree)
-            if each.kind == "rule" and each.name == asked.target and each.defines
-        ),
-        None,
-    )
-    if found is None:
-        raise e.NoSuchPartError(f"there is no rule `{asked.target}` that is written here")
-    objection = names.objection(tree, found, asked.name)
-    if objection is not None:
-        raise PlanError("RD812", objection, "give the rule another name")
-    return apply(text, [Edit(each.span, asked.name) for each in names.same(tree, found)])
 
 
 def named_after(text: str, stem: str) -> str:
@@ -104,7 +83,7 @@ def _change(text: str, asked: m.AnyChange) -> e.Change:
             copy = text[start : at.start] + name + text[at.end : end]
             return e.Add(f"\n{copy}", after=asked.target)
         case m.Rename():
-            raise AssertionError("a name stands in many places")
+            return e.Rename(asked.target, asked.name)
 
 
 def _rule(text: str, name: str) -> s.Operation:

@@ -175,15 +175,8 @@ async def _sheet(session: Session, _request: Request) -> Response:
 
 async def _pack(session: Session, _request: Request) -> Response:
     def work() -> Response:
-        document = session.need()
-        if document.path is None or document.is_changed:
-            raise PlanError("RD817", "the recipe has changes that are not saved", "save it first")
-
-        def progress(what: str, done: int, total: int) -> None:
-            event = {"event": "running", "what": what, "done": done, "total": total}
-            session.hub.say(event, "running")
-
-        path = share.packed(document.path, session.folder, progress)
+        saved = share.saved(session.need())
+        path = share.packed(saved, session.folder, share.progress_of(session.hub.say))
         session.hub.say({"event": "packed", "name": path.name}, "running")
         return _file(path.read_bytes(), path.name)
 

@@ -183,6 +183,27 @@ def test_a_superseded_answer_is_dropped_at_once(models: Path) -> None:
                 answer.left_out()
 
 
+def test_a_dropped_answer_ends_between_two_modules_of_a_forward_pass(models: Path) -> None:
+    run: list[torch.nn.Module] = []
+    with opened(models, text_for("dcgan")) as live:
+        answer = live.answer
+
+        def drop_while_judging(module: torch.nn.Module, _: Any) -> None:
+            if threading.current_thread().name != "redraft-live":
+                return
+            try:
+                answer.edit(0)
+            except TimeoutError:  # it is still being solved
+                return
+            answer.cancelled.set()
+            run.append(module)
+
+        hook = torch.nn.modules.module.register_module_forward_pre_hook(drop_while_judging)
+        with hook, pytest.raises(CancelledError):
+            answer.records(60)
+    assert len(run) == 1
+
+
 def test_closing_stops_what_is_being_computed(models: Path) -> None:
     live = opened(models, text_for("dcgan"))
     live.close()

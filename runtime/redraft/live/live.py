@@ -26,6 +26,7 @@ from redraft.live.canvas import Canvas
 from redraft.live.preview import preview
 from redraft.models.code.reference import Code
 from redraft.models.device import device_name
+from redraft.models.generator import Generator
 from redraft.models.hooked.memory import InMemory
 from redraft.models.listed.catalog import known_models
 from redraft.models.locate import Base, locate
@@ -188,6 +189,7 @@ class _Worker:
         self._last: dict[str, Delta] = {}
         self._condition = Condition()
         self._next: Answer | None = None
+        self._answering: Answer | None = None
         self._closed = False
         self._thread = Thread(target=self._work, name="redraft-live", daemon=True)
         self._thread.start()
@@ -223,6 +225,7 @@ class _Worker:
                         answer.fail(_superseded())
                     return
             assert answer is not None
+            self._answering = answer
             try:
                 self._respond(answer)
             except CancelledError:
@@ -258,8 +261,22 @@ class _Worker:
         if scene is None or scene.opened is not session.model:
             self._last = {}
             canvas = Canvas.of(session.model.generator)
+            self._interrupt(session.model.generator)
             self._scene = scene = _Scene(model, base, session.model, canvas)
         return session, scene.canvas
+
+    def _interrupt(self, generator: Generator) -> None:
+        """Have a forward pass end between two modules once its answer is dropped.
+
+        Judging draws hundreds of pictures at once; a moving slider would wait for all of them.
+        """
+
+        def check(*_: object) -> None:
+            if self._answering is not None and self._answering.cancelled.is_set():
+                raise _superseded()
+
+        for module in generator.module.modules():
+            module.register_forward_pre_hook(check)
 
     def _solve(self, answer: Answer, session: Session, canvas: Canvas) -> Edit:
         """Solve every rule; show what it will look like wherever one was not solved before."""

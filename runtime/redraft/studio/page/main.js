@@ -34,7 +34,10 @@ function hearEvent(event) {
       markNew();
       if (event.plain) { forget("after"); }
       return set({ status: event, progress: null, ...(event.plain ? { placed: {}, leftout: {}, records: {} } : {}) });
-    case "progress": return set({ progress: event });
+    case "progress":
+      // Judging goes on once pictures are up to date: nothing of it is shown, so nothing is drawn.
+      if (app.status.event !== "solving") { app.progress = event; return undefined; }
+      return set({ progress: event });
     case "placed": return set({ placed: event.rules, leftout: {}, records: {} });
     case "leftout": return set({ leftout: event.rules });
     case "records": return set({ records: event.rules });

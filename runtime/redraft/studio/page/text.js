@@ -9,6 +9,7 @@ import { undo } from "./top.js";
 const remote = Annotation.define();
 let scrolledTo = "";
 let view = null, base = { revision: -1, text: "" }, sending = false, timer = 0;
+let remarked = {};
 
 // The one stretch in which two texts differ.
 function difference(old, now) {
@@ -46,6 +47,7 @@ function replace(text) {
   if (text !== now) {
     const { start, end, insert } = difference(now, text);
     view.dispatch({ changes: { from: start, to: end, insert }, annotations: remote.of(true) });
+    remarked = {};
   }
   base = { revision: app.state.revision, text, opened: app.state.opened };
 }
@@ -64,6 +66,9 @@ function follow() {
 }
 
 function remark(state) {
+  // The page changes many times while a slider moves, and each dispatch has the editor measured.
+  if (remarked.view === view && remarked.state === state && remarked.rule === rule()?.name) return;
+  remarked = { view, state, rule: rule()?.name };
   const units = unitsOf(state.text);
   view.dispatch(setDiagnostics(view.state, state.problems.map((each, number) => ({
     from: units(each.from), to: Math.max(units(each.to), units(each.from)), severity: each.severity === "hint" ? "info" : each.severity,

@@ -66,6 +66,53 @@ def test_each_cell_is_a_whole_run(invoke: Invoke, ranks: Path) -> None:
     assert "a value for what a sweep varies" in applied.stdout
 
 
+WHOLE = "\nsweep whole { vary rank of dot over 1, 2, 3, 4, 40 }\n"
+
+
+def test_cells_side_by_side_are_those_of_one_after_another(invoke: Invoke, recipe: Path) -> None:
+    recipe.write_text(recipe.read_text() + WHOLE)
+    told = {}
+    for jobs in ("1", "2"):
+        shown = invoke("sweep", "demo.redraft", "--out", jobs, "--jobs", jobs, "--threads", "1",
+                       "--format", "json")  # fmt: skip
+        assert shown.exit_code == 1, "rank 40 is refused"
+        told[jobs] = json.loads(shown.stdout)
+    assert (told["1"]["processes"], told["2"]["processes"]) == (1, 2)
+    for one, other in zip(told["1"]["cells"], told["2"]["cells"], strict=True):
+        assert one["error"] == other["error"]
+        assert [_lasting(each) for each in one["rules"]] == [
+            _lasting(each) for each in other["rules"]
+        ]
+        assert not other["before"]
+        if one["error"] is None:
+            edits = [Path(jobs) / one["folder"] / "edit.safetensors" for jobs in ("1", "2")]
+            assert edits[0].read_bytes() == edits[1].read_bytes()
+    again = invoke("sweep", "demo.redraft", "--out", "2", "--jobs", "2", "--threads", "1")
+    assert "4 of 5 cells were finished before" in again.stdout
+
+
+def _lasting(rule: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in rule.items() if "seconds" not in name}
+
+
+def test_a_process_that_is_lost_costs_nothing_but_time(
+    invoke: Invoke, recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe.write_text(recipe.read_text() + "\nsweep whole { vary rank of dot over 1, 2, 3 }\n")
+    monkeypatch.setattr("redraft.sweep.beside.sys.executable", "/bin/false")
+    shown = invoke("sweep", "demo.redraft", "--out", "out", "--jobs", "2", "--fresh")
+    assert shown.exit_code == 0, shown.stderr
+    assert "finished before" not in shown.stdout
+    assert len(list(Path("out/cells").iterdir())) == 3
+
+
+def test_only_a_share_is_a_share(invoke: Invoke, ranks: Path) -> None:
+    for text in ("3/2", "0/2", "x", "1"):
+        shown = invoke("sweep", "demo.redraft", "--part", text)
+        assert shown.exit_code == 2
+        assert f"`{text}` is no share" in shown.stderr
+
+
 def test_a_run_says_that_it_leaves_sweeps_out(invoke: Invoke, ranks: Path) -> None:
     shown = invoke("run", "demo.redraft", "--out", "out").stdout
     assert shown.endswith(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from redraft.disk import files
@@ -22,6 +22,7 @@ from redraft.runs.processes import ALONE, Ranks
 from redraft.runs.watch import Progress
 from redraft.show.pictures import png
 from redraft.show.report.outputs import run_and_report
+from redraft.sweep.beside import Others, Share
 from redraft.sweep.best import best_of
 from redraft.sweep.cells import Cell, cells_of, choose
 from redraft.sweep.gallery import render
@@ -118,14 +119,18 @@ def make_task(
 
 
 def run_sweep(
-    make: Callable[[], Task], ranks: Ranks = ALONE, shared: Shared | None = None
+    make: Callable[[], Task],
+    ranks: Ranks = ALONE,
+    shared: Shared | None = None,
+    others: Others | None = None,
 ) -> tuple[SweepRecord, Path] | None:
     """Run this process's cells, and in the first process write what came of all of them.
 
     Args:
         make: makes the task; what it raises is reported once, whichever process it happens in.
-        ranks: this process among others.
+        ranks: this process among others that were started with it.
         shared: what the cells have in common; by default up to 1 GiB.
+        others: processes that take a part of the cells, started once the first cell is done.
 
     Returns:
         The record and the sweep's folder; None in any process but the first.
@@ -137,12 +142,16 @@ def run_sweep(
     """
     started = time.perf_counter()
     shared = shared or Shared(MOST)
-    parts = ranks.together(lambda: run_cells(make(), ranks, shared))
+    if others is None:
+        parts = ranks.together(lambda: run_cells(make(), ranks, shared))
+    else:
+        parts = [_run_beside(make(), others, shared)]
     if not parts:
         return None
     records = sorted((cell for part in parts for cell in part), key=lambda cell: cell.number)
     task = make()
-    record = _summary(task, records, shared, ranks, started)
+    processes = ranks.world if others is None else others.count
+    record = _summary(task, records, shared, processes, started)
     return record, task.folder
 
 
@@ -152,6 +161,44 @@ def run_cells(task: Task, ranks: Ranks, shared: Shared) -> list[CellRecord]:
     done = [_run_cell(task, cell, (number, len(mine)), shared) for number, cell in enumerate(mine)]
     task.progress("", len(mine), len(mine))
     return done
+
+
+def run_share(task: Task, share: Share) -> None:
+    """As one of the others of :func:`run_sweep`: run a share of all cells but the first."""
+    shared, mine = Shared(MOST), share.of(task.cells[1:])
+    for number, cell in enumerate(mine):
+        _run_cell(task, cell, (number, len(mine)), shared)
+
+
+def _run_beside(task: Task, others: Others, shared: Shared) -> list[CellRecord]:
+    """Every cell, some of them in other processes."""
+    stamps = {cell.number: _stamp(task, cell) for cell in task.cells}
+    first, *rest = task.cells
+    total, here = len(task.cells), Share(1, others.count).of(rest)
+    # Statistics and the like are on the disk once one cell is done: nobody makes them twice.
+    done = [_run_cell(task, first, (0, total), shared)]
+    with others.start() as wait:
+        done += [_run_cell(task, cell, (n, total), shared) for n, cell in enumerate(here, 1)]
+        task.progress("waiting for the other processes", len(done), total)
+        wait()
+    for cell in rest:
+        if cell in here:
+            continue
+        changed = _stamp(task, cell) != stamps[cell.number]
+        # What is not finished there is run here, and says itself why it fails.
+        again = replace(task, fresh=task.fresh and not changed)
+        record = _run_cell(again, cell, (len(done), total), shared)
+        done.append(record.model_copy(update={"before": record.before and not changed}))
+    task.progress("", total, total)
+    return done
+
+
+def _stamp(task: Task, cell: Cell) -> int | None:
+    """When a cell was finished, in nanoseconds of the disk's clock; None where it is not."""
+    try:
+        return (task.folder / cell.folder / RECORD).stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def _run_cell(task: Task, cell: Cell, place: tuple[int, int], shared: Shared) -> CellRecord:
@@ -208,7 +255,7 @@ def _failure(error: RedraftError) -> CellFailure:
 
 
 def _summary(
-    task: Task, records: Sequence[CellRecord], shared: Shared, ranks: Ranks, started: float
+    task: Task, records: Sequence[CellRecord], shared: Shared, processes: int, started: float
 ) -> SweepRecord:
     recipe = task.checked.recipe
     assert recipe is not None, "a task has a recipe without errors"
@@ -235,7 +282,7 @@ def _summary(
         evaluated_count=0 if run is None else run.evaluated_count,
         lock=task.lock,
         searched=searched_anew([one.plan for one in shown]),
-        processes=ranks.world,
+        processes=processes,
         cells=tuple(records),
         shown=() if sheet is None else sheet.indices,
         seconds=time.perf_counter() - started,

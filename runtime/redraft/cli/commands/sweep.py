@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +19,12 @@ from redraft.cli.app import (
     verbose_option,
 )
 from redraft.cli.arguments import words
+from redraft.cli.arguments.generators import named_generator
 from redraft.cli.arguments.recipe_words import SWEEP
 from redraft.cli.layout import WIDE
 from redraft.cli.opening import open_file, open_option
 from redraft.cli.screen import Column, Reporter, Screen
+from redraft.sweep.beside import MOST_JOBS, Others, Share
 from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
@@ -42,12 +46,24 @@ SOLVER = ("left-out gain / side", "agreement", "loss", "seconds")
 )
 @device_option()
 @threads_option()
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, MOST_JOBS),
+    metavar="N",
+    help="Cells that run side by side; one for every four cores if not given.",
+)
 @generator_option()
 @click.option("--fresh", is_flag=True, help="Run every cell anew, finished or not.")
 @click.option("--force", is_flag=True, help="Write into the folder, whatever it holds.")
 @set_option()
 @click.option("--no-lock", is_flag=True, help="Ignore the lock that lies beside the recipe.")
 @open_option("the gallery")
+@click.option(
+    "--part",
+    hidden=True,
+    callback=lambda _context, _option, text: _share(text),
+    help="Which share of the cells this process runs, as in 2/4.",
+)
 @verbose_option()
 @format_option()
 def command(
@@ -56,11 +72,13 @@ def command(
     out: Path | None,
     device: str,
     threads: int | None,
+    jobs: int | None,
     fresh: bool,
     force: bool,
     given: Given,
     no_lock: bool,
     opened: bool,
+    part: Share | None,
     verbose: bool,
     form: str,
 ) -> None:
@@ -76,17 +94,19 @@ def command(
     screen.begin(f"reading {file}")
     from redraft.models.arithmetic import on_threads
     from redraft.runs.processes import joined
-    from redraft.sweep.running import run_sweep
+    from redraft.sweep.running import run_share, run_sweep
 
-    with screen.going_on(), joined() as ranks, on_threads(threads):
-        with screen.progress() as own:
-            reporter = own if ranks.first else Reporter(None)
-            done = run_sweep(
-                lambda: _task(
-                    file, name, out, device, fresh, force, given, reporter, lock=not no_lock
-                ),
-                ranks,
-            )
+    asked = _Asked(file, name, out, device, fresh, force, given, lock=not no_lock)
+    with screen.going_on(), joined() as ranks:
+        count = 1 if part or not ranks.alone else asked.jobs(jobs)
+        threads = threads or (None if count == 1 else max(1, (os.cpu_count() or 1) // count))
+        with on_threads(threads), screen.progress() as own:
+            reporter = own if ranks.first and not part else Reporter(None)
+            if part:
+                run_share(asked.task(reporter), part)
+                return
+            others = Others.of(asked.command(threads), count)
+            done = run_sweep(lambda: asked.task(reporter), ranks, others=others)
         if done is not None:
             record, folder = done
             _show(screen, record, folder, form, verbose=verbose)
@@ -96,44 +116,92 @@ def command(
                 raise click.exceptions.Exit(1)
 
 
-def _task(
-    file: str,
-    name: str | None,
-    out: Path | None,
-    device: str,
-    fresh: bool,
-    force: bool,
-    given: Given,
-    reporter: Reporter,
-    *,
-    lock: bool,
-) -> Task:
-    from redraft.cli.packs import recipe_file
-    from redraft.cli.planning import plan_file
-    from redraft.plans.loading import load, recipe_of
-    from redraft.sweep.cells import choose
-    from redraft.sweep.pinned import pins_of
-    from redraft.sweep.running import make_task
+def _share(text: str | None) -> Share | None:
+    try:
+        return None if text is None else Share.read(text)
+    except ValueError:
+        raise click.BadParameter(f"`{text}` is no share, as in 2/4") from None
 
-    checked = load(recipe_file(file), given)
-    recipe_of(checked)
-    sweep, pins = choose(checked, name, given), None
-    if lock:
-        pins = pins_of(
-            checked, sweep, lambda all_: plan_file(file, device, reporter, lock=True, given=all_)
+
+@dataclass(frozen=True)
+class _Asked:
+    """What to sweep, and how."""
+
+    file: str
+    name: str | None
+    out: Path | None
+    device: str
+    fresh: bool
+    force: bool
+    given: Given
+    lock: bool
+
+    def task(self, reporter: Reporter) -> Task:
+        """The task of it, its lock obeyed."""
+        from redraft.cli.packs import recipe_file
+        from redraft.cli.planning import plan_file
+        from redraft.plans.loading import load, recipe_of
+        from redraft.sweep.cells import choose
+        from redraft.sweep.pinned import pins_of
+        from redraft.sweep.running import make_task
+
+        file, device, given = self.file, self.device, self.given
+        checked = load(recipe_file(file), given)
+        recipe_of(checked)
+        sweep, pins = choose(checked, self.name, given), None
+        if self.lock:
+            pins = pins_of(
+                checked,
+                sweep,
+                lambda all_: plan_file(file, device, reporter, lock=True, given=all_),
+            )
+        planner = None if pins is None else pins.plan
+        return make_task(
+            checked,
+            lambda values: plan_file(
+                file, device, reporter, given=(*given, *values), planner=planner
+            ),
+            sweep.name,
+            out=self.out,
+            lock=None if pins is None else pins.lock.sha256,
+            device=device,
+            fresh=self.fresh,
+            force=self.force,
+            progress=reporter.overall,
         )
-    planner = None if pins is None else pins.plan
-    return make_task(
-        checked,
-        lambda values: plan_file(file, device, reporter, given=(*given, *values), planner=planner),
-        sweep.name,
-        out=out,
-        lock=None if pins is None else pins.lock.sha256,
-        device=device,
-        fresh=fresh,
-        force=force,
-        progress=reporter.overall,
-    )
+
+    def jobs(self, wanted: int | None) -> int:
+        """How many processes: as many as wanted, but no more than there is work for."""
+        from redraft.cli.packs import recipe_file
+        from redraft.models.open import choose_device
+        from redraft.plans.loading import load
+        from redraft.sweep.beside import jobs_for
+        from redraft.sweep.cells import cells_of, choose
+
+        checked = load(recipe_file(self.file), self.given)
+        if checked.recipe is None:
+            return 1
+        cells = len(cells_of(choose(checked, self.name, self.given)))
+        if wanted is None:
+            return jobs_for(cells, choose_device(self.device).type)
+        return max(1, min(wanted, cells - 1))
+
+    def command(self, threads: int | None) -> list[str]:
+        """The same as words of a command line."""
+        generator = named_generator()
+        return [
+            "sweep",
+            self.file,
+            *([] if self.name is None else [self.name]),
+            *([] if self.out is None else ["--out", str(self.out)]),
+            *("--device", self.device),
+            *([] if threads is None else ["--threads", str(threads)]),
+            *([] if generator is None else ["--generator", generator.written]),
+            *(["--fresh"] if self.fresh else []),
+            *(["--force"] if self.force else []),
+            *([] if self.lock else ["--no-lock"]),
+            *(word for name, value in self.given for word in ("--set", f"{name}={value}")),
+        ]
 
 
 def _show(screen: Screen, record: SweepRecord, folder: Path, form: str, *, verbose: bool) -> None:

@@ -3,7 +3,7 @@ import { app, change, rolesFor, rule, set } from "./store.js";
 import { page, paint } from "./sheet.js";
 import { painter } from "./paint.js";
 import { findMore } from "./inspector.js";
-import { focusText } from "./text.js";
+import { focusText, isTextOpen, shutText } from "./text.js";
 import { newRule } from "./chain.js";
 import { save, takeSnapshot, undo } from "./top.js";
 
@@ -70,7 +70,7 @@ function letter(key, event) {
   const one = rule();
   switch (key) {
     case "b": if (!app.hold) set({ hold: true }); return true;
-    case "t": if (app.textOpen) set({ textOpen: false }); else focusText(); return true;
+    case "t": if (isTextOpen()) shutText(); else focusText(); return true;
     case "j": document.getElementById("range")?.select(); return true;
     case "f": findMore(); return true;
     case "m": paint(app.at); setTimeout(() => document.querySelector(".stage")?.focus()); return true;

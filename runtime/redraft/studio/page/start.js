@@ -18,7 +18,7 @@ export function Start() {
     <div class="columns">
       <section aria-label="Models">
         ${here.slice(0, 1).map((each) => html`<${Card} key=${each.name} model=${each}/>`)}
-        ${here.length > 1 && html`<div class="others">${here.slice(1).map((each) => html`<${Card} key=${each.name} model=${each} count=${6}/>`)}</div>`}
+        ${here.length > 1 && html`<div class="others">${here.slice(1).map((each) => html`<${Card} key=${each.name} model=${each} count=${6} alike=${here.some((other) => other !== each && other.title === each.title)}/>`)}</div>`}
         ${away.length > 0 && html`<h2>Not here yet <small>fetched when you open them</small></h2>
           <div class="away">${(all ? away : away.slice(0, 4)).map((each) => html`<${Away} key=${each.name} model=${each}/>`)}</div>
           ${!all && away.length > 4 && html`<button class="link" onClick=${() => setAll(true)}>Show all ${away.length}</button>`}`}
@@ -41,7 +41,7 @@ export function Start() {
 const ARCH = { dcgan: "DCGAN", proggan: "ProgGAN", stylegan2: "StyleGAN2" };
 const archOf = (model) => ARCH[model.arch] ?? model.arch;
 
-function Card({ model, count = 18 }) {
+function Card({ model, count = 18, alike }) {
   const grid = useRef(null);
   useEffect(() => {
     const redraw = () => {
@@ -55,7 +55,7 @@ function Card({ model, count = 18 }) {
   const size = model.bytes ? `, ${Math.round(model.bytes / 1e6)} MB` : "";
   return html`<article class="card model">
     <div class="grid" ref=${grid} role="img" aria-label="Pictures of ${model.title}">${Array.from({ length: count }, (_, at) => html`<canvas key=${at}></canvas>`)}</div>
-    <footer><div><h2>${model.title.split(",")[0]}</h2><p>${count < 18 ? `${archOf(model)}, ` : ""}${model.side} px${size}, ${model.licence} licence. ${model.about.includes("nobody") ? "Nobody in it exists." : ""}</p></div>
+    <footer><div><h2>${model.title.split(",")[0]}${alike ? ` of a ${archOf(model)}` : ""}</h2><p>${count < 18 && !alike ? `${archOf(model)}, ` : ""}${model.side} px${size}, ${model.licence} licence. ${model.about.includes("nobody") ? "Nobody in it exists." : ""}</p></div>
       ${count === 18 && html`<span class="here">${icon("check", 12)} On this computer</span>`}
       <button class="main" onClick=${() => request({ ask: "begin", model: model.name })}>Open</button></footer>
   </article>`;

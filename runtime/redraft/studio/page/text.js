@@ -168,10 +168,14 @@ function Editor() {
 
 export const textNow = () => view?.state.doc.toString() ?? app.state?.text ?? "";
 
-export function focusText() { set({ textOpen: true }); setTimeout(() => view?.focus()); }
+// Beside a picture there is room for the text or for the new pictures: it is shut until asked for.
+const openIn = () => (app.painting ? "textBeside" : "textOpen");
+export const isTextOpen = () => app[openIn()];
+export const shutText = () => set({ [openIn()]: false });
+export function focusText() { set({ [openIn()]: true }); setTimeout(() => view?.focus()); }
 
 export function TextPanel() {
-  const { state, textOpen } = app;
+  const { state } = app, textOpen = isTextOpen();
   const one = rule();
   const errors = state.problems.filter((each) => each.severity !== "hint");
   const grab = (event) => {
@@ -182,7 +186,7 @@ export function TextPanel() {
   };
   return html`<section class="text ${textOpen ? "" : "shut"}" aria-label="Recipe text">
     <div class="grip" onPointerDown=${grab} aria-hidden="true"></div>
-    <header><button class="plain" aria-expanded=${textOpen} onClick=${() => set({ textOpen: !textOpen })}>${icon(textOpen ? "down" : "right", 12)} <b>Recipe text</b></button>
+    <header><button class="plain" aria-expanded=${textOpen} onClick=${() => (textOpen ? shutText() : focusText())}>${icon(textOpen ? "down" : "right", 12)} <b>Recipe text</b></button>
       <span class="soft">${one ? `Lines ${one.first}–${one.last} of ${state.text.split("\n").length}` : ""}${errors.length && !textOpen ? `, ${errors.length} ${errors.length === 1 ? "remark" : "remarks"}` : ""}</span>
       <span class="gap"></span><span class="soft hint"><kbd>T</kbd> shows or hides it</span></header>
     ${textOpen && html`<div class="both"><${Editor}/><div class="remarks">${state.problems.map((each, number) => html`<${Remark} key=${`${each.code} ${each.from}`} problem=${each} number=${number}/>`)}</div></div>`}

@@ -49,7 +49,7 @@ TOLD = {
     "who follows": f"above {intervals.CORRELATION:g}",
     "what holds the thing": {1.0: "at least as large as"}[scores.HOLDS] + " the contexts' mean",
     "the grown region": "grown by " + {1 / 8: "an eighth"}[wish.MARGIN],
-    "aligned pictures": f"with their mean region is {wish.ALIGNED:g} on the mean",
+    "aligned pictures": f"with their mean region is {wish.ALIGNED:g} on average",
     "measured images": f"up to {unseen.EVALUATED} images",
 }
 

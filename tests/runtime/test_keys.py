@@ -156,6 +156,17 @@ def test_unusual_units_are_those_above_their_usual_energy() -> None:
     assert keys.unusual_units(inside, second, 2).tolist() == [1, 0]
 
 
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 6), st.integers(0, 99))
+def test_a_region_grows_by_a_square(height: int, width: int, reach: int, seed: int) -> None:
+    cover = noise(2, height, width, seed=seed)
+    places = [(range(max(0, y - reach), min(height, y + reach + 1)),
+               range(max(0, x - reach), min(width, x + reach + 1)))
+              for y in range(height) for x in range(width)]  # fmt: skip
+    expected = [cover[:, down][:, :, across].amax((1, 2)) for down, across in places]
+    found = keys.grow(cover, reach)
+    assert torch.equal(found, torch.stack(expected, 1).reshape(found.shape))
+
+
 def test_elsewhere_leaves_the_grown_regions_out() -> None:
     maps = noise(1, 3, 5, 5)
     cover = torch.zeros(1, 5, 5)

@@ -72,7 +72,7 @@ class Yardstick:
 
     @classmethod
     def of(cls, case: Case) -> Yardstick:
-        """The yardstick of a case, on the first ``JUDGED`` pictures that nothing was made from."""
+        """The yardstick of a case, on the first ``JUDGED`` held-out pictures."""
         return cls(
             case,
             case_wish(case, case.rule),

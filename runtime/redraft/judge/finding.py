@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from redraft.judge.spots import Spots, framed
 from redraft.memory.boxes import bounding_box
+from redraft.memory.keys import grow
 from redraft.models.generator import LayerInputs
 
 RANGE = (0.35, 0.75)
@@ -216,6 +217,4 @@ def _pair(values: Tensor) -> tuple[int, int]:
 
 def grown(region: Tensor, reach: int) -> Tensor:
     """A region (H, W) bool grown by some pixels."""
-    size = 2 * reach + 1
-    found = functional.max_pool2d(region[None, None].double(), size, 1, reach)[0, 0]
-    return found > 0
+    return grow(region[None].float(), reach)[0] > 0

@@ -15,10 +15,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from redraft.judge.chance import moved_region
-from redraft.judge.finding import Finder
+from redraft.judge.finding import Finder, grown
 from redraft.judge.spots import Spots, framed, spots_of
 from redraft.models.batches import at_once, draw_values
 from redraft.models.generator import Generator
@@ -202,7 +201,7 @@ def wish_between(
     inside = _mean_region(mean)
     side = max(inside.shape)
     reach = round(MARGIN * side)
-    grown = functional.max_pool2d(inside[None, None].double(), 2 * reach + 1, 1, reach)[0, 0] > 0
+    margin = grown(inside, reach)
     inside = inside.to(wanted.device)
     size = at_once(wanted[0].numel())
     if spots is not None:
@@ -212,7 +211,7 @@ def wish_between(
         parts = zip(torch.split(present, size), torch.split(wanted, size), strict=True)
         changes = torch.cat([centred((after - before).double(), inside) for before, after in parts])
     length = float(torch.linalg.vector_norm(changes, dim=1).mean())
-    return Wish(changes.mean(0), inside, ~grown.to(wanted.device), length)
+    return Wish(changes.mean(0), inside, ~margin.to(wanted.device), length)
 
 
 def centred(changes: Tensor, inside: Tensor) -> Tensor:

@@ -86,7 +86,9 @@ def _weighed(rows: Tensor, weights: Tensor) -> Tensor:
 def grow(coverage: Tensor, reach: int) -> Tensor:
     """(N, h, w) coverage, each place raised to the largest within ``reach`` positions."""
     size = 2 * reach + 1
-    return functional.max_pool2d(coverage[:, None], size, stride=1, padding=reach)[:, 0]
+    # Along one axis after the other: a square of 205, as of 1024 px, takes sixty times longer.
+    down = functional.max_pool2d(coverage[:, None], (size, 1), stride=1, padding=(reach, 0))
+    return functional.max_pool2d(down, (1, size), stride=1, padding=(0, reach))[:, 0]
 
 
 def mix_moments(everywhere: Tensor, elsewhere: Tensor, contrast: float) -> Tensor:

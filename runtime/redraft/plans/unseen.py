@@ -28,7 +28,7 @@ def judged(recipe: Recipe, facts: ModelFacts) -> list[int]:
 
 
 def unseen(recipe: Recipe, most: int = EVALUATED) -> list[int]:
-    """Images of the first latents block that nothing was made from: from ``count`` on.
+    """Images of the first latents block that are held out: from ``count`` on.
 
     Statistics are taken over the images before, and rules mark and search among them; so no rule
     has seen these, by its second moment either. An image that a rule uses under another name of the

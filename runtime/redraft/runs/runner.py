@@ -221,7 +221,7 @@ def record_of(
         machine=machine,
         statistics=tuple(session.statistics),
         rules=tuple(done.record for done in session.finished),
-        evaluated_on=f"pictures of {block.name} from {block.count} on, which nothing was made from",
+        evaluated_on=f"held-out pictures of {block.name}, from {block.count} on",
         evaluated_count=len(indices),
         edit_sha256=edit_sha256,
         started=started,

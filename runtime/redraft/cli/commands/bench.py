@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from redraft.bench.cases import Case
     from redraft.cli.screen import Reporter
 
-JUDGED_TITLE = "The first 800 pictures that nothing was made from"
+JUDGED_TITLE = "The first 800 held-out pictures"
 TRIED = ("glasses", "face-mask", "open-mouth", "thick-brows")
 LABELLED = (("one marked face, the rest by match", "{}-from-one"),)
 

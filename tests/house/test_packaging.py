@@ -64,7 +64,7 @@ def test_the_readme_of_an_index_has_no_relative_link(hook: ModuleType) -> None:
     assert "](https://example.org/a/redraft/raw/main/docs/pictures/" in shown
     unknown = hook.index_readme(text, "")
     assert not relative.search(unknown)
-    assert "Begin with the tutorial, or look into the documentation." in unknown
+    assert "Start with the tutorial, or browse the documentation." in unknown
 
 
 def test_publishing_keeps_no_password() -> None:

@@ -127,7 +127,7 @@ def _driven(drive: Drive) -> DriveRecord:
 
 
 def solver_name(rule: Solved) -> str:
-    """The solver of a rule and its version, as in ``exact 2``."""
+    """The solver of a rule and its version, as in ``exact 3``."""
     return f"{rule.solver.kind} {VERSIONS[rule.solver.kind]}"
 
 

@@ -21,11 +21,12 @@ DEAD_SLOPE = 0.02
 WEIGHT_FLOOR = 1e-3
 """Absolute differences below this share of the channel's first mean are weighted alike (L1)."""
 ANNEALING = 0.3
-"""By how much that share falls in each step, from 1, until it reaches the floor; and by how much
-the restraint of the first steps falls, until it reaches what is asked for."""
+"""By how much that share falls in each step, from 1, until it reaches the floor."""
+EASING = 0.1
+"""By how much the restraint of the first steps falls, until it reaches what is asked for."""
 FIRST_PRESERVE = 0.3
 """The ``preserve`` from which the restraint of the first steps falls."""
-MOST_EASED = 6
+MOST_EASED = 4
 """Steps after which nothing but what is asked for holds a search back."""
 
 
@@ -120,7 +121,7 @@ class Fit:
             (
                 taken
                 for taken in range(MOST_EASED)
-                if not (self.first * ANNEALING**taken > self.restraint).any()
+                if not (self.first * EASING**taken > self.restraint).any()
             ),
             MOST_EASED,
         )
@@ -132,7 +133,7 @@ class Fit:
         it would not have chosen. So it is led down from where the restraint is that of
         ``preserve 0.3``.
         """
-        return replace(self, restraint=torch.maximum(self.restraint, self.first * ANNEALING**taken))
+        return replace(self, restraint=torch.maximum(self.restraint, self.first * EASING**taken))
 
     def floors(self, difference: Tensor) -> Callable[[int], Tensor]:
         """The differences (F, O) below which all weigh alike in a step (L1), from those at first.

@@ -322,6 +322,17 @@ def test_names_that_cannot_be_everywhere_are_not_packed(recipe: Path) -> None:
     fails(recipe, "RD711", "`masks/aux.png` cannot stand in a pack")
 
 
+def test_the_masks_of_a_rule_that_is_off_go_along(recipe: Path) -> None:
+    lock.lock_path(recipe).unlink()
+    recipe.write_text(recipe.read_text().replace("rule glasses", "off rule glasses"))
+    ran(recipe, Path("runs/one"), obey=False)
+    found = read_pack(packed(recipe).path)
+    assert found.manifest.run
+    assert found.files["masks/eyes.png"] == Path("masks/eyes.png").read_bytes()
+    unpack(found, Path("mine"))
+    assert not redraft.load(Path("mine/recipe.redraft")).errors
+
+
 def test_two_masks_that_are_one_elsewhere_are_not_packed(recipe: Path) -> None:
     shutil.copy("masks/eyes.png", "masks/EYES.png")
     body = recipe.read_text()
@@ -335,11 +346,11 @@ def test_what_changes_while_it_is_packed_is_noticed(recipe: Path) -> None:
     data = Path("masks/eyes.png").read_bytes()
     Path("masks/eyes.png").write_bytes(data + b"\0")
     with pytest.raises(ArtifactError, match="it is another picture now") as caught:
-        mask_bytes(checked.recipe, Path(), writing.lost_mask)
+        mask_bytes(checked.recipe.rules, Path(), writing.lost_mask)
     assert caught.value.code == "RD712"
     Path("masks/eyes.png").unlink()
     with pytest.raises(ArtifactError, match="cannot be packed") as caught:
-        mask_bytes(checked.recipe, Path(), writing.lost_mask)
+        mask_bytes(checked.recipe.rules, Path(), writing.lost_mask)
     assert caught.value.code == "RD712"
 
 

@@ -75,7 +75,7 @@ def recipe_in(part: Part) -> tuple[Recipe | None, str | None]:
     recipe = part.checked().recipe
     if recipe is None:
         return None, f"the recipe in {part.source} cannot be read by itself"
-    if masks(recipe):
+    if masks(recipe.rules):
         return None, f"the recipe in {part.source} needs mask files, which an edit does not hold"
     if recipe.name != part.edit.facts.recipe:
         return None, f"the recipe in {part.source} has another name than the edit gives it"

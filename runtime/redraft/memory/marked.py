@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from redraft_dsl.geometry.masks import MaskError, read_mask
@@ -13,7 +13,6 @@ from redraft_dsl.recipe.model import (
     Mask,
     Match,
     Place,
-    Recipe,
     Region,
     Rule,
     Zero,
@@ -61,26 +60,26 @@ def masks_of(region: Region) -> tuple[Mask, ...]:
     return (region,) if isinstance(region, Mask) else ()
 
 
-def masks(recipe: Recipe) -> dict[str, Mask]:
-    """Every mask that a recipe names, by its path relative to the recipe's folder."""
-    named = (place.region for rule in recipe.rules for place in places(rule))
+def masks(rules: Iterable[Rule]) -> dict[str, Mask]:
+    """Every mask that rules name, by its path relative to the recipe's folder."""
+    named = (place.region for rule in rules for place in places(rule))
     return {mask.path: mask for region in named for mask in masks_of(region)}
 
 
 def mask_bytes(
-    recipe: Recipe, folder: Path, lost: Callable[[str, str], Exception]
+    rules: Iterable[Rule], folder: Path, lost: Callable[[str, str], Exception]
 ) -> dict[str, bytes]:
-    """The content of every mask file that a recipe names, by its path.
+    """The content of every mask file that rules name, by its path.
 
     Args:
-        recipe: as checked.
+        rules: of a recipe as checked; of one that goes elsewhere, those that are off as well.
         folder: where its paths start.
         lost: makes the error to raise for a mask that is missing, or is not the one that was
             checked; is given the path and the reason.
 
     """
     found = {}
-    for path, mask in sorted(masks(recipe).items()):
+    for path, mask in sorted(masks(rules).items()):
         try:
             file = read_mask(path, folder)
         except MaskError as error:

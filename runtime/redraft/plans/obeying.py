@@ -119,7 +119,7 @@ def records_of(plan: Plan, checked: Checked) -> Iterator[Record]:
         yield Record("model", f"{plan.base.name} code sha256 {plan.base.code.sha256}")
     for block in recipe.latents:
         yield _latents(block, plan.base.facts)
-    for path, mask in masks(recipe).items():
+    for path, mask in masks(recipe.rules).items():
         yield Record("mask", f'"{path}" sha256 {mask.sha256}')
     for step in plan.statistics:
         yield _statistics(step)

@@ -151,7 +151,7 @@ def _inputs(plan: Plan) -> dict[str, bytes]:
     found = {RECIPE: plan.text.encode()}
     if plan.lock is not None:
         found[LOCK] = plan.lock.text.encode()
-    return found | mask_bytes(plan.recipe, plan.folder, _lost_mask)
+    return found | mask_bytes((*plan.recipe.rules, *plan.off), plan.folder, _lost_mask)
 
 
 def _lost_mask(path: str, reason: str) -> ArtifactError:

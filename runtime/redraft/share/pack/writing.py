@@ -169,7 +169,7 @@ def _run_contents(folder: Path) -> tuple[Recipe, RunRecord, dict[str, bytes]]:
         found[PICTURE] = _bytes(folder, PICTURE)
     if (report := _report(folder, recipe)) is not None:
         found[REPORT] = report
-    return recipe, record, found | mask_bytes(recipe, folder, lost_mask)
+    return recipe, record, found | _masks(checked, folder)
 
 
 def _report(folder: Path, recipe: Recipe) -> bytes | None:
@@ -190,7 +190,8 @@ def _edit_contents(path: Path) -> tuple[Recipe, None, dict[str, bytes]]:
         text = read_head(BytesIO(data), len(data)).metadata.get("recipe", "")
     except BrokenHeadError as error:
         raise _not_whole(path, str(error)) from error
-    recipe = loads(text, path.parent).recipe
+    checked = loads(text, path.parent)
+    recipe = checked.recipe
     if recipe is None:
         raise ArtifactError(
             "RD710",
@@ -199,7 +200,7 @@ def _edit_contents(path: Path) -> tuple[Recipe, None, dict[str, bytes]]:
             "of them",
         )
     found = {RECIPE: text.encode(), EDIT: data}
-    return recipe, None, found | mask_bytes(recipe, path.parent, lost_mask)
+    return recipe, None, found | _masks(checked, path.parent)
 
 
 def _ran(checked: Checked, record: RunRecord, edit: bytes) -> bool:
@@ -230,7 +231,7 @@ def _recipe_contents(
     else:
         found = {
             RECIPE: standing_alone(checked).encode(),
-            **mask_bytes(recipe, path.parent, lost_mask),
+            **_masks(checked, path.parent),
         }
         if held is not None:
             found[LOCK] = held.text.encode()
@@ -261,7 +262,7 @@ def _as_written(checked: Checked, path: Path) -> dict[str, bytes]:
     """A recipe that uses others, these others, and the masks of all."""
     assert checked.recipe is not None, "only a recipe without errors is packed"
     found = {path.name: checked.source.text.encode()}
-    found |= mask_bytes(checked.recipe, path.parent, lost_mask)
+    found |= _masks(checked, path.parent)
     for used in checked.imports:
         data = _bytes(path.parent, used.path)
         if hashlib.sha256(data).hexdigest() != used.sha256:
@@ -272,6 +273,11 @@ def _as_written(checked: Checked, path: Path) -> dict[str, bytes]:
             )
         found[used.path] = data
     return found
+
+
+def _masks(checked: Checked, folder: Path) -> dict[str, bytes]:
+    """The masks of all rules of a recipe: one that is off may be switched on again."""
+    return mask_bytes((*recipe_of(checked).rules, *checked.off), folder, lost_mask)
 
 
 def _bytes(folder: Path, name: str) -> bytes:

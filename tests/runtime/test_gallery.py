@@ -57,6 +57,17 @@ def test_the_cell_to_begin_with_takes_effect_widely_and_changes_least_elsewhere(
     assert "(95 %)" in best.reason
 
 
+def test_more_strength_at_about_the_same_price_is_no_fault() -> None:
+    strengths = [
+        cell(1, 0.89, 0.39, 0.0150),
+        cell(2, 0.91, 0.58, 0.0232),
+        cell(3, 0.91, 0.71, 0.0296),
+    ]
+    best = best_of(strengths)
+    assert best is not None
+    assert (best.number, "amplitude 0.71" in best.reason) == (3, True)
+
+
 def test_nothing_is_recommended_that_nobody_can_see() -> None:
     assert best_of([cell(1, 0.9, 0.04), cell(2, None, 0.0), failed(3)]) is None
     assert best_of([]) is None

@@ -7,6 +7,7 @@ the result, and reported by ``check.rules.reuse``.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -76,6 +77,10 @@ class Library:
             # A rule of it is given values in the checker's words, whatever the two editions say.
             self.seen[file] = replace(opened, tree=self.words(opened.tree)), checked
         return self.seen[file]
+
+
+NAME = re.compile(r"[a-z][a-z0-9-]*")
+"""A recipe's name, as opposed to its file's."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +155,14 @@ def _cycle(line: s.UseLine, file: Path, trail: tuple[Path, ...]) -> Diagnostic:
     )
 
 
+def _from_a_copy(name: str) -> str:
+    """What helps where a recipe is used by its name, as commands take those of redraft."""
+    return (
+        f"name its file; of a recipe that comes with redraft write one: "
+        f'`redraft flatten {name} > {name}.redraft`, then `use "{name}.redraft"`'
+    )
+
+
 def _faulty(line: s.UseLine, checked: Checked) -> Diagnostic:
     """The used recipe has errors; the first of them is shown."""
     first = next((d for d in checked.diagnostics if d.is_error), None)
@@ -157,7 +170,8 @@ def _faulty(line: s.UseLine, checked: Checked) -> Diagnostic:
     if first is None:
         return error("RD130", f"`{path}` cannot be used", line.path.span, "", "check it")
     if first.span is None:
-        return error("RD130", first.message, line.path.span, first.label, first.help)
+        help_text = _from_a_copy(path) if NAME.fullmatch(path) else first.help
+        return error("RD130", first.message, line.path.span, first.label, help_text)
     count = len(checked.errors)
     errors = f"{count} error{'s' if count > 1 else ''}"
     code = first.code if first.code == "RD132" else "RD130"

@@ -11,6 +11,11 @@ from redraft.sweep.summary import CellRecord
 
 NEAR = 0.05
 """Shares that differ by no more than this count as equal: their intervals overlap."""
+DEAR = 0.15
+"""Cells that do less by no more than this part for what they change elsewhere count as equal.
+
+More strength always costs a little more than it gives; by that alone the faintest would win.
+"""
 
 
 @dataclass(frozen=True)
@@ -25,12 +30,13 @@ class Best:
 class _Figures:
     number: int
     share: float
+    amplitude: float
     ratio: float
     tone: Tone
 
 
 def best_of(cells: Sequence[CellRecord]) -> Best | None:
-    """The cell that takes effect about as widely as any, and for that changes least elsewhere.
+    """The strongest of the cells that take effect widely and change little elsewhere for it.
 
     Of several rules in a cell the one that does worst counts. None where nothing was measured, or
     every cell is too faint to see.
@@ -40,13 +46,14 @@ def best_of(cells: Sequence[CellRecord]) -> Best | None:
         return None
     most = max(each.share for each in known)
     near = [each for each in known if each.share >= most - NEAR]
-    chosen = max(near, key=lambda each: each.ratio)
+    cheap = max(each.ratio for each in near) * (1 - DEAR)
+    chosen = max((each for each in near if each.ratio >= cheap), key=lambda each: each.amplitude)
     reason = f"it takes effect on {percent(chosen.share)} of new pictures"
     if chosen.share < most:
         reason += f", within {100 * NEAR:.0f} points as widely as any ({percent(most)})"
     if len(known) > 1:
-        reason += ", and of these it is the strongest for what it changes elsewhere"
-        reason += f" (amplitude over outside {chosen.ratio:.0f})"
+        reason += ", and it is the strongest of those that change least elsewhere for what they do"
+        reason += f" (amplitude {chosen.amplitude:.2f}, {chosen.ratio:.0f} times outside)"
     return Best(chosen.number, reason)
 
 
@@ -56,10 +63,12 @@ def _figures(cell: CellRecord) -> _Figures | None:
         if rule.share is None or rule.amplitude is None or rule.outside is None:
             return None
         ratio = rule.amplitude / max(rule.outside, 1e-9)
-        found.append(_Figures(cell.number, rule.share, ratio, rule.judgement.tone))
+        tone = rule.judgement.tone
+        found.append(_Figures(cell.number, rule.share, rule.amplitude, ratio, tone))
     if not found:
         return None
     tones = [each.tone for each in found]
-    tone: Tone = "poor" if "poor" in tones else tones[0]
+    worst: Tone = "poor" if "poor" in tones else tones[0]
     share, ratio = min(each.share for each in found), min(each.ratio for each in found)
-    return _Figures(cell.number, share, ratio, tone)
+    amplitude = min(each.amplitude for each in found)
+    return _Figures(cell.number, share, amplitude, ratio, worst)

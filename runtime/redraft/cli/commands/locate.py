@@ -84,7 +84,7 @@ def _print(screen: Screen, found: Location) -> None:
     if found.recommended is None:
         screen.say(f"nothing is recommended: {found.reason}")
     else:
-        screen.say(f"recommended: {_words(found.recommended)}; {found.reason}")
+        screen.say(f"recommended (*): {_words(found.recommended)}; {found.reason}")
 
 
 def _cells(each: Candidate) -> list[str]:
@@ -174,6 +174,10 @@ def _draw(plan: Plan, found: Location, device: str, path: Path) -> None:
 
     rows = [("as the model draws them", drawn(None))]
     for layer in dict.fromkeys(each.layer for each in found.candidates):
-        best = max((c for c in found.candidates if c.layer == layer), key=lambda c: c.score)
-        rows.append((f"{_words(best)}: {best.score:.3f}", drawn(best)))
+        # Of the layer that is recommended, what is: other settings may score a little higher there.
+        chosen = found.recommended
+        if chosen is None or chosen.layer != layer:
+            chosen = max((c for c in found.candidates if c.layer == layer), key=lambda c: c.score)
+        mark = ", recommended" if chosen is found.recommended else ""
+        rows.append((f"{_words(chosen)}: {chosen.score:.3f}{mark}", drawn(chosen)))
     files.write_bytes(path, png(comparison(rows)))

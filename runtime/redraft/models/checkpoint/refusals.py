@@ -10,6 +10,7 @@ from redraft.errors import ModelError
 from redraft.explain.words import reason_of
 from redraft_dsl.facts import LayerFacts, ModelFacts
 
+_CHECK_PATH = "check the path of the model file"
 _GET_AGAIN = "copy or download the file again"
 _SAVE_WEIGHTS = "save only the weights: torch.save(generator.state_dict(), 'generator.pth')"
 _PAGE_STARTS = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<body")
@@ -19,7 +20,9 @@ _LFS_START = b"version https://git-lfs.github.com/spec/"
 def unreadable(path: Path, error: OSError) -> ModelError:
     """Missing, a folder, not permitted, or the disk failed."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return ModelError("RD601", f"there is no file {path}", "check the path of the model file")
+        maker = path.parent / "train.py"
+        remedy = f"`python {maker}` makes it" if maker.is_file() else _CHECK_PATH
+        return ModelError("RD601", f"there is no file {path}", remedy)
     if isinstance(error, IsADirectoryError):
         return ModelError(
             "RD602", f"{path} is a folder, not a checkpoint", "name the file inside it"

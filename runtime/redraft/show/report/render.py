@@ -155,6 +155,7 @@ def environment() -> Environment:
         machine=sentences.machine_line,
         shared_keys=sentences.shared_keys,
         place_name=sentences.place_name,
+        with_code=sentences.with_code,
     )
     environment.globals.update(
         role_colours=ROLE_COLOURS, role_dashed=ROLE_DASHED, role_names=ROLE_NAMES

@@ -6,6 +6,8 @@ import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from redraft.explain.words import counted
 from redraft.plans.record import LOW_GAIN, MachineRecord, PlaceRecord, RuleRecord
 from redraft.show.numbers import headline
@@ -79,9 +81,17 @@ def _nulls(record: RuleRecord) -> Iterator[str]:
 
 
 def warning_text(text: str) -> WarningText:
-    """A warning split into problem and remedy at its last semicolon."""
-    problem, _, remedy = text.rpartition("; ")
-    return WarningText(_sentence(problem or remedy), _sentence(remedy) if problem else "")
+    """A warning split into problem and remedy at its first semicolon."""
+    problem, _, remedy = text.partition("; ")
+    return WarningText(_sentence(problem), _sentence(remedy) if remedy else "")
+
+
+def with_code(text: str) -> Markup:
+    """A sentence in which what stands between backticks is code."""
+    parts = text.split("`")
+    shown = [Markup("<code>{}</code>" if place % 2 else "{}").format(part)
+             for place, part in enumerate(parts)]  # fmt: skip
+    return Markup("").join(shown)
 
 
 def shared_keys(cosine: float) -> str:

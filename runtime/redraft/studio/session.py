@@ -129,7 +129,7 @@ class Session:
     def leave(self, *, drop: bool) -> None:
         """Back to the choice of a model."""
         document = self.document
-        if document is not None and document.is_changed:
+        if document is not None and document.has_work:
             if not drop:
                 raise PlanError(
                     "RD817", "the recipe has changes that are not saved", "save it, or leave them"
@@ -195,7 +195,7 @@ class Session:
         if wanted is not None and wanted != self._model_of:
             self._open_model(wanted)
         self._fit_numbers()
-        if document.is_changed and document.is_touched:
+        if document.has_work:
             self.drafts.keep(document.path, document.text)
         elif self.draft is None and not document.is_changed:
             self.drafts.drop(document.path)
@@ -308,6 +308,7 @@ class Session:
             "text": document.text,
             "path": None if path is None else path.relative_to(self.folder).as_posix(),
             "changed": document.is_changed,
+            "unsaved": document.has_work,
             "history": document.history,
             "numbers": in_short(self.numbers),
             "shown": list(self.numbers),
@@ -341,8 +342,7 @@ class Session:
         self.hub.join(box)
         self.show_originals()
         shown = self.follower.latest
-        numbers = [each for each in self.numbers if each in shown]
-        if numbers:
+        if numbers := [each for each in self.numbers if each in shown]:
             pictures = [shown[each] for each in numbers]
             box.put(frame("after", numbers, pictures, {"settled": True}), "after all")
         for each in self.snapshots.held:

@@ -55,6 +55,8 @@ function Head({ one }) {
 }
 
 // Words for a terminal, on a page.
+// What the command line is named for is a button here.
+const onThePage = (text) => plain(text.replace("try other layers with `redraft locate`", "try every layer, below").replace(": `redraft locate` tries them all", ": Try every layer, below, tries them all").replace("find the layer that draws it with `redraft locate`", "try every layer, below"));
 const plain = (text) => text.replace(/ ?\(redraft explain RD\d+\)/, "").replaceAll("`", "");
 
 const MEANS = {
@@ -73,7 +75,7 @@ function Figures({ one }) {
     <div title=${MEANS.elsewhere}><dt>Changes elsewhere</dt><dd>${record?.outside == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.outside, 1)}</b> <small>on average</small>`}</dd>
       <dd>${elsewhere || "\u00a0"}</dd></div></dl>
     <p class="soft leftout" title=${MEANS.leftout}>${one.off ? "\u00a0" : left === undefined ? "Left-out figures follow" : left.gain === undefined ? "Left-out figures need three contexts or more." : `Left-out gain ${left.gain.toFixed(2)}, side effect ${left.side.toFixed(2)}${left.agreement == null ? "" : `, agreement ${left.agreement.toFixed(2)}`}`}</p>
-    ${record?.warnings.map((each) => html`<div class="remark" key=${each.problem}>${icon("warn")}<div><b>${plain(each.problem)}</b><p>${plain(each.remedy)}</p>${/context/.test(each.remedy) && html`<button class="link" onClick=${() => findMore()}>Find more like it</button>`}</div></div>`)}
+    ${record?.warnings.map((each) => html`<div class="remark" key=${each.problem}>${icon("warn")}<div><b>${plain(each.problem)}</b><p>${onThePage(each.remedy)}</p>${/context/.test(each.remedy) && html`<button class="link" onClick=${() => findMore()}>Find more like it</button>`}</div></div>`)}
     ${Object.entries(record?.interference ?? {}).filter(([, each]) => each.cosine >= 0.2).map(([name, each]) => html`<p key=${name} class="soft">With ${name} at this layer: ${each.words} (${each.cosine.toFixed(2)}).</p>`)}
   </div>`;
 }

@@ -38,7 +38,7 @@ function hearEvent(event) {
       // Judging goes on once pictures are up to date: nothing of it is shown, so nothing is drawn.
       if (app.status.event !== "solving") { app.progress = event; return undefined; }
       return set({ progress: event });
-    case "placed": return set({ placed: event.rules, leftout: {}, records: {} });
+    case "placed": return set({ placed: { ...ofThoseOff(app.placed), ...event.rules }, leftout: {}, records: {} });
     case "leftout": return set({ leftout: event.rules });
     case "records": return set({ records: event.rules });
     case "searching": return set({ matches: { busy: true } });
@@ -48,6 +48,12 @@ function hearEvent(event) {
     case "trouble": return set({ trouble: event });
     default: return undefined;
   }
+}
+
+// What a rule has found is known while it is off, though nothing is placed for it then.
+function ofThoseOff(placed) {
+  const off = new Set(app.state?.rules.filter((each) => each.off).map((each) => each.name));
+  return Object.fromEntries(Object.entries(placed).filter(([name]) => off.has(name)));
 }
 
 function hearState(state) {
@@ -105,7 +111,7 @@ window.addEventListener("drop", (event) => {
   const [file] = event.dataTransfer?.files ?? [];
   if (!file) return;
   event.preventDefault();
-  if (app.state?.open && app.state.changed) set({ trouble: { message: "the recipe has changes that are not saved", help: "save it, or leave it, before you open another" } });
+  if (app.state?.open && app.state.unsaved) set({ trouble: { message: "the recipe has changes that are not saved", help: "save it, or leave it by the sign of redraft at the top left, before you open another" } });
   else drop(file);
 });
 

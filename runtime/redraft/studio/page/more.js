@@ -10,7 +10,7 @@ const FIRST = 8;
 
 export async function search(image, shape, layer) {
   if (!isWhole(shape)) return;
-  set({ matches: { busy: true } });
+  set({ matches: { busy: true }, matchesOf: rule()?.name ?? "" });
   const found = await request({ ask: "search", layer, image, first: asking.among[0], last: asking.among[1], ...(await asked(shape)) });
   if (!found) set({ matches: null });
 }
@@ -22,7 +22,8 @@ function markedIn(one) {
 }
 
 export function More({ image, shape, layer }) {
-  const { matches } = app;
+  // What was found for another rule is none of this one's.
+  const matches = app.matchesOf === (rule()?.name ?? "") ? app.matches : null;
   const [least, setLeast] = useState(0);
   const [count, setCount] = useState(FIRST);
   const [range, setRange] = useState(null);

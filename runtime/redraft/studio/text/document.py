@@ -164,9 +164,9 @@ class Document:
         return self.text != self._saved
 
     @property
-    def is_touched(self) -> bool:
-        """Whether anything was changed since it was opened."""
-        return len(self._steps) > 1
+    def has_work(self) -> bool:
+        """Whether something is lost if it is not saved: a person has changed it since."""
+        return self.is_changed and len(self._steps) > 1
 
     def is_other_on_disk(self) -> bool:
         """Whether another program has changed the file since it was read or written here."""

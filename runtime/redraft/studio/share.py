@@ -30,6 +30,7 @@ from redraft.studio.web.confine import RECIPE, inside
 from redraft.studio.web.frames import Pixels
 from redraft_dsl.source import normalise
 
+PACK = ".redraftpack"
 MOST_DROPPED = 64 << 20
 """Bytes of a file that is dropped on the page."""
 
@@ -71,7 +72,7 @@ def dropped(data: bytes, name: str, folder: Path, model: str | None, layer: str 
         return Dropped(recipe_in_picture(data))
     if suffix == ".json":
         return Dropped(path=_imported(data, name, folder, model, layer))
-    if suffix == ".redraftpack":
+    if suffix == PACK:
         target = _free(folder / _stem(name))
         unpack(pack_of(Path(name), data), target)
         lend_weights(target / RECIPE_FILE, folder)
@@ -165,5 +166,5 @@ def packed(path: Path, folder: Path, progress: Progress) -> Path:
     plan = make_plan(load(path), path.parent)
     if not (folder / "runs" / plan.run_name / RECORD).is_file():
         _run(plan, folder, progress)
-    return pack(path, inside(folder, f"{path.stem}.redraftpack", (".redraftpack",)),
-                runs=folder / "runs").path  # fmt: skip
+    beside = path.with_suffix(PACK).relative_to(folder).as_posix()
+    return pack(path, inside(folder, beside, (PACK,)), runs=folder / "runs").path

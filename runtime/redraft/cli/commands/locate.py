@@ -11,6 +11,7 @@ from redraft.cli.app import device_option, format_option, generator_option, make
 from redraft.cli.arguments import words
 from redraft.cli.arguments.recipe_words import RULE
 from redraft.cli.screen import Column, Screen
+from redraft.explain.words import per_cent
 
 if TYPE_CHECKING:
     from redraft.plans.planner import Plan
@@ -95,7 +96,7 @@ def _cells(each: Candidate) -> list[str]:
         f"{each.gain:.2f}",
         f"{each.amplitude:.2f}",
         f"{each.agreement if agreement is None else agreement:.2f}",
-        f"{each.side:.1%}",
+        per_cent(each.side, 1),
         f"{each.score:.3f}",
     ]
     return [*numbers, *(figures if each.problem is None else ["-"] * len(figures))]

@@ -9,6 +9,7 @@ import click
 from redraft.cli.app import device_option, format_option, generator_option, make_command, set_option
 from redraft.cli.arguments import words
 from redraft.cli.screen import Column, Reporter, Screen
+from redraft.explain.words import per_cent
 
 if TYPE_CHECKING:
     from redraft.cli.match_preview import MatchPreview
@@ -132,7 +133,7 @@ def _print(screen: Screen, plan: Plan, matches: Matches, speeds: Speeds, quick: 
         screen.heading("Rules at one layer")
         for overlap in plan.overlaps:
             screen.say(
-                f"{overlap.first} and {overlap.second} share {overlap.share:.0%} of the smaller "
+                f"{overlap.first} and {overlap.second} share {per_cent(overlap.share)} of the smaller "
                 f"context at {overlap.layer}"
             )
     for step in plan.rules:

@@ -190,7 +190,7 @@ def _print_rules(screen: Screen, record: RunRecord, *, verbose: bool) -> None:
         if wide or verbose:
             for rule in record.rules:
                 screen.say(f"{rule.name}: {judgement(rule)}")
-        brackets = "; 95% intervals in brackets, over pictures" if wide or verbose else ""
+        brackets = "; 95 % intervals in brackets, over pictures" if wide or verbose else ""
         screen.say(f"measured on {record.evaluated_count} {record.evaluated_on}{brackets}")
         for rule in record.rules:
             if rule.kind in JUDGED and rule.judged is not None:

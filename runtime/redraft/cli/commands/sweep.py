@@ -234,7 +234,7 @@ def _print(screen: Screen, record: SweepRecord, folder: Path, *, verbose: bool) 
         [[row[place] if wide else plain(row[place]) for place in shown] for row in rows],
     )
     if record.evaluated_count:
-        brackets = "; 95% intervals in brackets" if wide else ""
+        brackets = "; 95 % intervals in brackets" if wide else ""
         screen.say(f"measured on {record.evaluated_count} {record.evaluated_on}{brackets}")
     if record.lock is not None:
         screen.say("its lock was obeyed")

@@ -241,13 +241,14 @@ def _passed_over(chosen: Candidate, own: Settings, tried: Sequence[Candidate]) -
     higher = [each for each in tried if each.score > chosen.score]
     mine = {each.layer: each.side for each in tried if each.settings == own}
     wide = sum(each.side > SIDE * max(mine[each.layer], 0.02) for each in higher)
+    little = per_cent(WORTH - 1)
     reasons = [
         f"{count} {'scores' if count == 1 else 'score'} higher but {why}"
         for count, why in (
             (wide, f"with more than {SIDE:g} times the side effect"),
             (
                 len(higher) - wide,
-                f"by less than {per_cent(WORTH - 1)}, too little for other settings",
+                f"by less than {little}, too little for other settings",
             ),
         )
         if count

@@ -154,8 +154,8 @@ def _warnings(combined: Combination, kept: Sequence[Retention]) -> Iterator[str]
     for each in kept:
         if abs(each.share - 1) > LOST:
             yield (
-                f"beside the others {each.source} does {per_cent(each.share)} of what it does alone; "
-                "solve the rules one after the other in one recipe, or apply them at other "
+                f"beside the others {each.source} does {per_cent(each.share)} of what it does "
+                "alone; solve the rules one after the other in one recipe, or apply them at other "
                 "strengths"
             )
     for meeting in combined.meetings if not kept else ():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from redraft.cli.progress import Reporter, bars_on
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -24,12 +27,12 @@ def test_a_pipe_gets_a_line_for_each_phase(program: Run, recipe: Path) -> None:
     assert lines[0] == "reading demo.redraft"
     phases = [line for line in lines if not line.startswith("warning")]
     assert phases[1:] == [
-        "statistics of layer6: 67",
+        "statistics of layer6: 67 pictures",
         "rule dot",
         "dot: searching for contexts",
         "dot: solving",
         "dot: solving without some contexts",
-        "dot: measuring on new pictures: 67",
+        "dot: measuring on 67 new pictures",
         "drawing the report",
     ]
 
@@ -61,3 +64,43 @@ def test_a_terminal_gets_bars(on_a_terminal: Callable[..., str], recipe: Path) -
     shown = on_a_terminal("run", "demo.redraft", "--out", "run", width=80)
     assert shown.startswith("reading demo.redraft\r\n")
     assert re.search(r"dot: measuring on new pictures.*%", shown)
+
+
+def test_a_pipe_is_told_what_is_counted() -> None:
+    lines: list[str] = []
+    told = Reporter(None, lines.append)
+    told.download("verify", 0, 14_322_251)
+    told.step("rule dot", 0, 2)
+    told.step("rule later", 1, 2)
+    told.step("scoring after later", 0, 2)
+    assert lines == [
+        "checking the model's hash: 14.3 MB",
+        "rule dot: 1 of 2",
+        "rule later: 2 of 2",
+        "scoring after later",
+    ]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_what_is_over_is_taken_away(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    sent = io.StringIO()
+    monkeypatch.setattr("sys.stderr", sent)
+    with bars_on(color=False) as bars:
+        told = Reporter(bars)
+        told.step("rule a-rule-with-a-long-name", 0, 2)
+        told.step("a-rule-with-a-long-name: solving without some contexts", 0, 1)
+        told.step("a-rule-with-a-long-name: measuring on new pictures", 200, 400)
+        shown = [(task.description, task.fields["share"]) for task in bars.tasks]
+        assert shown == [
+            ("rule a-rule-with-a-long-name, 1 of 2", "  0 %"),
+            ("a-rule-with-a-long-name: measuring on new pictures", " 50 %"),
+        ]
+        with bars.console.capture() as drawn:
+            bars.console.print(bars.get_renderable())
+        assert re.findall(r"\d:\d\d:\d\d", drawn.get()) == ["0:00:00", "0:00:00"]
+        assert "…" not in drawn.get()
+        told.step("drawing the report", 0, 1)
+        assert [(task.description, task.total) for task in bars.tasks] == [
+            ("drawing the report", None)
+        ]

@@ -153,7 +153,7 @@ def test_rules_that_overlap(invoke: Invoke, two_rules: Path) -> None:
         {"first": "dot", "second": "later", "layer": "layer6", "share": pytest.approx(1.0)}
     ]
     shown = invoke("plan", "demo.redraft").stdout
-    assert "dot and later share 100% of the smaller context at layer6" in shown
+    assert "dot and later share 100 % of the smaller context at layer6" in shown
     # Rules at one layer do not change each other's keys, so both are searched.
     assert "resolved during the run" not in shown
 
@@ -299,7 +299,7 @@ def test_what_differs_from_the_recorded_machine_is_told(invoke: Invoke, run_copy
     assert shown.exit_code == 0
     (promise,) = [line for line in shown.stdout.splitlines() if line.startswith("promise: ")]
     assert f"torch 1.0 -> {metadata.version('torch')}" in promise
-    assert promise.endswith("within 0.2%; the shared edit: bit-identical weights")
+    assert promise.endswith("within 0.2 %; the shared edit: bit-identical weights")
     told = json.loads(invoke("verify", str(run_copy), "--format", "json").stdout)
     assert not told["same_machine"]
     assert f"torch 1.0 -> {metadata.version('torch')}" in told["differences"]

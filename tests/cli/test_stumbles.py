@@ -211,4 +211,4 @@ def test_what_scored_higher_than_what_is_recommended_has_its_reason() -> None:
     assert alone.endswith("with the rule's own settings")
     said = _why(best, OWN, [best, wide, near])
     assert "1 scores higher but with more than 2 times the side effect" in said
-    assert "1 scores higher but by less than 15%" in said
+    assert "1 scores higher but by less than 15 %" in said

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from redraft.cli.app import app
-from redraft.cli.layout import Column, table
+from redraft.cli.layout import Column, Fit, table, tables
 from redraft_dsl.report.terminal import columns_of, wrapped
 
 WIDTHS = (60, 80, 120)
@@ -139,7 +139,8 @@ def test_at_every_width(shown: Callable[[str, int], list[str]], command: str) ->
         long = [line for line in lines if columns_of(line) > width and line not in fences]
         # A word has nowhere to go; a recipe's line is a line, and a command is to be copied.
         assert [line for line in long if len(line.split()) > 1] == []
-        broken = words(lines) - whole
+        short = {word[:12] for word in whole if re.fullmatch("[0-9a-f]{64}", word)}
+        broken = words(lines) - whole - short
         assert broken == set(), "\n".join(lines)
 
 
@@ -175,6 +176,38 @@ def test_a_sweep_on_a_narrow_screen(shown: Callable[[str, int], list[str]]) -> N
     assert "[" not in "\n".join(narrow)
 
 
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 160])
+def test_help_is_never_cut(program: Run, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown = program("--help").stdout
+    assert "..." not in shown.replace("[ARGS]...", "")
+    assert "…" not in shown
+    assert max(map(columns_of, shown.splitlines())) <= width
+
+
+def test_a_sweep_of_two_rules_has_a_table_at_every_width(
+    shown: Callable[[str, int], list[str]], desk: Path
+) -> None:
+    text = (desk / "two.redraft").read_text("utf-8").replace("recipe two", "recipe both")
+    (desk / "both.redraft").write_text(text + SWEPT, "utf-8")
+    for width in (60, 80, 120, 140):
+        lines = shown("sweep both.redraft", width)
+        assert any(re.match(r" *1 +1 +0.1 +dot +[\d.]+ ", line) for line in lines), width
+
+
+def test_hashes_are_whole_or_short(shown: Callable[[str, int], list[str]]) -> None:
+    narrow = shown("plan two.redraft --quick", 60)
+    assert any(re.fullmatch(r"recipe  sha256 [0-9a-f]{12}…", line) for line in narrow)
+    wide = shown("plan two.redraft --quick", 120)
+    assert any(re.fullmatch(r"recipe  sha256 [0-9a-f]{64}", line) for line in wide)
+
+
+def test_a_comparison_of_runs(shown: Callable[[str, int], list[str]]) -> None:
+    lines = shown("diff run two", 60)
+    assert lines[0] == "The recipe"
+    assert not any(re.search(r"\([^()]*$", line) for line in lines if "box" in line)
+
+
 def test_lines_are_broken_between_words_and_indented() -> None:
     assert wrapped("one two three", 7) == "one two\n  three"
     assert wrapped("  one two three", 9) == "  one two\n    three"
@@ -189,4 +222,12 @@ def test_a_table_that_does_not_fit_is_blocks() -> None:
     beside = table(columns, rows, 40, unicode=False, color=False)
     assert beside.splitlines()[2].split() == ["first", "|", "a", "thing", "|", "1.0"]
     below = table(columns, rows, 20, unicode=False, color=False)
+    kept = Fit(shorter=[("name", "figure")])
+    shorter = table(columns, rows, 20, unicode=False, color=False, fit=kept)
+    assert shorter.splitlines()[2].split() == ["first", "|", "1.0"]
+    both = tables(columns, [rows, [["x", "y", "1.0"]]], 20, unicode=False, color=False)
+    assert both[1].splitlines() == ["x", "  what it is y", "  figure 1.0"]
+    named = Fit(named=2)
+    after = table(columns, rows, 20, unicode=False, color=False, fit=named)
+    assert after.splitlines()[:2] == ["first what it is a", "  thing"]
     assert below.splitlines()[:3] == ["first", "  what it is a thing", "  figure 1.0"]

@@ -158,6 +158,10 @@ def test_advice_is_given_where_a_person_would_be_disappointed(
     ("share", "amplitude", "said"),
     [
         (0.91, 0.5, "visible on 91 % of new pictures, at half of full strength"),
+        (0.91, 0.49, "visible on 91 % of new pictures, at half of full strength"),
+        (0.91, 0.5804, "visible on 91 % of new pictures, at half of full strength"),
+        (0.91, 0.59, "visible on 91 % of new pictures, at two thirds of full strength"),
+        (0.91, 0.3, "visible on 91 % of new pictures, at a third of full strength"),
         (0.96, 1.0, "visible on 96 % of new pictures, at full strength"),
         (0.96, 1.5, "visible on 96 % of new pictures, at more than full strength"),
         (0.55, 0.03, "too faint to see on new pictures, at 3.0 % of full strength"),

@@ -44,6 +44,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 OTHERS = "Others"
 HELP_WIDTH = 120
 """Columns of the help that does not go to a terminal."""
+UNCUT = 1000
+"""Columns for a command's sentence in which every one has room."""
 SHORT = 60
 """Columns for a command's sentence from which it stands beside its example."""
 
@@ -135,14 +137,14 @@ class Program(click.Group):
         first = max(map(len, examples.values()))
         whole = shutil.get_terminal_size((HELP_WIDTH, 24)).columns
         beside = first + 4 + SHORT <= whole
-        room = whole - first - 4 if beside else 4 * SHORT
-        shorts = {name: each.get_short_help_str(room) for name, each in found.items() if each}
+        shorts = {name: each.get_short_help_str(UNCUT) for name, each in found.items() if each}
         for title, names in _sections():
             with formatter.section(title):
                 for name in names:
                     example, short = examples[name], shorts.get(name, "")
                     if beside:
-                        formatter.write(f"  {example:<{first}}  {short}\n")
+                        line = f"  {example:<{first}}  {short}"
+                        formatter.write(wrapped(line, whole, first + 2) + "\n")
                     else:
                         formatter.write(f"  {example}\n{wrapped(f'      {short}', whole, 0)}\n")
 

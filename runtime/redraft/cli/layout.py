@@ -17,6 +17,10 @@ GAPS = (3, 2)
 """Spaces between the columns of a table: as wide as there is room for."""
 
 
+Rows = Sequence[Sequence[str]]
+"""The cells of a table."""
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of a table.
@@ -33,26 +37,76 @@ class Column:
     whole: bool = False
 
 
+@dataclass(frozen=True)
+class Fit:
+    """How a table is made to fit.
+
+    Attributes:
+        shorter: titles of the columns that are kept where not all fit, tried one after the other.
+        lines: that a row may take.
+        more: lines that it may take besides where not all columns are kept.
+        named: columns that make the name of a block.
+
+    """
+
+    shorter: Sequence[Sequence[str]] = ()
+    lines: int = LINES
+    more: int = 0
+    named: int = 1
+
+
+WHOLE = Fit()
+"""A table has all of its columns, or is blocks."""
+
+
 def table(
     columns: Sequence[Column],
-    rows: Sequence[Sequence[str]],
+    rows: Rows,
     width: int,
     *,
     unicode: bool,
     color: bool,
+    fit: Fit = WHOLE,
 ) -> str:
     """A table; where its words do not fit side by side, each row is a block of lines."""
+    return tables(columns, [rows], width, unicode=unicode, color=color, fit=fit)[0]
+
+
+def tables(
+    columns: Sequence[Column],
+    groups: Sequence[Rows],
+    width: int,
+    *,
+    unicode: bool,
+    color: bool,
+    fit: Fit = WHOLE,
+) -> list[str]:
+    """Several tables of the same columns, all of them in one layout."""
+    shown = [[[visible(each) for each in row] for row in rows] for rows in groups]
+    titles = [column.title for column in columns]
+    for kept in (titles, *fit.shorter):
+        lines = fit.lines if kept is titles else fit.lines + fit.more
+        places = [place for place, title in enumerate(titles) if title in kept]
+        some = [columns[place] for place in places]
+        cells = [[[row[place] for place in places] for row in rows] for rows in shown]
+        every = [row for rows in cells for row in rows]
+        for gap in GAPS:
+            widths = _widths(some, every, width - gap * (len(some) - 1), lines)
+            if widths is not None:
+                return [
+                    _grid(some, rows, widths, gap, unicode=unicode, color=color) for rows in cells
+                ]
+    blocks = [[_block(columns, row, width, color, fit.named) for row in rows] for rows in shown]
+    return ["\n".join(each) for each in blocks]
+
+
+def fits(columns: Sequence[Column], rows: Rows, width: int) -> bool:
+    """Whether all columns of a table have room side by side."""
     cells = [[visible(each) for each in row] for row in rows]
-    for gap in GAPS:
-        widths = _widths(columns, cells, width - gap * (len(columns) - 1))
-        if widths is not None:
-            return _grid(columns, cells, widths, gap, unicode=unicode, color=color)
-    return "\n".join(_block(columns, row, width, color) for row in cells)
+    return _widths(columns, cells, width - min(GAPS) * (len(columns) - 1), LINES) is not None
 
 
-def _widths(
-    columns: Sequence[Column], cells: Sequence[Sequence[str]], room: int
-) -> list[int] | None:
+def _widths(columns: Sequence[Column], cells: Rows, room: int, lines: int) -> list[int] | None:
     """The width of every column within ``room`` columns of text; None if that is too little."""
     texts = [[column.title, *(row[place] for row in cells)] for place, column in enumerate(columns)]
     natural = [max(map(columns_of, each)) for each in texts]
@@ -65,7 +119,7 @@ def _widths(
     widths = _shared(least, natural, room - sum(least))
     for row in cells:
         for text, wide in zip(row, widths, strict=True):
-            if len(wrapped(text, wide, 0).split("\n")) > LINES:
+            if len(wrapped(text, wide, 0).split("\n")) > lines:
                 return None
     return widths
 
@@ -89,7 +143,7 @@ def _parts(column: Column, texts: Sequence[str]) -> list[list[str]]:
 
 def _grid(
     columns: Sequence[Column],
-    cells: Sequence[Sequence[str]],
+    cells: Rows,
     widths: Sequence[int],
     gap: int,
     *,
@@ -127,12 +181,17 @@ def _grid(
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
 
 
-def _block(columns: Sequence[Column], row: Sequence[str], width: int, color: bool) -> str:
+def _block(
+    columns: Sequence[Column], row: Sequence[str], width: int, color: bool, count: int
+) -> str:
     """A row as a line with its name, and below it what there is to it, each with its title."""
     named = next((place for place, column in enumerate(columns) if column.title), 0)
     title = columns[named].title if columns[named].right else ""
-    name = " ".join(each for each in (title, *row[: named + 1]) if each)
+    more = range(named + 1, named + count)
+    further = (word for place in more for word in (columns[place].title, row[place]))
+    name = " ".join(each for each in (title, *row[: named + 1], *further) if each)
     head = paint("strong", name, color)
+    named += count - 1
     pairs = [
         f"{column.title} {text}"
         for column, text in zip(columns[named + 1 :], row[named + 1 :], strict=True)

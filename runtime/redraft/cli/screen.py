@@ -7,21 +7,19 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from redraft.cli.layout import Column, table
+from redraft.cli.layout import WHOLE, Column, Fit, Rows, fits, table, tables
+from redraft.cli.progress import Reporter
 from redraft.explain.terminal import error_text, paint
 from redraft_dsl.report.terminal import render, visible, wrapped
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as RichProgress
-    from rich.progress import TaskID
-
     from redraft_dsl.report.diagnostics import Diagnostic
     from redraft_dsl.source import Source
 
@@ -90,8 +88,7 @@ class Screen:
 
     def json(self, found: object) -> None:
         """Print plain data as JSON; characters that standard output cannot take are escaped."""
-        plain = not (sys.stdout.encoding or "").lower().startswith("utf")
-        self.show(json.dumps(found, indent=1, ensure_ascii=plain))
+        self.show(json.dumps(found, indent=1, ensure_ascii=not self.unicode))
 
     def file(self, what: str, path: object, note: str = "") -> None:
         """Print what was done with a file, as in ``written: NAME (2 masks)``."""
@@ -119,9 +116,9 @@ class Screen:
         """Text for standard output in a style."""
         return paint(style, text, self.color)
 
-    def heading(self, text: str) -> None:
-        """Print a heading, an empty line before it."""
-        self.say("\n" + self.paint("strong", visible(text)))
+    def heading(self, text: str, *, first: bool = False) -> None:
+        """Print a heading, an empty line before it unless nothing was printed yet."""
+        self.say(("" if first else "\n") + self.paint("strong", visible(text)))
 
     def warn(self, text: str) -> None:
         """Print a warning to standard error."""
@@ -141,10 +138,34 @@ class Screen:
         """Print an error and its remedy to standard error."""
         sys.stderr.write(error_text(code, message, remedy, self.error_color, self.error_width))
 
-    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    @property
+    def unicode(self) -> bool:
+        """Whether standard output takes every character."""
+        return (sys.stdout.encoding or "").lower().startswith("utf")
+
+    @property
+    def ellipsis(self) -> str:
+        """What stands for the rest of a text."""
+        return "…" if self.unicode else "..."
+
+    def table(self, columns: Sequence[Column], rows: Rows, fit: Fit = WHOLE) -> None:
         """Print a table; nothing in a cell is read as markup."""
-        unicode = (sys.stdout.encoding or "").lower().startswith("utf")
-        self.show(table(columns, rows, self.table_width, unicode=unicode, color=self.color))
+        width, unicode = self.table_width, self.unicode
+        self.show(table(columns, rows, width, unicode=unicode, color=self.color, fit=fit))
+
+    def tables(self, columns: Sequence[Column], groups: Mapping[str, Rows], fit: Fit) -> None:
+        """Print several tables in one layout, each with its heading, where it has one."""
+        width, unicode = self.table_width, self.unicode
+        rows = list(groups.values())
+        made = tables(columns, rows, width, unicode=unicode, color=self.color, fit=fit)
+        for number, (title, text) in enumerate(zip(groups, made, strict=True)):
+            if title:
+                self.heading(title, first=number == 0)
+            self.show(text)
+
+    def fits(self, columns: Sequence[Column], rows: Rows) -> bool:
+        """Whether all columns of a table have room side by side."""
+        return fits(columns, rows, self.table_width)
 
     def _colored(self, stream: TextIO) -> bool:
         if self.choice != "auto":
@@ -176,15 +197,9 @@ class Screen:
         if not self.lively:
             yield Reporter(None, None if quiet() else self.remark)
             return
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-        from rich.progress import TimeElapsedColumn as Elapsed
+        from redraft.cli.progress import bars_on
 
-        console = Console(stderr=True, no_color=not self.error_color)
-        text = TextColumn("{task.description}", markup=False)
-        with Progress(
-            text, BarColumn(), TaskProgressColumn(), Elapsed(), console=console, transient=True
-        ) as bars:
+        with bars_on(self.error_color) as bars:
             yield Reporter(bars)
 
 
@@ -204,45 +219,3 @@ def terminal_width(stream: TextIO) -> int | None:
 def quiet() -> bool:
     """Whether REDRAFT_QUIET asks for no lines about progress."""
     return os.environ.get("REDRAFT_QUIET", "") not in ("", "0")
-
-
-class Reporter:
-    """Turns the progress that the runtime reports into bars, one for each thing it does."""
-
-    def __init__(self, bars: RichProgress | None, say: Callable[[str], None] | None = None) -> None:
-        self._bars = bars
-        self._say = say
-        self._said: set[str] = set()
-        self._tasks: dict[str, TaskID] = {}
-
-    def step(self, what: str, done: int, total: int) -> None:
-        """As ``redraft.runs.watch.Progress``."""
-        self._show(what, done, total)
-
-    def overall(self, what: str, done: int, total: int) -> None:
-        """One bar for a long task; ``what`` says what of it is being done, and changes."""
-        if self._say is not None and done < total:
-            self._line(f"{done} of {total} done; {what.partition(':')[0]}")
-        if self._bars is not None:
-            self._show("", done, total)
-            text = visible(what) if what else "done"
-            self._bars.update(self._tasks[""], description=f"{done} of {total} done; {text}")
-
-    def download(self, stage: str, done: int | None, total: int | None) -> None:
-        """As ``redraft.models.listed.download.Progress``."""
-        names = {"download": "fetching the model", "verify": "checking the model's hash"}
-        self._show(names.get(stage, "unpacking the model"), done, total)
-
-    def _line(self, text: str) -> None:
-        if self._say is not None and text not in self._said:
-            self._said.add(text)
-            self._say(visible(text))
-
-    def _show(self, what: str, done: int | None, total: int | None) -> None:
-        if self._say is not None and what:
-            self._line(f"{what}: {total}" if total and total > 1 else what)
-        if self._bars is None:
-            return
-        if what not in self._tasks:
-            self._tasks[what] = self._bars.add_task(visible(what), total=total)
-        self._bars.update(self._tasks[what], completed=done, total=total)

@@ -13,6 +13,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
+def per_cent(value: float, digits: int = 0) -> str:
+    """A share as per cent, as in ``89 %``."""
+    return f"{100 * value:.{digits}f} %"
+
+
 def reason_of(error: OSError) -> str:
     """Why the system refused something, in lower case."""
     return (error.strerror or str(error) or type(error).__name__).lower()

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from redraft.judge.verdict import Verdict
 
-_STRENGTHS = (
-    (0.2, "at less than a fifth of full strength"),
-    (0.29, "at a quarter of full strength"),
-    (0.42, "at a third of full strength"),
-    (0.58, "at half of full strength"),
-    (0.71, "at two thirds of full strength"),
-    (0.88, "at three quarters of full strength"),
-    (1.2, "at full strength"),
+_FRACTIONS = (
+    (1 / 4, "a quarter of full strength"),
+    (1 / 3, "a third of full strength"),
+    (1 / 2, "half of full strength"),
+    (2 / 3, "two thirds of full strength"),
+    (3 / 4, "three quarters of full strength"),
+    (1.0, "full strength"),
 )
-"""Amplitudes in words, each up to a limit; at 1 a picture changes as much as the goal asks for."""
+"""Amplitudes in words; at 1 a picture changes as much as the goal asks for."""
+_LEAST, _MOST = 0.2, 1.2
+"""Amplitudes below and above which no word is near enough."""
 
 
 def percent(value: float, space: str = " ") -> str:
@@ -50,6 +51,15 @@ def headline(
     if verdict.word == "no more than chance":
         return f"no more than chance on new pictures, on {percent(share, space)} of them"
     pictures = "the new pictures that hold what it removes" if removes else "new pictures"
-    strengths = (text for limit, text in _STRENGTHS if amplitude < limit)
-    strength = next(strengths, "at more than full strength")
-    return f"visible on {percent(share, space)} of {pictures}, {strength}"
+    return f"visible on {percent(share, space)} of {pictures}, at {_strength(amplitude)}"
+
+
+def _strength(amplitude: float) -> str:
+    """The nearest word for an amplitude."""
+    # Of the two decimals that tables show, so that a reader finds the nearest word there, too.
+    shown = float(f"{amplitude:.2f}")
+    if shown < _LEAST:
+        return "less than a fifth of full strength"
+    if shown >= _MOST:
+        return "more than full strength"
+    return min(_FRACTIONS, key=lambda each: abs(each[0] - shown))[1]

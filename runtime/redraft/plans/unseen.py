@@ -27,6 +27,12 @@ def judged(recipe: Recipe, facts: ModelFacts) -> list[int]:
     return unseen(recipe, max(most, EVALUATED_LEAST))
 
 
+def measured_on(recipe: Recipe) -> str:
+    """What those pictures are, in words."""
+    block = recipe.latents[0]
+    return f"held-out pictures of {block.name}, from {block.count} on"
+
+
 def unseen(recipe: Recipe, most: int = EVALUATED) -> list[int]:
     """Images of the first latents block that are held out: from ``count`` on.
 

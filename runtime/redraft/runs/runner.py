@@ -29,7 +29,7 @@ from redraft.plans.record import (
 )
 from redraft.plans.run_files import EDIT, LOCK, RECIPE, RECORD, RUNS, STEPS
 from redraft.plans.run_folder import cannot_make, refuse_folder_of_another
-from redraft.plans.unseen import judged
+from redraft.plans.unseen import judged, measured_on
 from redraft.runs.execute import assist, check_untouched, edit_of, solve_all
 from redraft.runs.memo import MOST, Shared
 from redraft.runs.processes import ALONE, Ranks
@@ -201,7 +201,6 @@ def record_of(
     """What ``run.json`` says of a session whose rules are all finished."""
     plan = session.plan
     indices = judged(plan.recipe, plan.base.facts)
-    block = plan.recipe.latents[0]
     return RunRecord(
         recipe=plan.recipe.name,
         version=plan.recipe.version,
@@ -221,7 +220,7 @@ def record_of(
         machine=machine,
         statistics=tuple(session.statistics),
         rules=tuple(done.record for done in session.finished),
-        evaluated_on=f"held-out pictures of {block.name}, from {block.count} on",
+        evaluated_on=measured_on(plan.recipe),
         evaluated_count=len(indices),
         edit_sha256=edit_sha256,
         started=started,

@@ -261,7 +261,7 @@ def leftout(
         write_bytes(plot, png(scatter(panels(found))))
     titles = {
         "pairs": f"Left-out pictures, and up to {judged} unseen ones",
-        "ranks": "Rank correlation, 95% intervals by bootstrap over the rows above",
+        "ranks": "Rank correlation, 95 % intervals by bootstrap over the rows above",
         "sides": "Left-out side effect of the recipes' own preserve",
         "chosen": f"side {side:g}%, at each recipe's own layer",
     }

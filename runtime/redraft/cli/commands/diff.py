@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -15,18 +16,24 @@ from redraft.cli.failure import report
 from redraft.cli.opening import open_file, open_option
 from redraft.cli.screen import Column, Screen
 from redraft.plans.run_files import EDIT, RECIPE, RECORD
-from redraft_dsl.report.terminal import visible
+from redraft_dsl.report.terminal import visible, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from redraft.show.compare import EditComparison, RuleComparison, RunComparison
+    from redraft.show.compare import EditComparison, Figure, RuleComparison, RunComparison
     from redraft_dsl.recipe.compare import Difference
 
 DIFFERENT = 1
 FAILED = 2
 INSIDE = {"recipe": RECIPE, "edit": EDIT}
 """What a run folder has in it of the other kinds."""
+
+BOX = re.compile(r"\([^()]{1,40}\)")
+"""The numbers of a region, where they are not so many that they need a line of their own."""
+NBSP = "\N{NO-BREAK SPACE}"
+DECIMALS = range(4, 8)
+"""Decimals of figures side by side: the fewest that show the difference."""
 
 Kind = Literal["recipe", "edit", "run"]
 NAMES: dict[Kind, str] = {"recipe": "a recipe", "edit": "an edit", "run": "a run folder"}
@@ -203,7 +210,9 @@ def _runs(first: Path, second: Path) -> Outcome:
 
 def _say(screen: Screen, differences: Sequence[Difference]) -> None:
     for each in differences:
-        screen.say(visible(each.sentence()))
+        # A region is read as one word.
+        whole = BOX.sub(lambda box: box[0].replace(" ", NBSP), visible(each.sentence()))
+        screen.show(wrapped(whole, screen.width).replace(NBSP, " "))
 
 
 def _print_edits(screen: Screen, edits: EditComparison) -> None:
@@ -221,7 +230,7 @@ def _table(screen: Screen, rules: Sequence[RuleComparison]) -> None:
             [
                 *(rule.name, rule.layer),
                 _pair(*(str(rank) for rank in rule.ranks)),
-                _pair(*(f"{norm:.4g}" for norm in rule.norms)),
+                _pair(*(f"{norm:#.4g}" for norm in rule.norms)),
                 "-" if rule.angles is None else ", ".join(f"{a:.1f}" for a in rule.angles),
                 "-" if rule.cosine is None else f"{rule.cosine:.3f}",
                 "yes" if rule.identical else "no",
@@ -236,30 +245,44 @@ def _pair(before: str, after: str) -> str:
 
 
 def _print_runs(screen: Screen, runs: RunComparison) -> None:
+    first = True
     for title, differences in (("recipe", runs.recipe), ("model", runs.model)):
         if differences:
-            screen.heading(f"The {title}")
+            screen.heading(f"The {title}", first=first)
+            first = False
             _say(screen, differences)
     if runs.machine:
-        screen.heading("The machine and versions")
+        screen.heading("The machine and versions", first=first)
+        first = False
         for line in runs.machine:
             screen.say(visible(line))
-    screen.heading("The changes")
+    screen.heading("The changes", first=first)
     _say(screen, runs.edits.differences)
     if runs.edits.rules:
         _table(screen, runs.edits.rules)
     if runs.figures:
         screen.heading("The figures")
+        decimals = _decimals(runs.figures)
         columns = [Column("rule"), Column("figure"), Column("before", right=True)]
         screen.table(
             [*columns, Column("after", right=True)],
             [
-                [each.rule, each.figure, _number(each.before), _number(each.after)]
+                [each.rule, each.figure, *_numbers(each.before, each.after, decimals)]
                 for each in runs.figures
             ],
         )
     screen.say(runs.verdict())
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
+def _decimals(figures: Sequence[Figure]) -> int:
+    """The fewest decimals that show every difference, or nearly; the same in all rows."""
+    told = (
+        count
+        for count in DECIMALS
+        if all(len(set(_numbers(each.before, each.after, count))) == 2 for each in figures)
+    )
+    return next(told, DECIMALS[-1])
+
+
+def _numbers(before: float | None, after: float | None, decimals: int) -> list[str]:
+    return ["-" if each is None else f"{each:.{decimals}f}" for each in (before, after)]

@@ -11,10 +11,11 @@ import click
 
 from redraft.cli.app import device_option, format_option, generator_option, make_command
 from redraft.cli.arguments import words
+from redraft.cli.layout import Fit
 from redraft.cli.screen import Column, Screen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from redraft.chains.scoring import ChainScore
     from redraft.plans.planner import Plan
@@ -70,10 +71,24 @@ def command(file: str, answers: tuple[str, ...], out: Path | None, device: str, 
     if form == "json":
         screen.json(found)
         return
-    heads = (Column(HEADS.get(name, name), right=True) for name in FIGURES)
-    columns = [Column("rule"), Column("after"), *heads]
-    screen.table(columns, [_row(each) for each in scores])
+    _print(screen, plan, scores)
     screen.file("scores", path)
+
+
+def _print(screen: Screen, plan: Plan, scores: Sequence[ChainScore]) -> None:
+    from redraft.plans.unseen import judged, measured_on
+
+    names = [name for name in FIGURES if name != "distance" or _known(scores)]
+    heads = (Column(HEADS.get(name, name), right=True) for name in names)
+    columns = [Column("rule"), Column("after"), *heads]
+    screen.table(columns, [_row(each, names) for each in scores], Fit(named=2))
+    count = len(judged(plan.recipe, plan.base.facts))
+    screen.say(f"measured on {count} {measured_on(plan.recipe)}")
+
+
+def _known(scores: Sequence[ChainScore]) -> bool:
+    """Whether a right answer is known that any rule has a distance from."""
+    return any(each.distance is not None for each in scores)
 
 
 def _folder(plan: Plan) -> Path:
@@ -89,8 +104,8 @@ def _folder(plan: Plan) -> Path:
     return folder
 
 
-def _row(score: ChainScore) -> list[str]:
-    figures = (getattr(score, name) for name in FIGURES)
+def _row(score: ChainScore, names: Sequence[str]) -> list[str]:
+    figures = (getattr(score, name) for name in names)
     return [score.name, score.after, *("-" if f is None else f"{f:.3f}" for f in figures)]
 
 

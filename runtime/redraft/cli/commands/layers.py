@@ -9,6 +9,7 @@ import click
 from redraft.cli.app import format_option, generator_option, make_command
 from redraft.cli.arguments.files_of_models import arch_option, weights_set_option
 from redraft.cli.arguments.model_words import MODEL
+from redraft.cli.layout import LINES, WIDE, Fit
 from redraft.cli.screen import Column, Reporter, Screen
 from redraft_dsl.report.terminal import visible, wrapped
 
@@ -66,7 +67,9 @@ def command(model: str, arch: str | None, weights_set: str | None, form: str) ->
     if seen is not None:
         titles.append("values behind")
     columns = [Column(title, whole=title in WHOLE) for title in titles]
-    screen.table(columns, [_row(facts, each) for each in facts.layers])
+    # A table in which every cell is broken is harder to read than blocks.
+    fit = Fit(lines=1 if screen.table_width < WIDE else LINES)
+    screen.table(columns, [_row(facts, each) for each in facts.layers], fit)
     screen.say(wrapped(REMARK, min(screen.table_width, PROSE), hang=0))
     if assumed:
         screen.say(

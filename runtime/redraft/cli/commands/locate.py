@@ -10,7 +10,9 @@ import click
 from redraft.cli.app import device_option, format_option, generator_option, make_command
 from redraft.cli.arguments import words
 from redraft.cli.arguments.recipe_words import RULE
+from redraft.cli.layout import Fit
 from redraft.cli.screen import Column, Screen
+from redraft.explain.words import per_cent
 
 if TYPE_CHECKING:
     from redraft.plans.planner import Plan
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 COLUMNS = 12
 BARS = 20
 SETTINGS = ("rank", "keep", "preserve")
+FIT = Fit(shorter=[("layer", *SETTINGS, "score", ""), ("layer", "rank", "score", "")])
+"""A narrow screen shows what was tried and its score."""
 
 
 @make_command(name="locate", example="locate glasses.redraft glasses --sheet layers.png")
@@ -77,7 +81,7 @@ def _print(screen: Screen, found: Location) -> None:
         rows.append([each.layer + mark, *_cells(each), "#" * round(BARS * each.score / best)])
     screen.say(screen.paint("strong", f"{found.rule}, now at {found.layer}"))
     columns = [Column(title, right=title != "layer") for title in titles]
-    screen.table([*columns, Column("")], rows)
+    screen.table([*columns, Column("")], rows, FIT)
     for each in found.candidates:
         if each.problem is not None:
             screen.say(f"{each.layer}: {each.problem}")
@@ -95,7 +99,7 @@ def _cells(each: Candidate) -> list[str]:
         f"{each.gain:.2f}",
         f"{each.amplitude:.2f}",
         f"{each.agreement if agreement is None else agreement:.2f}",
-        f"{each.side:.1%}",
+        per_cent(each.side, 1),
         f"{each.score:.3f}",
     ]
     return [*numbers, *(figures if each.problem is None else ["-"] * len(figures))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from redraft.cli.app import format_option, make_command
+from redraft.cli.layout import Fit
 from redraft.cli.screen import Column, Screen
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from redraft.models.listed.entry import Entry
 
 TITLES = ("name", "title", "size", "licence", "here")
+FIT = Fit(shorter=[("name", "title", "size", "here"), ("name", "title", "here")], lines=1)
+"""A narrow screen has no room for what is of least use there."""
 
 
 @make_command(name="models", example="models")
@@ -33,7 +36,7 @@ def command(form: str) -> None:
     if form == "json":
         screen.json(found)
         return
-    screen.table([Column(title) for title in TITLES], [_row(facts) for facts in found])
+    screen.table([Column(title) for title in TITLES], [_row(facts) for facts in found], FIT)
     screen.say("A model that is not here yet is fetched when it is first used.")
     for plugin, fault in plugin_report():
         if fault is None:

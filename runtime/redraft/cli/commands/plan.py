@@ -8,7 +8,10 @@ import click
 
 from redraft.cli.app import device_option, format_option, generator_option, make_command, set_option
 from redraft.cli.arguments import words
+from redraft.cli.layout import Fit
 from redraft.cli.screen import Column, Reporter, Screen
+from redraft.explain.words import per_cent
+from redraft_dsl.report.terminal import columns_of
 
 if TYPE_CHECKING:
     from redraft.cli.match_preview import MatchPreview
@@ -21,6 +24,12 @@ if TYPE_CHECKING:
 
 DISTURBED = "resolved during the run, for an earlier rule changes the keys that it searches"
 QUICK = "not searched, because of --quick"
+FIT = Fit(
+    shorter=[("", "step", "layer", "state", "seconds"), ("", "step", "state", "seconds")], more=1
+)
+"""A narrow screen shows what is done, and how long it takes."""
+HASH_DIGITS = 12
+"""Digits of a hash that a narrow screen shows; --format json has them all."""
 LOCKED = "not searched, for the lock says them"
 
 
@@ -106,10 +115,8 @@ def _print(screen: Screen, plan: Plan, matches: Matches, speeds: Speeds, quick: 
 
     recipe = plan.recipe
     screen.say(screen.paint("strong", f"{recipe.name} {recipe.version}: {recipe.title}"))
-    screen.say(f"model   {plan.base.name} ({plan.base.facts.arch}), sha256 {plan.base.sha256}")
-    screen.say(f"recipe  sha256 {recipe.digest()}")
-    if plan.lock is not None:
-        screen.say(f"lock    sha256 {plan.lock.sha256}, obeyed")
+    for line in _hashed(screen, plan):
+        screen.say(line)
     screen.say(f"run     {RUNS / plan.run_name}")
     screen.heading("Steps")
     columns = [
@@ -123,7 +130,7 @@ def _print(screen: Screen, plan: Plan, matches: Matches, speeds: Speeds, quick: 
         cost = gigaflops(plan, step)
         words = step_words(plan, step)
         rows.append([str(number), *words, f"{cost:.2f}", f"{seconds(plan, step, speeds):.1f}"])
-    screen.table(columns, rows)
+    screen.table(columns, rows, FIT)
     if plan.off:
         names = ", ".join(f"{rule.name} at {rule.layer}" for rule in plan.off)
         screen.say(f"switched off: {names}")
@@ -132,11 +139,27 @@ def _print(screen: Screen, plan: Plan, matches: Matches, speeds: Speeds, quick: 
         screen.heading("Rules at one layer")
         for overlap in plan.overlaps:
             screen.say(
-                f"{overlap.first} and {overlap.second} share {overlap.share:.0%} of the smaller "
-                f"context at {overlap.layer}"
+                f"{overlap.first} and {overlap.second} share {per_cent(overlap.share)} of the "
+                f"smaller context at {overlap.layer}"
             )
     for step in plan.rules:
         _print_matches(screen, step, matches, quick)
+
+
+def _hashed(screen: Screen, plan: Plan) -> list[str]:
+    """What the plan is of, each with its hash: whole ones where all lines have room for them."""
+    for digits in (None, HASH_DIGITS):
+        more = "" if digits is None else screen.ellipsis
+        name = f"{plan.base.name} ({plan.base.facts.arch})"
+        lines = [
+            f"model   {name}, sha256 {plan.base.sha256[:digits]}{more}",
+            f"recipe  sha256 {plan.recipe.digest()[:digits]}{more}",
+        ]
+        if plan.lock is not None:
+            lines.append(f"lock    sha256 {plan.lock.sha256[:digits]}{more}, obeyed")
+        if screen.width is None or max(map(columns_of, lines)) <= screen.width:
+            break
+    return lines
 
 
 def _print_total(screen: Screen, plan: Plan, speeds: Speeds) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from redraft.cli.app import format_option, make_command
+from redraft.cli.layout import Fit
 from redraft.cli.screen import Column, Screen
 from redraft.plans.shipped import all_shipped
 
@@ -37,14 +38,9 @@ def command(form: str) -> None:
     if not found:
         screen.say("this installation comes without recipes")
         return
-    for group in dict.fromkeys(str(each["group"]) for each in found):
-        if group:
-            screen.heading(group)
-        screen.table(
-            [Column("name"), Column("title"), Column("model"), Column("rules")],
-            [
-                [str(r["name"]), str(r["title"]), str(r["model"]), ", ".join(r["rules"] or ())]
-                for r in found
-                if r["group"] == group
-            ],
-        )
+    groups: dict[str, list[list[str]]] = {}
+    for each in found:
+        row = [str(each[title]) for title in ("name", "title", "model")]
+        groups.setdefault(str(each["group"]), []).append([*row, ", ".join(each["rules"] or ())])
+    columns = [Column(title) for title in ("name", "title", "model", "rules")]
+    screen.tables(columns, groups, Fit(shorter=[("name", "title", "model")]))

@@ -100,7 +100,7 @@ def command(
             hint = _of_sweeps(file)
             work = partial(run_and_report, plan, progress=reporter.step, ranks=ranks)
             run = work(out=out, device=device, fresh=fresh, force=force)
-        _show(screen, run, ranks, hint, form, verbose=verbose)
+        _show(screen, run, ranks, hint, form, verbose=verbose, opened=opened)
     _end(run, screen, opened=opened)
 
 
@@ -117,7 +117,16 @@ def _end(run: Run | None, screen: Screen, *, opened: bool) -> None:
         raise click.exceptions.Exit(UNMET)
 
 
-def _show(screen: Screen, run: Run, ranks: Ranks, hint: str, form: str, *, verbose: bool) -> None:
+def _show(
+    screen: Screen,
+    run: Run,
+    ranks: Ranks,
+    hint: str,
+    form: str,
+    *,
+    verbose: bool,
+    opened: bool,
+) -> None:
     for warning in _warnings(run):
         screen.warn(warning)
     if form == "json":
@@ -132,8 +141,10 @@ def _show(screen: Screen, run: Run, ranks: Ranks, hint: str, form: str, *, verbo
         model = shlex.quote(plan.base.name if listed else str(plan.base.path))
         folder = shlex.quote(str(run.folder))
         screen.next(
+            *([] if opened else [f"open {shlex.quote(str(run.folder / REPORT))}"]),
             f"redraft sample {model} --edit {folder} --out after.png",
             f"redraft apply {model} {folder} --out edited.pth",
+            f"redraft pack {folder}",
         )
 
 
@@ -180,9 +191,10 @@ def _print(screen: Screen, run: Run, ranks: Ranks, *, verbose: bool) -> None:
 def _print_rules(screen: Screen, record: RunRecord, *, verbose: bool) -> None:
     from redraft.show.numbers import judgement
 
-    wide = screen.table_width >= WIDE
+    rows = [_row(rule) for rule in record.rules]
+    wide = screen.table_width >= WIDE and screen.fits(_columns(), rows)
     if wide:
-        screen.table(_columns(), [_row(rule) for rule in record.rules])
+        screen.table(_columns(), rows)
     else:
         for rule in record.rules:
             screen.show(_block(screen, rule, verbose=verbose))
@@ -190,7 +202,7 @@ def _print_rules(screen: Screen, record: RunRecord, *, verbose: bool) -> None:
         if wide or verbose:
             for rule in record.rules:
                 screen.say(f"{rule.name}: {judgement(rule)}")
-        brackets = "; 95% intervals in brackets, over pictures" if wide or verbose else ""
+        brackets = "; 95 % intervals in brackets, over pictures" if wide or verbose else ""
         screen.say(f"measured on {record.evaluated_count} {record.evaluated_on}{brackets}")
         for rule in record.rules:
             if rule.kind in JUDGED and rule.judged is not None:

@@ -127,7 +127,10 @@ def command(
     _say_written(screen, form, files, seed=block.seed, images=images)
     _doubt(screen, before, base)
     if not bare and form == "text":
-        _say_next(screen, model, block.seed, images[0])
+        if edit is None:
+            _say_next(screen, model, block.seed, images[0])
+        else:
+            _say_next_of_edit(screen, model, edit, rules, strength)
 
 
 def _doubt(screen: Screen, pictures: Tensor, base: Base) -> None:
@@ -157,6 +160,26 @@ def _say_next(screen: Screen, model: str, seed: int, image: int) -> None:
         f"redraft sample {name}{seeded} --bare --images {image} --out {image}.png",
         f"redraft new mine --model {name}",
     )
+
+
+def _say_next_of_edit(
+    screen: Screen, model: str, edit: Path, rules: tuple[str, ...], strength: float | None
+) -> None:
+    """How an edit that looks right is kept, and how it is given to others."""
+    from redraft.cli.drawn import is_recipe
+    from redraft.plans.run_files import RECORD
+
+    words = [] if is_recipe(model) else ["redraft", "apply", model, str(edit)]
+    if words:
+        words += [word for rule in rules for word in ("--rule", rule)]
+        words += [] if strength is None else ["--strength", f"{strength:g}"]
+        words += ["--out", "edited.pth"]
+    # What is packed is a whole run: the edit's own, where the edit lies in one.
+    runs = [each for each in (edit, edit.parent) if (each / RECORD).is_file()]
+    packing = [["redraft", "pack", str(runs[0])]] if runs else []
+    commands = [shlex.join(each) for each in (words, *packing) if each]
+    if commands:
+        screen.next(*commands)
 
 
 def _each_bare(

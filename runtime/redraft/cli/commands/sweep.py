@@ -227,14 +227,15 @@ def _print(screen: Screen, record: SweepRecord, folder: Path, *, verbose: bool) 
     title = f"{record.recipe} {record.version}: {record.title}; sweep {record.sweep}"
     screen.say(screen.paint("strong", visible(title)))
     titles, rows = table(record)
-    wide = verbose or screen.table_width >= WIDE
-    shown = [place for place, title in enumerate(titles) if wide or title not in SOLVER]
-    screen.table(
-        [Column(titles[place], right=titles[place] in (*RIGHT, "cell")) for place in shown],
-        [[row[place] if wide else plain(row[place]) for place in shown] for row in rows],
-    )
+    columns = [Column(title, right=title in (*RIGHT, "cell")) for title in titles]
+    wide = verbose or (screen.table_width >= WIDE and screen.fits(columns, rows))
+    if not wide:
+        shown = [place for place, title in enumerate(titles) if title not in SOLVER]
+        columns = [columns[place] for place in shown]
+        rows = [[plain(row[place]) for place in shown] for row in rows]
+    screen.table(columns, rows)
     if record.evaluated_count:
-        brackets = "; 95% intervals in brackets" if wide else ""
+        brackets = "; 95 % intervals in brackets" if wide else ""
         screen.say(f"measured on {record.evaluated_count} {record.evaluated_on}{brackets}")
     if record.lock is not None:
         screen.say("its lock was obeyed")

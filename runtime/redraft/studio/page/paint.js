@@ -122,7 +122,7 @@ export function Paint({ at }) {
       <div class="tools" role="toolbar" aria-label="Tools" aria-orientation="vertical">${TOOLS.map(([name, words, key]) => html`<button key=${name} class=${tool === name ? "chosen" : ""} aria-pressed=${tool === name} aria-label="${words} (${key})" title="${words} (${key})" onClick=${() => setTool(name)}>${icon(name, 18)}<kbd>${key}</kbd></button>`)}
         <label class="radius" title="Size of the brush: [ and ]"><input type="range" min="0.5" max="16" step="0.5" value=${radius} aria-label="Size of the brush" onInput=${(e) => setRadius(Number(e.target.value))}/>${radius}</label></div>
       <${Canvas} image=${at.image} tool=${tool} radius=${radius} shape=${shape} role=${target?.word ?? said ?? "context"} grid=${keys ? grid : null} keep=${drawn} show=${setShape} done=${settle} follow=${follow}/>
-      <div class="side"><h3>This place <small>${isWhole(shape) ? `takes ${taken} of ${grid ? grid.length * grid[0].length : "?"} keys` : "paint it on the picture"}</small></h3>
+      <div class="side scrolls"><h3>This place <small>${isWhole(shape) ? `takes ${taken} of ${grid ? grid.length * grid[0].length : "?"} keys` : "paint it on the picture"}</small></h3>
         ${tool === "polygon" && !isWhole(shape) && html`<p class="soft">Click corner by corner; Enter, or a click on the first one, closes it, and Esc takes the last one back.</p>`}
         ${!shape && FORMS.includes(tool) && html`<p class="soft">Drag ${tool === "box" ? "a box" : "an ellipse"}, or start one with <kbd>Enter</kbd>. <kbd>←</kbd> <kbd>→</kbd> the next picture.</p>`}
         ${said && !target && html`<p class="soft" role="status">Marked: ${said}.</p>`}

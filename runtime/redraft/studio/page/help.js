@@ -3,9 +3,9 @@ import { app, remember, set } from "./store.js";
 
 const KEYS = [
   ["Move and look", [["arrows", "the next picture"], ["Enter", "enlarge, to paint"], ["Esc", "back"], ["PgUp PgDn", "another page"], ["J", "jump to a number"], ["B", "hold for before"], ["T", "the text"], ["K", "keys of the layer"], ["F6", "the next region"]]],
-  ["Paint", [["P E R O G V", "brush, eraser, box, ellipse, polygon, move"], ["[ ]", "size of the brush"], ["1 2 3", "copy, context, paste"], ["arrows", "move a box by a key; Shift resizes it, Ctrl by a pixel"]]],
+  ["Paint", [["P E R O G V", "brush, eraser, box, ellipse, polygon, move"], ["[ ]", "size of the brush"], ["1 2 3", "copy, context, paste"], ["Enter", "start a box; Enter again closes a polygon"], ["arrows", "move a box by a key; Shift resizes it, Ctrl by a pixel"]]],
   ["Rule", [["F", "find more"], ["M", "mark a place"], ["Del", "remove from the tray"], ["N", "new rule"], ["X", "on or off"], ["Alt+arrows", "reorder"], ["S", "snapshot"]]],
-  ["Everywhere", [["Ctrl+Z, Ctrl+Shift+Z", "undo, redo"], ["Ctrl+S", "save"], ["?", "this list"]]],
+  ["Everywhere", [["Ctrl+Z, Ctrl+Y", "undo, redo (also Ctrl+Shift+Z)"], ["Ctrl+S", "save"], ["?", "this list"]]],
 ];
 
 export function Help() {

@@ -1,5 +1,5 @@
 // Everything about the chosen rule.
-import { html, useState } from "./vendor/preact.js";
+import { html, useRef, useState } from "./vendor/preact.js";
 import { icon } from "./icons.js";
 import { app, change, operation, request, rolesFor, rule, set } from "./store.js";
 import { Layer } from "./layers.js";
@@ -26,16 +26,21 @@ export function Inspector() {
 
 function Name({ name }) {
   const [typed, setTyped] = useState(null); // held apart: any state that comes would put the old name back
+  const asked = useRef(""); // so that a name is asked for once, by Enter or when the field is left
   const rename = async () => {
     const wanted = typed?.trim();
-    setTyped(null);
-    if (wanted && wanted !== name && await change({ kind: "rename", target: name, name: wanted })) set({ chosen: wanted });
+    if (!wanted || wanted === name) { setTyped(null); return; }
+    if (wanted === asked.current) return;
+    asked.current = wanted;
+    // A name that is refused stays, to be mended.
+    if (await change({ kind: "rename", target: name, name: wanted })) { setTyped(null); set({ chosen: wanted }); }
   };
   const key = (event) => {
-    if (event.key === "Enter") rename();
-    if (event.key === "Escape" && typed !== null) { setTyped(null); event.stopPropagation(); }
+    if (event.key === "Enter") { asked.current = ""; rename(); }
+    if (event.key === "Escape" && typed !== null) { asked.current = ""; setTyped(null); event.stopPropagation(); }
   };
-  return html`<h2><input class="name" aria-label="Name of the rule" title="Type another name" value=${typed ?? name} onInput=${(e) => setTyped(e.target.value)} onBlur=${rename} onKeyDown=${key}/></h2>`;
+  const type = (event) => { asked.current = ""; setTyped(event.target.value); };
+  return html`<h2><input class="name" aria-label="Name of the rule" title="Type another name" value=${typed ?? name} onInput=${type} onBlur=${rename} onKeyDown=${key}/></h2>`;
 }
 
 function Head({ one }) {
@@ -44,7 +49,6 @@ function Head({ one }) {
   return html`<div class="part head">${one.kind === "include" ? html`<h2>${one.name}</h2>` : html`<${Name} key=${one.name} name=${one.name}/>`}
     ${one.kind === "include" ? html`<span class="soft">from another recipe</span>` : html`<select aria-label="Kind of operation" value=${one.kind} onChange=${(e) => request({ ask: "kind", rule: one.name, to: e.target.value })}>
       ${app.language.operations.map(({ word, meaning }) => html`<option key=${word} value=${word} title=${meaning}>${word[0].toUpperCase()}${word.slice(1)}</option>`)}</select>`}
-    <span class="gap"></span>
     <button class="switch" role="switch" aria-checked=${!one.off} aria-label="Rule on" title="On or off (X)" onClick=${() => change({ kind: "switch", target: one.name, on: one.off })}><span></span></button>
     <div class="menu"><button class="plain" aria-label="More about this rule" aria-expanded=${isOpen} onClick=${() => set({ menu: isOpen ? "" : "more" })}>${icon("dots")}</button>
       ${isOpen && html`<div class="popup">

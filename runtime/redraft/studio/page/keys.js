@@ -1,6 +1,6 @@
 // The keyboard. Letters work only where nothing is typed, and can be turned off.
 import { app, change, rolesFor, rule, set } from "./store.js";
-import { page, paint } from "./sheet.js";
+import { focusPictures, page, paint } from "./sheet.js";
 import { painter } from "./paint.js";
 import { findMore } from "./inspector.js";
 import { focusText, isTextOpen, shutText } from "./text.js";
@@ -22,13 +22,14 @@ function down(event) {
   const control = event.ctrlKey || event.metaKey;
   if (control && key.toLowerCase() === "s") { save(); return true; }
   if (key === "F6") return nextRegion(event.shiftKey ? -1 : 1);
+  if (key === "Escape" && shutPopup()) return true;
   if (isTyping(target)) {
-    if (key === "Escape" && target.closest(".cm-editor")) { document.querySelector("[data-number][tabindex='0'], .stage")?.focus(); return true; }
-    return false;
+    if (key === "Escape" && target.closest(".cm-editor")) { focusPictures(); return true; }
+    return key === "Escape" && Boolean(target.closest(".inspector")) && shutDrawer();
   }
-  if (control && key.toLowerCase() === "z") {
-    if (painter.current && app.painting && painter.current.step(event.shiftKey ? 1 : -1)) return true;
-    undo(event.shiftKey ? 1 : -1);
+  const step = control ? stepOf(event) : 0;
+  if (step) {
+    if (!(app.painting && painter.current?.step(step))) undo(step);
     return true;
   }
   if (app.painting && painter.current?.open && target.closest(".stage")) {
@@ -36,7 +37,10 @@ function down(event) {
     if (key === "Escape") { painter.current.back(); return true; }
   }
   if (key === "Escape") return back();
-  if (app.painting && target.closest(".stage") && key.startsWith("Arrow")) return nudge(event, control);
+  if (app.painting && target.closest(".stage")) {
+    if (key === "Enter") { if (!event.repeat) painter.current?.begin(); return true; }
+    if (key.startsWith("Arrow") && !event.altKey) return nudge(event, control);
+  }
   if (control || event.altKey) return false;
   if (key === "PageUp" || key === "PageDown") { if (!app.painting) page(key === "PageUp" ? -1 : 1); return true; }
   // While a menu is open letters are for it: a name that is typed fast must not mark and add rules.
@@ -49,8 +53,33 @@ function nudge(event, control) {
   return true;
 }
 
+// How many steps of the history a key means: back, on, or none.
+function stepOf(event) {
+  const key = event.key.toLowerCase();
+  if (key === "y") return event.shiftKey ? 0 : 1;
+  if (key !== "z") return 0;
+  return event.shiftKey ? 1 : -1;
+}
+
+function shutPopup() {
+  const popup = document.querySelector(".popup");
+  if (!popup) return false;
+  popup.closest(".menu")?.querySelector("button")?.focus();
+  // A name that was refused keeps its popup open by what it says.
+  set({ menu: "", ...(popup.querySelector("form") ? { trouble: null } : {}) });
+  return true;
+}
+
+function shutDrawer() {
+  if (!app.drawer) return false;
+  document.querySelector(".drawer")?.focus();
+  set({ drawer: false });
+  return true;
+}
+
 function back() {
   if (app.menu) { set({ menu: "" }); return true; }
+  if (shutDrawer()) return true;
   if (app.comparing.length === 2) { set({ comparing: [] }); return true; }
   if (app.painting) { painter.current?.close(); return true; }
   return false;
@@ -83,7 +112,8 @@ function letter(key, event) {
 }
 
 function nextRegion(by) {
-  const places = REGIONS.map((each) => document.querySelector(each)).filter(Boolean);
+  const seen = (each) => each.checkVisibility({ visibilityProperty: true });
+  const places = REGIONS.map((each) => [...document.querySelectorAll(each)].find(seen)).filter(Boolean);
   const here = places.findIndex((each) => { const region = each.closest(".top, .chain, .bar, .sheet, .stage, .text, .inspector"); return region?.contains(document.activeElement); });
   places[(here + by + places.length) % places.length]?.focus();
   return true;

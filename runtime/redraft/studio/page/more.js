@@ -56,12 +56,12 @@ export function More({ image, shape, layer }) {
     ${matches?.busy && html`<p class="soft busy" role="status"><span class="spin"></span> Searching <button onClick=${() => request({ ask: "stop", what: "search" })}>Stop</button></p>`}
     ${matches?.failure && html`<div class="remark">${icon("warn")}<div><b>${upper(matches.failure.message)}</b><p>${upper(matches.failure.help ?? "")}</p></div></div>`}
     ${matches?.stopped && html`<p class="soft">Stopped. <button class="link" onClick=${again}>Search again</button></p>`}
-    ${results.length > 0 && html`<ul class="matches">${fitting.slice(0, count).map((each) => html`<li key=${each.index}>
+    ${results.length > 0 && html`<label class="least">Match of at least <b>${least.toFixed(2)}</b><input type="range" min=${low} max=${high} step="0.005" value=${least} aria-valuetext=${`${least.toFixed(2)}: ${fitting.length} pictures`} style="--at: ${at}%" onInput=${(e) => setLeast(Number(e.target.value))}/><small>${fitting.length} of the ${searched} pictures searched</small></label>
+      <ul class="matches">${fitting.slice(0, count).map((each) => html`<li key=${each.index}>
         <button class="match" aria-pressed=${marked.has(each.index)} aria-label=${`Picture ${each.index}, match ${each.score.toFixed(2)}: ${!marked.has(each.index) ? "add to the context" : lineOf(each) ? "marked, remove it" : "found by the rule"}`} disabled=${!able || (marked.has(each.index) && !lineOf(each))} onClick=${() => toggle(each)}>
           <${Pic} number=${each.index} view="before" loops=${[loopOf(each.box)]} role="found" label=""/><span class="tick ${marked.has(each.index) ? "on" : ""}">${icon(marked.has(each.index) ? "check" : "plus", 11)}</span></button>
         <small>${each.index}<span>${each.score.toFixed(2)}</span></small></li>`)}</ul>
       ${fitting.length > count && html`<button class="link" onClick=${() => setCount(count + 16)}>Show ${fitting.length - count} more</button>`}
-      <label class="least">Match of at least <b>${least.toFixed(2)}</b><input type="range" min=${low} max=${high} step="0.005" value=${least} aria-valuetext=${`${least.toFixed(2)}: ${fitting.length} pictures`} style="--at: ${at}%" onInput=${(e) => setLeast(Number(e.target.value))}/><small>${fitting.length} of the ${searched} pictures searched</small></label>
       <p><button class="main" disabled=${!able || fresh.length === 0} onClick=${() => request({ ask: "gather", rule: one.name, top: fresh.length })}>${fresh.length || !fitting.length ? `Add all ${fresh.length}` : `All ${fitting.length} added`}</button> <span class="soft">as one <code>like</code> line</span> <button class="link" onClick=${again}>Search again</button></p>`}
   </div>`;
 }

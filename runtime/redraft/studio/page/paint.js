@@ -3,13 +3,14 @@ import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
 import { icon } from "./icons.js";
 import { app, need, onChange, picture, request, rolesFor, rule, set, watch } from "./store.js";
 import { latest } from "./wire.js";
-import { Views, Status, paint } from "./sheet.js";
+import { Jump, Views, Status, paint } from "./sheet.js";
 import { Pic, colourOf, draw, shownView } from "./pic.js";
 import { More, search } from "./more.js";
-import { asMask, asked, copyOf, isWhole, moved, shapeOf, sized, stroke, trace } from "./shape.js";
+import { asMask, asked, copyOf, isWhole, moved, roomOf, shapeOf, sized, stroke, trace, within } from "./shape.js";
 
 const TOOLS = [["brush", "Brush", "P"], ["eraser", "Eraser", "E"], ["box", "Box", "R"], ["ellipse", "Ellipse", "O"], ["polygon", "Polygon", "G"], ["move", "Move", "V"]];
 const MOVED = ["paste", "from"];
+const FORMS = ["box", "ellipse"]; // what the keyboard can start
 const last = { tool: "box", radius: 4 };
 export const painter = { current: null };
 
@@ -31,6 +32,7 @@ export function Paint({ at }) {
   const again = useRef(false); // whether the line is to be read again: what was done to it was taken back
   const target = at.line && at.line.kind === "place" ? at.line : null;
   const address = useRef(target?.address ?? ""); // changes where one of several images gets a line of its own
+  const written = useRef({}); // by word: the line of what is drawn here, as long as it is only moved
   const layer = one?.layer ?? model.layers[Math.floor(model.layers.length / 2)]?.name;
   const kind = one && one.kind !== "include" ? one.kind : "rule";
   if (tool !== "move") last.tool = tool;
@@ -61,12 +63,19 @@ export function Paint({ at }) {
     setShape(current.list[to]);
     return true;
   };
+  // Where this place was written already; nowhere once that line was taken back or changed.
+  const addressOf = (word) => {
+    const earlier = written.current[word];
+    const same = (line) => line.address === earlier.target && line.region === earlier.region && line.images?.includes(at.image);
+    return earlier && earlier.rule === one?.name && one.lines.some(same) ? earlier.target : "";
+  };
   const mark = async (word) => {
-    const place = target?.word === word ? address.current : "";
-    if (!isWhole(shape)) { set({ trouble: { message: "nothing is painted yet", help: "paint the place first: a box with R, a brush with P" } }); return; }
+    const place = target?.word === word ? address.current : addressOf(word);
+    if (!isWhole(shape)) { set({ trouble: { message: "nothing is painted yet", help: "paint the place first: a box with R or Enter, a brush with P" } }); return; }
     const found = await request({ ask: "mark", rule: one?.kind === "include" ? "" : one?.name ?? "", word, image: at.image, target: place, ...(await asked(shape)) });
     if (!found) return;
-    if (place) address.current = found.target;
+    if (target?.word === word) address.current = found.target;
+    else written.current = { ...written.current, [word]: found };
     set({ chosen: found.rule });
     setSaid(word);
     if (word === "context" && !place) search(at.image, shape, layer);
@@ -77,7 +86,8 @@ export function Paint({ at }) {
   const send = useMemo(() => latest(async (body) => { const found = await request({ ask: "mark", ...body, target: address.current }); if (found?.target) address.current = found.target; }), []);
   const write = async (next, group) => { if (target && isWhole(next)) send({ rule: one.name, word: target.word, image: at.image, drag: group, ...(await asked(next)) }); };
   const follow = (next) => { if (next.kind !== "mask") { drag.current ||= `move ${Date.now()}`; write(next, drag.current); } };
-  const commit = (next) => { write(next, drag.current); drag.current = ""; };
+  const settle = (next) => { keep(next); write(next, drag.current); drag.current = ""; };
+  const drawn = (next) => { written.current = {}; keep(next); };
 
   useEffect(() => { if (at.find && shape) search(at.image, shape, layer); }, []);
   useEffect(() => {
@@ -86,27 +96,35 @@ export function Paint({ at }) {
     return () => clearTimeout(timer);
   }, [shape, layer]);
   painter.current = { kind, setTool, reread: () => { again.current = true; }, open: shape?.kind === "polygon" && !shape.closed, finish: () => shape?.kind === "polygon" && shape.points.length > 2 && keep({ ...shape, closed: true }), back: () => keep(shape.points.length > 1 ? { ...shape, points: shape.points.slice(0, -1) } : null), setRadius, mark, step, close, toggleKeys: () => setKeys((now) => !now), nudge: (dx, dy, size, fine) => {
-    if (!shape) return;
+    if (!shape) { if (dx && !size && !fine) beside(dx); return; } // nothing to move: the next picture, as on the sheet
     const cell = model.layers.find((each) => each.name === layer)?.keys ?? [8, 8];
     const [w, h] = fine ? [1, 1] : [model.width / cell[1], model.height / cell[0]];
-    const next = (size ? sized : moved)(shape, dx * w, dy * h);
-    keep(next); commit(next);
-  }, begin: (form) => { if (!shape) keep({ kind: form, x0: model.width * 0.25, y0: model.height * 0.375, x1: model.width * 0.75, y1: model.height * 0.625 }); } };
+    const room = roomOf(shape, model.width, model.height);
+    settle(size ? sized(shape, dx * w, dy * h, room) : moved(shape, ...within(room, dx * w, dy * h)));
+  }, begin: (form = tool) => { if (!shape && FORMS.includes(form)) drawn({ kind: form, x0: model.width * 0.25, y0: model.height * 0.375, x1: model.width * 0.75, y1: model.height * 0.625 }); } };
   const taken = grid?.flat().filter((share) => share > 0).length ?? 0;
   const beside = (by) => { const place = shown.indexOf(at.image); const next = shown[place + by] ?? at.image + by; if (next >= 0 && next < app.state.latents.count) paint(next); };
   const roles = rolesFor(kind);
+  const most = app.state.latents.count - 1;
+  const jump = async (text) => {
+    const fits = /^\s*\d+\s*$/.test(text) && Number(text) <= most;
+    if (fits) paint(Number(text));
+    else set({ trouble: { message: `there is no picture ${text.trim()}`, help: `type a number from 0 to ${most}` } });
+    return fits;
+  };
 
   return html`<section class="paint" aria-label="Picture ${at.image}, large">
-    <div class="bar"><button onClick=${close}>${icon("left", 12)} Sheet <kbd>Esc</kbd></button><h2>Picture ${at.image}</h2>
+    <div class="bar"><button onClick=${close}>${icon("left", 12)} Sheet <kbd>Esc</kbd></button><h2>Picture <${Jump} label="Number of the picture" value=${`${at.image}`} take=${jump}/></h2>
       <div class="group"><button aria-label="Picture before" onClick=${() => beside(-1)}>${icon("left", 12)}</button><button aria-label="Next picture" onClick=${() => beside(1)}>${icon("right", 12)}</button></div>
       <span class="gap"></span><label class="check"><input type="checkbox" checked=${keys} onChange=${(e) => setKeys(e.target.checked)}/> Keys of ${layer} <kbd>K</kbd></label>
       <${Views} views=${["before", "after"]} of="easel"/></div>
     <div class="easel">
       <div class="tools" role="toolbar" aria-label="Tools" aria-orientation="vertical">${TOOLS.map(([name, words, key]) => html`<button key=${name} class=${tool === name ? "chosen" : ""} aria-pressed=${tool === name} aria-label="${words} (${key})" title="${words} (${key})" onClick=${() => setTool(name)}>${icon(name, 18)}<kbd>${key}</kbd></button>`)}
         <label class="radius" title="Size of the brush: [ and ]"><input type="range" min="0.5" max="16" step="0.5" value=${radius} aria-label="Size of the brush" onInput=${(e) => setRadius(Number(e.target.value))}/>${radius}</label></div>
-      <${Canvas} image=${at.image} tool=${tool} radius=${radius} shape=${shape} role=${target?.word ?? said ?? "context"} grid=${keys ? grid : null} keep=${keep} show=${setShape} done=${commit} follow=${follow}/>
-      <div class="side"><h3>This place <small>${isWhole(shape) ? `takes ${taken} of ${grid ? grid.length * grid[0].length : "?"} keys` : "paint it on the picture"}</small></h3>
+      <${Canvas} image=${at.image} tool=${tool} radius=${radius} shape=${shape} role=${target?.word ?? said ?? "context"} grid=${keys ? grid : null} keep=${drawn} show=${setShape} done=${settle} follow=${follow}/>
+      <div class="side scrolls"><h3>This place <small>${isWhole(shape) ? `takes ${taken} of ${grid ? grid.length * grid[0].length : "?"} keys` : "paint it on the picture"}</small></h3>
         ${tool === "polygon" && !isWhole(shape) && html`<p class="soft">Click corner by corner; Enter, or a click on the first one, closes it, and Esc takes the last one back.</p>`}
+        ${!shape && FORMS.includes(tool) && html`<p class="soft">Drag ${tool === "box" ? "a box" : "an ellipse"}, or start one with <kbd>Enter</kbd>. <kbd>←</kbd> <kbd>→</kbd> the next picture.</p>`}
         ${said && !target && html`<p class="soft" role="status">Marked: ${said}.</p>`}
         ${target && html`<p class="soft">You change the ${target.word} of ${one.name}; it follows while you move it. Draw anew and press <kbd>${roles.find((each) => each.word === target.word)?.key}</kbd> to put it elsewhere.</p>`}
         ${roles.map(({ word, words, key, meaning }) => html`<button key=${word} title=${meaning} class="role ${target?.word === word ? "chosen" : ""}" disabled=${!isWhole(shape)} onClick=${() => mark(word)}><span class="chip" style="--c: ${colourOf(word)}" aria-hidden="true"></span>${words}<span class="gap"></span><kbd>${key}</kbd></button>`)}
@@ -140,7 +158,7 @@ function Canvas({ image, tool, radius, shape, role, grid, keep, show, done, foll
       keep(near ? { ...open, closed: true } : { ...open, points: [...open.points, at] });
       return;
     }
-    if (tool === "move") { if (shape) hand.current = { from: at, shape }; return; }
+    if (tool === "move") { if (shape) hand.current = { from: at, shape, room: roomOf(shape, width, height) }; return; }
     if (tool === "brush" || tool === "eraser") {
       const mask = asMask(shape, width, height);
       stroke(mask, at, at, radius, tool === "eraser");
@@ -154,7 +172,7 @@ function Canvas({ image, tool, radius, shape, role, grid, keep, show, done, foll
     const held = hand.current;
     if (!held) return;
     if (held.mask) { stroke(held.mask, held.from, at, radius, tool === "eraser"); held.from = at; show({ ...held.mask }); return; }
-    if (held.shape) { held.now = moved(held.shape, Math.round(at[0] - held.from[0]), Math.round(at[1] - held.from[1])); show(held.now); follow(held.now); return; }
+    if (held.shape) { held.now = moved(held.shape, ...within(held.room, Math.round(at[0] - held.from[0]), Math.round(at[1] - held.from[1]))); show(held.now); follow(held.now); return; }
     const [x0, x1] = [held.from[0], at[0]].map((x) => Math.max(0, Math.min(width, Math.round(x)))).sort((a, b) => a - b);
     const [y0, y1] = [held.from[1], at[1]].map((y) => Math.max(0, Math.min(height, Math.round(y)))).sort((a, b) => a - b);
     held.now = { kind: tool, x0, y0, x1, y1 };
@@ -164,10 +182,10 @@ function Canvas({ image, tool, radius, shape, role, grid, keep, show, done, foll
     const held = hand.current;
     hand.current = null;
     const next = held?.mask ? copyOf(held.mask) : held?.now;
-    if (next && isWhole(next)) { keep(next); if (held.shape) done(next); } else if (held?.now) show(null);
+    if (next && isWhole(next)) { if (held.shape) done(next); else keep(next); } else if (held?.now) show(null);
   };
   const twice = () => { if (tool === "polygon" && shape?.points?.length > 2) keep({ ...shape, closed: true }); };
-  return html`<div class="stage ${tool}" ref=${stage} tabindex="0" role="application" aria-label="Picture ${image}. Press R for a box; arrows move it, Shift and arrows resize it." style="aspect-ratio: ${width} / ${height}"
+  return html`<div class="stage ${tool}" ref=${stage} tabindex="0" role="application" aria-label="Picture ${image}. Press R or Enter for a box; arrows move it, Shift and arrows resize it." style="aspect-ratio: ${width} / ${height}"
     onPointerDown=${down} onPointerMove=${drag} onPointerUp=${up} onPointerCancel=${up} onDblClick=${twice}>
     <canvas ref=${base}></canvas><canvas class="over" ref=${over} width="1024" height=${Math.round((1024 * height) / width)}></canvas>
     ${(tool === "brush" || tool === "eraser") && html`<svg class="cursor" viewBox="0 0 ${width} ${height}" aria-hidden="true"><circle ref=${cursor} cx="-99" cy="-99" r=${radius}/></svg>`}</div>`;

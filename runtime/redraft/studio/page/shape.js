@@ -96,6 +96,35 @@ export function stroke(mask, from, to, radius, erase) {
   mask.touched = true;
 }
 
+function boundsOf(shape) {
+  if (shape.kind === "polygon") {
+    const [xs, ys] = [0, 1].map((axis) => shape.points.map((point) => point[axis]));
+    return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+  }
+  return shape.kind === "mask" ? paintedBounds(shape) : [shape.x0, shape.y0, shape.x1, shape.y1];
+}
+
+function paintedBounds({ canvas, scale }) {
+  const { width, height } = canvas;
+  const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+  let [x0, y0, x1, y1] = [width, height, 0, 0];
+  for (let y = 0, at = 3; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1, at += 4) {
+      if (data[at] === 0) continue;
+      x0 = Math.min(x0, x); y0 = Math.min(y0, y); x1 = Math.max(x1, x + 1); y1 = Math.max(y1, y + 1);
+    }
+  }
+  return [x0, y0, x1, y1].map((each) => each / scale);
+}
+
+// How far a shape can go each way: to the edge. One that lies outside already can only come back.
+export function roomOf(shape, width, height) {
+  const [x0, y0, x1, y1] = boundsOf(shape);
+  return { left: -Math.max(0, x0), right: Math.max(0, width - x1), up: -Math.max(0, y0), down: Math.max(0, height - y1) };
+}
+
+export const within = (room, dx, dy) => [Math.max(room.left, Math.min(room.right, dx)), Math.max(room.up, Math.min(room.down, dy))];
+
 export function moved(shape, dx, dy) {
   if (shape.kind === "polygon") return { ...shape, text: "", points: shape.points.map(([x, y]) => [x + dx, y + dy]) };
   if (shape.kind !== "mask") return { ...shape, text: "", x0: shape.x0 + dx, x1: shape.x1 + dx, y0: shape.y0 + dy, y1: shape.y1 + dy };
@@ -106,9 +135,9 @@ export function moved(shape, dx, dy) {
   return next;
 }
 
-export function sized(shape, dx, dy) {
+export function sized(shape, dx, dy, room) {
   if (shape.kind === "polygon" || shape.kind === "mask") return shape;
-  return { ...shape, text: "", x1: Math.max(shape.x0 + 1, shape.x1 + dx), y1: Math.max(shape.y0 + 1, shape.y1 + dy) };
+  return { ...shape, text: "", x1: Math.max(shape.x0 + 1, shape.x1 + Math.min(room.right, dx)), y1: Math.max(shape.y0 + 1, shape.y1 + Math.min(room.down, dy)) };
 }
 
 // The pixels as a grey PNG, in base64: light is inside.

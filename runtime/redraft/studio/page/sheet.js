@@ -22,6 +22,13 @@ export function rolesOf(number) {
   return found;
 }
 
+// A picture that the rule marks is opened with its mark, to be changed.
+function enlarge(number) {
+  const marked = rolesOf(number).find((each) => each.role !== "found");
+  set({ at: number });
+  paint(number, marked ? { line: marked.line } : {});
+}
+
 export function page(by) {
   const { shown, latents } = app.state;
   const count = Math.min(shown.length || 32, 400);
@@ -36,10 +43,10 @@ export function SheetBar() {
   return html`<div class="bar">
     <div class="group"><button aria-label="Previous page" title="Page Up" onClick=${() => page(-1)}>${icon("left", 12)}</button>
       <${Range}/><button aria-label="Next page" title="Page Down" onClick=${() => page(1)}>${icon("right", 12)}</button></div>
-    <span class="soft hint">of ${(state.latents?.count ?? 0).toLocaleString("en")}</span>
+    <span class="soft hint fits count"><span>of ${(state.latents?.count ?? 0).toLocaleString("en")}</span></span>
     <span class="gap"></span>
     <${Status}/>
-    <span class="soft hint">Hold <kbd>B</kbd> for before</span>
+    <span class="soft hint fits"><span>Hold <kbd>B</kbd> for before</span></span>
     <${Views}/>
     <input class="size hint" type="range" min="4" max="16" value=${20 - app.columns} aria-label="Size of the pictures" onInput=${(e) => set({ columns: 20 - Number(e.target.value) })}/>
   </div>`;
@@ -49,32 +56,58 @@ export function Views({ views = ["before", "after", "both"], of = "view" }) {
   return html`<div class="group" role="radiogroup" aria-label="What the pictures show">${views.map((view) => html`<button key=${view} role="radio" aria-checked=${app[of] === view} class=${app[of] === view ? "chosen" : ""} onClick=${() => set({ [of]: view })}>${view[0].toUpperCase()}${view.slice(1)}</button>`)}</div>`;
 }
 
-function Range() {
+// Back to where the arrows work: the chosen tile, or the picture that is large.
+export const focusPictures = () => setTimeout(() => document.querySelector(".stage, [data-number][tabindex='0']")?.focus());
+
+// A field to go to other pictures. What is typed is taken, or gone: it never stays behind.
+export function Jump({ label, value, take }) {
   const [text, setText] = useState(null);
+  const typed = useRef(null); // known at once: the focus may be lost before the page is drawn again
+  const put = (next) => { typed.current = next; setText(next); };
   const submit = async () => {
-    if (text === null) return;
+    const wanted = typed.current;
+    typed.current = null;
+    const done = !wanted?.trim() || wanted.trim() === value || await take(wanted);
+    setText(typed.current);
+    return done;
+  };
+  const keyed = async (event) => {
+    const { key, target } = event;
+    if (key === "Escape") { put(null); focusPictures(); }
+    if (key === "Enter") { if (await submit()) focusPictures(); else target.select(); }
+  };
+  return html`<input id="range" class="range" aria-label=${label} value=${text ?? value} onInput=${(e) => put(e.target.value)} onKeyDown=${keyed} onBlur=${submit}/>`;
+}
+
+function Range() {
+  const take = async (text) => {
     // One number is a place to go to; a sheet of one picture would be no sheet.
     const one = /^\s*(\d+)\s*$/.exec(text)?.[1], most = (app.state.latents?.count ?? 1) - 1;
     const numbers = one === undefined || Number(one) > most ? text : `${one}..${Math.min(most, Number(one) + Math.max(app.state.shown.length, 1) - 1)}`;
-    if (await request({ ask: "look", numbers })) { setText(null); if (one !== undefined) set({ at: Number(one) }); }
+    if (!await request({ ask: "look", numbers })) return false;
+    if (one !== undefined) set({ at: Number(one) });
+    return true;
   };
-  return html`<input id="range" class="range" aria-label="Numbers of the pictures" value=${text ?? app.state.numbers} onInput=${(e) => setText(e.target.value)}
-    onKeyDown=${(e) => { if (e.key === "Enter") submit(); if (e.key === "Escape") { setText(null); e.target.blur(); } }} onBlur=${submit}/>`;
+  return html`<${Jump} label="Numbers of the pictures" value=${app.state.numbers} take=${take}/>`;
 }
 
 export function Status() {
   const { status, progress, state } = app;
-  const stop = html`<button onClick=${() => request({ ask: "stop" })}>Stop</button>`;
+  const time = status.ms >= 1000 ? `${(status.ms / 1000).toFixed(1)} s` : `${status.ms} ms`;
+  // Of each: the sign, the words, what is small beside them, and a button.
   const kinds = {
-    opening: () => html`<span class="spin"></span> Opening ${status.model}`,
-    solving: () => html`<span class="spin"></span> Solving${progress ? `: ${progress.what}` : ""} ${progress && progress.total > 1 ? html`<small>${progress.done} of ${progress.total}</small>` : ""} ${stop}`,
-    settled: () => html`<span class="dot ${status.left?.some((each) => each.message) ? "warn" : "good"}"></span> Up to date <small>${status.ms >= 1000 ? `${(status.ms / 1000).toFixed(1)} s` : `${status.ms} ms`}</small>`,
-    stopped: () => html`<span class="ring"></span> Stopped, nothing changed <button onClick=${() => request({ ask: "again" })}>Solve again</button>`,
-    failed: () => (status.checked ? html`<span class="dot warn"></span> The text has a mistake` : html`<span class="dot bad"></span> Not solved`),
-    mistake: () => html`<span class="dot warn"></span> The text has a mistake: pictures of the last good one`,
-    unfinished: () => html`<span class="ring"></span> ${state.rules.length ? "The rule is not whole yet" : "No rule yet"}`,
+    opening: () => ["spin", `Opening ${status.model}`],
+    solving: () => ["spin", `Solving${progress ? `: ${progress.what}` : ""}`, progress && progress.total > 1 ? `${progress.done} of ${progress.total}` : "", ["Stop", "stop"]],
+    settled: () => [`dot ${status.left?.some((each) => each.message) ? "warn" : "good"}`, "Up to date", time],
+    stopped: () => ["ring", "Stopped, nothing changed", "", ["Solve again", "again"]],
+    failed: () => (status.checked ? ["dot warn", "The text has a mistake"] : ["dot bad", "Not solved"]),
+    mistake: () => ["dot warn", "The text has a mistake: pictures of the last good one"],
+    unfinished: () => ["ring", state.rules.length ? "The rule is not whole yet" : "No rule yet"],
   };
-  return html`<span class="status" role="status" aria-live="polite">${kinds[status.event]?.() ?? ""}</span>`;
+  const [sign, words, small, button] = kinds[status.event]?.() ?? [];
+  return html`<span class="status" role="status" aria-live="polite" title=${[words, small].filter(Boolean).join(" ")}>${words && html`<span class=${sign}></span>
+    <span class="words">${words}${small && html` <small>${small}</small>`}</span>
+    ${button && html`<button onClick=${() => request({ ask: button[1] })}>${button[0]}</button>`}`}</span>`;
 }
 
 export function Sheet() {
@@ -95,7 +128,7 @@ export function Sheet() {
       set({ at: to });
       grid.current.querySelector(`[data-number="${to}"]`)?.focus();
     }
-    if (event.key === "Enter") { event.preventDefault(); paint(here()); }
+    if (event.key === "Enter") { event.preventDefault(); enlarge(here()); }
   };
   return html`${first && html`<${FirstSteps}/>`}<${Remarks}/>
     <div class="sheet" id="sheet" ref=${grid} style="--columns: ${columns}" role="group" aria-label="Pictures" onKeyDown=${go}>
@@ -105,10 +138,12 @@ export function Sheet() {
 function Tile({ number, now }) {
   const roles = rolesOf(number);
   const marked = roles.filter((each) => each.role !== "found");
-  const label = `Picture ${number}${roles.length ? `, ${roles.map((each) => `the ${each.role}`).join(", ")}` : ""}`;
-  return html`<button class="tile" data-number=${number} tabindex=${now ? 0 : -1} aria-label=${label} onFocus=${() => app.at !== number && set({ at: number })} onClick=${() => { set({ at: number }); paint(number, marked.length ? { line: marked[0].line } : {}); }}>
+  const words = [...new Set(roles.map((each) => each.role))];
+  const timesOf = (word) => { const times = roles.filter((each) => each.role === word).length; return times > 1 ? ` ×${times}` : ""; };
+  const label = `Picture ${number}${words.map((word) => `, the ${word}${timesOf(word)}`).join("")}`;
+  return html`<button class="tile" data-number=${number} tabindex=${now ? 0 : -1} aria-label=${label} onFocus=${() => app.at !== number && set({ at: number })} onClick=${() => enlarge(number)}>
     <${Pic} number=${number} loops=${marked[0]?.loops} role=${marked[0]?.role} label=""/>
-    <span class="caption">${number}${roles.map((each) => html`<span class="chip" style="--c: ${colourOf(each.role)}" key=${each.role}>${each.role}</span>`)}</span></button>`;
+    <span class="caption"><span>${number}</span>${words.map((word) => html`<span class="chip" style="--c: ${colourOf(word)}" title=${word} key=${word}>${word}${timesOf(word)}</span>`)}</span></button>`;
 }
 
 function FirstSteps() {

@@ -89,7 +89,7 @@ function Slider({ id, owner, row, value, put, drop, beside }) {
   const [held, setHeld] = useState(null);
   // What is typed, or null: held here, or any state that comes would put the old value back.
   const [typing, setTyping] = useState(null);
-  const drag = useRef(""), field = useRef(null);
+  const drag = useRef(""), field = useRef(null), opener = useRef(null);
   useEffect(() => { if (typing !== null) field.current?.select(); }, [typing !== null]);
   const now = useRef(put);
   now.current = put;
@@ -111,13 +111,28 @@ function Slider({ id, owner, row, value, put, drop, beside }) {
     return () => clearTimeout(timer);
   }, [held, written]);
   const reset = () => { end(); setHeld(null); if (value !== null) change({ kind: "drop", target: drop }); };
-  const typed = (event) => { setTyping(null); const text = event.target.value.trim(); if (text && text !== value) change(put(text)); };
+  const shown = `${value ?? row.default}`;
+  // A field that is taken away loses the focus, too: by then it must have nothing left to write.
+  const taken = useRef(false);
+  const open = () => { taken.current = false; setTyping(shown); };
+  const leave = (text) => {
+    if (taken.current) return;
+    taken.current = true;
+    setTyping(null);
+    if (text && text !== shown) change(put(text));
+  };
+  const keyed = (event) => {
+    if (event.key !== "Enter" && event.key !== "Escape") return;
+    event.stopPropagation();
+    leave(event.key === "Enter" ? event.target.value.trim() : "");
+    setTimeout(() => opener.current?.focus());
+  };
   const at = known ? Math.min(100, Math.max(0, ((scale.from(current) - scale.low) / (scale.high - scale.low)) * 100)) : 0;
   return html`<div class="slider" title=${row.meaning}>
     <span class="name" id="label-${id}">${label}</span>
     <span class="ends">${beside}${value !== null && row.default !== null && html`<button class="plain standard" aria-label="${label} back to the standard, ${row.default}" title="Back to the standard, ${row.default}" onClick=${reset}>${icon("undo", 11)}</button>`}
-    ${typing !== null ? html`<input class="value" aria-label="${label}, typed" value=${typing} onInput=${(e) => setTyping(e.target.value)} onBlur=${typed} onKeyDown=${(e) => { if (e.key === "Enter") e.target.blur(); if (e.key === "Escape") setTyping(null); }} ref=${field}/>`
-      : html`<button class="value plain" aria-label="Type ${label}" title="Click to type any value; double-click the slider for the standard" onClick=${() => setTyping(`${value ?? row.default}`)}>${known ? `${current}${row.unit}` : value ?? "-"}</button>`}</span>
+    ${typing !== null ? html`<input class="value" aria-label="${label}, typed" value=${typing} onInput=${(e) => setTyping(e.target.value)} onBlur=${(e) => leave(e.target.value.trim())} onKeyDown=${keyed} ref=${field}/>`
+      : html`<button class="value plain" ref=${opener} aria-label="Type ${label}" title="Click to type any value; double-click the slider for the standard" onClick=${open}>${known ? `${current}${row.unit}` : value ?? "-"}</button>`}</span>
     <input type="range" id="slider-${id}" min=${scale.low} max=${scale.high} step=${scale.step} value=${known ? scale.from(current) : scale.low} aria-labelledby="label-${id}" aria-valuetext=${`${current}${row.unit}`}
       style="--at: ${at}%" onInput=${move} onChange=${end} onDblClick=${reset}/>
     <span class="ticks" aria-hidden="true">${scale.ticks.map((tick) => html`<i key=${tick} style="left: ${((scale.from(tick) - scale.low) / (scale.high - scale.low)) * 100}%">${String(tick).replace("-", "−")}</i>`)}</span></div>`;

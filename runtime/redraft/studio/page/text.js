@@ -129,7 +129,11 @@ const hovers = hoverTooltip(async (editor, pos) => {
   if (!found?.hover) return null;
   const units = unitsOf(text);
   return { pos: units(found.hover.from), end: units(found.hover.to), above: true, create: () => ({ dom: about(found.hover.markdown) }) };
-});
+}, { hideOn: (change) => change.docChanged || change.effects.some((each) => each.is(unhover)) });
+
+// Help under a resting mouse goes away as soon as something is done, wherever it is done.
+const unhover = StateEffect.define();
+const shutHover = () => { if (document.querySelector(".cm-tooltip .about")) view?.dispatch({ effects: unhover.of(null) }); };
 
 // Markdown of hovers: paragraphs, headings, code. As text, never as HTML.
 function about(markdown) {
@@ -161,7 +165,9 @@ function Editor() {
     ] }) });
     follow();
     const end = onChange(follow);
-    return () => { end(); view.destroy(); view = null; };
+    const acts = ["keydown", "pointerdown"];
+    for (const each of acts) addEventListener(each, shutHover, true);
+    return () => { end(); for (const each of acts) removeEventListener(each, shutHover, true); view.destroy(); view = null; };
   }, []);
   return html`<div class="editor" ref=${place}></div>`;
 }
@@ -189,16 +195,31 @@ export function TextPanel() {
     <header><button class="plain" aria-expanded=${textOpen} onClick=${() => (textOpen ? shutText() : focusText())}>${icon(textOpen ? "down" : "right", 12)} <b>Recipe text</b></button>
       <span class="soft">${one ? `Lines ${one.first}–${one.last} of ${state.text.split("\n").length}` : ""}${errors.length && !textOpen ? `, ${errors.length} ${errors.length === 1 ? "remark" : "remarks"}` : ""}</span>
       <span class="gap"></span><span class="soft hint"><kbd>T</kbd> shows or hides it</span></header>
-    ${textOpen && html`<div class="both"><${Editor}/><div class="remarks">${state.problems.map((each, number) => html`<${Remark} key=${`${each.code} ${each.from}`} problem=${each} number=${number}/>`)}</div></div>`}
+    ${textOpen && html`<div class="both"><${Editor}/><${Remarks} problems=${state.problems}/></div>`}
   </section>`;
+}
+
+const RANKS = ["error", "warning", "hint"];
+
+// Mistakes first, and of each kind the newest: what is remarked must not wait below what is known.
+function Remarks({ problems }) {
+  const box = useRef(null), seen = useRef(new Map()), count = useRef(0);
+  const keys = problems.map((each) => `${each.code} ${each.message}`);
+  for (const key of keys) if (!seen.current.has(key)) { count.current += 1; seen.current.set(key, count.current); }
+  for (const key of seen.current.keys()) if (!keys.includes(key)) seen.current.delete(key);
+  const rank = (number) => RANKS.indexOf(problems[number].severity);
+  const age = (number) => seen.current.get(keys[number]);
+  const order = problems.map((_, number) => number).sort((one, other) => rank(one) - rank(other) || age(other) - age(one));
+  useEffect(() => { box.current.scrollTop = 0; }, [keys[order[0]]]);
+  return html`<div class="remarks scrolls" ref=${box}>${order.map((number) => html`<${Remark} key=${`${problems[number].code} ${problems[number].from}`} problem=${problems[number]} number=${number}/>`)}</div>`;
 }
 
 function Remark({ problem, number }) {
   const tone = problem.severity === "error" ? "bad" : problem.severity === "hint" ? "calm" : "";
   const words = problem.message.replaceAll("`", "");
   return html`<div class="remark ${tone}">${icon("warn")}<div><b>${words.charAt(0).toUpperCase()}${words.slice(1)}${problem.line > 1 ? `, line ${problem.line}` : ""}</b>
+    ${(problem.severity === "hint" ? [] : problem.fixes.slice(0, 2)).map((title, fix) => html`<button class="link" key=${title} onClick=${() => request({ ask: "fix", problem: number, fix })}>${title.replaceAll("`", "")}</button> `)}
     ${problem.severity === "error" && html`<p>${app.status.left?.some((each) => each.problem === number) ? "The pictures are those of the other rules." : "Pictures show the last text without mistakes."}</p>`}
-    ${problem.help && html`<p>${problem.help.replaceAll("`", "")}</p>`}
-    ${(problem.severity === "hint" ? [] : problem.fixes.slice(0, 2)).map((title, fix) => html`<button class="link" key=${title} onClick=${() => request({ ask: "fix", problem: number, fix })}>${title.replaceAll("`", "")}</button> `)}</div></div>`;
+    ${problem.help && html`<p>${problem.help.replaceAll("`", "")}</p>`}</div></div>`;
 }
 

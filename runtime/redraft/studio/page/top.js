@@ -50,10 +50,8 @@ function Menu({ name, label, title, children, button }) {
   useEffect(() => {
     if (!isOpen) return undefined;
     const away = (event) => { if (!box.current?.contains(event.target)) set({ menu: "" }); };
-    const key = (event) => { if (event.key === "Escape") { set({ menu: "" }); box.current?.querySelector("button")?.focus(); event.stopPropagation(); } };
     document.addEventListener("pointerdown", away);
-    box.current?.addEventListener("keydown", key);
-    return () => { document.removeEventListener("pointerdown", away); box.current?.removeEventListener("keydown", key); };
+    return () => document.removeEventListener("pointerdown", away);
   }, [isOpen]);
   return html`<div class="menu" ref=${box}><button aria-expanded=${isOpen} aria-label=${title} onClick=${() => set({ menu: isOpen ? "" : name })}>${button ?? label}</button>
     ${isOpen && html`<div class="popup">${children}</div>`}</div>`;
@@ -63,7 +61,7 @@ function History() {
   const { at, steps } = app.state.history;
   return html`<div class="group">
     <button aria-label="Undo" title="Undo (Ctrl+Z)" disabled=${at === 0} onClick=${() => undo(-1)}>${icon("undo")}</button>
-    <button aria-label="Redo" title="Redo (Ctrl+Shift+Z)" disabled=${at === steps.length - 1} onClick=${() => undo(1)}>${icon("redo")}</button>
+    <button aria-label="Redo" title="Redo (Ctrl+Y or Ctrl+Shift+Z)" disabled=${at === steps.length - 1} onClick=${() => undo(1)}>${icon("redo")}</button>
     <${Menu} name="history" label="History"><ol class="steps" reversed>
       ${steps.map((words, step) => html`<li key=${step}><button class=${step === at ? "chosen" : ""} aria-current=${step === at} onClick=${() => request({ ask: "history", step })}>${words}</button></li>`).reverse()}
     </ol><//>
@@ -124,18 +122,25 @@ export async function save(path = "") {
 }
 
 function Save() {
-  const [name, setName] = useState("");
-  const field = useRef(null);
   const naming = app.menu === "save" || app.trouble?.code === "RD807" || app.trouble?.code === "RD808";
-  useEffect(() => { if (app.menu === "save") field.current?.focus(); }, [app.menu]);
+  return html`<div class="menu"><button class="main" title="Save (Ctrl+S)" onClick=${() => save()}>Save</button>
+    ${naming && html`<${SaveAs}/>`}</div>`;
+}
+
+// Made anew each time it opens: a name that was refused before is not there again.
+function SaveAs() {
+  const [name, setName] = useState(app.state.path ?? "untitled.redraft");
+  const field = useRef(null);
+  useEffect(() => { field.current.focus(); field.current.select(); }, []);
   const submit = (event) => {
     event.preventDefault();
     const path = name.trim().endsWith(".redraft") ? name.trim() : `${name.trim()}.redraft`;
-    if (name.trim()) save(path);
+    if (!name.trim()) return;
+    set({ menu: "save" }); // open also while another name is refused for another reason
+    save(path);
   };
-  return html`<div class="menu"><button class="main" title="Save (Ctrl+S)" onClick=${() => save()}>Save</button>
-    ${naming && html`<div class="popup">
-      <form onSubmit=${submit}><label>Save as<input ref=${field} value=${name} placeholder="glasses.redraft" onInput=${(e) => setName(e.target.value)}/></label>
-      <button class="main" type="submit">Save</button></form>
-      <button class="row" onClick=${() => set({ menu: "", trouble: null })}>Cancel</button></div>`}</div>`;
+  return html`<div class="popup">
+    <form onSubmit=${submit}><label>Save as<input ref=${field} value=${name} placeholder="glasses.redraft" onInput=${(e) => setName(e.target.value)}/></label>
+    <button class="main" type="submit">Save</button></form>
+    <button class="row" onClick=${() => set({ menu: "", trouble: null })}>Cancel</button></div>`;
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from redraft.cli.ranges import parse_images, parse_range
+from redraft.cli.arguments.ranges import parse_images, parse_range
 
 CONTEXT = click.Context(click.Command("any"))
 OPTION = click.Option(["--images"])

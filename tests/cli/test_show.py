@@ -128,9 +128,16 @@ def test_on_a_terminal_the_next_commands_are_named(
         "next:\n  redraft sample tiny.pth --out sheet.png\n  redraft show nose.redraft --open\n"
     )
     shown = on_a_terminal("run", "demo.redraft", "--out", "run", NO_COLOR="1").replace("\r", "")
-    first, second = shown.rstrip().splitlines()[-2:]
+    look, first, second, third = shown.rstrip().splitlines()[-4:]
+    assert look == "  open run/report.html"
     assert first.startswith("  redraft sample ")
     assert second.startswith("  redraft apply ")
+    assert third == "  redraft pack run"
+    words = ("sample", "tiny.pth", "--edit", "run", "--rule", "dot", "--out", "after.png")
+    shown = on_a_terminal(*words, NO_COLOR="1").replace("\r", "")
+    assert shown.endswith(
+        "next:\n  redraft apply tiny.pth run --rule dot --out edited.pth\n  redraft pack run\n"
+    )
 
 
 @pytest.mark.parametrize("terminal", [{"TERM_PROGRAM": "iTerm.app"}, {"KITTY_WINDOW_ID": "1"}])

@@ -73,6 +73,8 @@ COMMANDS = (
     "run two.redraft --verbose",
     "run nothing",
     "run wrong.redraft",
+    "eval two.redraft",
+    "locate demo.redraft",
     "sweep swept.redraft",
     "verify run",
     "apply tiny.pth run --out NEW.pth",
@@ -231,3 +233,10 @@ def test_a_table_that_does_not_fit_is_blocks() -> None:
     after = table(columns, rows, 20, unicode=False, color=False, fit=named)
     assert after.splitlines()[:2] == ["first what it is a", "  thing"]
     assert below.splitlines()[:3] == ["first", "  what it is a thing", "  figure 1.0"]
+
+
+def test_scores_say_on_what_they_were_measured(shown: Callable[[str, int], list[str]]) -> None:
+    lines = shown("eval two.redraft", 60)
+    assert "measured on 60 held-out pictures of z, from 60 on" in lines
+    # No right answer is known, so there is no distance from one.
+    assert not any("distance" in line for line in lines)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from redraft.cli.layout import WHOLE, Column, Fit, Rows, fits, table, tables
-from redraft.cli.progress import Reporter
+from redraft.cli.progress import Reporter, bars_on
 from redraft.explain.terminal import error_text, paint
 from redraft_dsl.report.terminal import render, visible, wrapped
 
@@ -103,7 +103,7 @@ class Screen:
 
     def next(self, *commands: str) -> None:
         """Say on a terminal how to go on; each command has a line of its own, to be copied."""
-        if sys.stdout.isatty():
+        if commands and sys.stdout.isatty():
             self.show(
                 "\n".join([self.paint("faint", "next:"), *(f"  {each}" for each in commands)])
             )
@@ -197,8 +197,6 @@ class Screen:
         if not self.lively:
             yield Reporter(None, None if quiet() else self.remark)
             return
-        from redraft.cli.progress import bars_on
-
         with bars_on(self.error_color) as bars:
             yield Reporter(bars)
 

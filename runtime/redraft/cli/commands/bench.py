@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from redraft.cli.app import Command, device_option, format_option, make_family
+from redraft.cli.arguments.ranges import parse_ranks
 from redraft.cli.arguments.recipe_words import recipe_option, recipes_option
 from redraft.cli.bench_rows import print_rows
 from redraft.cli.commands.run import bench as run
 from redraft.cli.commands.studio import bench as studio
-from redraft.cli.ranges import parse_ranks
 from redraft.cli.screen import Screen
 from redraft.plans.shipped import locate_recipe
 

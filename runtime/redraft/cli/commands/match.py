@@ -10,9 +10,9 @@ import click
 
 from redraft.cli.app import device_option, format_option, generator_option, make_command
 from redraft.cli.arguments import words
+from redraft.cli.arguments.ranges import parse_range
 from redraft.cli.arguments.recipe_words import RULE
 from redraft.cli.commands.plan import box_text
-from redraft.cli.ranges import parse_range
 from redraft.cli.screen import Column, Reporter, Screen
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from redraft.cli.app import device_option, format_option, generator_option, make
 from redraft.cli.arguments import words
 from redraft.cli.arguments.files_of_models import arch_option, weights_set_option
 from redraft.cli.arguments.model_words import MODEL
+from redraft.cli.arguments.ranges import parse_images
 from redraft.cli.arguments.recipe_words import EDITED_RULE
 from redraft.cli.commands.apply import check_strength, load_edit
-from redraft.cli.ranges import parse_images
 from redraft.cli.screen import Screen
 from redraft.explain.words import counted
 
@@ -127,10 +127,7 @@ def command(
     _say_written(screen, form, files, seed=block.seed, images=images)
     _doubt(screen, before, base)
     if not bare and form == "text":
-        if edit is None:
-            _say_next(screen, model, block.seed, images[0])
-        else:
-            _say_next_of_edit(screen, model, edit, rules, strength)
+        screen.next(*_next(model, block.seed, images[0], edit, rules, strength))
 
 
 def _doubt(screen: Screen, pictures: Tensor, base: Base) -> None:
@@ -150,21 +147,34 @@ def _say_written(
     screen.written(form, first, note, size=size, seed=seed, images=images, **more)
 
 
-def _say_next(screen: Screen, model: str, seed: int, image: int) -> None:
+def _next(
+    model: str,
+    seed: int,
+    image: int,
+    edit: Path | None,
+    rules: tuple[str, ...],
+    strength: float | None,
+) -> list[str]:
+    """Commands to go on with."""
+    if edit is None:
+        return _of_model(model, seed, image)
+    return _of_edit(model, edit, rules, strength)
+
+
+def _of_model(model: str, seed: int, image: int) -> list[str]:
+    """How a recipe is begun for a model."""
     from redraft.cli.drawn import is_recipe
 
     if is_recipe(model):
-        return
+        return []
     name, seeded = shlex.quote(model), "" if seed == 1 else f" --seed {seed}"
-    screen.next(
+    return [
         f"redraft sample {name}{seeded} --bare --images {image} --out {image}.png",
         f"redraft new mine --model {name}",
-    )
+    ]
 
 
-def _say_next_of_edit(
-    screen: Screen, model: str, edit: Path, rules: tuple[str, ...], strength: float | None
-) -> None:
+def _of_edit(model: str, edit: Path, rules: tuple[str, ...], strength: float | None) -> list[str]:
     """How an edit that looks right is kept, and how it is given to others."""
     from redraft.cli.drawn import is_recipe
     from redraft.plans.run_files import RECORD
@@ -177,9 +187,7 @@ def _say_next_of_edit(
     # What is packed is a whole run: the edit's own, where the edit lies in one.
     runs = [each for each in (edit, edit.parent) if (each / RECORD).is_file()]
     packing = [["redraft", "pack", str(runs[0])]] if runs else []
-    commands = [shlex.join(each) for each in (words, *packing) if each]
-    if commands:
-        screen.next(*commands)
+    return [shlex.join(each) for each in (words, *packing) if each]
 
 
 def _each_bare(

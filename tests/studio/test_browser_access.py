@@ -142,7 +142,9 @@ def test_a_box_stops_at_the_edge_and_its_mark_is_moved_not_doubled(
 def test_a_mark_out_of_the_picture_comes_back_by_its_own_line(studio: Studio, tab: Tab) -> None:
     path = studio.folder / "small.redraft"
     line = "context z[5, 8, 9, 11] box(x 16..48, y -8..24)"
-    path.write_text(path.read_text().replace("context z[5, 8, 9, 11] box(x 16..48, y 16..48)", line))
+    path.write_text(
+        path.read_text().replace("context z[5, 8, 9, 11] box(x 16..48, y 16..48)", line)
+    )
     page = tab.page
     page.goto(studio.server.address)
     page.click(".brand")

@@ -25,7 +25,12 @@ def opened(studio: Studio, tab: Tab) -> Any:
 
 
 def says(tab: Tab, part: str) -> None:
-    """Wait until the text holds a part."""
+    """Wait until the text holds a part; beside a large picture it is opened first."""
+    if tab.page.locator(".cm-content").count() == 0:
+        tab.page.click(".text header button")
+        tab.page.wait_for_selector(".cm-content")
+        if tab.page.locator(".stage").count():
+            tab.page.focus(".stage")
     tab.until(f"document.querySelector('.cm-content').innerText.includes({json.dumps(part)})")
 
 

@@ -71,8 +71,9 @@ function shutPopup() {
 }
 
 function shutDrawer() {
-  if (!app.drawer) return false;
-  document.querySelector(".drawer")?.focus();
+  const handle = document.querySelector(".drawer");
+  if (!app.drawer || !handle?.checkVisibility()) return false; // on a wide screen nothing is drawn in or out
+  handle.focus();
   set({ drawer: false });
   return true;
 }

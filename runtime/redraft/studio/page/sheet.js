@@ -1,7 +1,7 @@
 // The sheet of pictures, and the bar above it.
 import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { icon } from "./icons.js";
-import { app, request, rolesFor, rule, set } from "./store.js";
+import { app, onChange, request, rolesFor, rule, set } from "./store.js";
 import { Pic, colourOf, loopOf } from "./pic.js";
 
 export function paint(image, more = {}) { set({ painting: { image, ...more }, at: image, comparing: [] }); }
@@ -79,12 +79,22 @@ export function Jump({ label, value, take }) {
   return html`<input id="range" class="range" aria-label=${label} value=${text ?? value} onInput=${(e) => put(e.target.value)} onKeyDown=${keyed} onBlur=${submit}/>`;
 }
 
+// The answer may come before the pictures it speaks of; what has the focus meanwhile would be of the old sheet.
+const shownAnew = (before) => new Promise((done) => {
+  const look = () => { if (app.state.shown !== before) { end(); done(); } };
+  const end = onChange(look);
+  look();
+  setTimeout(() => { end(); done(); }, 1000);
+});
+
 function Range() {
   const take = async (text) => {
     // One number is a place to go to; a sheet of one picture would be no sheet.
     const one = /^\s*(\d+)\s*$/.exec(text)?.[1], most = (app.state.latents?.count ?? 1) - 1;
     const numbers = one === undefined || Number(one) > most ? text : `${one}..${Math.min(most, Number(one) + Math.max(app.state.shown.length, 1) - 1)}`;
+    const before = app.state.shown;
     if (!await request({ ask: "look", numbers })) return false;
+    await shownAnew(before);
     if (one !== undefined) set({ at: Number(one) });
     return true;
   };

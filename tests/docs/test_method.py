@@ -32,7 +32,7 @@ TOLD = {
     "the damping": f"gains {levenberg.KEPT_WELL:g} of what it promised and raised where it gains "
     f"less than {levenberg.KEPT_BADLY:g}",
     "the annealing": f"it is ${fit.ANNEALING:g}^n$",
-    "the easing": f"${fit.FIRST_PRESERVE:g} \\cdot {fit.ANNEALING:g}^n$ in step $n$, for "
+    "the easing": f"${fit.FIRST_PRESERVE:g} \\cdot {fit.EASING:g}^n$ in step $n$, for "
     f"{fit.MOST_EASED} steps",
     "what is too faint": f"amplitude is below {verdict.FAINT:g}",
     "who follows widely": f"that {verdict.WIDELY:.0%} of".replace("%", " %"),

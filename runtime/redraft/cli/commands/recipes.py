@@ -43,4 +43,4 @@ def command(form: str) -> None:
         row = [str(each[title]) for title in ("name", "title", "model")]
         groups.setdefault(str(each["group"]), []).append([*row, ", ".join(each["rules"] or ())])
     columns = [Column(title) for title in ("name", "title", "model", "rules")]
-    screen.tables(columns, groups, Fit(shorter=[("name", "title", "model")]))
+    screen.tables(columns, groups, Fit(shorter=[("name", "title", "model")], lines=1))

@@ -56,7 +56,7 @@ def test_the_page_tells_of_no_recipe_that_is_not_there(page: str) -> None:
     ("name", "says"),
     [
         ("glasses-from-one", r"From one marked face, the glasses appear on (\d+) %"),
-        ("glasses", r"from 24 on (\d+) %"),
+        ("glasses", r"from 24 marked faces on (\d+) %"),
     ],
 )
 def test_the_readme_claims_what_the_page_measured(

@@ -209,7 +209,8 @@ function Remarks({ problems }) {
   for (const key of seen.current.keys()) if (!keys.includes(key)) seen.current.delete(key);
   const rank = (number) => RANKS.indexOf(problems[number].severity);
   const age = (number) => seen.current.get(keys[number]);
-  const order = problems.map((_, number) => number).sort((one, other) => rank(one) - rank(other) || age(other) - age(one));
+  // That a new recipe has no rule yet is what the card above the sheet is about.
+  const order = problems.map((_, number) => number).filter((number) => problems[number].code !== "RD108").sort((one, other) => rank(one) - rank(other) || age(other) - age(one));
   useEffect(() => { box.current.scrollTop = 0; }, [keys[order[0]]]);
   return html`<div class="remarks scrolls" ref=${box}>${order.map((number) => html`<${Remark} key=${`${problems[number].code} ${problems[number].from}`} problem=${problems[number]} number=${number}/>`)}</div>`;
 }

@@ -117,7 +117,11 @@ def gram(rows: Tensor, heavy: Tensor | None = None) -> Tensor:
         some = slice(first, first + BLOCK_ROWS)
         block = rows[some] if heavy is None else rows[some].double().mul_(heavy[some, None])
         for stripe in stripes:
-            found[stripe, stripe.start :] += block[:, stripe].T @ block[:, stripe.start :]
+            part, left, right = found[stripe, stripe.start :], block[:, stripe].T, block
+            if first == 0 and block.dtype == found.dtype:
+                torch.mm(left, right[:, stripe.start :], out=part)
+            else:
+                part += left @ right[:, stripe.start :]
     for stripe in stripes:
         found[stripe.stop :, stripe] = found[stripe, stripe.stop :].T
     return found

@@ -80,10 +80,12 @@ class Ridge:
             return self._whitened(once, number)
 
         def factor() -> Tensor:
-            normal = self.normal() if self.normal else once("normal", number, self._normal).clone()
+            known = self.normal
+            room = _with_room(known() if known else once("normal", number, self._normal))
             for tap in range(self.taps):  # the second term couples no two taps
-                normal[tap :: self.taps, tap :: self.taps] += self.ridge * self.whitening.moment
-            return _factorised(normal)
+                places = slice(tap, len(room) - APART, self.taps)
+                room[places, places] += self.ridge * self.whitening.moment
+            return _factorised(room)
 
         lower = once("factor", number, factor)
         used = (self.target != 0).any(0)
@@ -105,7 +107,7 @@ class Ridge:
             normal = once("whitened normal", number, lambda: gram(rows.T if few else rows))
             lifted = normal.clone()
             lifted.diagonal().add_(self.ridge)
-            return _factorised(lifted.to(rows))
+            return _factorised(_with_room(lifted.to(rows)))
 
         lower = once("factor", number, factor)
         if few:
@@ -130,15 +132,23 @@ def is_large(positions: int, unknowns: int) -> bool:
     return positions * unknowns**2 > DENSE_WORK
 
 
-def _factorised(normal: Tensor) -> Tensor:
-    """Cholesky, lifted off its null space, in place, at the level of float64 rounding."""
-    normal.diagonal().add_(1e-10 * normal.diagonal().mean().clamp_min(1e-300))
-    # Rows that lie a power of two apart fall into one set of the processor's cache, where LAPACK
-    # takes three times as long; an identity in the corner keeps them apart.
+def _with_room(normal: Tensor) -> Tensor:
+    """A copy with an identity in the corner.
+
+    Rows that lie a power of two apart fall into one set of the processor's cache, where LAPACK
+    takes three times as long; it keeps them apart.
+    """
     count = len(normal)
     room = normal.new_zeros(count + APART, count + APART)
     room[:count, :count] = normal
     room.diagonal()[count:] = 1.0
+    return room
+
+
+def _factorised(room: Tensor) -> Tensor:
+    """Cholesky, lifted off its null space, in place, at the level of float64 rounding."""
+    normal = room[:-APART, :-APART]
+    normal.diagonal().add_(1e-10 * normal.diagonal().mean().clamp_min(1e-300))
     factor, failed = torch.linalg.cholesky_ex(room)
     if int(failed) and not bool(torch.isfinite(normal).all()):
         raise not_finite()

@@ -1,7 +1,7 @@
 // Model, then rules in their order, each with its effect.
 import { html } from "./vendor/preact.js";
 import { icon } from "./icons.js";
-import { app, change, rule, set } from "./store.js";
+import { app, change, remember, rule, set } from "./store.js";
 import { Pic, around } from "./pic.js";
 
 export const percent = (share, digits = 0) => `${(share * 100).toFixed(digits)}\u00a0%`;
@@ -43,7 +43,7 @@ function Item({ rule: one, at, chosen, short }) {
   };
   return html`<button class="link-card ${chosen ? "chosen" : ""} ${one.off ? "off" : ""}" aria-pressed=${chosen} draggable="true"
     aria-label=${`Rule ${one.name}${one.off ? ", off" : ""}${figures?.sentence ? `, ${figures.sentence}` : ""}`}
-    onClick=${() => set(chosen ? {} : { chosen: one.name, matches: null })} onKeyDown=${key} onDragStart=${() => { dragged = one.name; }} onDragOver=${over} onDrop=${dropped}>
+    onClick=${() => { remember("chosen", one.name); set(chosen ? {} : { chosen: one.name, matches: null }); }} onKeyDown=${key} onDragStart=${() => { dragged = one.name; }} onDragOver=${over} onDrop=${dropped}>
     ${copy?.images?.length && !short ? html`<${Pic} number=${copy.images[0]} view="before" crop=${around(copy.box)} label=""/>` : html`<span class="pic none"></span>`}
     <span><b>${one.name}</b><small>${one.off ? "off" : html`<${Figures} figures=${figures} rule=${one} short=${short}/>`}</small></span></button>`;
 }

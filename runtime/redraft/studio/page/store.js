@@ -6,7 +6,7 @@ export const app = {
   state: null, status: { event: "" }, progress: null, opening: "",
   language: { operations: [], groups: {}, colours: {} }, located: null,
   placed: {}, leftout: {}, records: {}, matches: null, matchesOf: "", cards: null, trouble: null, running: null,
-  chosen: "", view: "after", easel: "before", hold: false, columns: 8, at: 0, painting: null, textOpen: true, textBeside: false,
+  chosen: localOf("chosen", ""), view: "after", easel: "before", hold: false, columns: 8, at: 0, painting: null, textOpen: true, textBeside: false,
   menu: "", comparing: [], sheetFilter: "", single: localOf("keys", "on") === "on",
 };
 

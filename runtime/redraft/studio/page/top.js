@@ -12,7 +12,7 @@ export function Top() {
     <div class="menu"><button class="brand plain" aria-label="redraft studio: all models" onClick=${leave}>${mark} <b>redraft</b> studio</button>
       ${app.menu === "leave" && html`<${Leaving}/>`}</div>
     <span class="rule"></span>
-    ${state.open ? html`<b class="file">${name.split("/").pop()}</b><span class="soft hint">${state.changed ? (state.path ? "changed since saving" : "not saved yet") : "saved"}</span>` : html`<span class="soft">Nothing is open</span>`}
+    ${state.open ? html`<b class="file">${name.split("/").pop()}</b><span class="soft hint">${state.changed ? (state.path ? "changed since saving" : "not saved yet") : state.holds || !state.rules.length ? "saved" : "saved, with a mistake"}</span>` : html`<span class="soft">Nothing is open</span>`}
     <span class="gap"></span>
     ${state.open && html`<${History}/><${Snapshots}/><${Share}/>`}
     <button class="plain" aria-label="Keyboard and help" title="Keyboard and help (?)" onClick=${() => set({ menu: app.menu === "help" ? "" : "help" })}>?</button>

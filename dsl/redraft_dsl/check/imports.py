@@ -7,7 +7,6 @@ the result, and reported by ``check.rules.reuse``.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,6 +18,7 @@ from redraft_dsl.check.checked import Checked, Imported, Written
 from redraft_dsl.check.parameters import BoundParam
 from redraft_dsl.files import inside, path_fault
 from redraft_dsl.language.language import Language
+from redraft_dsl.language.spelling import NAME
 from redraft_dsl.recipe import model as r
 from redraft_dsl.report.diagnostics import Diagnostic, Note, error, unknown
 from redraft_dsl.source import Source, Span
@@ -77,10 +77,6 @@ class Library:
             # A rule of it is given values in the checker's words, whatever the two editions say.
             self.seen[file] = replace(opened, tree=self.words(opened.tree)), checked
         return self.seen[file]
-
-
-NAME = re.compile(r"[a-z][a-z0-9-]*")
-"""A recipe's name, as opposed to its file's."""
 
 
 @dataclass(frozen=True)

@@ -65,10 +65,9 @@ class Others:
         return None if count <= 1 else cls(count, partial(beside, command, count))
 
 
-def jobs_for(cells: int, device: str) -> int:
-    """How many processes a sweep is worth on this machine; one where a GPU computes."""
-    cores = os.cpu_count() or 1
-    return 1 if device.startswith("cuda") else max(1, min(cells - 1, cores // CORES))
+def jobs_on(device: str) -> int:
+    """How many processes this machine has room for; one where a GPU computes."""
+    return 1 if device.startswith("cuda") else max(1, (os.cpu_count() or 1) // CORES)
 
 
 @contextmanager

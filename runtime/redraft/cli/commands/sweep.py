@@ -175,16 +175,17 @@ class _Asked:
         from redraft.cli.packs import recipe_file
         from redraft.models.open import choose_device
         from redraft.plans.loading import load
-        from redraft.sweep.beside import jobs_for
+        from redraft.sweep.beside import jobs_on
         from redraft.sweep.cells import cells_of, choose
 
+        most = jobs_on(choose_device(self.device).type) if wanted is None else wanted
+        if most == 1:
+            return 1
         checked = load(recipe_file(self.file), self.given)
         if checked.recipe is None:
             return 1
         cells = len(cells_of(choose(checked, self.name, self.given)))
-        if wanted is None:
-            return jobs_for(cells, choose_device(self.device).type)
-        return max(1, min(wanted, cells - 1))
+        return max(1, min(most, cells - 1))
 
     def command(self, threads: int | None) -> list[str]:
         """The same as words of a command line."""

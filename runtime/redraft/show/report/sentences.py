@@ -12,6 +12,7 @@ from redraft.explain.words import counted
 from redraft.plans.record import LOW_GAIN, MachineRecord, PlaceRecord, RuleRecord
 from redraft.show.numbers import headline
 from redraft.show.report.charts import percent
+from redraft_dsl.report.html import sentence
 
 NBSP = "\N{NO-BREAK SPACE}"
 EARLIER_SOME, EARLIER_MUCH = 0.2, 0.6
@@ -88,10 +89,7 @@ def warning_text(text: str) -> WarningText:
 
 def with_code(text: str) -> Markup:
     """A sentence in which what stands between backticks is code."""
-    parts = text.split("`")
-    shown = [Markup("<code>{}</code>" if place % 2 else "{}").format(part)
-             for place, part in enumerate(parts)]  # fmt: skip
-    return Markup("").join(shown)
+    return Markup(sentence(text))
 
 
 def shared_keys(cosine: float) -> str:

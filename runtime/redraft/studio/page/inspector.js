@@ -60,7 +60,7 @@ function Head({ one }) {
 
 // Words for a terminal, on a page.
 // What the command line is named for is a button here.
-const onThePage = (text) => plain(text.replace("try other layers with `redraft locate`", "try every layer, below").replace(": `redraft locate` tries them all", ": Try every layer, below, tries them all").replace("find the layer that draws it with `redraft locate`", "try every layer, below"));
+const onThePage = (text) => plain(text.replaceAll("`redraft locate`", "“Try every layer”"));
 const plain = (text) => text.replace(/ ?\(redraft explain RD\d+\)/, "").replaceAll("`", "");
 
 const MEANS = {

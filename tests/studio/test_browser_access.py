@@ -118,6 +118,20 @@ def test_escape_in_a_number_changes_nothing_and_control_y_redoes(studio: Studio,
     page.wait_for_selector(".slider:has(#slider-rank) .value:text-is('3')")
 
 
+FOCUS_AT_ONCE = """async ([selector]) => {
+  document.querySelector(selector).click();
+  for (let turn = 0; turn < 5; turn++) await null;  // only what was queued already: no new task
+  return document.activeElement.getAttribute("aria-label");
+}"""
+
+
+def test_a_field_that_opens_has_the_keys_before_the_next_can_come(
+    studio: Studio, tab: Tab
+) -> None:
+    page = opened(studio, tab)
+    assert page.evaluate(FOCUS_AT_ONCE, ["[aria-label='Type Rank']"]) == "Rank, typed"
+
+
 def test_a_box_stops_at_the_edge_and_its_mark_is_moved_not_doubled(
     studio: Studio, tab: Tab
 ) -> None:

@@ -1,4 +1,4 @@
-import { html, useEffect, useRef } from "./vendor/preact.js";
+import { html, useLayoutEffect, useRef } from "./vendor/preact.js";
 import { app, remember, set } from "./store.js";
 
 const KEYS = [
@@ -10,7 +10,7 @@ const KEYS = [
 
 export function Help() {
   const box = useRef(null);
-  useEffect(() => { const before = document.activeElement; box.current.showModal(); return () => before?.focus?.(); }, []);
+  useLayoutEffect(() => { const before = document.activeElement; box.current.showModal(); return () => before?.focus?.(); }, []);
   return html`<dialog class="help" ref=${box} aria-label="Keyboard" onClose=${() => set({ menu: "" })}><h2>Keyboard</h2>
     <div class="lists">${KEYS.map(([title, rows]) => html`<section key=${title}><h3>${title}</h3><dl>${rows.map(([key, words]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${words}</dd></div>`)}</dl></section>`)}</div>
     <label class="check"><input type="checkbox" checked=${app.single} onChange=${(e) => { set({ single: e.target.checked }); remember("keys", e.target.checked ? "on" : "off"); }}/> Letters work alone, outside of text</label>

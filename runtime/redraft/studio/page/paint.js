@@ -1,5 +1,5 @@
 // One picture, large: paint a place, and say what it is.
-import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact.js";
 import { icon } from "./icons.js";
 import { app, need, onChange, picture, request, rolesFor, rule, set, watch } from "./store.js";
 import { latest } from "./wire.js";
@@ -145,7 +145,7 @@ function Canvas({ image, tool, radius, shape, role, grid, keep, show, done, foll
     return () => ends.forEach((end) => end());
   }, [image]);
   // Who came by the keyboard goes on by the keyboard.
-  useEffect(() => { if (document.activeElement === document.body || !document.activeElement) stage.current?.focus({ preventScroll: true }); }, []);
+  useLayoutEffect(() => { if (document.activeElement === document.body || !document.activeElement) stage.current?.focus({ preventScroll: true }); }, []);
   useEffect(() => { paintOver(over.current, shape, role, grid, width, height); }, [shape, role, grid]);
   const place = (event) => { const area = stage.current.getBoundingClientRect(); return [((event.clientX - area.left) / area.width) * width, ((event.clientY - area.top) / area.height) * height]; };
   const down = (event) => {

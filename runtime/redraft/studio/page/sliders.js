@@ -1,5 +1,5 @@
 // The settings of a rule, made of the rows of the language. What moves is sent as it moves.
-import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact.js";
 import { icon } from "./icons.js";
 import { app, change, operation, request } from "./store.js";
 import { latest } from "./wire.js";
@@ -90,7 +90,8 @@ function Slider({ id, owner, row, value, put, drop, beside }) {
   // What is typed, or null: held here, or any state that comes would put the old value back.
   const [typing, setTyping] = useState(null);
   const drag = useRef(""), field = useRef(null), opener = useRef(null);
-  useEffect(() => { if (typing !== null) field.current?.select(); }, [typing !== null]);
+  // Before the next key can come: what is typed at once belongs to the field.
+  useLayoutEffect(() => { if (typing !== null) field.current?.select(); }, [typing !== null]);
   const now = useRef(put);
   now.current = put;
   const send = useMemo(() => latest(({ next, group }) => request({ ask: "change", changes: now.current(`${next}${row.unit}`), drag: group })), [owner, row.name]);

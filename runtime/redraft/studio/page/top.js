@@ -1,5 +1,5 @@
 // The bar above everything: file, history, snapshots, sharing, saving.
-import { html, useEffect, useRef, useState } from "./vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 import { icon, mark } from "./icons.js";
 import { app, request, set, snapshots } from "./store.js";
 import { draw } from "./pic.js";
@@ -131,7 +131,7 @@ function Save() {
 function SaveAs() {
   const [name, setName] = useState(app.state.path ?? "untitled.redraft");
   const field = useRef(null);
-  useEffect(() => { field.current.focus(); field.current.select(); }, []);
+  useLayoutEffect(() => { field.current.focus(); field.current.select(); }, []);
   const submit = (event) => {
     event.preventDefault();
     const path = name.trim().endsWith(".redraft") ? name.trim() : `${name.trim()}.redraft`;

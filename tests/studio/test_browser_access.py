@@ -125,9 +125,7 @@ FOCUS_AT_ONCE = """async ([selector]) => {
 }"""
 
 
-def test_a_field_that_opens_has_the_keys_before_the_next_can_come(
-    studio: Studio, tab: Tab
-) -> None:
+def test_a_field_that_opens_has_the_keys_before_the_next_can_come(studio: Studio, tab: Tab) -> None:
     page = opened(studio, tab)
     assert page.evaluate(FOCUS_AT_ONCE, ["[aria-label='Type Rank']"]) == "Rank, typed"
 

@@ -127,10 +127,14 @@ def unconstrained_change(
 
     """
     weight = problem.weight
-    change = torch.zeros(weight.shape, dtype=torch.float64, device=weight.device)
+    channels, keys, height, width = weight.shape
+    # Laid out as it is written here, and read by Spectrum.
+    change = weight.new_zeros(channels, height, width, keys, dtype=torch.float64)
     phases = problem.form.phases
     # Several sets of positions read them; for a single one they need not be held.
-    held = list(_missing(problem)) if len(phases) > 1 else None
+    held = None if len(phases) == 1 else _missing(problem)
+    if isinstance(held, Iterator):
+        held = list(held)
 
     def solve(number: int) -> Tensor:
         missing = _missing(problem) if held is None else held
@@ -139,13 +143,13 @@ def unconstrained_change(
             asked = replace(asked, normal=partial(split.normal, problem, phases[number], number))
         return asked.solve(once, number)
 
-    unknowns = weight.shape[1] * max(len(phase.taps) for phase in phases)
+    unknowns = keys * max(len(phase.taps) for phase in phases)
     apart = side_by_side(weight.device) if _is_small(problem, unknowns) else map
     for phase, solved in zip(phases, apart(solve, range(len(phases))), strict=True):
-        by_tap = solved.reshape(weight.shape[0], weight.shape[1], len(phase.taps))
+        by_tap = solved.reshape(channels, keys, len(phase.taps))
         for tap, (ky, kx) in enumerate(phase.taps):
-            change[:, :, ky, kx] = by_tap[:, :, tap]
-    return change
+            change[:, ky, kx] = by_tap[:, :, tap]
+    return change.permute(0, 3, 1, 2)
 
 
 def _is_small(problem: Problem, unknowns: int) -> bool:
@@ -178,8 +182,9 @@ def _ridge_at(
     return Ridge(share, target, unfold, problem.goal.inputs.keys, whitening, taps, ridge)
 
 
-def _missing(problem: Problem) -> Iterator[Tensor]:
+def _missing(problem: Problem) -> Iterable[Tensor]:
     """What pre-activations lack, (O, H, W) picture by picture."""
-    slope = problem.form.negative_slope
-    for values, response in zip(problem.goal.values, responses(problem), strict=True):
-        yield wanted_response(values, response, slope) - response
+    values, now, slope = problem.goal.values, responses(problem), problem.form.negative_slope
+    if isinstance(now, Tensor):
+        return wanted_response(values, now, slope).sub_(now)
+    return (wanted_response(*each, slope) - each[1] for each in zip(values, now, strict=True))

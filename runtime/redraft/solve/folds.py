@@ -115,7 +115,9 @@ def gram(rows: Tensor, heavy: Tensor | None = None) -> Tensor:
     stripes = [slice(start, start + width) for start in range(0, count, width)]
     for first in range(0, len(rows), BLOCK_ROWS):
         some = slice(first, first + BLOCK_ROWS)
-        block = rows[some] if heavy is None else rows[some].double().mul_(heavy[some, None])
+        block = rows[some]
+        if heavy is not None:
+            block = block.to(torch.float64, copy=True).mul_(heavy[some, None])
         for stripe in stripes:
             part, left, right = found[stripe, stripe.start :], block[:, stripe].T, block
             if first == 0 and block.dtype == found.dtype:
@@ -142,7 +144,8 @@ def _rows_of(
     """
     goal = problem.goal
     wanted = phase.of(goal.inside[list(rows)]).bool() == inside
-    chosen = Chosen(tuple(torch.nonzero(picture)[:, 0] for picture in wanted), wanted[None, :1])
+    places = tuple(torch.nonzero(picture)[:, 0] for picture in wanted)
+    chosen = Chosen(places, wanted[None, :1], wanted.shape[1])
     design = chosen.design([phase], (goal.inputs.keys[row] for row in rows))[0]
     loud = loudness(problem, rows).sqrt()
     loud = loud.expand(len(rows)) if len(loud) == 1 else loud

@@ -13,6 +13,9 @@ from torch import Tensor
 from redraft.models.generator import Positions
 from redraft.solve.problem import Problem
 
+AT_ONCE = 1 << 22
+"""Elements up to which maps are laid out all at once (16 MiB of float32), not one by one."""
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -21,11 +24,13 @@ class Chosen:
     Attributes:
         rows: for each picture the chosen ones of its positions, (Q_i,) in rising order.
         share: (F, 1, P), each one's share in the loss; P is the sum of all Q_i.
+        among: how many positions a picture has in each set, chosen or not.
 
     """
 
     rows: tuple[Tensor, ...]
     share: Tensor
+    among: int
 
     @property
     def counts(self) -> list[int]:
@@ -36,10 +41,12 @@ class Chosen:
         """Those of them for which ``wanted`` (P,) is true."""
         parts = torch.split(wanted, self.counts)
         some = tuple(rows[part] for rows, part in zip(self.rows, parts, strict=True))
-        return Chosen(some, self.share[:, :, wanted])
+        return Chosen(some, self.share[:, :, wanted], self.among)
 
     def by_channel(self, phases: Sequence[Positions], pictures: Iterable[Tensor]) -> Tensor:
         """The chosen positions of N maps (O, H, W), as (F, O, P)."""
+        if isinstance(pictures, Tensor) and self._at_once(pictures.numel()):
+            return torch.stack([phase.of(pictures).transpose(0, 1) for phase in phases]).flatten(2)
         return _filled(
             ([_some(phase.of(values), rows, 1) for phase in phases]
              for values, rows in zip(pictures, self.rows, strict=True)),
@@ -49,12 +56,18 @@ class Chosen:
 
     def design(self, phases: Sequence[Positions], maps: Iterable[Tensor]) -> Tensor:
         """What each tap reads there, (F, P, S * T), of N projected keys (S, h, w)."""
+        if isinstance(maps, Tensor) and self._at_once(maps.numel() * len(phases[0].taps)):
+            return torch.stack([phase.unfold(maps) for phase in phases])
         return _filled(
             ([_some(phase.unfold(picture[None]), rows, 0) for phase in phases]
              for picture, rows in zip(maps, self.rows, strict=True)),
             self.counts,
             0,
         )  # fmt: skip
+
+    def _at_once(self, elements: int) -> bool:
+        """Whether maps of so many are small, and every position is chosen, so none is looked up."""
+        return elements <= AT_ONCE and all(count == self.among for count in self.counts)
 
 
 def choose(phases: Sequence[Positions], problem: Problem, most: int) -> Chosen:
@@ -78,9 +91,12 @@ def choose(phases: Sequence[Positions], problem: Problem, most: int) -> Chosen:
         rest = most - min(most // 2, int((used & inside).sum()))
         share = share * _standing(used & ~inside, rest).to(share)
         used = (share > 0).any(0)
+    if bool(used.all()):
+        every = torch.arange(used.shape[1], device=used.device)
+        return Chosen((every,) * len(used), share.flatten(1)[:, None], len(every))
     rows = tuple(torch.nonzero(picture)[:, 0] for picture in used)
     some = torch.cat([share[:, number, chosen] for number, chosen in enumerate(rows)], 1)
-    return Chosen(rows, some[:, None])
+    return Chosen(rows, some[:, None], used.shape[1])
 
 
 def _filled(pictures: Iterable[list[Tensor]], counts: Sequence[int], axis: int) -> Tensor:

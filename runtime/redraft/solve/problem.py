@@ -15,9 +15,10 @@ for shows elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import ClassVar, Literal, Protocol
 
 import torch
@@ -35,6 +36,8 @@ PRESERVE_UNIT = 5 / 3
 """What ``preserve 1`` weighs."""
 SIZE_FLOOR = 0.05
 """A channel's size is at least this share of the mean size, so that idle channels stay idle."""
+HELD_ELEMENTS = 1 << 22
+"""Most pre-activations that are kept for all who ask (16 MiB of float32)."""
 PART_ELEMENTS = 1 << 25
 """Most values that are computed at once (128 MiB of float32), or else those of one picture."""
 
@@ -81,6 +84,13 @@ class Problem:
         gains = self.form.gains(self.goal.inputs, self.weight)
         return gains[0] if len(gains) == 1 else gains.square().mean(0).sqrt()
 
+    @cached_property
+    def held_responses(self) -> Tensor | None:
+        """(N, O, H, W), what :func:`responses` gives; None where that would be large to keep."""
+        if self.goal.values.numel() > HELD_ELEMENTS:
+            return None
+        return torch.cat(list(_responses(self)))
+
     @property
     def restraint(self) -> Tensor:
         """(O,), the factor of each channel's second term."""
@@ -90,7 +100,7 @@ class Problem:
         """The same problem with another ``preserve`` and loss."""
         other = replace(self, preserve=preserve, loss=loss)
         # They depend on neither, and take a pass over the whole goal.
-        vars(other).update(size=self.size, scale=self.scale)
+        vars(other).update(size=self.size, scale=self.scale, held_responses=self.held_responses)
         return other
 
     def focused(self) -> Problem:
@@ -191,19 +201,25 @@ def wanted_response(values: Tensor, response: Tensor, negative_slope: float) -> 
     return torch.where(values > 0, values, response.clamp_max(0.0))
 
 
-def responses(problem: Problem) -> Iterator[Tensor]:
+def responses(problem: Problem) -> Iterable[Tensor]:
     """Pre-activations (O, H, W) of the unedited layer, picture by picture.
 
     Where the activation can be inverted they come from the goal's own values, since running a
     large layer once more costs as much as several steps of a solver.
     """
+    held = problem.held_responses
+    return chain.from_iterable(_responses(problem)) if held is None else held
+
+
+def _responses(problem: Problem) -> Iterator[Tensor]:
+    """The same, (n, O, H, W) for as many pictures as may be computed at once."""
     form, goal = problem.form, problem.goal
     for rows in parts(goal):
         before = goal.before[rows]
         if form.negative_slope > 0:
-            yield from wanted_response(before, before, form.negative_slope)
+            yield wanted_response(before, before, form.negative_slope)
         else:
-            yield from form.response(pictures_of(goal.inputs, rows), problem.weight)
+            yield form.response(pictures_of(goal.inputs, rows), problem.weight)
 
 
 def shifts(problem: Problem) -> Iterator[Tensor]:

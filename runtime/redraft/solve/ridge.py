@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -78,10 +79,10 @@ class Ridge:
         """
         if self.large:
             return self._whitened(once, number)
+        every = self.unfold(self.keys, None) if self.normal is None else None
 
         def factor() -> Tensor:
-            known = self.normal
-            room = _with_room(known() if known else once("normal", number, self._normal))
+            room = _with_room(self._normal(once, number, every))
             for tap in range(self.taps):  # the second term couples no two taps
                 places = slice(tap, len(room) - APART, self.taps)
                 room[places, places] += self.ridge * self.whitening.moment
@@ -89,11 +90,15 @@ class Ridge:
 
         lower = once("factor", number, factor)
         used = (self.target != 0).any(0)
-        rows = self.unfold(self.keys, used).double().mul_(self.share[used].double()[:, None])
+        few = self.unfold(self.keys, used) if every is None else every[used]
+        rows = few.double().mul_(self.share[used].double()[:, None])
         return _solved(lower, rows.T @ self.target[:, used].double().T).T
 
-    def _normal(self) -> Tensor:
-        return gram(self.unfold(self.keys, None), self.share.double().sqrt())
+    def _normal(self, once: Once, number: int, rows: Tensor | None) -> Tensor:
+        if self.normal is not None:
+            return self.normal()
+        assert rows is not None
+        return once("normal", number, partial(gram, rows, self.share.double().sqrt()))
 
     def _whitened(self, once: Once, number: int) -> Tensor:
         back = self.whitening.inverse_root
@@ -139,8 +144,10 @@ def _with_room(normal: Tensor) -> Tensor:
     takes three times as long; it keeps them apart.
     """
     count = len(normal)
-    room = normal.new_zeros(count + APART, count + APART)
+    room = normal.new_empty(count + APART, count + APART)
     room[:count, :count] = normal
+    room[:count, count:] = 0.0
+    room[count:] = 0.0
     room.diagonal()[count:] = 1.0
     return room
 

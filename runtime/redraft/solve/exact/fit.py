@@ -147,6 +147,11 @@ class Fit:
         return lambda taken: torch.maximum(floor, mean * ANNEALING**taken)
 
     @cached_property
+    def _is_alive(self) -> Tensor:
+        """(F, O, P), whether the value is wanted above 0."""
+        return self.target > 0
+
+    @cached_property
     def _is_steep(self) -> bool:
         """Whether the activation is steeper below 0 than above."""
         return self.slope.numel() == 1 and float(self.slope) > 1
@@ -159,9 +164,9 @@ class Fit:
         else:  # the larger of the two is the one on its side of 0, and found more quickly
             difference = torch.maximum(response, below).sub_(self.target)
         if self.loss == "l1":
-            data = (difference.abs() * self.share).sum(2)
+            data = difference.abs().mul_(self.share).sum(2)
         else:
-            data = (difference.square() * self.share).sum(2) / self.size
+            data = difference.square().mul_(self.share).sum(2) / self.size
         remembered = ((unknowns @ self.penalty) * unknowns).sum(2)
         return Place(unknowns, response, difference, data, remembered)
 
@@ -174,14 +179,17 @@ class Fit:
         """
         below = self.slope
         if across:
-            chord = -difference / (self.target - response).clamp_min(1e-30)
-            below = torch.where(self.target > 0, chord, below)
+            chord = (response - self.target).clamp_max_(-1e-30)
+            torch.div(difference, chord, out=chord)
+            below = torch.where(self._is_alive, chord, below)
         return torch.where(response > 0, 1.0, below)
 
     def curvature(self, difference: Tensor, floor: Tensor) -> Tensor:
         """(F, O, P) weights that make the squared difference stand for the loss."""
         if self.loss == "l1":
-            return self.share / torch.maximum(difference.abs(), floor[:, :, None])
+            floored = difference.abs()
+            torch.maximum(floored, floor[:, :, None], out=floored)
+            return torch.div(self.share, floored, out=floored)
         return (2 * self.share / self.size[:, None]).expand_as(difference)
 
     def channels(self, some: slice) -> Fit:

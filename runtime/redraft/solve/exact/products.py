@@ -111,4 +111,15 @@ class Products:
 
     def _pairs(self, rows: slice) -> Tensor:
         part = self._design[:, rows]
-        return part[:, :, self._upper[0]] * part[:, :, self._upper[1]]
+        # Column by column into their place: to gather the two factors first takes twice as long.
+        pairs = part.new_empty(*part.shape[:2], self._upper.shape[1])
+        first, n = 0, part.shape[2]
+        for column in range(n):
+            torch.mul(
+                part[:, :, column, None],
+                part[:, :, column:],
+                out=pairs[:, :, first : first + n - column],
+            )
+            first += n - column
+        pairs[:, :, first:] = 0.0
+        return pairs

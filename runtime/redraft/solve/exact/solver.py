@@ -224,7 +224,8 @@ class _PlainGroup:
 
     def response(self, unknowns: Tensor) -> Tensor:
         """Pre-activations (F, O, P) at (F, O, n) unknowns."""
-        return self.before + self.scale * (unknowns @ self.design.transpose(1, 2))
+        change = unknowns @ self.design.transpose(1, 2)
+        return change.mul_(self.scale).add_(self.before)
 
     def equations(
         self,
@@ -236,6 +237,6 @@ class _PlainGroup:
     ) -> tuple[Normal, Tensor]:
         """See :meth:`redraft.solve.levenberg.Group.equations`."""
         slopes = slopes * self.scale
-        gradient = (curvature * slopes * difference) @ self.design
-        weights = self.thinned.weights(curvature) * self.thinned.of(slopes).square()
+        gradient = (curvature * slopes).mul_(difference) @ self.design
+        weights = self.thinned.of(slopes).square().mul_(self.thinned.weights(curvature))
         return self.products.weighted(weights), gradient

@@ -17,7 +17,7 @@ from redraft.solve.directions import goal_directions
 from redraft.solve.stages import Stages
 from redraft_dsl.recipe.model import Insert, Match, Place
 
-REPEATS = 3
+REPEATS = 7
 PAIRS = 5
 
 

@@ -153,9 +153,14 @@ def test_rules_that_overlap(invoke: Invoke, two_rules: Path) -> None:
         {"first": "dot", "second": "later", "layer": "layer6", "share": pytest.approx(1.0)}
     ]
     shown = invoke("plan", "demo.redraft").stdout
-    assert "dot and later share 100 % of the smaller context at layer6" in shown
+    assert "regions that dot and later mark at layer6 overlap by 100 % of the smaller" in shown
     # Rules at one layer do not change each other's keys, so both are searched.
     assert "resolved during the run" not in shown
+    dot, later = text.split("rule later", 1)
+    apart = "box(x 40..64, y 40..64)"
+    two_rules.write_text(f"{dot}rule later{later.replace('box(x 8..40, y 8..40)', apart)}")
+    shown = invoke("plan", "demo.redraft", "--quick").stdout
+    assert "regions that dot and later mark at layer6 do not overlap" in shown
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])

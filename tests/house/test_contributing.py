@@ -12,19 +12,19 @@ WINGS = (ROOT / "dsl" / "redraft_dsl", ROOT / "runtime" / "redraft")
 
 
 def rooms() -> dict[str, str]:
-    """Every room right below a wing, with the sentence of its ``__init__``."""
+    """Every room below a wing, with the sentence of its ``__init__``."""
     found = {}
     for wing in WINGS:
-        for path in sorted(wing.glob("*/__init__.py")):
+        for path in sorted(wing.glob("*/**/__init__.py")):
             text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
             sentence = re.match(r"[^.]+\.", " ".join(text.split()))
             assert sentence, path
-            found[f"{path.parent.name}/"] = sentence[0]
+            found[f"{path.parent.relative_to(wing).as_posix()}/"] = sentence[0]
     return found
 
 
 def test_every_room_is_there_with_its_one_sentence() -> None:
-    said = dict(re.findall(r"^\| `(\w+/)` \| (.+) \|$", PAGE, re.M))
+    said = dict(re.findall(r"^\| `([\w/]+/)` \| (.+) \|$", PAGE, re.M))
     assert said == {room: text.replace("``", "`") for room, text in rooms().items()}
 
 

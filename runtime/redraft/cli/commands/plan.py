@@ -15,6 +15,7 @@ from redraft_dsl.report.terminal import columns_of
 
 if TYPE_CHECKING:
     from redraft.cli.match_preview import MatchPreview
+    from redraft.memory.overlap import Overlap
     from redraft.memory.places import ResolvedPlace
     from redraft.plans.costs import Speeds
     from redraft.plans.planner import Plan, RuleStep, Step
@@ -138,12 +139,17 @@ def _print(screen: Screen, plan: Plan, matches: Matches, speeds: Speeds, quick: 
     if plan.overlaps:
         screen.heading("Rules at one layer")
         for overlap in plan.overlaps:
-            screen.say(
-                f"{overlap.first} and {overlap.second} share {per_cent(overlap.share)} of the "
-                f"smaller context at {overlap.layer}"
-            )
+            screen.say(overlap_words(overlap))
     for step in plan.rules:
         _print_matches(screen, step, matches, quick)
+
+
+def overlap_words(overlap: Overlap) -> str:
+    """How far the regions overlap that two rules mark; how alike their keys are a run measures."""
+    regions = f"the regions that {overlap.first} and {overlap.second} mark at {overlap.layer}"
+    if overlap.share <= 0:
+        return f"{regions} do not overlap; their keys may be alike all the same"
+    return f"{regions} overlap by {per_cent(overlap.share)} of the smaller"
 
 
 def _hashed(screen: Screen, plan: Plan) -> list[str]:

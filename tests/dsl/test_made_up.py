@@ -148,13 +148,13 @@ def test_a_setting_that_came_later_changes_no_recipe_without_it(models: KnownMod
     assert before is not None
     assert after is not None
     assert after.digest() == before.digest()
-    assert after.rules[0].omitted() == {"polish"}
+    assert after.rules[0].omitted() == {"polish", "protect"}
     assert read_json(write_json(before).encode(), WITH_POLISH.language) == after
     polished = text.replace("context", "polish 3\n  context")
     other = loads(polished, models, editions=WITH_POLISH).recipe
     assert other is not None
     assert other.digest() != before.digest()
-    assert other.rules[0].omitted() == set()
+    assert other.rules[0].omitted() == {"protect"}
     assert read_json(write_json(other).encode(), WITH_POLISH.language) == other
     found = schema(WITH_POLISH.language)["$defs"]["LaterInsert"]
     assert "polish" not in found["required"]

@@ -179,7 +179,7 @@ BOX_FORM = "a box is written `box(x 12..52, y 24..38)`"
         ('model "a.pth"', "RD010", 'found `"a.pth"`', "`model mine { arch dcgan  weights"),
         ('rule "a" at b {}', "RD010", "expected a name after `rule`", "without quotes"),
         (OPEN + "contxt z[1] all }", "RD010", "`contxt` takes no image", "`context`"),
-        (OPEN + "protect z[1] all }", "RD010", "`protect` takes no image", "images stand after"),
+        (OPEN + "guard z[1] all }", "RD010", "`guard` takes no image", "images stand after"),
         (OPEN + "keep 0,3 }", "RD010", "found `,`", "`0.3`"),
         (OPEN + "side 5 % }", "RD010", "found `%`", "`5%`"),
         ("region a = (all", "RD011", "this `(` is never closed", "add `)`"),

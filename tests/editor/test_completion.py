@@ -18,7 +18,7 @@ def offered(editor, text: str) -> dict[str, types.CompletionItem]:
 
 
 STATEMENTS = [*LANGUAGE.statements, "off"]
-RULE_KEYS = [*LANGUAGE.block("rule"), "copy", "paste", "context"]
+RULE_KEYS = [*LANGUAGE.block("rule"), "copy", "paste", "context", "protect"]
 COMPLETED = [
     # after the head, at the cursor; what is offered, all of it
     ("|", STATEMENTS),
@@ -44,7 +44,7 @@ COMPLETED = [
     ("rule a at layer6 {\n  copy z[1] all minus |", ["eyes", *words.SHAPES]),
     ("rule a at layer6 {\n  context like z[1] eyes |", [*words.OPERATORS, "top"]),
     ('rule a at layer6 {\n  copy z[1] mask("a.png" |', ["area", "bilinear"]),
-    ("erase a at layer6 {\n  |", [*LANGUAGE.block("erase"), "from", "context"]),
+    ("erase a at layer6 {\n  |", [*LANGUAGE.block("erase"), "from", "context", "protect"]),
     ("zero a at layer6 {\n  directions |", ["context", "svd", "mean", "units"]),
     ("latents q { |", ["seed", "count", "class"]),
     ("model mine { |", list(LANGUAGE.block("model"))),

@@ -294,6 +294,7 @@ changes = st.one_of(
     st.builds(Put, st.sampled_from(RULES), st.just("layer"), st.sampled_from(["early", "late"])),
     st.builds(Put, st.sampled_from(RULES), st.just("directions"), st.sampled_from(["context"])),
     st.builds(Add, st.just("context z[20] middle"), st.sampled_from(RULES)),
+    st.builds(Add, st.just("protect z[21, 22] middle"), st.sampled_from(RULES)),
     st.builds(Replace, st.just("first.copy"), st.just("copy z[3] box(x 25%..50%, y 25%..75%)")),
     st.builds(Switch, st.sampled_from(RULES), st.booleans()),
     st.builds(Move, st.just("second"), st.sampled_from(["first", ""])),

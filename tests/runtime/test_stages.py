@@ -34,8 +34,9 @@ from redraft.solve.folds import Group, Split, dealt
 from redraft.solve.goals import Goal
 from redraft.solve.problem import Problem, Solution
 from redraft.solve.results import Results, anew
+from redraft.solve.setup import Setup
 from redraft.solve.sources import Copy, Silence, Zeroed
-from redraft.solve.stages import Setup, Stages
+from redraft.solve.stages import Stages
 from redraft_dsl.facts import LayerFacts
 
 pytestmark = pytest.mark.usefixtures("one_thread")

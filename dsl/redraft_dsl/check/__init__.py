@@ -69,6 +69,7 @@ RULES: tuple[Callable[[Context], Iterable[Diagnostic]], ...] = (
     fit.copy_fits,
     fit.rank_fits,
     compat.authors_operations,
+    compat.nothing_protected,
     compat.contradictions,
     compat.one_paste,
     compat.averaged_masks,

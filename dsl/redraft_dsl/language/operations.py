@@ -45,23 +45,28 @@ EFFECT = Line(
     required=True,
     grid="keys",
 )
+PROTECT = Line(
+    "protect",
+    "What must stay as it is: the layer's values in this region.",
+    "protect",
+)
 
 OPERATIONS = (
     Operation(
         "rule",
         "Makes something appear: what `copy` shows is drawn wherever `context` is recognised.",
-        (COPY, PASTE, CONTEXT),
+        (COPY, PASTE, CONTEXT, PROTECT),
     ),
     Operation(
         "erase",
         "Makes something go: the change silences what stands out in the context.",
-        (FROM, CONTEXT),
+        (FROM, CONTEXT, PROTECT),
     ),
     Operation("zero", "Removes what a layer does in the context.", (CONTEXT,)),
     Operation(
         "invert",
         "Turns a rule round: with the cause the effect is what it was without it, and the other "
         "way round.",
-        (CAUSE, EFFECT),
+        (CAUSE, EFFECT, PROTECT),
     ),
 )

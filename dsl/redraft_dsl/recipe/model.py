@@ -256,7 +256,6 @@ class Side(Frozen):
 
 Restraint = Annotated[Preserve | Side, Field(discriminator="kind")]
 
-
 Targets = Literal["each context"] | tuple[Place, ...]
 _TARGETS = "Where the goal is set: places, or the words `each context`."
 
@@ -289,6 +288,9 @@ class Solved(Rewriting):
         "How everything else is preserved: by a weight, or by a share that may change."
     )
     keep: float = _row("rule", "keep")
+    protect: tuple[Place, ...] = _about(
+        "Where values must stay as they are.", default=(), json_schema_extra={LATER: True}
+    )
     directions: Directions = _row("rule", "directions")
     solver: Solver = _row("rule", "solver")
 
@@ -351,9 +353,7 @@ class Recipe(Frozen):
     latents: tuple[Latents, ...] = _about(
         "Which images there are. Statistics are taken over the first entry.", min_length=1
     )
-    rules: tuple[Rule, ...] = _about(
-        "Run in this order, each on the network that the earlier ones left."
-    )
+    rules: tuple[Rule, ...] = _about("Run in this order, each on what the earlier ones left.")
 
     def digest(self) -> str:
         """sha256 (hex) of the canonical JSON of what the recipe means (``DIGEST_ALGORITHM``)."""

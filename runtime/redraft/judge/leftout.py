@@ -15,7 +15,7 @@ from torch import Tensor
 from redraft.judge.scores import PictureScores, score_pictures
 from redraft.judge.wish import GoalPictures
 from redraft.models.batches import at_once, draw_values
-from redraft.models.generator import Generator
+from redraft.models.generator import Generator, LayerForm, LayerInputs
 from redraft.solve.folds import dealt
 from redraft.solve.goals import Goal
 from redraft.solve.problem import Problem, Solution, edited_weight
@@ -240,3 +240,33 @@ def _sums(problem: Problem, goal: Goal, weight: Tensor) -> _Sums:
         size=(wanted.abs() * inside).sum(),
         moved=(change.abs() * (1 - inside)).sum(),
     )
+
+
+@torch.no_grad()
+def protected_change(
+    form: LayerForm, weight: Tensor, goal: Goal, inputs: LayerInputs, coverage: Tensor
+) -> float:
+    """Mean absolute change of protected values, over that which the goal asks for where it is set.
+
+    The unit is that of the left-out side effect (:class:`LeftOut`): 0 where nothing
+    moves, 1 where a value moves as far as a value that was pasted is asked to.
+
+    Args:
+        form: the layer before the rule.
+        weight: (O, C, kh, kw), the edited weight.
+        goal: of the rule, on all its pictures.
+        inputs: what enters the layer for N protected pictures.
+        coverage: (N, H, W), the protected part of each picture's values.
+
+    """
+    before = form.activate(form.response(inputs, form.weight))
+    change = (form.activate(form.response(inputs, weight)) - before).abs().double()
+    asked = (goal.values - goal.before).abs().double()
+    size = _mean_in(asked, goal.inside)
+    return float(_mean_in(change, coverage) / size) if size > 0 else 0.0
+
+
+def _mean_in(values: Tensor, coverage: Tensor) -> Tensor:
+    """Of (N, O, H, W) values, by coverage (N, H, W)."""
+    weights = coverage.to(values)[:, None]
+    return (values * weights).sum() / (weights.sum() * values.shape[1]).clamp_min(1e-12)

@@ -49,7 +49,7 @@ def preview(opened: OpenRule, last: Delta | None) -> Delta | None:
     once = stages.parts if own else Unshared(stages.results)
     start = None if last is None else _projected(last, basis, stages)
     solver = replace(stages.setup.solver, iterations=COLD_STEPS if start is None else STEPS)
-    coefficients, *_ = solver.search(stages.problem, basis.to(device), once, start)
+    coefficients, *_ = solver.search(stages.guarded, basis.to(device), once, start)
     found = Delta(rule.name, opened.layer.facts.name, basis.float(), coefficients.float())
     return found.scaled(rule.strength)
 

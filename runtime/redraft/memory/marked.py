@@ -15,6 +15,7 @@ from redraft_dsl.recipe.model import (
     Place,
     Region,
     Rule,
+    Solved,
     Zero,
 )
 
@@ -23,13 +24,15 @@ Picture = tuple[str, int]
 
 
 def places(rule: Rule) -> Iterator[Place]:
-    """Every place that a rule names: contexts, examples of matches, the copy, where its goal is."""
+    """Every place that a rule names: contexts, the copy, its goal's, and what it protects."""
     for context in rule.context:
         yield context.like if isinstance(context, Match) else context
     if isinstance(rule, Insert):
         yield rule.copy_from
     if isinstance(rule, Invert):
         yield from rule.cause
+    if isinstance(rule, Solved):
+        yield from rule.protect
     yield from goal_places(rule) or ()
 
 

@@ -10,7 +10,7 @@ from redraft.memory.drive import Drive, find_drive
 from redraft.memory.layer import Layer, Places
 from redraft.memory.marked import goal_places, matches_of
 from redraft.memory.places import Marks, Matches, ResolvedPlace, moved
-from redraft_dsl.recipe.model import Insert, Invert, Match, Rule
+from redraft_dsl.recipe.model import Insert, Invert, Match, Rule, Solved
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +26,7 @@ class PlacedRule:
         matches: what each match found.
 
         drive: what drives the cause of an invert; None for other operations.
+        protected: where values must stay as they are; None where nothing is protected.
 
     """
 
@@ -36,6 +37,7 @@ class PlacedRule:
     examples: tuple[ResolvedPlace, ...]
     matches: Matches
     drive: Drive | None = None
+    protected: Places | None = None
 
     @property
     def pasted_everywhere(self) -> bool:
@@ -71,6 +73,7 @@ def place_rule(layer: Layer, rule: Rule, marks: Marks, matches: Matches = ()) ->
     if isinstance(rule, Invert):
         drive = find_drive(layer, layer.places(map(marks, rule.cause)), rule.units)
         pastes = swapped(contexts, drive)
+    protected = rule.protect if isinstance(rule, Solved) else ()
     return PlacedRule(
         rule=rule,
         contexts=contexts,
@@ -79,6 +82,7 @@ def place_rule(layer: Layer, rule: Rule, marks: Marks, matches: Matches = ()) ->
         examples=examples,
         matches=matches,
         drive=drive,
+        protected=layer.places(map(marks, protected)) if protected else None,
     )
 
 

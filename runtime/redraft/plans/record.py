@@ -115,6 +115,9 @@ class RuleRecord(Measured):
     and those whose change agrees least with what was meant, the best examples first.
     ``cause`` is None where nothing was measured, and for a zero.
 
+    ``protected`` is how far protected values move, as a share of what the goal asks of a value (see
+    redraft.judge.leftout); None where nothing is protected.
+
     ``solver`` is its name and version; ``stopped`` is why it stopped: little was left to gain, or
     its iterations were used up. Both are None for a zero, and in records of older versions.
 
@@ -136,6 +139,7 @@ class RuleRecord(Measured):
     stopped: Literal["converged", "iterations"] | None = None
     solve_seconds: float
     left_out: LeftOutRecord | None
+    protected: float | None = None
     judged: int | None
     share: float | None
     share_interval: tuple[float, float] | None

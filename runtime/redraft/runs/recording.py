@@ -14,6 +14,7 @@ from redraft.disk.digest import tensors_digest
 from redraft.edit.artifact import weight_digest
 from redraft.edit.layout import to_file
 from redraft.judge.effect import Effect
+from redraft.judge.leftout import protected_change
 from redraft.memory.drive import Drive
 from redraft.memory.marked import Picture
 from redraft.memory.places import ResolvedPlace
@@ -103,6 +104,7 @@ def rule_record(
         stopped=None if isinstance(rule, Zero) else _STOPPED[solved.converged],
         solve_seconds=solved.solve_seconds,
         left_out=_left_out(solved),
+        protected=_protected(solved),
         **_figures(effect),
         **_examples(session, effect),
         copy_from=None if placed.copy is None else _place(placed.copy.each[0], None),
@@ -164,6 +166,17 @@ def _left_out(solved: SolvedRule) -> LeftOutRecord | None:
         agreement=solved.left_out.agreement,
         agreement_spread=solved.left_out.agreement_spread,
     )
+
+
+def _protected(solved: SolvedRule) -> float | None:
+    """How far what is protected moves; None where nothing is."""
+    places = solved.placed.protected
+    if places is None:
+        return None
+    form = solved.stages.setup.form
+    weight = solved.delta.added_to(form.weight)
+    inputs = solved.stages.inputs(places)
+    return protected_change(form, weight, solved.goal, inputs, places.on_values)
 
 
 def _gains(solved: SolvedRule) -> dict[Picture, float]:

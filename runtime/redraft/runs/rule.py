@@ -23,8 +23,9 @@ from redraft.solve.folds import dealt
 from redraft.solve.goals import Goal
 from redraft.solve.problem import Solution, Solver, edited_weight
 from redraft.solve.results import Results
+from redraft.solve.setup import Setup, Source
 from redraft.solve.sources import Copy, Silence, Swapped, Zeroed
-from redraft.solve.stages import Setup, Source, Stages
+from redraft.solve.stages import Stages
 from redraft_dsl.recipe import model as checked
 from redraft_dsl.recipe.model import Erase, Rule, Side, Solved, Zero
 
@@ -107,6 +108,7 @@ def open_rule(
         contexts=placed.contexts,
         pastes=placed.pastes,
         source=_source(layer, placed),
+        protected=placed.protected,
         contrast=rule.contrast,
         directions=rule.directions,
         rank=rule.rank,
@@ -158,7 +160,7 @@ def _solve(opened: OpenRule, rule: Solved) -> SolvedRule:
     stages = opened.stages
     if isinstance(rule.restraint, Side):
         stages = _choose_preserve(stages, rule.restraint.percent / 100)
-    _, started = stages.problem, time.perf_counter()
+    _, started = stages.guarded, time.perf_counter()
     solution = stages.solution
     seconds = time.perf_counter() - started
     delta = solution.delta(rule.name, opened.layer.facts.name)

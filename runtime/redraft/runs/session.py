@@ -35,7 +35,7 @@ from redraft.solve.delta import Delta
 
 Distance = Callable[[NDArray[np.float32], NDArray[np.float32]], float]
 """Mean distance of pictures (N, 3, H, W) of latents (N, width) to what they should be."""
-PLACED_BY = {"kind", "context", "copy_from", "paste", "source", "cause"}
+PLACED_BY = {"kind", "context", "copy_from", "paste", "source", "cause", "protect"}
 """Fields that decide where a rule's places lie; of an invert also its units."""
 
 

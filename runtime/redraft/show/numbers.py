@@ -58,6 +58,8 @@ def plain_measures(rule: RuleRecord) -> list[str]:
         for name, digits in MEASURES.items()
     ]
     gain = NONE if rule.left_out is None else f"{rule.left_out.gain:.2f}"
+    if rule.protected is not None:
+        found.append(f"protected {rule.protected:.3f}")
     return [*found, f"left-out {gain}"]
 
 

@@ -26,7 +26,7 @@ from redraft.show.contours import Loop, Point, contours
 Picture = Image.Image
 Pixels = NDArray[np.float64]
 Segment = tuple[Point, Point]
-Role = Literal["copy", "paste", "context", "found", "landing"]
+Role = Literal["copy", "paste", "context", "found", "landing", "protect"]
 
 ROLE_COLOURS: dict[Role, str] = {
     "copy": "#e69f00",
@@ -34,14 +34,16 @@ ROLE_COLOURS: dict[Role, str] = {
     "context": "#56b4e9",
     "found": "#f0e442",
     "landing": "#e69f00",
+    "protect": "#009e73",
 }
-"""Four colours of Okabe and Ito's set, which people with any colour vision can distinguish."""
+"""Five colours of Okabe and Ito's set, which people with any colour vision can distinguish."""
 ROLE_DASHED: dict[Role, bool] = {
     "copy": False,
     "paste": True,
     "context": False,
     "found": True,
     "landing": True,
+    "protect": False,
 }
 """Lines differ in style too, so that a black-and-white print still shows which is which."""
 ROLE_NAMES: dict[Role, str] = {
@@ -50,6 +52,7 @@ ROLE_NAMES: dict[Role, str] = {
     "context": "context: marked in the recipe",
     "found": "context: found by match",
     "landing": "where the copy is put",
+    "protect": "protect: what keeps its values",
 }
 
 DASH, GAP = 6.0, 6.0

@@ -36,6 +36,8 @@ PRESERVE_UNIT = 5 / 3
 """What ``preserve 1`` weighs."""
 SIZE_FLOOR = 0.05
 """A channel's size is at least this share of the mean size, so that idle channels stay idle."""
+PROTECTION = 30.0
+"""What the protected values weigh, where what was pasted weighs 1."""
 HELD_ELEMENTS = 1 << 22
 """Most pre-activations that are kept for all who ask (16 MiB of float32)."""
 PART_ELEMENTS = 1 << 25
@@ -115,6 +117,40 @@ class Problem:
         """The same rule on some of the pictures only, weights divided anew."""
         goal = self.goal.select(rows)
         return replace(self, goal=goal, weights=importance(goal, keep))
+
+
+def protecting(problem: Problem, inputs: LayerInputs, coverage: Tensor) -> Problem:
+    """The same problem, with more pictures in which some values are to stay as they are.
+
+    As terms of the objective they measure better than as keys of the moment: a rule that is as
+    still there is stronger elsewhere (method: protected values).
+
+    Args:
+        problem: on whole pictures.
+        inputs: for N pictures.
+        coverage: (N, H, W), what of their values is protected.
+
+    """
+    goal, weights = problem.goal, problem.weights
+    before = problem.form.activate(problem.form.response(inputs, problem.weight))
+    cover = coverage.to(weights)
+    nothing = torch.zeros_like(cover)
+    carried = goal.inputs.carried
+    joined = LayerInputs(
+        torch.cat([goal.inputs.keys, inputs.keys]),
+        {name: torch.cat([value, inputs.carried[name]]) for name, value in carried.items()},
+    )
+    return replace(
+        problem,
+        goal=Goal(
+            joined,
+            torch.cat([goal.before, before]),
+            torch.cat([goal.values, before]),
+            torch.cat([goal.alpha, nothing.to(goal.alpha)]),
+            torch.cat([goal.inside, nothing.to(goal.inside)]),
+        ),
+        weights=torch.cat([weights, PROTECTION * cover / cover.sum().clamp_min(1e-12)]),
+    )
 
 
 @dataclass(frozen=True)

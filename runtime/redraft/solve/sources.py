@@ -16,7 +16,7 @@ from redraft.models.generator import LayerInputs
 from redraft.solve import goals
 from redraft.solve.delta import zeroing
 from redraft.solve.goals import Goal, OwnGoal, Patch
-from redraft.solve.stages import Source, Stages
+from redraft.solve.setup import Source, Staged
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,22 +30,22 @@ class Copy(Source):
 
     region: Places
 
-    def content(self, stages: Stages) -> Hashable:  # noqa: ARG002
+    def content(self, stages: Staged) -> Hashable:  # noqa: ARG002
         """The picture and the region."""
         return "copy", self.region.content
 
-    def outline(self, stages: Stages) -> Hashable:
+    def outline(self, stages: Staged) -> Hashable:
         """The shape of what is copied, wherever it comes from."""
         patch = self.patch(stages)
         return patch.alpha.cpu().numpy().tobytes(), patch.alpha.shape, patch.center
 
-    def goal(self, stages: Stages, places: Places) -> Goal:
+    def goal(self, stages: Staged, places: Places) -> Goal:
         """The patch, put by its centre where each region has its own."""
         form, patch = stages.setup.form, self.patch(stages)
         where = list(places.on_values.to(patch.values))
         return goals.paste(form, stages.inputs(places), form.weight, patch, where)
 
-    def patch(self, stages: Stages) -> Patch:
+    def patch(self, stages: Staged) -> Patch:
         """The values that are copied."""
 
         def make() -> Patch:
@@ -67,24 +67,24 @@ class Silence(Source):
 
     count: int
 
-    def content(self, stages: Stages) -> Hashable:
+    def content(self, stages: Staged) -> Hashable:
         """How many units, and the contexts that decide which."""
         return "silence", self.count, stages.setup.contexts.content
 
-    def goal(self, stages: Stages, places: Places) -> Goal:
+    def goal(self, stages: Staged, places: Places) -> Goal:
         """Without the units inside the regions, as it is outside."""
         form = stages.setup.form
         return goals.silence(
             form, stages.inputs(places), form.weight, self.units(stages), places.on_values
         )
 
-    def units(self, stages: Stages) -> Tensor:
+    def units(self, stages: Staged) -> Tensor:
         """(count,) numbers of the channels that are silenced."""
         contexts = stages.setup.contexts
         inside = keys.context_keys(stages.inputs(contexts), contexts.on_keys)
         return keys.unusual_units(inside, stages.setup.whitening.moment, self.count)
 
-    def anywhere(self, stages: Stages) -> OwnGoal:
+    def anywhere(self, stages: Staged) -> OwnGoal:
         """What the rule wants of any pictures: values (N, O, H, W) with the units silenced.
 
         They are silenced in the pictures' own places (N, height, width), or else where most of the
@@ -116,11 +116,11 @@ class Swapped(Source):
     drive: Drive
     enter: Callable[[Tensor], LayerInputs]
 
-    def content(self, stages: Stages) -> Hashable:  # noqa: ARG002
+    def content(self, stages: Staged) -> Hashable:  # noqa: ARG002
         """What drives the cause."""
         return "swap", self.drive.content
 
-    def goal(self, stages: Stages, places: Places) -> Goal:
+    def goal(self, stages: Staged, places: Places) -> Goal:
         """The values of the other half inside the regions, and their own outside."""
         form, half = stages.setup.form, len(places) // 2
         assert len(places) == 2 * half, "each picture is there twice"
@@ -129,7 +129,7 @@ class Swapped(Source):
         other = torch.cat([before[half:], before[:half]])
         return goals.replaced(inputs, before, other, places.on_values)
 
-    def anywhere(self, stages: Stages) -> OwnGoal:
+    def anywhere(self, stages: Staged) -> OwnGoal:
         """What the rule wants of any pictures: the effect that they have the other way round.
 
         It lies where most of the contexts have it. How far a picture lies from the middle it lies
@@ -172,13 +172,13 @@ class Zeroed(Source):
 
     strength: float
 
-    def content(self, stages: Stages) -> Hashable:
+    def content(self, stages: Staged) -> Hashable:
         """The strength, and what decides on the directions."""
         setup = stages.setup
         return ("zero", self.strength, setup.rank, setup.directions, setup.contrast,
                 setup.contexts.content)  # fmt: skip
 
-    def goal(self, stages: Stages, places: Places) -> Goal:
+    def goal(self, stages: Staged, places: Places) -> Goal:
         """What the change gives: there is nothing else to reach."""
         form, inputs = stages.setup.form, stages.inputs(places)
         delta = zeroing("", "", form.weight, stages.directions, self.strength)

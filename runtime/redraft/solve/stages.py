@@ -13,7 +13,7 @@ unconstrained   factor, goal
 spectrum        unconstrained, whitening
 directions      spectrum, rank; or contexts, whitening, rank
 design          pastes, weights, directions
-solution        design, goal, whitening, preserve, loss, solver
+solution        design, goal, whitening, preserve, loss, solver; protected pictures as goals
 ==============  ============================================================
 
 Strength only scales the solution. Every stage is a pure function of what it is made from, and is
@@ -25,90 +25,25 @@ the stages after it anew, and what is found has the bits of what would be made.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from redraft.memory import keys
 from redraft.memory.layer import Places
 from redraft.memory.moments import Whitening
-from redraft.models.generator import LayerForm, LayerInputs
+from redraft.models.generator import LayerInputs
 from redraft.solve import goals
 from redraft.solve.directions import Spectrum, unconstrained_change
-from redraft.solve.exact.solver import ExactSolver
 from redraft.solve.folds import Group, Split, dealt
-from redraft.solve.goals import Goal, OwnGoal
-from redraft.solve.problem import Loss, Problem, Solution, Solver
+from redraft.solve.goals import Goal
+from redraft.solve.problem import Problem, Solution, protecting
 from redraft.solve.results import Once, Parts, Results
+from redraft.solve.setup import Setup
 
 Value = TypeVar("Value")
-Method = Literal["goal", "context", "svd", "mean", "units"]
-"""Where directions come from; see :mod:`redraft.memory.keys` for all but the goal."""
-
-
-class Source(Protocol):
-    """What is wanted of a layer: a kind of goal."""
-
-    def content(self, stages: Stages) -> Hashable:
-        """What it depends on besides the network and the places of the goal."""
-        ...
-
-    def outline(self, stages: Stages) -> Hashable:  # noqa: ARG002
-        """What the positions that it changes depend on besides the places of the goal."""
-        return ()
-
-    def anywhere(self, stages: Stages) -> OwnGoal | None:  # noqa: ARG002
-        """What is wanted of any pictures, where each has a goal of its own; None for one wish."""
-        return None
-
-    def goal(self, stages: Stages, places: Places) -> Goal:
-        """What is wanted in the places of some pictures."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Setup:
-    """A rule at one layer of a network: all that its solution depends on.
-
-    Attributes:
-        network: stands for what the layer's keys and its weight depend on; equal only where these
-            are the same.
-        form: the layer with its present weight.
-        whitening: of the second moment of all keys of the layer.
-        enter: gives what enters the layer for the pictures of some places.
-        population: gives (n, C) keys of many pictures, by which ``units`` are counted.
-        contexts: where the rule listens.
-        pastes: where its goal is set: the very ``contexts`` where it is set in each of them.
-        source: what is wanted there.
-        contrast: the share of what the contexts hold elsewhere, in the moment that counts.
-        directions: where directions come from.
-        rank: how many.
-        keep: weight of the rest of the pictures.
-        preserve: weight of what else the layer remembers.
-        loss: see :class:`redraft.solve.problem.Problem`.
-        solver: gives coefficients.
-        crop: whether the layer is fitted on a crop that has lost its neighbours.
-
-    """
-
-    network: Hashable
-    form: LayerForm
-    whitening: Whitening
-    enter: Callable[[Places], LayerInputs]
-    population: Callable[[], Tensor]
-    contexts: Places
-    pastes: Places
-    source: Source
-    contrast: float
-    directions: Method
-    rank: int
-    keep: float = 0.0
-    preserve: float = 0.0
-    loss: Loss = "l2"
-    solver: Solver = field(default_factory=ExactSolver)
-    crop: bool = False
 
 
 class Stages:
@@ -193,12 +128,22 @@ class Stages:
         return plain.restrained(self.setup.preserve, self.setup.loss)
 
     @property
+    def guarded(self) -> Problem:
+        """The problem that is solved: what is protected is to stay as it is besides."""
+        if self.setup.protected is None:
+            return self.problem
+        plain = self.stage("guarded", self._asked, self._guarded, share=False)
+        return plain.restrained(self.setup.preserve, self.setup.loss)
+
+    @property
     def unconstrained(self) -> Tensor:
         """(O, C, kh, kw) float64, the change that reaches the goal best, of any rank."""
 
         def make() -> Tensor:
-            change = partial(unconstrained_change, once=self.parts, split=self.split)
-            return change(self.problem, self.whitening)
+            # Sums over folds know nothing of what is protected.
+            split = self.split if self.setup.protected is None else None
+            change = partial(unconstrained_change, once=self.parts, split=split)
+            return change(self.guarded, self.whitening)
 
         return self.stage("unconstrained", self._asked, make)
 
@@ -229,7 +174,7 @@ class Stages:
         return self.stage(
             "solution",
             self._solved,
-            lambda: self.setup.solver(self.problem, self.directions, self.parts),
+            lambda: self.setup.solver(self.guarded, self.directions, self.parts),
         )
 
     @property
@@ -261,7 +206,9 @@ class Stages:
     @property
     def _outline(self) -> Hashable:
         """What the weights depend on, besides keep."""
-        return self.setup.pastes.content, self.setup.source.outline(self), self.setup.crop
+        setup = self.setup
+        found = setup.pastes.content, setup.source.outline(self), setup.crop
+        return found if setup.protected is None else (*found, setup.protected.content)
 
     @property
     def _mixing(self) -> Hashable:
@@ -311,6 +258,11 @@ class Stages:
     def _problem(self) -> Problem:
         form, moment = self.setup.form, self.whitening.moment
         return Problem(form, form.weight, self.fitted, self.weights, moment, 0.0)
+
+    def _guarded(self) -> Problem:
+        places = self.setup.protected
+        assert places is not None
+        return protecting(self._problem(), self.inputs(places), places.on_values)
 
     def _directions(self) -> Tensor:
         setup = self.setup

@@ -53,6 +53,29 @@ def authors_operations(context: Context) -> Iterable[Diagnostic]:
             )
 
 
+def nothing_protected(context: Context) -> Iterable[Diagnostic]:
+    """Where the goal is set on a crop, as in the reproduced code, nothing else has a place."""
+    for job in context.jobs:
+        lines, compat = job.marked("protect"), job.values.compat
+        crop = next((each.items["goal"] for each in job.values.groups.values()
+                     if each.given.get("goal") == "crop"), None)  # fmt: skip
+        for line in lines if compat or crop else ():
+            fixes = (context.reader.removal(line.item),)
+            if compat:
+                reason = "every value may change there"
+                yield _contradiction(line.item, compat, reason, "leave it out", fixes)
+            elif crop:
+                yield error(
+                    "RD223",
+                    "`protect` contradicts `goal crop`",
+                    line.item.span,
+                    "a crop holds nothing but what is pasted",
+                    "leave one of them out",
+                    (Note("the crop is asked for here", crop.span),),
+                    fixes=fixes,
+                )
+
+
 def one_paste(context: Context) -> Iterable[Diagnostic]:
     """The goal is set in exactly one picture."""
     for job, compat in _compatible(context):

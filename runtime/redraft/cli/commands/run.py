@@ -24,6 +24,7 @@ from redraft.cli.bench_rows import print_rows
 from redraft.cli.layout import WIDE, listed
 from redraft.cli.opening import open_file, open_option
 from redraft.cli.screen import Column, Reporter, Screen
+from redraft.judge.words import percent
 from redraft.plans.run_files import REPORT
 from redraft.plans.shipped import locate_recipe
 from redraft_dsl.report.terminal import visible, wrapped
@@ -207,6 +208,10 @@ def _print_rules(screen: Screen, record: RunRecord, *, verbose: bool) -> None:
         for rule in record.rules:
             if rule.kind in JUDGED and rule.judged is not None:
                 screen.say(f"{rule.name}: {rule.judged} of them {JUDGED[rule.kind]}")
+    for rule in record.rules:
+        if rule.protected is not None:
+            moved = percent(rule.protected)
+            screen.say(f"{rule.name}: what is protected moved by {moved} of what the goal asks for")
 
 
 def _columns() -> list[Column]:

@@ -155,7 +155,7 @@ def _landing(
 def _places(step: RuleStep, marks: Marks) -> Iterator[tuple[str, Role, ResolvedPlace]]:
     """Every marked place of a rule: what it is called, its role and the place."""
     from redraft.memory.marked import goal_places
-    from redraft_dsl.recipe.model import Insert, Invert, Match
+    from redraft_dsl.recipe.model import Insert, Invert, Match, Solved
 
     rule = step.rule
     word = "effect" if isinstance(rule, Invert) else "context"
@@ -170,3 +170,5 @@ def _places(step: RuleStep, marks: Marks) -> Iterator[tuple[str, Role, ResolvedP
             yield "like", "context", marks(context.like)
         else:
             yield word, "context", marks(context)
+    for place in rule.protect if isinstance(rule, Solved) else ():
+        yield "protect", "protect", marks(place)

@@ -20,6 +20,7 @@ class RuleView:
         record: its results.
         copy: what is drawn, with its outline; None where nothing is copied.
         contexts: in the order of the record, with outlines, and the goal where it is set there.
+        protected: what the rule must leave alone, with outlines.
         unseen: pictures that no rule saw, before and after this rule; a typical one first.
         least: those of all that were judged which it takes effect on least, likewise.
         best_matches: found places with their heat maps, best first.
@@ -29,6 +30,7 @@ class RuleView:
     record: RuleRecord
     copy: Tile | None = None
     contexts: tuple[Tile, ...] = ()
+    protected: tuple[Tile, ...] = ()
     unseen: tuple[Tile, ...] = ()
     least: tuple[Tile, ...] = ()
     best_matches: tuple[Tile, ...] = ()

@@ -49,7 +49,7 @@ from redraft_dsl.recipe.model import Erase, ListedModel, Zero
 
 SHOWN_CONTEXTS = 96
 SHOWN_UNSEEN = 24
-SHOWN_MATCHES = 12
+SHOWN_MATCHES = SHOWN_PROTECTED = 12
 LIGHT = 0.35
 """Mean brightness, of 0 to 1, below which a picture shows little on a page."""
 KEPT_UNSEEN = 8
@@ -223,6 +223,7 @@ def _view(
         record=done.record,
         copy=copy,
         contexts=tiles,
+        protected=_protected_tiles(opened, done),
         unseen=unseen[: len(indices)],
         least=unseen[len(indices) :],
         best_matches=_matches(opened, tiles),
@@ -317,6 +318,19 @@ def _copy_tile(opened: OpenRule, done: FinishedRule) -> Tile | None:
     before, after = _both(opened.layer, done, copy.latents)
     (place,) = copy
     return Tile(_name(place), before[0], after[0], outlines=(RegionOutline(place.area, "copy"),))
+
+
+def _protected_tiles(opened: OpenRule, done: FinishedRule) -> tuple[Tile, ...]:
+    """What the rule must leave alone, before and after it."""
+    places = opened.placed.protected
+    if places is None:
+        return ()
+    some = places.part(range(min(SHOWN_PROTECTED, len(places))))
+    pairs = zip(some, *_both(opened.layer, done, some.latents), strict=True)
+    return tuple(
+        Tile(_name(place), before, after, outlines=(RegionOutline(place.area, "protect"),))
+        for place, before, after in pairs
+    )
 
 
 def _matches(opened: OpenRule, tiles: Sequence[Tile]) -> tuple[Tile, ...]:

@@ -43,6 +43,7 @@ class RuleSection:
     copy: Figure | None
     contexts: tuple[Figure, ...]
     others: tuple[Figure, ...]
+    protected: tuple[Figure, ...]
     marked: int
     found: int
     unseen: tuple[Figure, ...]
@@ -111,6 +112,7 @@ def _section(
         copy=next(iter(figures([view.copy] if view.copy else [])), None),
         contexts=figures(worst[:most], record.contexts),
         others=figures(worst[most:], record.contexts, OTHERS_SIDE),
+        protected=figures(view.protected),
         marked=sum(place.score is None for place in record.contexts),
         found=sum(place.score is not None for place in record.contexts),
         unseen=figures(view.unseen[:UNSEEN]) if with_unseen else (),

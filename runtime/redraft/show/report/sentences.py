@@ -48,8 +48,9 @@ def verdict(record: RuleRecord) -> Spoken:
     """What a rule does to pictures that it never saw."""
     found = record.judgement
     first = _sentence(headline(record, NBSP))
+    protected = _protected(record)
     if record.share is None or record.judged is None:
-        return Spoken(found.word, found.tone, first, "")
+        return Spoken(found.word, found.tone, first, protected.lstrip())
     said = [f"{share_and_interval(record)} of {record.judged:,} new pictures changed as meant"]
     if record.outside is not None:
         said.append(
@@ -60,7 +61,14 @@ def verdict(record: RuleRecord) -> Spoken:
     nulls = list(_nulls(record))
     rest += f" {_sentence(' and '.join(nulls))}" if nulls else ""
     rest += f" {_sentence(found.reason)}" if found.reason else ""
-    return Spoken(found.word, found.tone, first, rest)
+    return Spoken(found.word, found.tone, first, rest + protected)
+
+
+def _protected(record: RuleRecord) -> str:
+    """How far what is protected moved, as a further sentence; empty where nothing is."""
+    if record.protected is None:
+        return ""
+    return f" What is protected moved by {percent(record.protected)} of what the goal asks for."
 
 
 def share_and_interval(record: RuleRecord) -> str:

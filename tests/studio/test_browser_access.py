@@ -339,3 +339,16 @@ def test_nothing_bars_the_way(studio: Studio, tab: Tab, request: pytest.FixtureR
 def _violations(axe: Any, page: Any) -> list[str]:
     results = axe.Axe().run(page).response["violations"]
     return [f"{each['id']}: {node['html'][:120]}" for each in results for node in each["nodes"]]
+
+
+def test_a_place_is_protected_by_its_key(studio: Studio, tab: Tab) -> None:
+    page = opened(studio, tab)
+    page.focus('[data-number="0"]')
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".stage:focus")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=/takes [1-9]\\d* of 64 keys/")
+    page.click("button.role:has-text('Protect here')")
+    written(studio, tab, "protect z[0] box(")
+    page.wait_for_selector("text=Protect in picture 0")
+    tab.settled()

@@ -66,6 +66,18 @@ def test_a_text_finds_its_files_in_its_folder(
     assert plan.folder == workshop.folder
 
 
+def test_what_is_left_at_the_end_of_a_cell_is_a_line(workshop: Any) -> None:
+    path = workshop.recipe(BODY, count=40)
+    model = redraft.Model.open(workshop.model, device="cpu")
+    assert repr(model) == "<Model tiny.pth: dcgan, 64 x 64, layers layer3, layer6, layer9>"
+    found = model.match(f"z[3] {EYES}", layer="layer6", top=2, among=range(20))
+    assert repr(found[0]) == "<z[3] x 8..40, y 16..32, score 1.00>"
+    with redraft.Live(path, device="cpu", numbers=range(2)) as live:
+        shown = [redraft.load(path), redraft.plan(path), model, live, live.answer, *found]
+        shown += [live.answer.edit(), *live.answer.left_out().values()]
+        assert max(map(len, map(repr, shown))) < 400
+
+
 def test_errors_in_a_recipe_are_data_and_planning_it_an_error(workshop: Any) -> None:
     checked = redraft.loads("edition 2026\n")
     assert checked.recipe is None

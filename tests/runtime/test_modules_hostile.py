@@ -73,6 +73,21 @@ def test_what_a_module_does_wrong_is_said(case: str) -> None:
         opened(Drawing(draw))
 
 
+def failing(*_given: Any, **_words: Any) -> Any:
+    raise ValueError("nothing here")
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["load_state_dict", "state_dict", "parameters", "named_modules", "__deepcopy__", "eval"],
+)
+def test_a_module_whose_own_methods_fail_is_named_for_it(method: str) -> None:
+    module = type("Broken", (Drawing,), {method: failing})()
+    with pytest.raises(ModelError, match="generator fails: ValueError: nothing here"):
+        model = redraft.Model.open(redraft.Generator(module), device="cpu")
+        model.solve("rule a at conv { copy z[1] all  context z[2, 3] all  rank 1 }")
+
+
 def once(net: Drawing, z: Tensor) -> Tensor:
     if len(z) > 2:
         raise RuntimeError("no more than two")

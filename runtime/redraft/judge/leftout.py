@@ -62,7 +62,7 @@ class LeftOut:
     gain_spread: float
     side_spread: float
     per_picture: tuple[float, ...]
-    folds: tuple[Fold, ...] = field(default=(), compare=False)
+    folds: tuple[Fold, ...] = field(default=(), compare=False, repr=False)
     agreement: float | None = None
     agreement_spread: float = 0.0
     amplitude: float | None = None

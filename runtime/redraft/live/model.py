@@ -57,6 +57,12 @@ class Model:
     opened: OpenModel
     cache: Cache
 
+    def __repr__(self) -> str:
+        facts = self.opened.base.facts
+        height, width = facts.image_size
+        layers = ", ".join(layer.name for layer in facts.layers)
+        return f"<Model {self.name}: {facts.arch}, {width} x {height}, layers {layers}>"
+
     @classmethod
     def open(
         cls,

@@ -39,6 +39,11 @@ class ResolvedPlace:
     score: float | None = None
     mask: MaskFile | None = None
 
+    def __repr__(self) -> str:
+        top, bottom, left, right = bounding_box(self.area)
+        score = "" if self.score is None else f", score {self.score:.2f}"
+        return f"<{self.latents}[{self.index}] x {left}..{right}, y {top}..{bottom}{score}>"
+
     @property
     def picture(self) -> Picture:
         """The image alone."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from redraft.errors import ModelError
+from redraft.errors import ModelError, RedraftError
+from redraft.explain.failure import out_of_memory
 from redraft.explain.words import first_line
 from redraft.models.hooked.trace import picture_of
 
@@ -21,6 +23,23 @@ LatentsOf = Callable[[int], Any]
 MOST_CANDIDATES = 4
 MOST_NUMBERS = 1 << 26
 """Of one latent."""
+
+
+@contextlib.contextmanager
+def blamed(name: str) -> Iterator[None]:
+    """Report what a module raises under its name; ModelError where the block failed."""
+    try:
+        yield
+    except RedraftError:
+        raise
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        raise ModelError(
+            "RD657",
+            f"{name} fails: {type(error).__name__}: {first_line(error)}",
+            "repair the module; it needs to draw batches of any size, as often as asked",
+        ) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +83,8 @@ class Generator:
                 "give the module that it was made of",
             )
         self._check_words()
-        first = next((each for each in self.module.parameters()), None)
+        with blamed(self.name):
+            first = next((each for each in self.module.parameters()), None)
         if first is not None and first.dtype not in (torch.float32, torch.float64):
             raise ModelError(
                 "RD629",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -100,6 +101,14 @@ class HookedGenerator:
             classes=self.sampler.classes,
         )
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> HookedGenerator:
+        """A copy with a module of its own; a module that cannot be copied is named for it."""
+        with self._around():
+            copied = object.__new__(type(self))
+            memo[id(self)] = copied
+            vars(copied).update({name: deepcopy(held, memo) for name, held in vars(self).items()})
+        return copied
+
     @property
     def assumed(self) -> tuple[str, ...]:
         """Nothing: the module is its own description."""
@@ -125,7 +134,8 @@ class HookedGenerator:
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Put back the weights of :meth:`state`, bit for bit."""
         given = {self._prefix + name: value for name, value in state.items()}
-        self.module.load_state_dict(given, strict=False)
+        with self._around():
+            self.module.load_state_dict(given, strict=False)
 
     def form(self, layer: str) -> HookedForm:
         """The per-channel structure of a layer, reading the module's present weight."""

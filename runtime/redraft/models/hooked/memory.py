@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import hashlib
 import inspect
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,14 +13,11 @@ from pathlib import Path
 from torch import Tensor
 
 from redraft.disk.digest import tensors_digest
-from redraft.errors import ModelError, RedraftError
-from redraft.explain.failure import out_of_memory
-from redraft.explain.words import first_line
 from redraft.models.checkpoint.header import Header, Stamp, TensorInfo
 from redraft.models.checkpoint.sets import shared_prefix
 from redraft.models.checkpoint.weights import State
 from redraft.models.hooked.checks import SEEN, check
-from redraft.models.hooked.described import Generator
+from redraft.models.hooked.described import Generator, blamed
 from redraft.models.hooked.hooked import HookedGenerator
 
 
@@ -59,28 +54,11 @@ def in_memory(described: Generator) -> InMemory:
         ModelError: it cannot be used; says why.
 
     """
-    with _blamed(described):
-        generator = HookedGenerator(described, around=partial(_blamed, described))
+    with blamed(described.name):
+        generator = HookedGenerator(described, around=partial(blamed, described.name))
         warnings = check(generator, generator.sampler.some(SEEN))
         state = state_of(described)
     return InMemory(generator, state, _identity(generator, state), tuple(warnings))
-
-
-@contextlib.contextmanager
-def _blamed(described: Generator) -> Iterator[None]:
-    """Report what a module raises under its name; ModelError where the block failed."""
-    try:
-        yield
-    except RedraftError:
-        raise
-    except Exception as error:
-        if out_of_memory(error):
-            raise
-        raise ModelError(
-            "RD657",
-            f"{described.name} fails: {type(error).__name__}: {first_line(error)}",
-            "repair the module; it needs to draw batches of any size, as often as asked",
-        ) from error
 
 
 def state_of(described: Generator) -> State:

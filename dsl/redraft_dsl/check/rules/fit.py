@@ -8,7 +8,8 @@ from redraft_dsl.check.context import Context, Job, MarkedLine
 from redraft_dsl.facts import LayerFacts
 from redraft_dsl.geometry.masks import MaskError
 from redraft_dsl.geometry.measure import Bounds, Cells, Measure
-from redraft_dsl.report.diagnostics import Diagnostic, error, replacement, warning
+from redraft_dsl.report.diagnostics import Diagnostic, Fix, error, replacement, warning
+from redraft_dsl.syntax.edit import added_line
 
 SMALLEST = 0.05
 """A region that covers no cell of a layer by more than this share does not reach the layer."""
@@ -115,7 +116,7 @@ def rank_fits(context: Context) -> Iterable[Diagnostic]:
     """The rank is no larger than the layer's keys are long, nor than there are positions."""
     for job, layer, measure in _at_layers(context):
         yield from _channels(job, layer)
-        yield from _positions(job, layer, measure)
+        yield from _positions(context, job, layer, measure)
 
 
 def _channels(job: Job, layer: LayerFacts) -> Iterator[Diagnostic]:
@@ -133,7 +134,9 @@ def _channels(job: Job, layer: LayerFacts) -> Iterator[Diagnostic]:
             )
 
 
-def _positions(job: Job, layer: LayerFacts, measure: Measure) -> Iterator[Diagnostic]:
+def _positions(
+    context: Context, job: Job, layer: LayerFacts, measure: Measure
+) -> Iterator[Diagnostic]:
     rank, given = job.values.whole("rank"), job.values.items.get("rank")
     if rank is None or rank > layer.in_channels:
         return
@@ -142,7 +145,13 @@ def _positions(job: Job, layer: LayerFacts, measure: Measure) -> Iterator[Diagno
     positions = count_positions(job, layer, measure)
     if positions is None or rank <= positions:
         return
-    fits = given is not None and positions > 0
+    fixes: tuple[Fix, ...] = ()
+    if positions > 0 and given is not None:
+        fixes = (replacement(given.value.span, str(positions)),)
+    elif positions > 0:
+        line = f"rank {positions}"
+        edit = added_line(context.reader.text, job.node.block, line)
+        fixes = (Fix(f"Add `{line}`", (edit,)),)
     yield error(
         "RD219",
         f"rank {rank} is more than this context can fill",
@@ -150,7 +159,7 @@ def _positions(job: Job, layer: LayerFacts, measure: Measure) -> Iterator[Diagno
         f"the context covers {positions} positions at `{layer.name}`"
         + ("" if given else f"; the default rank is {rank}"),
         f"use `rank {positions}` or less, or give more context" if positions else None,
-        fixes=(replacement(given.value.span, str(positions)),) if given and fits else (),
+        fixes=fixes,
     )
 
 

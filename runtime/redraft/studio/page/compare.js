@@ -24,5 +24,5 @@ function Difference({ one, two }) {
   const text = (number) => app.state.snapshots.find((each) => each.number === number)?.text.split("\n") ?? [];
   const [old, now] = [text(one), text(two)];
   const gone = old.filter((line) => !now.includes(line)), come = now.filter((line) => !old.includes(line));
-  return html`<pre class="difference" aria-label="Difference of the texts">${gone.length + come.length === 0 ? "The texts are the same." : ""}${gone.map((line) => html`<del>- ${line}\n</del>`)}${come.map((line) => html`<ins>+ ${line}\n</ins>`)}</pre>`;
+  return html`<pre class="difference" aria-label="Difference of the texts">${gone.length + come.length === 0 ? "The texts are the same." : ""}${gone.map((line) => html`<del>${`- ${line}\n`}</del>`)}${come.map((line) => html`<ins>${`+ ${line}\n`}</ins>`)}</pre>`;
 }

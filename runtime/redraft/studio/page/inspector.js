@@ -1,7 +1,7 @@
 // Everything about the chosen rule.
 import { html, useRef, useState } from "./vendor/preact.js";
 import { icon } from "./icons.js";
-import { app, change, operation, request, rolesFor, rule, set } from "./store.js";
+import { app, change, isUnread, operation, request, rolesFor, rule, set } from "./store.js";
 import { Layer } from "./layers.js";
 import { Pic, around, colourOf } from "./pic.js";
 import { move, percent } from "./chain.js";
@@ -10,6 +10,7 @@ import { Sliders } from "./sliders.js";
 
 export function Inspector() {
   const one = rule();
+  if (isUnread()) return html`<aside class="inspector" aria-label="The chosen rule"><div class="part"><h2>${app.chosen}</h2><p class="soft">There is a mistake in its text. It is here again once that is mended.</p></div></aside>`;
   if (!one) return html`<aside class="inspector" aria-label="The chosen rule"><div class="part"><h2>No rule yet</h2><p class="soft">A rule copies something from one picture, and draws it wherever the model sees what you marked.</p></div></aside>`;
   const included = one.kind === "include";
   return html`<aside class="inspector ${app.drawer ? "open" : ""}" aria-label="Rule ${one.name}">

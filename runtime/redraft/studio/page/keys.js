@@ -102,7 +102,7 @@ function letter(key, event) {
     case "b": if (!app.hold) set({ hold: true }); return true;
     case "t": if (isTextOpen()) shutText(); else focusText(); return true;
     case "j": document.getElementById("range")?.select(); return true;
-    case "f": findMore(); return true;
+    case "f": if (!app.painting || !painter.current?.find()) findMore(); return true;
     case "m": paint(app.at); setTimeout(() => document.querySelector(".stage")?.focus()); return true;
     case "n": newRule("rule"); return true;
     case "x": if (one) change({ kind: "switch", target: one.name, on: one.off }); return true;

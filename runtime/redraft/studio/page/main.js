@@ -58,11 +58,14 @@ function ofThoseOff(placed) {
 
 function hearState(state) {
   const before = app.state;
+  // A mistake in a line takes away neither the images nor which rule is worked on.
+  const wrong = state.problems?.some((each) => each.severity === "error"), same = before?.open && before.model?.name === state.model?.name;
+  if (state.open && !state.latents && same && wrong) state.latents = before.latents;
   const patch = { state };
   if (!state.open) Object.assign(patch, { painting: null, placed: {}, leftout: {}, records: {}, matches: null, located: null, comparing: [], status: { event: "" } });
   if (!before?.open || before.model?.name !== state.model?.name) { forget("before"); forget("after"); patch.at = state.shown?.[0] ?? 0; }
   if (before && state.revision !== before.revision && ["ran", "packed"].includes(app.running?.event)) patch.running = null;
-  if (state.open && !state.rules.some((each) => each.name === app.chosen)) patch.chosen = state.rules[0]?.name ?? "";
+  if (state.open && !state.rules.some((each) => each.name === app.chosen) && !(wrong && same && app.chosen)) patch.chosen = state.rules[0]?.name ?? "";
   document.title = state.open ? `${state.changed ? "• " : ""}${state.path ?? "untitled"} - redraft studio` : "redraft studio";
   set(patch);
 }

@@ -62,7 +62,7 @@ export function More({ image, shape, layer }) {
           <${Pic} number=${each.index} view="before" loops=${[loopOf(each.box)]} role="found" label=""/><span class="tick ${marked.has(each.index) ? "on" : ""}">${icon(marked.has(each.index) ? "check" : "plus", 11)}</span></button>
         <small>${each.index}<span>${each.score.toFixed(2)}</span></small></li>`)}</ul>
       ${fitting.length > count && html`<button class="link" onClick=${() => setCount(count + 16)}>Show ${fitting.length - count} more</button>`}
-      <p><button class="main" disabled=${!able || fresh.length === 0} onClick=${() => request({ ask: "gather", rule: one.name, top: fresh.length })}>${fresh.length || !fitting.length ? `Add all ${fresh.length}` : `All ${fitting.length} added`}</button> <span class="soft">as one <code>like</code> line</span> <button class="link" onClick=${again}>Search again</button></p>`}
+      <p class="all"><button class="main" disabled=${!able || fresh.length === 0} onClick=${() => request({ ask: "gather", rule: one.name, top: fresh.length })}>${fresh.length || !fitting.length ? `Add all ${fresh.length}` : `All ${fitting.length} added`}</button> <span class="soft">as one <code>like</code> line</span> <button class="link" onClick=${again}>Search again</button></p>`}
   </div>`;
 }
 

@@ -6,6 +6,7 @@ import { latest } from "./wire.js";
 import { Jump, Views, Status, paint } from "./sheet.js";
 import { Pic, colourOf, draw, shownView } from "./pic.js";
 import { More, search } from "./more.js";
+import { Remark } from "./text.js";
 import { asMask, asked, copyOf, isWhole, moved, roomOf, shapeOf, sized, stroke, trace, within } from "./shape.js";
 
 const TOOLS = [["brush", "Brush", "P"], ["eraser", "Eraser", "E"], ["box", "Box", "R"], ["ellipse", "Ellipse", "O"], ["polygon", "Polygon", "G"], ["move", "Move", "V"]];
@@ -95,7 +96,7 @@ export function Paint({ at }) {
     const timer = setTimeout(async () => { const found = await request({ ask: "keys", layer, ...(await asked(shape)) }); setGrid(found?.grid ?? null); }, 60);
     return () => clearTimeout(timer);
   }, [shape, layer]);
-  painter.current = { kind, setTool, reread: () => { again.current = true; }, open: shape?.kind === "polygon" && !shape.closed, finish: () => shape?.kind === "polygon" && shape.points.length > 2 && keep({ ...shape, closed: true }), back: () => keep(shape.points.length > 1 ? { ...shape, points: shape.points.slice(0, -1) } : null), setRadius, mark, step, close, toggleKeys: () => setKeys((now) => !now), nudge: (dx, dy, size, fine) => {
+  painter.current = { kind, setTool, reread: () => { again.current = true; }, open: shape?.kind === "polygon" && !shape.closed, finish: () => shape?.kind === "polygon" && shape.points.length > 2 && keep({ ...shape, closed: true }), back: () => keep(shape.points.length > 1 ? { ...shape, points: shape.points.slice(0, -1) } : null), setRadius, mark, step, close, find: () => isWhole(shape) && (search(at.image, shape, layer), true), toggleKeys: () => setKeys((now) => !now), nudge: (dx, dy, size, fine) => {
     if (!shape) { if (dx && !size && !fine) beside(dx); return; } // nothing to move: the next picture, as on the sheet
     const cell = model.layers.find((each) => each.name === layer)?.keys ?? [8, 8];
     const [w, h] = fine ? [1, 1] : [model.width / cell[1], model.height / cell[0]];
@@ -103,9 +104,11 @@ export function Paint({ at }) {
     settle(size ? sized(shape, dx * w, dy * h, room) : moved(shape, ...within(room, dx * w, dy * h)));
   }, begin: (form = tool) => { if (!shape && FORMS.includes(form)) drawn({ kind: form, x0: model.width * 0.25, y0: model.height * 0.375, x1: model.width * 0.75, y1: model.height * 0.625 }); } };
   const taken = grid?.flat().filter((share) => share > 0).length ?? 0;
-  const beside = (by) => { const place = shown.indexOf(at.image); const next = shown[place + by] ?? at.image + by; if (next >= 0 && next < app.state.latents.count) paint(next); };
+  const beside = (by) => { const place = shown.indexOf(at.image); const next = shown[place + by] ?? at.image + by; if (next >= 0 && next < (app.state.latents?.count ?? 0)) paint(next); };
   const roles = rolesFor(kind);
-  const most = app.state.latents.count - 1;
+  // What a mark has made wrong is said where it was made, with its remedy.
+  const mistakes = app.state.problems.map((each, number) => (each.severity === "error" && one && each.line >= one.first && each.line <= one.last ? number : -1)).filter((number) => number >= 0).slice(0, 1);
+  const most = (app.state.latents?.count ?? 1) - 1;
   const jump = async (text) => {
     const fits = /^\s*\d+\s*$/.test(text) && Number(text) <= most;
     if (fits) paint(Number(text));
@@ -126,6 +129,7 @@ export function Paint({ at }) {
         ${tool === "polygon" && !isWhole(shape) && html`<p class="soft">Click corner by corner; Enter, or a click on the first one, closes it, and Esc takes the last one back.</p>`}
         ${!shape && FORMS.includes(tool) && html`<p class="soft">Drag ${tool === "box" ? "a box" : "an ellipse"}, or start one with <kbd>Enter</kbd>. <kbd>←</kbd> <kbd>→</kbd> the next picture.</p>`}
         ${said && !target && html`<p class="soft" role="status">Marked: ${said}.</p>`}
+        ${mistakes.map((number) => html`<${Remark} key=${number} problem=${app.state.problems[number]} number=${number}/>`)}
         ${target && html`<p class="soft">You change the ${target.word} of ${one.name}; it follows while you move it. Draw anew and press <kbd>${roles.find((each) => each.word === target.word)?.key}</kbd> to put it elsewhere.</p>`}
         ${roles.map(({ word, words, key, meaning }) => html`<button key=${word} title=${meaning} class="role ${target?.word === word ? "chosen" : ""}" disabled=${!isWhole(shape)} onClick=${() => mark(word)}><span class="chip" style="--c: ${colourOf(word)}" aria-hidden="true"></span>${words}<span class="gap"></span><kbd>${key}</kbd></button>`)}
         <${More} image=${at.image} shape=${shape} layer=${layer}/></div>

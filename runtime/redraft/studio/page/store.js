@@ -125,7 +125,11 @@ export function rolesFor(kind) {
     .sort((one, other) => one.key - other.key);
 }
 
+// Whether the chosen rule is not there because of a mistake in the text.
+export const isUnread = () => app.chosen !== "" && (app.state?.problems ?? []).some((each) => each.severity === "error") && !app.state.rules.some((each) => each.name === app.chosen);
+
 export function rule() {
   const rules = app.state?.rules ?? [];
-  return rules.find((each) => each.name === app.chosen) ?? rules[0] ?? null;
+  // Of a rule whose text cannot be read another does not take the place: its settings would be moved.
+  return rules.find((each) => each.name === app.chosen) ?? (isUnread() ? null : rules[0] ?? null);
 }

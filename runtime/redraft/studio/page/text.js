@@ -215,10 +215,10 @@ function Remarks({ problems }) {
   return html`<div class="remarks scrolls" ref=${box}>${order.map((number) => html`<${Remark} key=${`${problems[number].code} ${problems[number].from}`} problem=${problems[number]} number=${number}/>`)}</div>`;
 }
 
-function Remark({ problem, number }) {
+export function Remark({ problem, number }) {
   const tone = problem.severity === "error" ? "bad" : problem.severity === "hint" ? "calm" : "";
   const words = problem.message.replaceAll("`", "");
-  return html`<div class="remark ${tone}">${icon("warn")}<div><b>${words.charAt(0).toUpperCase()}${words.slice(1)}${problem.line > 1 ? `, line ${problem.line}` : ""}</b>
+  return html`<div class="remark ${tone}">${icon("warn")}<div><b>${words.charAt(0).toUpperCase()}${words.slice(1)}${problem.line > 1 ? `, line ${problem.line}` : ""}</b>${" "}
     ${(problem.severity === "hint" ? [] : problem.fixes.slice(0, 2)).map((title, fix) => html`<button class="link" key=${title} onClick=${() => request({ ask: "fix", problem: number, fix })}>${title.replaceAll("`", "")}</button> `)}
     ${problem.severity === "error" && html`<p>${app.status.left?.some((each) => each.problem === number) ? "The pictures are those of the other rules." : "Pictures show the last text without mistakes."}</p>`}
     ${problem.help && html`<p>${problem.help.replaceAll("`", "")}</p>`}</div></div>`;

@@ -159,17 +159,27 @@ async def _edit(session: Session, _request: Request) -> Response:
 
 
 async def _sheet(session: Session, _request: Request) -> Response:
+    def settle() -> Response:
+        session.catch_up()
+        return JSONResponse({})
+
     def work() -> Response:
-        document, shown = session.need(), session.follower.latest
-        numbers = [each for each in session.numbers if each in shown] or list(session.numbers)
+        document = session.need()
         if session.model is None:
             raise PlanError("RD819", "the model is not open yet", "wait until its pictures come")
+        found = session.follower.settled(0)
+        # With a mistake in the text it is the last good one that belongs to the pictures.
+        text, shown = (document.text, {}) if found is None else (found.text, found.pictures)
+        numbers = [each for each in session.numbers if each in shown] or list(session.numbers)
         seed = session.latents().seed
         before = session.gallery.drawn(session.model, seed, numbers)
         after = [shown.get(each, original) for each, original in zip(numbers, before, strict=True)]
         name = document.path.stem if document.path is not None else "untitled"
-        return _file(share.sheet(document.text, numbers, before, after), f"{name}.png")
+        return _file(share.sheet(text, numbers, before, after), f"{name}.png")
 
+    await _at_desk(session, settle)
+    # Not at the desk: solving may take a while, and the page goes on.
+    await asyncio.get_running_loop().run_in_executor(None, session.follower.settled, 600)
     return await _at_desk(session, work)
 
 

@@ -132,6 +132,19 @@ def test_an_erase_is_scored_by_what_other_pictures_have_there(invoke, marked: Pa
         assert each["score"] == pytest.approx(score)
 
 
+def test_a_layer_at_which_a_match_stands_out_of_nothing_is_passed_over(
+    invoke, marked: Path
+) -> None:
+    # At layer3 the place covers the whole grid of keys, and at layer9 it does not.
+    like = "  context like z[5] box(x 0..52, y 0..52) top 3 among 0..20\n"
+    marked.write_text(marked.read_text(encoding="utf-8").replace("  rank 2", f"{like}  rank 2"))
+    found = located(invoke, marked, "dot")
+    problems = {each["layer"]: each["problem"] for each in found["candidates"] if each["problem"]}
+    assert "layer9" not in problems
+    assert "does not stand out of its own picture" in problems["layer3"]
+    assert found["recommended"] is None or found["recommended"]["layer"] != "layer3"
+
+
 @pytest.mark.parametrize(
     ("rule", "code", "text"),
     [

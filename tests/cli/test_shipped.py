@@ -40,6 +40,16 @@ def test_a_path_is_taken_as_it_is(shelf: Path) -> None:
     assert locate_recipe("no/such.redraft", shelf) == Path("no/such.redraft")
 
 
+def test_a_name_that_may_be_two_recipes_is_neither(
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("glasses.redraft").write_text("")
+    with pytest.raises(ArtifactError) as caught:
+        locate_recipe("glasses", shelf)
+    assert caught.value.help == f"name the file: glasses.redraft, or {shelf / 'glasses.redraft'}"
+
+
 @pytest.mark.parametrize(
     ("name", "help_text"),
     [

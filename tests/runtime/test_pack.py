@@ -191,8 +191,18 @@ def test_the_latest_run_of_the_very_recipe_is_packed(recipe: Path) -> None:
     assert packed(recipe).run == latest.folder
     recipe.write_text("# a comment\n" + recipe.read_text())
     assert packed(recipe).run == latest.folder
+    whole = packed(recipe).path
     recipe.write_text(recipe.read_text().replace("rank 2", "rank 1"))
-    assert packed(recipe).run is None
+    before = whole.read_bytes()
+    with pytest.raises(
+        ArtifactError, match="holds an edit, and there is no finished run"
+    ) as caught:
+        packed(recipe)
+    assert caught.value.code == "RD681"
+    assert whole.read_bytes() == before
+    other = pack(recipe, Path("other.redraftpack"))
+    assert other.run is None
+    assert "recipe.lock" not in other.names, "it is the lock of another state of the recipe"
 
 
 @pytest.mark.parametrize("before", [True, False])

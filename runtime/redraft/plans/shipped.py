@@ -78,9 +78,15 @@ def locate_recipe(name: str, folder: Path | None = None) -> Path:
     recipes: dict[str, Path] = {}
     for recipe in all_shipped(folder):
         recipes.setdefault(recipe.name, recipe.path)
+    beside = path.with_name(path.name + SUFFIX)
+    if name in recipes and _exists(beside):
+        raise ArtifactError(
+            "RD638",
+            f"`{name}` may be {beside} or the recipe that comes with redraft",
+            f"name the file: {beside}, or {recipes[name]}",
+        )
     if name in recipes:
         return recipes[name]
-    beside = path.with_name(path.name + SUFFIX)
     if _exists(beside):
         remedy = f"name the file: {beside}"
     else:

@@ -49,6 +49,8 @@ WORTH = 1.15
 """By how much other settings must be better than the rule's own to be recommended."""
 SIDE = 2.0
 """By how much their side effect may be larger."""
+UNLIKE = "RD422"
+"""The code of a place that does not stand out at a layer; it may at another."""
 ALIKE = 0.15
 """Least mean correlation of a context's goal with those of the others, to be called alike."""
 ORDINARY = 400
@@ -276,8 +278,8 @@ class _Trial:
         for (layer, settings), plan in zip(wanted, plans, strict=True):
             try:
                 session, _, solved = self._solved(plan, statistics)
-            except RunError as error:
-                yield Candidate(layer, settings, problem=error.message)
+            except (RunError, PlanError) as error:
+                yield Candidate(layer, settings, problem=_only_here(error))
                 continue
             left = solved.left_out or LeftOut(0.0, 0.0, 0.0, 0.0, ())
             yield Candidate(
@@ -296,8 +298,8 @@ class _Trial:
         """Why nothing will do, as far as the goals of the contexts tell."""
         try:
             _, opened, solved = self._solved(self._plan(layer, settings), ())
-        except RunError as error:
-            return error.message
+        except (RunError, PlanError) as error:
+            return _only_here(error)
         alike = _likeness(self.shared, opened, solved)
         if alike < ALIKE:
             return (
@@ -344,6 +346,13 @@ class _Trial:
             else:
                 session.finished.append(solve_step(session, step, evaluate=False))
         raise AssertionError("the rule is in the plan")
+
+
+def _only_here(error: RunError | PlanError) -> str:
+    """What is wrong at one layer; a problem of the whole recipe is raised again."""
+    if isinstance(error, PlanError) and error.code != UNLIKE:
+        raise error
+    return error.message
 
 
 def _drawn(session: Session, step: RuleStep, opened: OpenRule) -> GoalPictures:

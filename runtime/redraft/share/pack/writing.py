@@ -83,8 +83,8 @@ def pack(
         recipe, record, contents, run = _recipe_contents(source, runs)
     data = _data(recipe, record, contents)
     target = out or Path(f"{recipe.name}-{recipe.version}.redraftpack")
-    if not force and not _packs(target, recipe.name):
-        refuse_overwriting([target], force=False)
+    if not force:
+        _refuse_replacing(target, recipe.name, contents)
     same = target.is_file() and target.read_bytes() == data
     if not same:
         files.write_bytes(target, data)
@@ -92,12 +92,22 @@ def pack(
     return PackResult(target, tuple(sorted(contents)), len(data), digest, run, same)
 
 
-def _packs(path: Path, recipe: str) -> bool:
-    """Whether a file is a pack of the recipe of this name."""
+def _refuse_replacing(path: Path, recipe: str, contents: Mapping[str, bytes]) -> None:
+    """Raise ArtifactError where a file is there that this pack may not take the place of."""
     try:
-        return read_pack(path).manifest.recipe == recipe
+        earlier = read_pack(path).manifest
     except ArtifactError:
-        return False
+        refuse_overwriting([path], force=False)
+        return
+    if earlier.recipe != recipe:
+        refuse_overwriting([path], force=False)
+    if EDIT not in contents and EDIT in earlier.files:
+        raise ArtifactError(
+            "RD681",
+            f"{path} holds an edit, and there is no finished run of the recipe as it is now, "
+            "so nothing was written",
+            "run the recipe first, give another name with `-o`, or overwrite with `--force`",
+        )
 
 
 def pack_of_run(folder: Path) -> bytes:
@@ -233,12 +243,18 @@ def _recipe_contents(
             RECIPE: standing_alone(checked).encode(),
             **_masks(checked, path.parent),
         }
-        if held is not None:
+        if held is not None and _is_of(held, recipe):
             found[LOCK] = held.text.encode()
     if not checked.stands_alone:
         written = _as_written(checked, path)
         found |= {f"{SOURCE}/{name}": data for name, data in written.items()}
     return recipe, record, found, run
+
+
+def _is_of(held: lock.Lock, recipe: Recipe) -> bool:
+    """Whether a lock is one of the recipe as it is now."""
+    found = held.by_key().get(("recipe",))
+    return found is not None and found.fields["digest"] == recipe.digest()
 
 
 def _latest_run(checked: Checked, runs: Path) -> Path | None:

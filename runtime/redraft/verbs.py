@@ -96,7 +96,7 @@ def verify(
     *,
     device: str | torch.device = "auto",
     threads: int | None = None,
-    generator: str | None = None,
+    generator: str | Generator | None = None,
     figures: bool = True,
 ) -> Verified:
     """Solve a run's recipe again from its base, and compare with its edit and its figures.
@@ -105,7 +105,7 @@ def verify(
         folder: of the run.
         device: auto, cpu or cuda.
         threads: to compute on; by default as many as the run did.
-        generator: ``FILE.py:NAME``, the code of a model of `arch module`, which is then run.
+        generator: as for :func:`plan`, and that which the run was made with.
         figures: measure the figures of run.json again.
 
     Raises:
@@ -115,15 +115,19 @@ def verify(
     from redraft.runs.verify import verify as repeat
     from redraft.show.report.outputs import answers_for
 
-    code = None if generator is None else code_at(generator, TIMEOUT)
-    return repeat(
-        Path(folder),
-        device=device_name(device),
-        threads=threads,
-        generator=code,
-        figures=figures,
-        answers=answers_for,
-    )
+    named = _named(generator)
+    try:
+        return repeat(
+            Path(folder),
+            device=device_name(device),
+            threads=threads,
+            generator=named,
+            figures=figures,
+            answers=answers_for,
+        )
+    finally:
+        if named is not None and not isinstance(named, Code):
+            named.restore()
 
 
 def _named(generator: str | Generator | None) -> Code | InMemory | None:

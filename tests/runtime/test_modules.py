@@ -617,11 +617,18 @@ def test_an_edit_applies_to_module_and_file(name: str, folder: Path) -> None:
     assert all(torch.equal(again[key], tensor) for key, tensor in before.items())
 
 
-def test_a_run_leaves_a_module_in_memory_as_it_was(folder: Path) -> None:
+def test_a_run_its_verification_and_a_live_rule_leave_a_module_in_memory_as_it_was(
+    folder: Path,
+) -> None:
     made = described("unet")
     before = {key: tensor.clone() for key, tensor in made.module.state_dict().items()}
     (folder / "hats.redraft").write_text(recipe(RULES["unet"]), encoding="utf-8")
     run = redraft.run("hats.redraft", generator=made, device="cpu")
     assert run.record.model.arch == "module"
+    now = made.module.state_dict()
+    assert all(torch.equal(now[key], tensor) for key, tensor in before.items())
+    assert redraft.verify(run.folder, generator=made, device="cpu").holds
+    with redraft.Live("hats.redraft", generator=made, device="cpu", numbers=range(2)) as live:
+        assert live.answer.edit().to_bytes() == (run.folder / "edit.safetensors").read_bytes()
     now = made.module.state_dict()
     assert all(torch.equal(now[key], tensor) for key, tensor in before.items())

@@ -24,10 +24,11 @@ from redraft.judge.leftout import LeftOut
 from redraft.live.answer import Answer, Shown
 from redraft.live.canvas import Canvas
 from redraft.live.preview import preview
-from redraft.models.code.reference import Code
+from redraft.models.code.reference import TIMEOUT, Code, code_at
 from redraft.models.device import device_name
 from redraft.models.generator import Generator
-from redraft.models.hooked.memory import InMemory
+from redraft.models.hooked.described import Generator as Described
+from redraft.models.hooked.memory import InMemory, in_memory
 from redraft.models.listed.catalog import known_models
 from redraft.models.locate import Base, locate
 from redraft.models.open import OpenModel, choose_device
@@ -64,7 +65,8 @@ class Live:
         cache: where statistics are cached.
         progress: called with how far statistics are.
         opened: the recipe's model, where it is open already; a copy of it is edited.
-        generator: for a model of `arch module`, the code that makes it, or a module in memory.
+        generator: for a model of `arch module`, a ``redraft.Generator``, or ``FILE.py:NAME``, which
+            is then run.
 
     Raises:
         ModelError: the device is not there.
@@ -82,14 +84,15 @@ class Live:
         cache: Cache | None = None,
         progress: Progress | None = None,
         opened: OpenModel | None = None,
-        generator: Code | InMemory | None = None,
+        generator: str | Described | Code | InMemory | None = None,
     ) -> None:
         is_text = isinstance(recipe, str) and "\n" in recipe
         self.path = None if is_text else Path(recipe)
         text = str(recipe) if self.path is None else self.path.read_text("utf-8")
         self._folder = Path(folder) if self.path is None else self.path.parent
         # A module in memory stays as it is: what is shown is a copy.
-        named = generator.copied() if isinstance(generator, InMemory) else generator
+        known = _looked_at(generator)
+        named = known.copied() if isinstance(known, InMemory) else known
         self._worker = _Worker(
             self._folder, device_name(device), cache or Cache(), progress, _lent(opened), named
         )
@@ -350,6 +353,13 @@ def _records(session: Session) -> tuple[RuleRecord, ...]:
     for step in session.plan.rules:
         session.finished.append(solve_step(session, step))
     return tuple(done.record for done in session.finished)
+
+
+def _looked_at(generator: str | Described | Code | InMemory | None) -> Code | InMemory | None:
+    """What is meant by a generator: code, or a module that is looked at now."""
+    if isinstance(generator, str):
+        return code_at(generator, TIMEOUT)
+    return in_memory(generator) if isinstance(generator, Described) else generator
 
 
 def _lent(opened: OpenModel | None) -> Shared:

@@ -23,6 +23,7 @@ from redraft.errors import VerifyMismatchError
 from redraft.explain.words import per_cent
 from redraft.models.arithmetic import on_threads
 from redraft.models.code.reference import Code
+from redraft.models.hooked.memory import InMemory
 from redraft.models.locate import Base
 from redraft.models.open import choose_device
 from redraft.plans.loading import load
@@ -161,7 +162,7 @@ def verify(
     cache: Cache | None = None,
     progress: Progress | None = None,
     home: Path | None = None,
-    generator: Code | None = None,
+    generator: Code | InMemory | None = None,
     figures: bool = True,
     answers: Callable[[Plan], Mapping[str, Distance]] = _none,
 ) -> Verified:
@@ -174,7 +175,7 @@ def verify(
         cache: where statistics are kept.
         progress: called with how far it is.
         home: where a model that the recipe gives by file is looked for first.
-        generator: the code of a torch module of somebody's own.
+        generator: the code of a torch module of somebody's own, or the module in memory.
         figures: measure the figures of the record again, which takes as long as the run did.
         answers: of :func:`redraft.world.named.answers_for`; without it no distance is measured.
 
@@ -197,7 +198,7 @@ def _solved(
     cache: Cache | None,
     progress: Progress | None,
     home: Path | None,
-    generator: Code | None,
+    generator: Code | InMemory | None,
 ) -> tuple[Session, dict[str, torch.Tensor]]:
     """A run's recipe, ready to be solved again, and the weights of its base."""
     folder, record = run.folder, run.record

@@ -375,6 +375,10 @@ def test_a_folder_without_recipes(invoke: Invoke) -> None:
     shown = invoke("check", "empty")
     assert shown.exit_code == 1
     assert shown.stderr.startswith("error[RD641]: there is no recipe in the folder empty\n")
+    Path("empty/run.json").write_text("{}")
+    Path("empty/recipe.redraft").write_text("")
+    shown = invoke("check", "empty")
+    assert f"name {Path('empty/recipe.redraft')}" in shown.stderr
 
 
 def test_a_bare_name_that_means_nothing(invoke: Invoke) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from redraft.judge.advice import Case, advice, needs_advice
+from redraft.judge.advice import Case, advice, misled, needs_advice
 from redraft.judge.verdict import verdict
 from redraft.judge.words import headline
 
@@ -176,3 +176,16 @@ def test_what_a_person_sees(share: float | None, amplitude: float | None, said: 
 def test_what_chance_gives_is_said_so() -> None:
     found = verdict(0.6, 0.4, 0.55, 0.58)
     assert headline(found, 0.6, 0.4) == "no more than chance on new pictures, on 60 % of them"
+
+
+@pytest.mark.parametrize("scores", [[], [1.3, 1.4], [0.3, 0.9, 1.09], [1.0, 1.0, 1.0]])
+def test_found_places_that_are_no_better_than_their_mark_are_no_matter(
+    scores: list[float],
+) -> None:
+    assert misled(scores) == ()
+
+
+def test_found_places_that_stand_out_more_than_their_mark_are_warned_of() -> None:
+    (warning,) = misled([0.9, 1.27, 1.33, 1.51])
+    assert "(median score 1.30)" in warning
+    assert "`redraft match`" in warning

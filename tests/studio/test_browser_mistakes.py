@@ -122,3 +122,13 @@ def test_the_difference_of_two_snapshots_has_a_line_for_each_change(
         page.click(f"label:has-text('Snapshot {number}') input")
     shown = page.wait_for_selector(".difference").inner_text()
     assert shown.splitlines() == ["-   rank    2", "+   rank    3", "+   strength 0.5"]
+
+
+def test_a_rule_may_be_renamed_while_its_layers_are_tried(studio: Studio, tab: Tab) -> None:
+    page = opened(studio, tab)
+    tab.settled()
+    page.click("button:has-text('Try every layer')")
+    page.fill("input[aria-label='Name of the rule']", "other")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".link-card.chosen:has-text('other')")
+    page.wait_for_selector("[role=radio][aria-label*='best']")

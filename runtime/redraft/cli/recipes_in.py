@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from redraft.errors import ArtifactError
-from redraft.plans.run_files import EDIT, RECORD
+from redraft.plans.run_files import EDIT, RECIPE, RECORD
 from redraft.plans.shipped import SUFFIX
 
 STANDARD_INPUT = "-"
@@ -31,9 +31,11 @@ def expand(names: Sequence[str]) -> Iterator[str]:
             continue
         found = [str(path) for path in _below(Path(name))]
         if not found:
-            raise ArtifactError(
-                "RD641", f"there is no recipe in the folder {name}", f"recipes end in {SUFFIX}"
-            )
+            own = Path(name) / RECIPE
+            remedy = f"recipes end in {SUFFIX}"
+            if own.is_file():
+                remedy = f"it is the folder of a run or a pack, which is passed over: name {own}"
+            raise ArtifactError("RD641", f"there is no recipe in the folder {name}", remedy)
         yield from found
 
 

@@ -6,12 +6,16 @@ model; docs/how-to/when-it-does-not-work.md has the table.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from redraft.judge.verdict import FAINT, PARTLY, Verdict
 
 PAGE = "RD430"
 """The page that tells more, by ``redraft explain``."""
+LEAST_FOUND = 3
+"""Fewer found places than this say nothing of the filter that found them."""
 WEAK = 0.25
 """Amplitude below which a change is hard to see, even where many pictures agree with it."""
 ALIKE = 0.3
@@ -137,8 +141,11 @@ def _of_the_layer(case: Case) -> str:
             "tries them all"
         )
     if case.share >= PARTLY:
+        louder, freer = _louder(case), None if reached else _freer(case)
+        if louder and freer:  # both at once smear
+            louder, freer = f"{louder}; or {freer} in its place", None
         return "it goes the right way on most new pictures, but faintly; " + _or_locate(
-            _louder(case), None if reached else _freer(case)
+            louder, freer
         )
     if case.cells <= COARSE and case.later:
         return (
@@ -179,4 +186,21 @@ def _of_the_copy(case: Case) -> str:
     return (
         "; its copy is marked by a box and brings its surroundings along: draw it tighter, with "
         "`polygon`, `ellipse` or `mask`"
+    )
+
+
+def misled(scores: Sequence[float]) -> tuple[str, ...]:
+    """The warning where most places that a match found score higher than the marked one.
+
+    A filter is to find what is like its mark; where others answer to it more than the mark itself,
+    it answers to something else. Scores are of contexts that were found, 1 is the marked place.
+    New pictures are searched by the same filter, so the measures do not show it.
+    """
+    if len(scores) < LEAST_FOUND or median(scores) <= 1.0:
+        return ()
+    return (
+        "the places that match found stand out more than the one that was marked (median score "
+        f"{median(scores):.2f}), so they may have something else in common; look at them with "
+        "`redraft match`, mark a clearer place, take another layer, or name contexts by hand "
+        f"(redraft explain {PAGE})",
     )

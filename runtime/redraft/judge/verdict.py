@@ -68,10 +68,12 @@ def verdict(
     if share is None or amplitude is None:
         return Verdict("not measured", "unknown")
     if amplitude < FAINT:
-        return Verdict("too faint", "poor", f"its amplitude is {amplitude:.2f}, below {FAINT}")
+        # With a digit more where two would round it up to the limit.
+        shown = f"{amplitude:.2f}" if round(amplitude, 2) < FAINT else f"{amplitude:.3f}"
+        return Verdict("too faint", "poor", f"its amplitude is {shown}, below {FAINT}")
     lowest = share if lowest is None else lowest
     if null is not None and lowest <= null:
-        reason = f"its share may be {lowest:.2f}, and {null:.2f} come by chance"
+        reason = f"its share may be as low as {lowest:.2f}, and chance gives up to {null:.2f}"
         return Verdict("no more than chance", "poor", reason)
     if share >= WIDELY:
         return Verdict("takes effect widely", "good")

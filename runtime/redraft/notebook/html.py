@@ -30,7 +30,7 @@ STYLE = """
 .redraft-live .redraft-apart { display: none; }
 .redraft-live .redraft-both { display: grid; position: relative; }
 .redraft-live .redraft-both img { grid-area: 1 / 1; }
-.redraft-live .redraft-after { clip-path: inset(0 calc(100% - var(--redraft-cut, 50%)) 0 0); }
+.redraft-live .redraft-after { clip-path: inset(0 0 0 var(--redraft-cut, 50%)); }
 .redraft-live .redraft-both::after { content: ""; position: absolute; top: 0; bottom: 0;
  left: var(--redraft-cut, 50%); width: 2px; margin-left: -1px; background: #fff;
  box-shadow: 0 0 0 1px #0006; }

@@ -113,14 +113,17 @@ def _repeated(verified: Verified, check: RuleCheck) -> list[str]:
 
 
 def _compared(tiles: Sequence[Tile]) -> str:
-    """Each picture's "after" over its "before", and one slider for all of them."""
+    """Each picture's "after" over its "before", and one slider for all of them.
+
+    Its thumb is where the line is: left of it before, right of it after, as in the report.
+    """
     if not tiles:
         return ""
-    label = "How much of each picture is shown after the edit"
+    label = "Left of the line before the edit, right of it after"
     slider = (
-        '<div class="redraft-slider"><span>before</span>'
+        '<div class="redraft-slider"><span>after</span>'
         f'<input type="range" min="0" max="100" value="50" aria-label="{label}" oninput="{_MOVE}">'
-        "<span>after</span></div>"
+        "<span>before</span></div>"
     )
     pairs = "".join(map(_pair, tiles))
     return f'<div class="redraft-compare">{slider}<div class="redraft-pairs">{pairs}</div></div>'

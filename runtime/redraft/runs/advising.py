@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from redraft.judge.advice import PAGE, Case, advice, more, needs_advice
+from redraft.judge.advice import PAGE, Case, advice, misled, more, needs_advice
 from redraft.judge.effect import Effect
 from redraft.judge.scores import score_pictures
 from redraft.judge.wish import GoalPictures
@@ -39,6 +39,19 @@ def advise(
         drawn: gives the pictures of its goal.
 
     """
+    scores = [place.score for place in solved.placed.contexts if place.score is not None]
+    said, cause = _seen(step, opened, solved, effect, drawn)
+    return (*misled(scores), *said), cause
+
+
+def _seen(
+    step: RuleStep,
+    opened: OpenRule,
+    solved: SolvedRule,
+    effect: Effect | None,
+    drawn: Callable[[], GoalPictures],
+) -> tuple[tuple[str, ...], CauseRecord | None]:
+    """What is to be said of a rule's effect; see :func:`advise`."""
     if effect is None or not effect.judged:
         return _estimated(step, solved), None
     share, amplitude = effect.share.value, effect.amplitude.value

@@ -25,6 +25,12 @@ export function Inspector() {
   </aside>`;
 }
 
+// What is being tried, or was found, for a rule goes on under its new name.
+function followName(name, wanted) {
+  const located = app.located?.rule === name ? { ...app.located, rule: wanted } : app.located;
+  set({ chosen: wanted, renamed: { ...app.renamed, [name]: wanted }, located, matchesOf: app.matchesOf === name ? wanted : app.matchesOf });
+}
+
 function Name({ name }) {
   const [typed, setTyped] = useState(null); // held apart: any state that comes would put the old name back
   const asked = useRef(""); // so that a name is asked for once, by Enter or when the field is left
@@ -34,7 +40,7 @@ function Name({ name }) {
     if (wanted === asked.current) return;
     asked.current = wanted;
     // A name that is refused stays, to be mended.
-    if (await change({ kind: "rename", target: name, name: wanted })) { setTyped(null); set({ chosen: wanted }); }
+    if (await change({ kind: "rename", target: name, name: wanted })) { setTyped(null); followName(name, wanted); }
   };
   const key = (event) => {
     if (event.key === "Enter") { asked.current = ""; rename(); }

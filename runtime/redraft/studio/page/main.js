@@ -43,11 +43,18 @@ function hearEvent(event) {
     case "records": return set({ records: event.rules });
     case "searching": return set({ matches: { busy: true } });
     case "matches": return set({ matches: event });
-    case "located": return set({ located: event.busy && app.located?.rule === event.rule ? { ...app.located, ...event, stopped: false, failure: null } : event });
+    case "located": event = { ...event, rule: nameNow(event.rule) }; return set({ located: event.busy && app.located?.rule === event.rule ? { ...app.located, ...event, stopped: false, failure: null } : event });
     case "running": case "ran": case "packed": return set({ running: event });
     case "trouble": return set({ trouble: event });
     default: return undefined;
   }
+}
+
+// A rule may be renamed while its layers are tried.
+function nameNow(name) {
+  const names = new Set(app.state?.rules.map((each) => each.name));
+  for (let steps = 0; steps < 20 && !names.has(name) && app.renamed[name]; steps++) name = app.renamed[name];
+  return name;
 }
 
 // What a rule has found is known while it is off, though nothing is placed for it then.

@@ -131,4 +131,4 @@ def test_a_rule_may_be_renamed_while_its_layers_are_tried(studio: Studio, tab: T
     page.fill("input[aria-label='Name of the rule']", "other")
     page.keyboard.press("Enter")
     page.wait_for_selector(".link-card.chosen:has-text('other')")
-    page.wait_for_selector("[role=radio][aria-label*='best']")
+    page.wait_for_selector(".layer-part small:has-text('each tried with this rule')")

@@ -398,7 +398,7 @@ def test_the_controls_are_made_of_the_rows_of_the_language(studio: Studio) -> No
     said = next(each for each in page.events if each.get("event") == "language")
     rule = next(each for each in said["operations"] if each["word"] == "rule")
     assert [row["name"] for row in rule["settings"]] == list(LANGUAGE.block("rule"))
-    assert [line["word"] for line in rule["lines"]] == ["copy", "paste", "context"]
+    assert [line["word"] for line in rule["lines"]] == ["copy", "paste", "context", "protect"]
     for row in LANGUAGE.operations:
         assert "failure" not in page.ask(ask="kind", rule="first", to=row.word)
     assert page.ask(ask="kind", rule="first", to="nonsense")["failure"]["code"] == "RD812"

@@ -132,3 +132,18 @@ def test_a_rule_may_be_renamed_while_its_layers_are_tried(studio: Studio, tab: T
     page.keyboard.press("Enter")
     page.wait_for_selector(".link-card.chosen:has-text('other')")
     page.wait_for_selector(".layer-part small:has-text('each tried with this rule')")
+
+
+def test_after_a_jump_the_keys_are_the_pictures_and_a_wrong_number_may_be_mended(
+    studio: Studio, tab: Tab
+) -> None:
+    page = opened(studio, tab)
+    tab.settled()
+    page.keyboard.press("j")
+    page.keyboard.type("nowhere")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=is not a list of images")
+    page.wait_for_selector("#range:focus")
+    page.keyboard.type("12")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-number='12']:focus")

@@ -74,7 +74,11 @@ export function Jump({ label, value, take }) {
   const keyed = async (event) => {
     const { key, target } = event;
     if (key === "Escape") { put(null); focusPictures(); }
-    if (key === "Enter") { if (await submit()) focusPictures(); else target.select(); }
+    if (key !== "Enter") return;
+    // What is pressed next is meant for the pictures, also while the new ones are on their way.
+    const done = submit();
+    focusPictures();
+    if (await done) focusPictures(); else setTimeout(() => { target.focus(); target.select(); });
   };
   return html`<input id="range" class="range" aria-label=${label} value=${text ?? value} onInput=${(e) => put(e.target.value)} onKeyDown=${keyed} onBlur=${submit}/>`;
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from redraft.models.code.reference import TIMEOUT, Code, code_at
+from redraft.models.code.given import given
+from redraft.models.code.reference import Code
 from redraft.models.device import device_name
 from redraft.plans.loading import load
 from redraft.plans.obeying import plan_obeying
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     import torch
 
     from redraft.models.hooked.described import Generator
-    from redraft.models.hooked.memory import InMemory
     from redraft.runs.verify import Verified
     from redraft.show.report.outputs import ReportedRun
 
@@ -40,7 +40,7 @@ def plan(
 
     """
     checked, folder = _read(recipe)
-    named = _named(generator)
+    named = given(generator)
     return make_plan(checked, folder, device=device_name(device), generator=named)
 
 
@@ -78,7 +78,7 @@ def run(
         planned = recipe
     else:
         planned = plan_obeying(
-            *_read(recipe), device=device_name(device), generator=_named(generator)
+            *_read(recipe), device=device_name(device), generator=given(generator)
         )
     folder = None if out is None else Path(out)
     try:
@@ -115,7 +115,7 @@ def verify(
     from redraft.runs.verify import verify as repeat
     from redraft.show.report.outputs import answers_for
 
-    named = _named(generator)
+    named = given(generator)
     try:
         return repeat(
             Path(folder),
@@ -128,17 +128,6 @@ def verify(
     finally:
         if named is not None and not isinstance(named, Code):
             named.restore()
-
-
-def _named(generator: str | Generator | None) -> Code | InMemory | None:
-    """What is meant by a generator: code, or a module that is looked at now."""
-    if generator is None:
-        return None
-    if isinstance(generator, str):
-        return code_at(generator, TIMEOUT)
-    from redraft.models.hooked.memory import in_memory
-
-    return in_memory(generator)
 
 
 def _read(recipe: Checked | str | Path) -> tuple[Checked, Path]:

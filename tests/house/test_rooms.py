@@ -83,11 +83,11 @@ MODELS = (
 LAZY = {
     ("redraft.cli", "redraft.cli.process"): "Ctrl-C is quiet while the program is being loaded",
     ("redraft.cli.arguments.generators", "redraft.models.code.reference"): "few commands need it",
+    ("redraft.models.code.given", "redraft.models.hooked.memory"): "loads torch",
     ("redraft.notebook", "redraft.notebook.magic"): "loads IPython",
     ("redraft.notebook.magic", "redraft.notebook.running"): "loads torch",
     ("redraft.plans.obeying", "redraft.models.checkpoint.weights"): "loads torch",
     ("redraft.verbs", "redraft.models.arithmetic"): "loads torch",
-    ("redraft.verbs", "redraft.models.hooked.memory"): "loads torch",
     ("redraft.verbs", "redraft.runs.verify"): "loads torch",
     ("redraft.verbs", "redraft.show.report.outputs"): "loads torch",
     ("redraft_dsl.editor.figures", "redraft_dsl.geometry.regions"): "loads numpy",

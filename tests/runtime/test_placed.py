@@ -14,7 +14,6 @@ from redraft import load
 from redraft.disk.cache import Cache
 from redraft.memory import places, search
 from redraft.memory.layer import Layer, Places
-from redraft.memory.marked import places as named
 from redraft.memory.moments import Whitening
 from redraft.memory.placed import place_rule
 from redraft.memory.places import Marks, MatchedPlace, ResolvedPlace
@@ -77,7 +76,7 @@ def test_every_place_is_resolved_once_in_a_run(
     run = ran(workshop.recipe(workshop.chain), tmp_path / "out")
     rules = run.session.plan.recipe.rules
     assert resolved == Counter(
-        {each.model_dump_json(): 1 for rule in rules for each in named(rule)}
+        {each.model_dump_json(): 1 for rule in rules for each in rule.places()}
     )
     assert len(searched) == 1
     for done in run.session.finished:

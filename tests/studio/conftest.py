@@ -253,6 +253,12 @@ class Tab:
         self.page.wait_for_selector("text=/takes [1-9]\\d* of 64 keys/")
         self.page.keyboard.press(role)
 
+    def enlarge(self, number: int) -> None:
+        """Open a picture by the keyboard."""
+        self.page.focus(f'[data-number="{number}"]')
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_selector(".stage:focus")
+
     def drag(self, area: tuple[float, float, float, float]) -> None:
         box = self.page.locator(".stage").bounding_box()
         x0, y0, x1, y1 = (

@@ -134,9 +134,7 @@ def test_a_box_stops_at_the_edge_and_its_mark_is_moved_not_doubled(
     studio: Studio, tab: Tab
 ) -> None:
     page = opened(studio, tab)
-    page.focus('[data-number="0"]')
-    page.keyboard.press("Enter")
-    page.wait_for_selector(".stage:focus")
+    tab.enlarge(0)
     page.keyboard.press("Enter")  # the box tool is chosen: no R is needed
     page.wait_for_selector("text=/takes [1-9]\\d* of 64 keys/")
     for _ in range(6):
@@ -343,9 +341,7 @@ def _violations(axe: Any, page: Any) -> list[str]:
 
 def test_a_place_is_protected_by_its_key(studio: Studio, tab: Tab) -> None:
     page = opened(studio, tab)
-    page.focus('[data-number="0"]')
-    page.keyboard.press("Enter")
-    page.wait_for_selector(".stage:focus")
+    tab.enlarge(0)
     page.keyboard.press("Enter")
     page.wait_for_selector("text=/takes [1-9]\\d* of 64 keys/")
     page.click("button.role:has-text('Protect here')")

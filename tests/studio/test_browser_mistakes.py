@@ -27,9 +27,7 @@ def test_a_mistake_in_the_latents_leaves_the_pictures(
 ) -> None:
     page = opened(studio, tab)
     if large:
-        page.focus('[data-number="0"]')
-        page.keyboard.press("Enter")
-        page.wait_for_selector(".stage:focus")
+        tab.enlarge(0)
         page.keyboard.press("t")
     typed(studio, tab, "latents z", "latnts z")
     page.wait_for_selector("text=/Replace with latents/")
@@ -60,9 +58,7 @@ def test_a_rule_that_cannot_be_read_gives_its_place_to_no_other(studio: Studio, 
 def test_a_mark_that_is_too_small_offers_its_remedy_beside_it(studio: Studio, tab: Tab) -> None:
     page, document = opened(studio, tab), studio.server.session.document
     typed(studio, tab, "  context z[5, 8, 9, 11] box(x 16..48, y 16..48)\n  rank    2\n", "")
-    page.focus('[data-number="5"]')
-    page.keyboard.press("Enter")
-    page.wait_for_selector(".stage:focus")
+    tab.enlarge(5)
     tab.drag((0.4, 0.4, 0.6, 0.6))
     page.wait_for_selector("text=/takes [1-9] of 64 keys/")
     page.keyboard.press("2")
@@ -74,9 +70,7 @@ def test_a_mark_that_is_too_small_offers_its_remedy_beside_it(studio: Studio, ta
 
 def test_f_searches_for_what_was_just_drawn(studio: Studio, tab: Tab) -> None:
     page = opened(studio, tab)
-    page.focus('[data-number="7"]')
-    page.keyboard.press("Enter")
-    page.wait_for_selector(".stage:focus")
+    tab.enlarge(7)
     tab.drag((0.2, 0.2, 0.7, 0.7))
     page.wait_for_selector("text=/takes [1-9]\\d* of 64 keys/")
     page.keyboard.press("f")

@@ -24,11 +24,12 @@ from redraft.judge.leftout import LeftOut
 from redraft.live.answer import Answer, Shown
 from redraft.live.canvas import Canvas
 from redraft.live.preview import preview
-from redraft.models.code.reference import TIMEOUT, Code, code_at
+from redraft.models.code.given import given
+from redraft.models.code.reference import Code
 from redraft.models.device import device_name
 from redraft.models.generator import Generator
 from redraft.models.hooked.described import Generator as Described
-from redraft.models.hooked.memory import InMemory, in_memory
+from redraft.models.hooked.memory import InMemory
 from redraft.models.listed.catalog import known_models
 from redraft.models.locate import Base, locate
 from redraft.models.open import OpenModel, choose_device
@@ -91,7 +92,7 @@ class Live:
         text = str(recipe) if self.path is None else self.path.read_text("utf-8")
         self._folder = Path(folder) if self.path is None else self.path.parent
         # A module in memory stays as it is: what is shown is a copy.
-        known = _looked_at(generator)
+        known = given(generator)
         named = known.copied() if isinstance(known, InMemory) else known
         self._worker = _Worker(
             self._folder, device_name(device), cache or Cache(), progress, _lent(opened), named
@@ -353,13 +354,6 @@ def _records(session: Session) -> tuple[RuleRecord, ...]:
     for step in session.plan.rules:
         session.finished.append(solve_step(session, step))
     return tuple(done.record for done in session.finished)
-
-
-def _looked_at(generator: str | Described | Code | InMemory | None) -> Code | InMemory | None:
-    """What is meant by a generator: code, or a module that is looked at now."""
-    if isinstance(generator, str):
-        return code_at(generator, TIMEOUT)
-    return in_memory(generator) if isinstance(generator, Described) else generator
 
 
 def _lent(opened: OpenModel | None) -> Shared:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from redraft_dsl.geometry.masks import MaskError, read_mask
@@ -15,25 +15,11 @@ from redraft_dsl.recipe.model import (
     Place,
     Region,
     Rule,
-    Solved,
     Zero,
 )
 
 Picture = tuple[str, int]
 """The name of a latents block, and the number of an image in it."""
-
-
-def places(rule: Rule) -> Iterator[Place]:
-    """Every place that a rule names: contexts, the copy, its goal's, and what it protects."""
-    for context in rule.context:
-        yield context.like if isinstance(context, Match) else context
-    if isinstance(rule, Insert):
-        yield rule.copy_from
-    if isinstance(rule, Invert):
-        yield from rule.cause
-    if isinstance(rule, Solved):
-        yield from rule.protect
-    yield from goal_places(rule) or ()
 
 
 def goal_places(rule: Rule) -> tuple[Place, ...] | None:
@@ -65,7 +51,7 @@ def masks_of(region: Region) -> tuple[Mask, ...]:
 
 def masks(rules: Iterable[Rule]) -> dict[str, Mask]:
     """Every mask that rules name, by its path relative to the recipe's folder."""
-    named = (place.region for rule in rules for place in places(rule))
+    named = (place.region for rule in rules for place in rule.places())
     return {mask.path: mask for region in named for mask in masks_of(region)}
 
 

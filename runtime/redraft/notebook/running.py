@@ -6,10 +6,11 @@ import uuid
 from pathlib import Path
 
 from redraft.explain.failure import failure_of
-from redraft.models.code.reference import TIMEOUT, Code, code_at
+from redraft.models.code.given import given
+from redraft.models.code.reference import Code
 from redraft.models.device import device_name
 from redraft.models.hooked.described import Generator
-from redraft.models.hooked.memory import InMemory, in_memory
+from redraft.models.hooked.memory import InMemory
 from redraft.notebook.html import bundle
 from redraft.notebook.output import CellError, show, show_problems
 from redraft.plans.planner import make_plan
@@ -62,13 +63,9 @@ def run_cell(
 
 
 def _made(generator: object) -> Code | InMemory | None:
-    if generator is None:
-        return None
-    if isinstance(generator, str):
-        return code_at(generator, TIMEOUT)
-    return in_memory(
-        generator if isinstance(generator, Generator) else Generator(generator)  # type: ignore[arg-type] # which says what it needs
-    )
+    if generator is None or isinstance(generator, str | Generator):
+        return given(generator)
+    return given(Generator(generator))  # type: ignore[arg-type] # which says what it needs
 
 
 class Progress:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 
-from redraft.memory.marked import places
 from redraft_dsl.facts import ModelFacts
 from redraft_dsl.recipe.model import Match, Recipe
 
@@ -47,7 +46,9 @@ def unseen(recipe: Recipe, most: int = EVALUATED) -> list[int]:
     """
     block = recipe.latents[0]
     same = {each.name for each in recipe.latents if each.seed == block.seed}
-    used = {place.index for rule in recipe.rules for place in places(rule) if place.latents in same}
+    used = {
+        place.index for rule in recipe.rules for place in rule.places() if place.latents in same
+    }
     for context in (context for rule in recipe.rules for context in rule.context):
         if isinstance(context, Match) and context.like.latents in same:
             used.update(range(context.first, context.last + 1))

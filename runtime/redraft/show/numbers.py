@@ -63,6 +63,14 @@ def plain_measures(rule: RuleRecord) -> list[str]:
     return [*found, f"left-out {gain}"]
 
 
+def protected(rule: RuleRecord, space: str = " ") -> str:
+    """How far what is protected moved, in words; empty where nothing is protected."""
+    if rule.protected is None:
+        return ""
+    moved = words.percent(rule.protected, space)
+    return f"what is protected moved by {moved} of what the goal asks for"
+
+
 def left_out(found: LeftOutRecord | None) -> str:
     """Left-out gain and side effect."""
     return NONE if found is None else f"{found.gain:.2f} / {found.side:.3f}"

@@ -16,7 +16,7 @@ from pathlib import Path
 from redraft.disk import files
 from redraft.disk.cache import cache_root
 from redraft.errors import ArtifactError
-from redraft.memory.marked import masks_of, places
+from redraft.memory.marked import masks_of
 from redraft_dsl import Checked
 from redraft_dsl.check.resolve import resolve_all
 from redraft_dsl.files import path_fault
@@ -61,7 +61,7 @@ def _named(checked: Checked, folder: Path) -> Iterator[str]:
     yield from (each.path for each in checked.imports)
     recipe = checked.recipe
     for rule in recipe.rules if recipe is not None else ():
-        for place in places(rule):
+        for place in rule.places():
             yield from (mask.path for mask in masks_of(place.region))
     for node in checked.tree.statements:
         if isinstance(node, s.UseLine):

@@ -24,7 +24,6 @@ from redraft.cli.bench_rows import print_rows
 from redraft.cli.layout import WIDE, listed
 from redraft.cli.opening import open_file, open_option
 from redraft.cli.screen import Column, Reporter, Screen
-from redraft.judge.words import percent
 from redraft.plans.run_files import REPORT
 from redraft.plans.shipped import locate_recipe
 from redraft_dsl.report.terminal import visible, wrapped
@@ -190,7 +189,7 @@ def _print(screen: Screen, run: Run, ranks: Ranks, *, verbose: bool) -> None:
 
 
 def _print_rules(screen: Screen, record: RunRecord, *, verbose: bool) -> None:
-    from redraft.show.numbers import judgement
+    from redraft.show.numbers import judgement, protected
 
     rows = [_row(rule) for rule in record.rules]
     wide = screen.table_width >= WIDE and screen.fits(_columns(), rows)
@@ -209,9 +208,8 @@ def _print_rules(screen: Screen, record: RunRecord, *, verbose: bool) -> None:
             if rule.kind in JUDGED and rule.judged is not None:
                 screen.say(f"{rule.name}: {rule.judged} of them {JUDGED[rule.kind]}")
     for rule in record.rules:
-        if rule.protected is not None:
-            moved = percent(rule.protected)
-            screen.say(f"{rule.name}: what is protected moved by {moved} of what the goal asks for")
+        if moved := protected(rule):
+            screen.say(f"{rule.name}: {moved}")
 
 
 def _columns() -> list[Column]:

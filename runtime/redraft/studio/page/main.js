@@ -1,7 +1,7 @@
 // The page: connects, hears, and shows. It holds no truth: the text does, and the server has it.
 import { html, render, useEffect, useReducer } from "./vendor/preact.js";
 import { connect, open } from "./wire.js";
-import { app, cards, forget, keep, layerPictures, markNew, markOld, onChange, set, snapshots } from "./store.js";
+import { app, cards, forget, hasMistake, keep, layerPictures, markNew, markOld, onChange, set, snapshots } from "./store.js";
 import { Start, drop } from "./start.js";
 import { Top } from "./top.js";
 import { Chain } from "./chain.js";
@@ -66,7 +66,7 @@ function ofThoseOff(placed) {
 function hearState(state) {
   const before = app.state;
   // A mistake in a line takes away neither the images nor which rule is worked on.
-  const wrong = state.problems?.some((each) => each.severity === "error"), same = before?.open && before.model?.name === state.model?.name;
+  const wrong = hasMistake(state), same = before?.open && before.model?.name === state.model?.name;
   if (state.open && !state.latents && same && wrong) state.latents = before.latents;
   const patch = { state };
   if (!state.open) Object.assign(patch, { painting: null, placed: {}, leftout: {}, records: {}, matches: null, located: null, comparing: [], status: { event: "" } });

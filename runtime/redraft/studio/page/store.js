@@ -125,8 +125,10 @@ export function rolesFor(kind) {
     .sort((one, other) => one.key - other.key);
 }
 
+export const hasMistake = (state) => (state?.problems ?? []).some((each) => each.severity === "error");
+
 // Whether the chosen rule is not there because of a mistake in the text.
-export const isUnread = () => app.chosen !== "" && (app.state?.problems ?? []).some((each) => each.severity === "error") && !app.state.rules.some((each) => each.name === app.chosen);
+export const isUnread = () => app.chosen !== "" && hasMistake(app.state) && !app.state.rules.some((each) => each.name === app.chosen);
 
 export function rule() {
   const rules = app.state?.rules ?? [];

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,45 @@ def test_the_recipe_of_a_locked_run_runs_again(invoke: Invoke, locked: Path) -> 
     again = invoke("run", "out/recipe.redraft", "--out", "again")
     assert again.exit_code == 0, again.stderr
     assert Path("again/edit.safetensors").read_bytes() == Path("out/edit.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("words", [("eval",), ("locate",), ("match", "dot")])
+def test_what_looks_at_a_recipe_obeys_its_lock_too(
+    invoke: Invoke, locked: Path, words: tuple[str, ...]
+) -> None:
+    name, *more = words
+    locked.write_text(locked.read_text().replace("rank     2", "rank     1"))
+    shown = invoke(name, "demo.redraft", *more)
+    assert shown.exit_code == 1
+    assert "error[RD410]: demo.lock differs" in shown.stderr
+    assert invoke(name, "demo.redraft", *more, "--set", "dot.rank=2").exit_code == 0
+    assert invoke(name, "demo.redraft", *more, "--no-lock").exit_code == 0
+
+
+def test_locked_places_are_shown_scored_and_tried(invoke: Invoke, locked: Path) -> None:
+    moved = "match dot line 1 place 1 z[39] x +8 y 0"
+    lock = Path("demo.lock")
+    lines = lock.read_text().splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith("match dot line 1 place 1 "))
+    lines[first] = moved
+    lock.write_text("\n".join(lines) + "\n")
+    shown = invoke("match", "demo.redraft", "dot")
+    assert re.search(r"1 +\S* *z\[39\] .*x 16..48, y 8..40", shown.stdout), shown.output
+    assert "the lock says these places" in shown.stdout
+    searched = invoke("match", "demo.redraft", "dot", "--top", "6").stdout
+    assert "x 16..48, y 8..40" not in searched
+    plain = json.loads(invoke("locate", "demo.redraft", "--format", "json", "--no-lock").stdout)
+    held = json.loads(invoke("locate", "demo.redraft", "--format", "json").stdout)
+    assert held["lock"] is not None
+    before, after = (
+        {(each["layer"], each["rank"]): each["gain"] for each in found["candidates"]}
+        for found in (plain, held)
+    )
+    # At its own layer the rule has the places of the lock; at the others it searches.
+    assert before["layer6", 2] != after["layer6", 2]
+    assert before["layer9", 2] == after["layer9", 2]
+    scored = invoke("eval", "demo.redraft", "--out", "scores.json")
+    assert "its lock was obeyed" in scored.stdout
 
 
 def test_a_plan_takes_places_from_the_lock(invoke: Invoke, locked: Path) -> None:

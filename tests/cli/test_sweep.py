@@ -198,6 +198,20 @@ def test_cells_take_their_places_from_the_lock(invoke: Invoke, relocated: Path) 
     assert not any(cell["before"] for cell in told["cells"])
 
 
+def test_a_lock_that_says_what_was_found_leaves_cells_finished(invoke: Invoke, ranks: Path) -> None:
+    assert invoke("sweep", "demo.redraft", "--out", "out").exit_code == 0
+    assert invoke("lock", "demo.redraft").exit_code == 0
+    again = invoke("sweep", "demo.redraft", "--out", "out")
+    assert "2 of 2 cells were finished before" in again.stdout
+    lock = Path("demo.lock")
+    lines = lock.read_text().splitlines()
+    place = next(n for n, line in enumerate(lines) if line.startswith("match dot line 1 place 1 "))
+    lines[place] = OTHER_PLACE
+    lock.write_text("\n".join(lines) + "\n")
+    other = invoke("sweep", "demo.redraft", "--out", "out")
+    assert "finished before" not in other.stdout
+
+
 def test_a_sweep_stops_where_the_lock_differs(invoke: Invoke, relocated: Path) -> None:
     relocated.write_text(relocated.read_text().replace("count 60", "count 61"))
     shown = invoke("sweep", "demo.redraft", "--out", "out")

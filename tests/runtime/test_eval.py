@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from redraft.chains import scoring
 from redraft.cli import main
 from redraft.plans.run_folder import read_run
 
@@ -55,8 +56,33 @@ def test_every_rule_is_scored_after_itself_and_after_later_ones(
     # The erase lies at an earlier layer, and changes all of what the first rule left.
     assert rules[1]["outside"] != first["outside"]
     assert all(each["distance"] is None for each in rules)
-    (saved,) = (workshop.folder / "runs").glob("*/eval.json")
-    assert json.loads(saved.read_text()) == found
+    # The run lies elsewhere, so there is no folder of a run for them; nothing half-made is left.
+    assert not (workshop.folder / "runs").exists()
+
+
+def test_the_edit_of_a_finished_run_is_scored_and_not_solved_again(
+    workshop: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(workshop.folder)
+    path = str(workshop.recipe(CHAIN))
+    assert main(["eval", path, "--out", "solved.json"]) == 0
+    assert main(["run", path]) == 0
+    (folder,) = (workshop.folder / "runs").iterdir()
+    files = sorted(each.name for each in folder.iterdir())
+
+    def never(*_: object) -> None:
+        raise AssertionError("it is solved already")
+
+    monkeypatch.setattr(scoring, "solve_step", never)
+    capsys.readouterr()
+    assert main(["eval", path]) == 0
+    said = capsys.readouterr().out
+    assert f"the finished run runs/{folder.name}" in said
+    saved = (folder / "eval.json").read_text()
+    assert json.loads(saved) == json.loads((workshop.folder / "solved.json").read_text())
+    assert sorted(each.name for each in folder.iterdir()) == sorted([*files, "eval.json"])
+    # Another rank is another recipe, which no run has solved.
+    assert main(["eval", path, "--set", "noise.rank=1", "--out", "other.json"]) != 0
 
 
 def test_answers_are_known_in_the_village_alone(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from redraft.edit.artifact import Edit
 from redraft.judge.effect import draw_unchanged, judged_batches, summarise
 from redraft.judge.scores import PictureScores, score_pictures
 from redraft.judge.spots import Spots
@@ -15,9 +16,22 @@ from redraft.judge.wish import Wish
 from redraft.models.arithmetic import full_float32
 from redraft.models.samplers import sampler_of
 from redraft.plans.planner import RuleStep, StatisticsStep
+from redraft.plans.record import RuleRecord
+from redraft.plans.run_folder import FinishedRun
 from redraft.plans.unseen import judged
 from redraft.runs.execute import solve_step, wish_of_rule
-from redraft.runs.session import Distance, Session, collect, opened_rule
+from redraft.runs.session import (
+    Distance,
+    FinishedRule,
+    Session,
+    apply_delta,
+    collect,
+    opened_rule,
+)
+from redraft.solve.delta import Delta
+
+Made = tuple[Delta, RuleRecord]
+"""The change of a rule that was solved before, and its figures."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +77,11 @@ class _Target:
 @torch.no_grad()
 @full_float32()
 def score_chain(
-    session: Session, answers: Mapping[str, Distance] | None = None
+    session: Session,
+    answers: Mapping[str, Distance] | None = None,
+    made: Mapping[str, Made] | None = None,
 ) -> tuple[ChainScore, ...]:
-    """Solve every rule of a plan in turn, and score all so far after each of them.
+    """Apply every rule of a plan in turn, and score all so far after each of them.
 
     A rule is scored by its own wish, taken on the network that it found; what it is compared with
     are the pictures of the network without any rule.
@@ -73,6 +89,7 @@ def score_chain(
     Args:
         session: freshly opened; afterwards its model is wholly edited.
         answers: distance to the right answer by the name of a rule, where that is known.
+        made: the rules that a run of the plan has solved, by name; all others are solved.
 
     Raises:
         RunError: a rule cannot be solved, or there are no pictures to judge it by.
@@ -89,7 +106,7 @@ def score_chain(
         if isinstance(step, StatisticsStep):
             collect(session, step)
             continue
-        targets.append(_solved(session, step, batches))
+        targets.append(_applied(session, step, batches, (made or {}).get(step.rule.name)))
         session.progress(f"scoring after {step.rule.name}", 0, len(targets))
         edited = [generator.sample(part) for part in batches]
         distances = _distances(answers or {}, targets, edited, rows)
@@ -100,13 +117,27 @@ def score_chain(
     return tuple(found)
 
 
-def _solved(session: Session, step: RuleStep, batches: Sequence[Tensor]) -> _Target:
-    """Solve and apply a rule; what it wants is taken on the network as it found it."""
+def made_by(run: FinishedRun) -> dict[str, Made]:
+    """The rules of a finished run, by name."""
+    deltas = Edit.load(run.edit).deltas
+    return {
+        record.name: (delta, record) for delta, record in zip(deltas, run.record.rules, strict=True)
+    }
+
+
+def _applied(
+    session: Session, step: RuleStep, batches: Sequence[Tensor], made: Made | None
+) -> _Target:
+    """Apply a rule, solved here or before; what it wants is taken on the network as it found it."""
     opened, generator = opened_rule(session, step), session.model.generator
     wish = wish_of_rule(session, step, opened)
     own = opened.stages.setup.source.anywhere(opened.stages)
     drawn = [draw_unchanged(generator, step.facts.name, part, wish, own) for part in batches]
-    done = solve_step(session, step)
+    if made is None:
+        done = solve_step(session, step)
+    else:
+        done = FinishedRule(*made, opened.placed)
+        apply_delta(session, step, done.delta)
     session.finished.append(done)
     wanted, spots = tuple(each.wanted for each in drawn), tuple(each.spots for each in drawn)
     return _Target(step.rule.name, done.record.null, wish, wanted, spots)

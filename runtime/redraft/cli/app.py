@@ -256,6 +256,13 @@ def set_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     )
 
 
+def lock_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--no-lock``."""
+    return click.option(
+        "--no-lock", is_flag=True, help="Ignore the lock that lies beside the recipe."
+    )
+
+
 def _split_pairs(
     _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
 ) -> tuple[tuple[str, str], ...]:

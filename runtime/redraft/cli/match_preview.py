@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from redraft.memory.layer import Layer
-from redraft.memory.marked import Picture, marked_pictures
+from redraft.memory.marked import Picture, marked_pictures, matches_of
 from redraft.memory.match import Candidate
 from redraft.memory.places import Marks, ResolvedPlace, moved
-from redraft.memory.search import best_of, ranking
+from redraft.memory.search import best_of, ranking, scored
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep
 from redraft.runs.session import Session, collect, layer_of
 from redraft_dsl.recipe.model import Match, Rule
@@ -25,6 +25,7 @@ class MatchPreview:
         unclear: images without a place that stands out.
         used: images that the rule names already.
         beyond: images that match clearly, but less well than the best ``top``.
+        locked: whether the lock says the places, so that nothing was searched.
 
     """
 
@@ -33,6 +34,7 @@ class MatchPreview:
     unclear: int
     used: int
     beyond: int
+    locked: bool = False
 
     def left_out(self) -> str:
         """How many images were left out, and why, in words."""
@@ -96,6 +98,17 @@ def preview_matches(
         resolved.append(_preview(layer, match, marks, used))
         used |= {(place.latents, place.index) for place in resolved[-1].places}
     return tuple(resolved)
+
+
+def locked_matches(layer: Layer, step: RuleStep, marks: Marks) -> tuple[MatchPreview, ...]:
+    """The places that a lock says, each with its score here."""
+    found = scored(layer, step.rule, marks, step.locked)
+    return tuple(
+        MatchPreview(
+            match, tuple(moved(marks(match.like), one) for one in places), 0, 0, 0, locked=True
+        )
+        for match, places in zip(matches_of(step.rule), found, strict=True)
+    )
 
 
 def _preview(layer: Layer, match: Match, marks: Marks, used: set[Picture]) -> MatchPreview:

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from redraft_dsl.report.diagnostics import Diagnostic
     from redraft_dsl.source import Source
 
-__all__ = ["COLOR_KEY", "Column", "Reporter", "Screen", "terminal_width"]
+__all__ = ["COLOR_KEY", "OBEYED", "Column", "Reporter", "Screen", "terminal_width"]
 
 COLOR_KEY = "redraft.color"
+OBEYED = "its lock was obeyed"
+"""What every command says of a recipe whose lock it obeyed."""
 UNKNOWN_WIDTH = 80
 """Columns of a terminal that does not say how many it has."""
 PLAIN_WIDTH = 160

@@ -29,8 +29,10 @@ from redraft_dsl.recipe.as_tree import number
 from redraft_dsl.recipe.model import (
     DIGEST_ALGORITHM,
     FileModel,
+    Insert,
     Latents,
     Match,
+    Recipe,
     Rule,
     Side,
     Zero,
@@ -134,6 +136,31 @@ def lock_of(plan: Plan, checked: Checked, held: Lock) -> Lock:
     """
     places = (each for step in plan.rules for each in match_records(step.rule.name, step.locked))
     return lock.make([*records_of(plan, checked), _tensors(held, plan), *places])
+
+
+def still_held(held: Lock, locked: Recipe, now: Recipe) -> Lock:
+    """What a lock still says of a recipe that differs from the locked one: places that were found.
+
+    Those of each rule whose search is the one that was locked: the same marked places and
+    ``context like`` lines, at the same layer; also where an earlier rule differs.
+    """
+
+    def holds(record: Record) -> bool:
+        if record.kind != "match":
+            return False
+        before, after = (_search(each, record.fields["rule"]) for each in (locked, now))
+        return before is not None and before == after
+
+    return Lock(tuple(filter(holds, held.records)))
+
+
+def _search(recipe: Recipe, name: str) -> tuple[object, ...] | None:
+    """What decides what a rule's searches find, but for the network that earlier rules left."""
+    rule = next((rule for rule in recipe.rules if rule.name == name), None)
+    if rule is None:
+        return None
+    copied = rule.copy_from if isinstance(rule, Insert) else None
+    return (recipe.model, recipe.latents, rule.layer, rule.context, copied)
 
 
 def match_records(rule: str, found: Matches) -> Iterator[Record]:

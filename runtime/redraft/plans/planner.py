@@ -208,12 +208,17 @@ def make_plan(
     )
 
 
-def replanned(plan: Plan, recipe: Recipe, cache: Cache, device: str) -> Plan:
-    """A plan for a changed recipe on the same base. Its text stays that of the first recipe."""
+def replanned(
+    plan: Plan, recipe: Recipe, cache: Cache, device: str, places: Lock | None = None
+) -> Plan:
+    """A plan for a changed recipe on the same base. Its text stays that of the first recipe.
+
+    ``places`` says what of the first plan's lock the changed recipe still takes.
+    """
     return replace(
         plan,
         recipe=recipe,
-        steps=tuple(_steps(recipe, plan.base, device, cache, None)),
+        steps=tuple(_steps(recipe, plan.base, device, cache, places)),
         digest=_digest({"recipe": recipe.digest(), "model": plan.base.identity}),
         lock=None,
     )

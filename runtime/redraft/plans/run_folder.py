@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from redraft.disk.files import sha256_file
 from redraft.errors import ArtifactError, RedraftError
 from redraft.explain.words import counted, first_fault, first_line, reason_of
+from redraft.memory.places import Marks, moved
 from redraft.plans.lock import Lock
 from redraft.plans.lock import read as read_lock
 from redraft.plans.record import RunRecord
 from redraft.plans.run_files import CELLS, EDIT, LOCK, PICTURE, RECIPE, RECORD, REPORT, STEPS
 from redraft.plans.shipped import SUFFIX
+from redraft_dsl.recipe.model import Match
 
 if TYPE_CHECKING:
-    from redraft.plans.planner import Plan
+    from redraft.plans.planner import Plan, RuleStep
+    from redraft.plans.record import PlaceRecord
 
 RUN_FOLDER = "name a folder that `redraft run` wrote, such as one in runs/"
 
@@ -86,6 +91,61 @@ def read_run(path: Path) -> FinishedRun:
             f"{RUN_FOLDER}, or run the recipe again",
         ) from error
     return FinishedRun(record.parent, found)
+
+
+def finished_run(folder: Path, plan: Plan) -> FinishedRun | None:
+    """The run in a folder, if it is a whole run of that very plan.
+
+    A run that obeyed no lock counts where it found the very places that the plan's lock says.
+    """
+    try:
+        run = read_run(folder)
+        record = run.record
+        same = (
+            record.recipe_digest == plan.recipe.digest()
+            and record.model.file_sha256 == plan.base.sha256
+            and record.model.truncation == plan.base.truncation
+            and record.edit_sha256 == sha256_file(run.edit)
+            and _same_places(record, plan)
+        )
+    except ArtifactError:
+        return None
+    return run if same else None
+
+
+def latest_run(runs: Path, plan: Plan) -> FinishedRun | None:
+    """The latest of the whole runs of that very plan in the folders of a folder."""
+    every = (finished_run(path.parent, plan) for path in sorted(runs.glob(f"*/{RECORD}")))
+    found = [run for run in every if run is not None]
+    return max(found, key=lambda run: run.record.started, default=None)
+
+
+def _same_places(record: RunRecord, plan: Plan) -> bool:
+    """Whether a run had the places of a plan, as far as a lock has a say in them."""
+    if plan.lock is None or record.lock is not None:
+        return record.lock == (None if plan.lock is None else plan.lock.sha256)
+    marks = Marks(plan.base.facts, plan.folder)
+    found = {rule.name: rule.contexts for rule in record.rules}
+    return all(
+        _found(step, marks, found.get(step.rule.name, ())) for step in plan.rules if step.locked
+    )
+
+
+def _found(step: RuleStep, marks: Marks, found: Sequence[PlaceRecord]) -> bool:
+    """Whether these are the contexts of a rule with its matches where the lock has them."""
+    locked = iter(step.locked)
+    wanted = [
+        place
+        for context in step.rule.context
+        for place in (
+            [moved(marks(context.like), one) for one in next(locked)]
+            if isinstance(context, Match)
+            else [marks(context)]
+        )
+    ]
+    return [(each.latents, each.index, each.box) for each in found] == [
+        (each.latents, each.index, each.box()) for each in wanted
+    ]
 
 
 def refuse_folder_of_another(folder: Path, plan: Plan) -> None:

@@ -34,6 +34,7 @@ from redraft.memory.marked import marked_pictures
 from redraft.models.device import device_name
 from redraft.models.open import choose_device
 from redraft.models.samplers import sampler_of
+from redraft.plans.obeying import still_held
 from redraft.plans.planner import Plan, RuleStep, StatisticsStep, replanned
 from redraft.runs.execute import goal_pictures, left_out_of, solve_step
 from redraft.runs.memo import MOST, Shared
@@ -316,7 +317,9 @@ class _Trial:
         changed = self.rule.model_copy(update={**update, "layer": layer})
         rules = tuple(changed if r is self.rule else r for r in self.plan.recipe.rules)
         recipe = self.plan.recipe.model_copy(update={"rules": rules})
-        return replanned(self.plan, recipe, self.cache, device_name(self.device))
+        held = self.plan.lock
+        places = None if held is None else still_held(held, self.plan.recipe, recipe)
+        return replanned(self.plan, recipe, self.cache, device_name(self.device), places)
 
     def _solved(
         self, plan: Plan, statistics: Sequence[StatisticsStep]

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from redraft.plans import lock
-from redraft.plans.lock import Lock, Record
-from redraft.plans.obeying import lock_of
+from redraft.plans.lock import Lock
+from redraft.plans.obeying import lock_of, still_held
 from redraft.plans.planner import Plan, make_plan
 from redraft_dsl import Checked
 from redraft_dsl.check.parameters import Given
 from redraft_dsl.check.sweeps import Sweep
-from redraft_dsl.recipe.model import Insert, Recipe
+from redraft_dsl.recipe.model import Recipe
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,10 @@ class Pins:
 
         The plan's lock is the cell's own: what the cell is run with, and the places it was given.
         """
-        places = Lock(tuple(each for each in self.lock.records if self._holds(each, checked)))
+        recipe = checked.recipe
+        places = None if recipe is None else still_held(self.lock, self.recipe, recipe)
         made = make_plan(checked, folder, lock=places, **options)
         return replace(made, lock=lock_of(made, checked, self.lock))
-
-    def _holds(self, record: Record, checked: Checked) -> bool:
-        if record.kind != "match" or checked.recipe is None:
-            return False
-        name = record.fields["rule"]
-        before, now = _search(self.recipe, name), _search(checked.recipe, name)
-        return before is not None and before == now
 
 
 def pins_of(checked: Checked, sweep: Sweep, plan: Callable[[Given], Plan]) -> Pins | None:
@@ -78,12 +72,3 @@ def searched_anew(plans: list[Plan]) -> tuple[str, ...]:
     """The rules that search in at least one of these plans, by name, in the recipe's order."""
     steps = (step for plan in plans if plan.lock is not None for step in plan.rules)
     return tuple(dict.fromkeys(s.rule.name for s in steps if s.matches and not s.locked))
-
-
-def _search(recipe: Recipe, name: str) -> tuple[object, ...] | None:
-    """What decides what a rule's searches find, but for the network that earlier rules left."""
-    rule = next((rule for rule in recipe.rules if rule.name == name), None)
-    if rule is None:
-        return None
-    copied = rule.copy_from if isinstance(rule, Insert) else None
-    return (recipe.model, recipe.latents, rule.layer, rule.context, copied)

@@ -14,9 +14,8 @@ from redraft.explain.words import silent
 from redraft.models.open import choose_device
 from redraft.plans.loading import CheckFailedError, recipe_of
 from redraft.plans.planner import Plan
-from redraft.plans.record import RunRecord
 from redraft.plans.run_files import RECORD, RUNS
-from redraft.plans.run_folder import cannot_make, read_run
+from redraft.plans.run_folder import cannot_make, finished_run, read_run
 from redraft.runs.memo import MOST, Shared
 from redraft.runs.processes import ALONE, Ranks
 from redraft.runs.watch import Progress
@@ -211,9 +210,9 @@ def _run_cell(task: Task, cell: Cell, place: tuple[int, int], shared: Shared) ->
     report("planned", 0, 0)
     try:
         plan = task.plan(cell.values)
-        found = None if task.fresh else finished(folder, plan)
+        found = None if task.fresh else finished_run(folder, plan)
         if found is not None:
-            return finished_cell(cell, found, before=True)
+            return finished_cell(cell, found.record, before=True)
         run = run_and_report(
             plan,
             out=folder,
@@ -226,24 +225,6 @@ def _run_cell(task: Task, cell: Cell, place: tuple[int, int], shared: Shared) ->
     except RedraftError as error:
         return failed_cell(cell, _failure(error), time.perf_counter() - started)
     return finished_cell(cell, run.record, before=False)
-
-
-def finished(folder: Path, plan: Plan) -> RunRecord | None:
-    """The record of the run in a folder, if it is a whole run of that very plan."""
-    try:
-        run = read_run(folder)
-        edit = files.sha256_file(run.edit)
-    except ArtifactError:
-        return None
-    record = run.record
-    same = (
-        record.recipe_digest == plan.recipe.digest()
-        and record.model.file_sha256 == plan.base.sha256
-        and record.model.truncation == plan.base.truncation
-        and record.edit_sha256 == edit
-        and record.lock == (None if plan.lock is None else plan.lock.sha256)
-    )
-    return record if same else None
 
 
 def _failure(error: RedraftError) -> CellFailure:

@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from redraft.cli.app import device_option, format_option, generator_option, make_command
+from redraft.cli.app import (
+    device_option,
+    format_option,
+    generator_option,
+    lock_option,
+    make_command,
+    set_option,
+)
 from redraft.cli.arguments import words
 from redraft.cli.layout import Fit
-from redraft.cli.screen import Column, Screen
+from redraft.cli.screen import OBEYED, Column, Screen
+from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +28,7 @@ if TYPE_CHECKING:
     from redraft.chains.scoring import ChainScore
     from redraft.plans.planner import Plan
     from redraft.runs.session import Distance
+    from redraft_dsl.check.parameters import Given
 
 FIGURES = ("share", "null_share", "amplitude", "outside", "distance")
 HEADS = {"null_share": "null"}
@@ -40,39 +49,62 @@ SAVED = "eval.json"
 @click.option(
     "--out",
     type=words.NEW_FILE,
-    help=f"Where the scores are written; by default {SAVED} in the recipe's run folder.",
+    help=f"Where the scores are written; by default {SAVED} in the folder of the recipe's finished "
+    "run, and nowhere without one.",
 )
 @device_option()
 @generator_option()
+@set_option()
+@lock_option()
 @format_option()
-def command(file: str, answers: tuple[str, ...], out: Path | None, device: str, form: str) -> None:
+def command(
+    file: str,
+    answers: tuple[str, ...],
+    out: Path | None,
+    device: str,
+    given: Given,
+    no_lock: bool,
+    form: str,
+) -> None:
     """Score every rule of a recipe after itself and after each later rule.
 
     All scores are against the pictures of the model without any rule, on pictures that no rule saw.
+    Where a run of the very same recipe is finished, its edit is scored and nothing is solved again.
     """
     import json
 
-    from redraft.chains.scoring import score_chain
+    from redraft.chains.scoring import made_by, score_chain
     from redraft.cli.planning import plan_file
     from redraft.disk import files
     from redraft.models.open import choose_device
+    from redraft.plans.run_files import RUNS
+    from redraft.plans.run_folder import latest_run
     from redraft.runs.session import open_session
 
     screen = Screen.current()
     screen.begin(f"reading {file}")
     with screen.progress() as reporter:
-        plan = plan_file(file, device, reporter)
+        plan = plan_file(file, device, reporter, lock=not no_lock, given=given)
         known = _answers(plan, answers)
+        run = latest_run(RUNS, plan)
         session = open_session(plan, choose_device(device), progress=reporter.step)
-        scores = score_chain(session, known)
-    found = {"recipe": plan.recipe.name, "rules": [asdict(each) for each in scores]}
-    path = out or _folder(plan) / SAVED
-    files.write_text(path, json.dumps(found, indent=2) + "\n")
+        scores = score_chain(session, known, None if run is None else made_by(run))
+    lock = None if plan.lock is None else plan.lock.sha256
+    rules = [asdict(each) for each in scores]
+    found = {"recipe": plan.recipe.name, "lock": lock, "rules": rules}
+    path = out or (None if run is None else run.folder / SAVED)
+    if path is not None:
+        files.write_text(path, json.dumps(found, indent=2) + "\n")
     if form == "json":
         screen.json(found)
         return
     _print(screen, plan, scores)
-    screen.file("scores", path)
+    if run is not None:
+        screen.say(f"scored is the edit of the finished run {visible(str(run.folder))}")
+    if path is None:
+        screen.say("nothing was written, for no run of this recipe is finished; --out FILE writes")
+    else:
+        screen.file("scores", path)
 
 
 def _print(screen: Screen, plan: Plan, scores: Sequence[ChainScore]) -> None:
@@ -84,24 +116,13 @@ def _print(screen: Screen, plan: Plan, scores: Sequence[ChainScore]) -> None:
     screen.table(columns, [_row(each, names) for each in scores], Fit(named=2))
     count = len(judged(plan.recipe, plan.base.facts))
     screen.say(f"measured on {count} {measured_on(plan.recipe)}")
+    if plan.lock is not None:
+        screen.say(OBEYED)
 
 
 def _known(scores: Sequence[ChainScore]) -> bool:
     """Whether a right answer is known that any rule has a distance from."""
     return any(each.distance is not None for each in scores)
-
-
-def _folder(plan: Plan) -> Path:
-    """The recipe's run folder, made where it is not there yet."""
-    from redraft.plans.run_files import RUNS
-    from redraft.plans.run_folder import cannot_make
-
-    folder = RUNS / plan.run_name
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_make(folder, error) from error
-    return folder
 
 
 def _row(score: ChainScore, names: Sequence[str]) -> list[str]:

@@ -7,16 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from redraft.cli.app import device_option, format_option, generator_option, make_command
+from redraft.cli.app import (
+    device_option,
+    format_option,
+    generator_option,
+    lock_option,
+    make_command,
+    set_option,
+)
 from redraft.cli.arguments import words
 from redraft.cli.arguments.recipe_words import RULE
 from redraft.cli.layout import Fit
-from redraft.cli.screen import Column, Screen
+from redraft.cli.screen import OBEYED, Column, Screen
 from redraft.explain.words import per_cent
 
 if TYPE_CHECKING:
     from redraft.plans.planner import Plan
     from redraft.runs.locate import Candidate, Location
+    from redraft_dsl.check.parameters import Given
 
 COLUMNS = 12
 BARS = 20
@@ -38,34 +46,48 @@ FIT = Fit(shorter=[("layer", *SETTINGS, "score", ""), ("layer", "rank", "score",
 )
 @device_option()
 @generator_option()
+@set_option()
+@lock_option()
 @format_option()
 def command(
-    file: str, rule: str | None, sheet: Path | None, write: bool, device: str, form: str
+    file: str,
+    rule: str | None,
+    sheet: Path | None,
+    write: bool,
+    device: str,
+    given: Given,
+    no_lock: bool,
+    form: str,
 ) -> None:
     """Try a rule at every layer, and recommend a layer and settings, or none.
 
     Parts of the rule's contexts are left out, and each candidate is scored by what it does to them:
     how strongly they change as was wished, times how well the change agrees with the wish. Without
-    RULE it is the recipe's first one.
+    RULE it is the recipe's first one. Places that a lock says are taken at the layer where they
+    were found, and searched at all others.
     """
     from redraft.cli.planning import plan_file, step_named
     from redraft.plans.shipped import own_recipe
     from redraft.runs.locate import locate_rule
 
     screen = Screen.current()
+    if write and given:
+        raise click.UsageError("--write goes without --set: change the recipe first, then write")
     if write:
         own_recipe(file)  # refused before minutes are spent, and not after them
     with screen.progress() as reporter:
-        plan = plan_file(file, device, reporter)
+        plan = plan_file(file, device, reporter, lock=not no_lock, given=given)
         name = plan.rules[0].rule.name if rule is None else step_named(plan, rule).rule.name
         found = locate_rule(plan, name, device=device, progress=reporter.step)
         if sheet is not None:
             _draw(plan, found, device, sheet)
-        written = _written(file, found) if write else None
+        written = _written(file, found, plan) if write else None
     if form == "json":
-        screen.json(_as_json(found))
+        screen.json({**_as_json(found), "lock": None if plan.lock is None else plan.lock.sha256})
         return
     _print(screen, found)
+    if plan.lock is not None:
+        screen.say(OBEYED)
     if sheet is not None:
         screen.file("picture", sheet)
     if write:
@@ -133,7 +155,7 @@ def _as_json(found: Location) -> dict[str, Any]:
     }
 
 
-def _written(file: str, found: Location) -> str:
+def _written(file: str, found: Location, plan: Plan) -> str:
     """Write what is recommended into the recipe; what was done, in words."""
     from redraft.disk import files
     from redraft.plans.shipped import own_recipe
@@ -154,7 +176,8 @@ def _written(file: str, found: Location) -> str:
     if text == before:
         return "left as it is: it has what is recommended"
     files.write_text(path, text)
-    return ", ".join(f"{put.key} {put.value}" for put in puts)
+    done = ", ".join(f"{put.key} {put.value}" for put in puts)
+    return done + (f"; `redraft lock {file}` locks it anew" if plan.lock is not None else "")
 
 
 def _draw(plan: Plan, found: Location, device: str, path: Path) -> None:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from redraft.cli.app import device_option, format_option, generator_option, make_command
+from redraft.cli.app import (
+    device_option,
+    format_option,
+    generator_option,
+    lock_option,
+    make_command,
+    set_option,
+)
 from redraft.cli.arguments import words
 from redraft.cli.arguments.ranges import parse_range
 from redraft.cli.arguments.recipe_words import RULE
@@ -21,11 +28,13 @@ if TYPE_CHECKING:
     from redraft.memory.places import Marks
     from redraft.plans.planner import Plan, RuleStep
     from redraft.show.pictures import Picture
+    from redraft_dsl.check.parameters import Given
     from redraft_dsl.recipe.model import Match
 
 FIRST_SEARCHED = 200
 TOP = 24
 SIDE = 192
+FROM_LOCK = "not searched: the lock says these places, and a run takes them"
 COLUMNS = 6
 
 
@@ -45,6 +54,8 @@ COLUMNS = 6
 @click.option("--force", is_flag=True, help="Replace a file that is there, whatever it is.")
 @device_option()
 @generator_option()
+@set_option()
+@lock_option()
 @format_option()
 def command(
     file: str,
@@ -54,24 +65,30 @@ def command(
     out: Path | None,
     force: bool,
     device: str,
+    given: Given,
+    no_lock: bool,
     form: str,
 ) -> None:
     """Find the images whose keys look most like a rule's context.
 
     A rule with `context like` lines is searched for as these say; any other one by its first
-    context. Rules that change the keys before RULE are solved first.
+    context. Rules that change the keys before RULE are solved first. Places that the recipe's lock
+    says are shown as they are; with --top or --among, and with --no-lock, they are searched.
     """
     screen = Screen.current()
     screen.begin(f"reading {file}")
-    from redraft.cli.match_preview import preview_matches
+    from redraft.cli.match_preview import locked_matches, preview_matches
     from redraft.cli.planning import plan_file, step_named
 
     with screen.progress() as reporter:
-        plan = plan_file(file, device, reporter)
+        plan = plan_file(file, device, reporter, lock=not no_lock, given=given)
         step = step_named(plan, rule)
         matches = _matches(plan, step, top, among)
         layer, marks = _layer(plan, step, device, reporter)
-        found = preview_matches(layer, step.rule, marks, matches)
+        if step.locked and top is None and among is None:
+            found = locked_matches(layer, step, marks)
+        else:
+            found = preview_matches(layer, step.rule, marks, matches)
         if out is not None:
             _draw(layer, marks, found, out, force=force)
     if form == "json":
@@ -135,7 +152,8 @@ def _print(screen: Screen, step: RuleStep, found: Sequence[MatchPreview]) -> Non
                 for rank, p in enumerate(one.places, 1)
             ],
         )
-        screen.say(f"left out: {one.left_out()}; a score of 1 is as good as the marked place")
+        told = FROM_LOCK if one.locked else f"left out: {one.left_out()}"
+        screen.say(f"{told}; a score of 1 is as good as the marked place")
 
 
 def _as_json(rule: str, step: RuleStep, found: Sequence[MatchPreview]) -> dict[str, Any]:

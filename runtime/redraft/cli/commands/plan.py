@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from redraft.cli.app import device_option, format_option, generator_option, make_command, set_option
+from redraft.cli.app import (
+    device_option,
+    format_option,
+    generator_option,
+    lock_option,
+    make_command,
+    set_option,
+)
 from redraft.cli.arguments import words
 from redraft.cli.layout import Fit
 from redraft.cli.screen import Column, Reporter, Screen
@@ -40,7 +47,7 @@ LOCKED = "not searched, for the lock says them"
 @generator_option(looks=False)
 @click.option("--quick", is_flag=True, help="Do not open the model to search for contexts.")
 @set_option()
-@click.option("--no-lock", is_flag=True, help="Ignore the lock that lies beside the recipe.")
+@lock_option()
 @format_option()
 def command(file: str, device: str, quick: bool, given: Given, no_lock: bool, form: str) -> None:
     """Show what a run would do, what it would cost and what it would find.
@@ -289,6 +296,7 @@ def match_json(one: MatchPreview) -> dict[str, Any]:
         "like": {"latents": one.match.like.latents, "index": one.match.like.index},
         "among": [one.match.first, one.match.last],
         "top": one.match.top,
+        "locked": one.locked,
         "places": [
             {
                 "latents": place.latents,

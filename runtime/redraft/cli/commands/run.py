@@ -14,6 +14,7 @@ from redraft.cli.app import (
     device_option,
     format_option,
     generator_option,
+    lock_option,
     make_command,
     set_option,
     threads_option,
@@ -23,7 +24,7 @@ from redraft.cli.arguments import words
 from redraft.cli.bench_rows import print_rows
 from redraft.cli.layout import WIDE, listed
 from redraft.cli.opening import open_file, open_option
-from redraft.cli.screen import Column, Reporter, Screen
+from redraft.cli.screen import OBEYED, Column, Reporter, Screen
 from redraft.plans.run_files import REPORT
 from redraft.plans.shipped import locate_recipe
 from redraft_dsl.report.terminal import visible, wrapped
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 )
 @click.option("--force", is_flag=True, help="Write into the folder, whatever it holds.")
 @set_option()
-@click.option("--no-lock", is_flag=True, help="Ignore the lock that lies beside the recipe.")
+@lock_option()
 @open_option("the report")
 @verbose_option()
 @format_option()
@@ -181,7 +182,7 @@ def _print(screen: Screen, run: Run, ranks: Ranks, *, verbose: bool) -> None:
         pairs = ", ".join(f"{name} = {value}" for name, value in record.given.items())
         screen.say(f"with {visible(pairs)}")
     if record.lock is not None:
-        screen.say("its lock was obeyed")
+        screen.say(OBEYED)
     together = "" if ranks.alone else f", {ranks.world} processes"
     screen.say(f"{record.seconds:.1f} seconds on {record.machine.device}{together}")
     for what, path in _outputs(run):

@@ -13,6 +13,7 @@ from redraft.cli.app import (
     device_option,
     format_option,
     generator_option,
+    lock_option,
     make_command,
     set_option,
     threads_option,
@@ -23,7 +24,7 @@ from redraft.cli.arguments.generators import named_generator
 from redraft.cli.arguments.recipe_words import SWEEP
 from redraft.cli.layout import WIDE
 from redraft.cli.opening import open_file, open_option
-from redraft.cli.screen import Column, Reporter, Screen
+from redraft.cli.screen import OBEYED, Column, Reporter, Screen
 from redraft.sweep.beside import MOST_JOBS, Others, Share
 from redraft_dsl.report.terminal import visible
 
@@ -56,7 +57,7 @@ SOLVER = ("left-out gain / side", "agreement", "loss", "seconds")
 @click.option("--fresh", is_flag=True, help="Run every cell anew, finished or not.")
 @click.option("--force", is_flag=True, help="Write into the folder, whatever it holds.")
 @set_option()
-@click.option("--no-lock", is_flag=True, help="Ignore the lock that lies beside the recipe.")
+@lock_option()
 @open_option("the gallery")
 @click.option(
     "--part",
@@ -239,7 +240,7 @@ def _print(screen: Screen, record: SweepRecord, folder: Path, *, verbose: bool) 
         brackets = "; 95 % intervals in brackets" if wide else ""
         screen.say(f"measured on {record.evaluated_count} {record.evaluated_on}{brackets}")
     if record.lock is not None:
-        screen.say("its lock was obeyed")
+        screen.say(OBEYED)
     if record.searched:
         screen.say(
             f"searched anew, since the sweep varies what is searched: {', '.join(record.searched)}"

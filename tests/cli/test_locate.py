@@ -99,6 +99,29 @@ def test_nothing_is_written_where_nothing_is_recommended(
     assert marked.read_text(encoding="utf-8") == MARKED
 
 
+def test_other_settings_are_recommended_with_what_they_bring_and_cost(
+    invoke, marked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locate, "LEAST_SCORE", -1.0)
+    monkeypatch.setattr(locate, "WORTH", 0.0)
+    monkeypatch.setattr(locate, "SIDE", 1000.0)
+    found = located(invoke, marked, "dot", "--set", "dot.rank=1")
+    best = found["recommended"]
+    own = next(
+        each
+        for each in found["candidates"]
+        if (each["layer"], each["rank"], each["keep"]) == (best["layer"], 1, 3)
+        and each["preserve"] == 0.3
+    )
+    assert own != best, "another setting scores higher"
+    assert f"score {best['score']:.3f} in place of {own['score']:.3f}" in found["reason"]
+    told = f"side effect {100 * best['side']:.1f} % in place of {100 * own['side']:.1f} %"
+    assert told in found["reason"]
+    refused = invoke("locate", str(marked), "--write", "--set", "dot.rank=1")
+    assert refused.exit_code == 2
+    assert "--write goes without --set" in refused.stderr
+
+
 def test_an_invert_is_located_and_written(
     invoke, marked: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,8 +135,8 @@ def test_a_value_from_outside_has_to_fit(
 @pytest.mark.parametrize(
     ("given_value", "code", "message"),
     [
-        (("sise", "3"), "RD127", "there is no such parameter"),
-        (("glases.rank", "3"), "RD127", "there is no rule `glases`"),
+        (("sise", "3"), "RD127", "the recipe has no parameter `sise`"),
+        (("glases.rank", "3"), "RD127", "the recipe has no rule `glases`"),
         (("glasses.rnk", "3"), "RD115", "unknown setting `rnk`"),
         (("glasses.rank", "0"), "RD202", "out of range"),
         (("glasses.layer", "layer5"), "RD102", "unknown layer `layer5`"),
@@ -151,6 +151,13 @@ def test_a_value_for_what_is_not_there(
     assert codes(checked) == [code]
     assert message in checked.diagnostics[0].message
     assert render(checked.diagnostics, checked.source)
+
+
+def test_a_setting_without_its_rule_is_told_the_rule(models: KnownModels) -> None:
+    text = HEAD.format("a") + BASE + "param size: int = 4\n" + rule("rank size")
+    checked = loads(text, models, given=(("rank", "3"),))
+    assert codes(checked) == ["RD127"]
+    assert "write `glasses.rank`" in (checked.diagnostics[0].help or "")
 
 
 def test_a_setting_from_outside_takes_the_place_of_its_opposite(models: KnownModels) -> None:

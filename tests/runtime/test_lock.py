@@ -357,12 +357,12 @@ def test_values_that_change_nothing_are_no_difference(workshop: Any) -> None:
 @pytest.mark.parametrize(
     ("held", "given", "told", "undo"),
     [
-        ({}, {"glasses.rank": 1}, "made without values, and this is with `--set glasses.rank=1`",
+        ({}, {"glasses.rank": 1}, "made without `--set`, and now there is `--set glasses.rank=1`",
          "leave out `--set`, or accept it with `redraft lock PATH --set glasses.rank=1`"),
-        ({"glasses.rank": 1}, {}, "made with `--set glasses.rank=1`, and this is without values",
+        ({"glasses.rank": 1}, {}, "made with `--set glasses.rank=1`, and now there is no `--set`",
          "give the lock's values, `--set glasses.rank=1`, or accept it with `redraft lock PATH`"),
         ({"glasses.rank": 1}, {"glasses.rank": 2, "glasses.keep": 3},
-         "made with `--set glasses.rank=1`, and this is with `--set glasses.rank=2 --set "
+         "made with `--set glasses.rank=1`, and now there is `--set glasses.rank=2 --set "
          "glasses.keep=3`",
          "give the lock's values, `--set glasses.rank=1`, or accept it with `redraft lock PATH "
          "--set glasses.rank=2 --set glasses.keep=3`"),

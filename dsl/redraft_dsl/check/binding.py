@@ -80,7 +80,7 @@ def bind(
             values[name] = value
         else:
             problems.append(unfit(value, params[name], fault, value.span))
-    problems += _unknown_names(tree, outside, params, spans)
+    problems += _unknown_names(tree, outside, params, spans, language)
     binder = Binder(values)
     changed = (_with_given(node, outside, spans, language) for node in tree.statements)
     statements = tuple(map(binder.statement, changed))
@@ -138,6 +138,7 @@ def _unknown_names(
     outside: Mapping[str, str],
     params: Mapping[str, s.ParamLine],
     spans: Mapping[str, Span],
+    language: Language,
 ) -> Iterator[Diagnostic]:
     """Values from outside for what the recipe does not have."""
     rules = [node.name.text for node in tree.statements if isinstance(node, Rule)]
@@ -146,13 +147,15 @@ def _unknown_names(
         if name in params or (key and owner in rules):
             continue
         if key:
-            message = f"`{name}` cannot be set: there is no rule `{owner}`"
+            message = f"`--set {name}` sets nothing: the recipe has no rule `{owner}`"
             help_text = did_you_mean(owner, rules, "rules of this recipe")
         else:
-            message = f"`{name}` cannot be set: there is no such parameter"
+            message = f"`--set {name}` sets nothing: the recipe has no parameter `{name}`"
             help_text = did_you_mean(name, params, "parameters of this recipe")
-            if not params:
-                help_text += "; a setting of a rule is named `RULE.SETTING`"
+            if rules and name in language.setting_words:
+                help_text = f"a setting is named with its rule: write `{rules[0]}.{name}`"
+            elif not params:
+                help_text += "; a setting is named with its rule, as `RULE.SETTING`"
         yield error("RD127", message, spans.get(name), "", help_text)
 
 

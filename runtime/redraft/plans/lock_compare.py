@@ -87,7 +87,10 @@ class LockDiffersError(PlanError):
             code = "RD415"
             message = f"{changed[0].what} changed without a new version, and {lock} pins it"
         elif any(each.kind == "set" for each in differences):
-            code, message = "RD419", f"{lock} was made {_with(held)}, and this is {_with(given)}"
+            code, message = (
+                "RD419",
+                f"{lock} was made {_with(held)}, and now there is {_has(given)}",
+            )
             undo = f"give the lock's values, `{options(held)}`" if held else "leave out `--set`"
         else:
             code, message = "RD410", f"{lock} differs from what is there now in {records}"
@@ -100,7 +103,11 @@ class LockDiffersError(PlanError):
 
 
 def _with(given: Given) -> str:
-    return f"with `{options(given)}`" if given else "without values"
+    return f"with {_has(given)}" if given else "without `--set`"
+
+
+def _has(given: Given) -> str:
+    return f"`{options(given)}`" if given else "no `--set`"
 
 
 def is_silent_change(difference: Difference) -> bool:

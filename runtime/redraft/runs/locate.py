@@ -236,7 +236,10 @@ def _why(chosen: Candidate, own: Settings, tried: Sequence[Candidate]) -> str:
         for name in ("rank", "keep", "preserve")
         if getattr(chosen.settings, name) != getattr(own, name)
     ]
-    return f"{said}, with {' and '.join(parts)}{passed}"
+    mine = next(each for each in tried if (each.layer, each.settings) == (chosen.layer, own))
+    price = f"side effect {per_cent(chosen.side, 1)} in place of {per_cent(mine.side, 1)}"
+    better = f"score {chosen.score:.3f} in place of {mine.score:.3f}, {price}"
+    return f"{said}, with {' and '.join(parts)} ({better}){passed}"
 
 
 def _passed_over(chosen: Candidate, own: Settings, tried: Sequence[Candidate]) -> str:

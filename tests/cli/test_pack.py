@@ -36,6 +36,20 @@ def test_a_run_is_packed_and_unpacked(invoke: Invoke, pack: Path, finished: Path
     assert invoke("unpack", "demo.redraftpack", "-o", "mine", "--force").exit_code == 0
 
 
+def test_a_lock_that_the_run_did_not_obey_is_named(invoke: Invoke, recipe: Path) -> None:
+    assert invoke("run", "demo.redraft", "--out", "runs/free").exit_code == 0
+    assert "lock" not in invoke("pack", "demo.redraft", "-o", "none.redraftpack").output
+    assert invoke("lock", "demo.redraft").exit_code == 0
+    for source in ("demo.redraft", "runs/free"):
+        shown = invoke("pack", source, "-o", "later.redraftpack")
+        assert "demo.lock is not in it, for the run was made without that lock" in shown.stderr
+    assert invoke("run", "demo.redraft", "--out", "runs/free").exit_code == 0
+    again = invoke("pack", "demo.redraft", "-o", "both.redraftpack", "--format", "json")
+    found = json.loads(again.stdout)
+    assert found["lock_left"] is None
+    assert "recipe.lock" in found["files"]
+
+
 def test_an_unpacked_run_is_verified_with_an_empty_cache(
     invoke: Invoke, pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,7 @@ def command(file: str, out: Path | None, force: bool, form: str) -> None:
     if form == "json":
         run = None if done.run is None else str(done.run)
         found = {"files": list(done.names), "bytes": done.size, "sha256": done.sha256, "run": run}
+        found["lock_left"] = None if done.left is None else str(done.left)
         screen.json({"written": str(done.path), "there": done.there, **found})
         return
     what = "is there already" if done.there else "written"
@@ -52,3 +53,8 @@ def command(file: str, out: Path | None, force: bool, form: str) -> None:
         screen.warn("there is no finished run of this recipe in runs/, so there is no edit in it")
     elif done.run != source:
         screen.say(f"run:     {visible(str(done.run))}")
+    if done.left is not None:
+        screen.warn(
+            f"{done.left} is not in it, for the run was made without that lock; to have both, run "
+            "the recipe again and pack that run"
+        )

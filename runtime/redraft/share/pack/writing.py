@@ -43,6 +43,8 @@ class PackResult:
         sha256: of the pack.
         run: the run folder whose edit is in it, or None.
         there: whether the very same pack was there already.
+        left: the lock beside the recipe, where it fits the recipe and the packed run was made
+            without it.
 
     """
 
@@ -52,6 +54,7 @@ class PackResult:
     sha256: str
     run: Path | None
     there: bool = False
+    left: Path | None = None
 
 
 def pack(
@@ -89,7 +92,20 @@ def pack(
     if not same:
         files.write_bytes(target, data)
     digest = hashlib.sha256(data).hexdigest()
-    return PackResult(target, tuple(sorted(contents)), len(data), digest, run, same)
+    left = None if record is None else _lock_left(record, recipe, source)
+    return PackResult(target, tuple(sorted(contents)), len(data), digest, run, same, left)
+
+
+def _lock_left(record: RunRecord, recipe: Recipe, source: Path) -> Path | None:
+    """The lock beside a recipe that fits it and that its run did not obey; None without one."""
+    path = lock.lock_path(Path(record.recipe_path) if source.is_dir() else source)
+    try:
+        held = lock.read(path)
+    except RedraftError:
+        return None
+    if held is None or not _is_of(held, recipe) or held.sha256 == record.lock:
+        return None
+    return path
 
 
 def _refuse_replacing(path: Path, recipe: str, contents: Mapping[str, bytes]) -> None:

@@ -68,6 +68,16 @@ def test_more_strength_at_about_the_same_price_is_no_fault() -> None:
     assert (best.number, "amplitude 0.71" in best.reason) == (3, True)
 
 
+def test_a_cell_that_is_passed_over_for_chance_is_no_measure_of_the_others() -> None:
+    chance = cell(2, 0.95, 0.9)
+    lucky = chance.rules[0].model_copy(update={"null_interval": (0.0, 0.99)})
+    best = best_of([cell(1, 0.78, 0.2), chance.model_copy(update={"rules": (lucky,)})])
+    assert best is not None
+    assert best.number == 1
+    assert "as any" not in best.reason
+    assert "cells with more are too faint, or do no more than chance" in best.reason
+
+
 def test_nothing_is_recommended_that_nobody_can_see() -> None:
     assert best_of([cell(1, 0.9, 0.04), cell(2, None, 0.0), failed(3)]) is None
     assert best_of([]) is None
@@ -110,3 +120,8 @@ def test_a_cell_is_judged_by_chance_as_its_run_is() -> None:
     assert rule.judgement.word == "takes effect in part"
     by_chance = rule.model_copy(update={"null_interval": (0.4, 0.52), "elsewhere": 0.1})
     assert by_chance.judgement.word == "no more than chance"
+
+
+def test_the_pictures_of_a_row_fill_one_line_or_two() -> None:
+    record = sweep(cell(1, 0.6, 0.9), shown=tuple(range(50, 58)))
+    assert 'style="--whole:8;--half:4"' in render(record, [], None, None)

@@ -252,6 +252,26 @@ def test_the_pictures_on_which_a_rule_takes_effect_least_are_a_row_of_their_own(
     ]  # fmt: skip
 
 
+def test_how_far_protected_places_moved_is_said_once():
+    guarded = view(protected=0.012)
+    page = Page(render(report(replace(guarded, protected=(tile(50),)))))
+    assert page.words.replace("\N{NO-BREAK SPACE}", " ").count("1.2 % of what the goal asks") == 1
+
+
+def test_commands_in_warnings_are_code():
+    rule = "rule: raise `strength`, to 1 at first (redraft explain RD430)"
+    told = report(view(warnings=(rule,)))
+    run = told.record.model_copy(update={"warnings": ("see `redraft plan` first",)})
+    text = render(replace(told, record=run))
+    for code in ("strength", "redraft explain RD430", "redraft plan"):
+        assert f"<code>{code}</code>" in text
+
+
+def test_all_measures_stand_in_one_row():
+    text = render(report(view()))
+    assert re.search(r'class="bars" style="--bars:(\d)"', text)[1] == str(text.count('class="bar"'))
+
+
 def test_one_rule_says_nothing_twice():
     page = Page(render(replace(report(view()), whole=())))
     assert page.words.count("of new pictures") == 1

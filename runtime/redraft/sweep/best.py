@@ -41,7 +41,8 @@ def best_of(cells: Sequence[CellRecord]) -> Best | None:
     Of several rules in a cell the one that does worst counts. None where nothing was measured, or
     every cell is too faint to see.
     """
-    known = [found for found in map(_figures, cells) if found is not None and found.tone != "poor"]
+    measured = [found for found in map(_figures, cells) if found is not None]
+    known = [found for found in measured if found.tone != "poor"]
     if not known:
         return None
     most = max(each.share for each in known)
@@ -49,10 +50,12 @@ def best_of(cells: Sequence[CellRecord]) -> Best | None:
     cheap = max(each.ratio for each in near) * (1 - DEAR)
     chosen = max((each for each in near if each.ratio >= cheap), key=lambda each: each.amplitude)
     reason = f"it takes effect on {percent(chosen.share)} of new pictures"
-    if chosen.share < most:
+    if percent(chosen.share) != percent(most):
         reason += f", within {100 * NEAR:.0f} points as widely as any ({percent(most)})"
+    if max(each.share for each in measured) > most:
+        reason += "; cells with more are too faint, or do no more than chance"
     if len(known) > 1:
-        reason += ", and it is the strongest of those that change least elsewhere for what they do"
+        reason += "; it is the strongest of those that change least elsewhere for what they do"
         reason += f" (amplitude {chosen.amplitude:.2f}, {chosen.ratio:.0f} times outside)"
     return Best(chosen.number, reason)
 

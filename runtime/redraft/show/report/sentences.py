@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,11 +11,13 @@ from markupsafe import Markup
 
 from redraft.explain.words import counted
 from redraft.plans.record import LOW_GAIN, MachineRecord, PlaceRecord, RuleRecord
-from redraft.show.numbers import headline, protected
+from redraft.show.numbers import headline
 from redraft.show.report.charts import percent
 from redraft_dsl.report.html import sentence
 
 NBSP = "\N{NO-BREAK SPACE}"
+EXPLAIN = re.compile(r"\((redraft explain RD\d+)\)")
+"""How a warning names the page that says more."""
 EARLIER_SOME, EARLIER_MUCH = 0.2, 0.6
 
 
@@ -48,10 +51,8 @@ def verdict(record: RuleRecord) -> Spoken:
     """What a rule does to pictures that it never saw."""
     found = record.judgement
     first = _sentence(headline(record, NBSP))
-    moved = protected(record, NBSP)
-    still = f" {_sentence(moved)}" if moved else ""
     if record.share is None or record.judged is None:
-        return Spoken(found.word, found.tone, first, still.lstrip())
+        return Spoken(found.word, found.tone, first, "")
     said = [f"{share_and_interval(record)} of {record.judged:,} new pictures changed as meant"]
     if record.outside is not None:
         said.append(
@@ -62,7 +63,7 @@ def verdict(record: RuleRecord) -> Spoken:
     nulls = list(_nulls(record))
     rest += f" {_sentence(' and '.join(nulls))}" if nulls else ""
     rest += f" {_sentence(found.reason)}" if found.reason else ""
-    return Spoken(found.word, found.tone, first, rest + still)
+    return Spoken(found.word, found.tone, first, rest)
 
 
 def share_and_interval(record: RuleRecord) -> str:
@@ -90,8 +91,8 @@ def warning_text(text: str) -> WarningText:
 
 
 def with_code(text: str) -> Markup:
-    """A sentence in which what stands between backticks is code."""
-    return Markup(sentence(text))
+    """A sentence in which what stands between backticks is code, and so is a command in brackets."""
+    return Markup(sentence(EXPLAIN.sub(r"(`\1`)", text)))
 
 
 def shared_keys(cosine: float) -> str:

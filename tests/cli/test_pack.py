@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from redraft.edit.artifact import Edit
+from redraft.errors import ArtifactError
+
 Invoke = Callable[..., Result]
 
 
@@ -48,6 +51,15 @@ def test_a_lock_that_the_run_did_not_obey_is_named(invoke: Invoke, recipe: Path)
     found = json.loads(again.stdout)
     assert found["lock_left"] is None
     assert "recipe.lock" in found["files"]
+
+
+def test_an_edit_is_not_loaded_from_a_pack_and_the_way_to_it_is_told(pack: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"demo\.redraftpack is a pack") as caught:
+        Edit.load(pack)
+    assert caught.value.code == "RD656"
+    assert "`redraft unpack demo.redraftpack`, and load demo/edit.safetensors" in (
+        caught.value.help or ""
+    )
 
 
 def test_an_unpacked_run_is_verified_with_an_empty_cache(

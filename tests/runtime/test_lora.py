@@ -166,6 +166,16 @@ def test_ranks_are_those_of_the_layout(request: pytest.FixtureRequest) -> None:
     assert ranks("stylegan2") == {"a": 9, "b+c": 8}
 
 
+def test_a_rank_that_is_not_the_rules_own_is_explained(request: pytest.FixtureRequest) -> None:
+    def origins(kind: str) -> list[str]:
+        _, edit = prepared(kind, request)
+        return [layer.origin for layer in lora_layers(edit)]
+
+    taps, whole = "rank 1 at each of the 9 taps of the kernel", "all that the weight has"
+    assert origins("dcgan") == ["", ""]
+    assert origins("proggan") == [taps, whole]
+
+
 def test_the_file_says_what_it_is(make_generator: Maker, tmp_path: Path) -> None:
     edit = edit_of(make_generator(), KINDS["dcgan"][1])
     write_lora(edit, tmp_path / "lora.safetensors")

@@ -13,6 +13,8 @@ EDIT = "edit.safetensors"
 RECORD = "run.json"
 MANIFEST = "manifest.json"
 """Of a pack: size and sha256 of each of its files."""
+PACK_SUFFIX = ".redraftpack"
+"""What the name of a pack ends in."""
 _SHOWN = 16
 """Digits of a hash that a message has."""
 

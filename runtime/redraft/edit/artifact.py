@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
 from redraft.disk import files
-from redraft.disk.beside import EDIT, check_edit
+from redraft.disk.beside import EDIT, PACK_SUFFIX, check_edit
 from redraft.disk.digest import tensors_digest
 from redraft.edit.layout import DIMENSIONS, changed, from_file
 from redraft.errors import ArtifactError, ModelError
@@ -352,6 +352,12 @@ def _check_file(path: Path) -> None:
         raise ArtifactError("RD654", f"{path} is a folder", f"name the file in it: {path / EDIT}")
     if not path.exists():
         raise ArtifactError("RD654", f"there is no file {path}", "check the path")
+    if path.suffix == PACK_SUFFIX:
+        raise ArtifactError(
+            "RD656",
+            f"{path} is a pack, and not the edit in it",
+            f"unpack it with `redraft unpack {path}`, and load {path.stem}/{EDIT}",
+        )
     check_edit(path)
 
 

@@ -67,6 +67,16 @@ class LoraLayer:
         """The number of rows of ``down``; also its ``alpha``, so that scale 1 is exact."""
         return int(self.down.shape[0])
 
+    @property
+    def origin(self) -> str:
+        """Where the rank comes from, where it is not that of the rules; else nothing."""
+        own = sum(rule.rank for rule in self.rules)
+        if self.rank == own:
+            return ""
+        if self.rank == len(self.up):
+            return "all that the weight has"
+        return f"rank {own} at each of the {self.rank // own} taps of the kernel"
+
     def change(self) -> Tensor:
         """The change of the weight, in the file's layout, float64."""
         product = self.up.double().flatten(1) @ self.down.double().flatten(1)

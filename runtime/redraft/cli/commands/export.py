@@ -124,7 +124,8 @@ def _write_lora(path: Path, model: str | None, out: Path | None, form: str, *, f
     screen.file("written", out)
     for layer in layers:
         rules = ", ".join(rule.name for rule in layer.rules)
-        screen.say(f"{visible(layer.name)}: rank {layer.rank}, {visible(rules)}")
+        origin = f" ({layer.origin})" if layer.origin else ""
+        screen.say(f"{visible(layer.name)}: rank {layer.rank}{origin}, {visible(rules)}")
     screen.say(f"to merge: {MERGE}")
 
 

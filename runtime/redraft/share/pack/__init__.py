@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from redraft.disk.beside import MANIFEST
+from redraft.disk.beside import PACK_SUFFIX as SUFFIX
 
 __all__ = (
     "CARD",
@@ -17,7 +18,6 @@ __all__ = (
     "is_pack",
 )
 
-SUFFIX = ".redraftpack"
 PACK_FORMAT = "redraft-pack-1"
 CARD = "README.md"
 SOURCE = "source"

@@ -91,7 +91,7 @@ def warning_text(text: str) -> WarningText:
 
 
 def with_code(text: str) -> Markup:
-    """A sentence in which what stands between backticks is code, and so is a command in brackets."""
+    """A sentence with code where it has backticks, and where it names the page that says more."""
     return Markup(sentence(EXPLAIN.sub(r"(`\1`)", text)))
 
 

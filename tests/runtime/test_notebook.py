@@ -113,8 +113,11 @@ def test_a_recipe_shows_its_text_in_colours_and_what_it_is(workshop: Any) -> Non
     page = harmless(checked_html(checked))
     for part in ("demo", "1.0.0", "A demonstration", "rule hat at layer6", "no problems"):
         assert part in page.said
-    numbered = "".join(f"{n}{line}" for n, line in enumerate(path.read_text().split("\n")[:-1], 1))
+    lines = path.read_text().split("\n")[:-1]
+    # Also without its style, as in a notebook that is not trusted: each line on a line of its own.
+    numbered = "\n".join(f"{n:>4}  {line}" for n, line in enumerate(lines, 1))
     assert numbered in page.said
+    assert re.search(r"<pre[^>]*>.*rule.*\n.*copy.*</pre>", checked_html(checked), re.S)
     assert '<span class="redraft-statement">rule</span>' in checked_html(checked)
     assert '<span class="redraft-string">&quot;tiny.pth&quot;</span>' in checked_html(checked)
     assert checked_bundle(checked) == {
@@ -127,7 +130,7 @@ def test_problems_stand_under_their_lines(workshop: Any) -> None:
     checked = redraft.load(workshop.recipe(RULE.replace("rank 2", "rnk 2"), count=40))
     shown = checked_html(checked)
     page = harmless(shown)
-    lines = re.findall(r'<div class="redraft-(?:line|problem[^"]*)">.*?</div>', shown)
+    lines = re.split(r"\n|</pre>", shown[shown.index("<pre") :])
     place = next(n for n, line in enumerate(lines) if "rnk" in line)
     assert '<span class="redraft-mark redraft-error">rnk</span>' in lines[place]
     assert "unknown setting <code>rnk</code>" in lines[place + 1]
@@ -196,7 +199,7 @@ def test_a_long_recipe_is_cut_but_not_its_problems() -> None:
     assert len(shown) < 20_000
     page = harmless(shown)
     assert "… 2487 lines not shown" in page.said
-    assert "2502model facess # xxx" in page.said
+    assert "2502  model facess # xxx" in page.said
     assert "xxx…error[RD" in page.said
     assert "… 494 lines not shown" in page.said  # the last lines are those of another error
     fine = redraft.loads("edition 2026\n" + "# remark\n" * 3000).source

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -50,9 +50,9 @@ strong.redraft-warning {{ color: var(--redraft-warning); }}
 .redraft-scrolled {{ max-height: 32em; }}
 .redraft-code {{ overflow: auto; border: 1px solid var(--redraft-edge);
  border-radius: 5px; padding: .5em 0; margin: .4em 0; }}
-.redraft-line {{ white-space: pre; padding: 0 1em 0 0; min-height: 1.5em; }}
-.redraft-number-of {{ display: inline-block; width: 3em; padding-right: 1em; text-align: right;
- color: var(--redraft-soft); user-select: none; }}
+.redraft pre.redraft-lines {{ white-space: pre; margin: 0; padding: 0 1em 0 0; border: 0;
+ background: none; color: inherit; font: inherit; line-height: 1.5; overflow: visible; }}
+.redraft-number-of {{ color: var(--redraft-soft); user-select: none; }}
 .redraft-statement {{ color: var(--redraft-statement); font-weight: 600; }}
 .redraft-setting {{ color: var(--redraft-setting); }}
 .redraft-inner {{ color: var(--redraft-inner); }}
@@ -108,13 +108,17 @@ def code_html(
         under.setdefault(line, []).append(each)
     words = _words(source)
     parts = [_problem(each, source) for each in under.get(0, ())]
+    lines: list[str] = []
     before = 0
     for line in _shown(source, under, most):
-        parts.append(_gap(line - before - 1) if most or before else "")
-        parts.append(_line(source, line, words.get(line, ()), shown))
-        parts += [_problem(each, source) for each in under.get(line, ())]
+        lines += _gap(line - before - 1) if most or before else ()
+        lines.append(_line(source, line, words.get(line, ()), shown))
+        if line in under:
+            parts += [*_joined(lines), *(_problem(each, source) for each in under[line])]
+            lines = []
         before = line
-    parts.append(_gap(_last(source) - before) if most else "")
+    lines += _gap(_last(source) - before) if most else ()
+    parts += _joined(lines)
     if len(diagnostics) > len(shown):
         parts.append(f'<div class="redraft-problem">and {len(diagnostics) - len(shown)} more</div>')
     scrolled = "" if shown else " redraft-scrolled"
@@ -179,8 +183,15 @@ def _line(
         for ends in pairwise(sorted({whole.start, whole.end, *cuts}))
     )
     rest = "…" if len(text) > WIDEST else ""
-    number = _spanned("redraft-number-of", str(line))
-    return f'<div class="redraft-line">{number}{body}{rest}</div>'
+    number = _spanned("redraft-number-of", f"{line:>4}  ")
+    return f"{number}{body}{rest}"
+
+
+def _joined(lines: Sequence[str]) -> Iterator[str]:
+    """Lines that follow one another as they stand, also where no style sheet is taken."""
+    if lines:
+        text = "\n".join(lines)
+        yield f'<pre class="redraft-lines">{text}</pre>'
 
 
 def _inked(text: str, span: Span, pieces: Sequence[Piece]) -> str:
@@ -192,11 +203,10 @@ def _spanned(classes: str, inner: str) -> str:
     return f'<span class="{classes}">{inner}</span>' if classes else inner
 
 
-def _gap(count: int) -> str:
-    if count <= 0:
-        return ""
-    lines = "line" if count == 1 else "lines"
-    return f'<div class="redraft-line redraft-soft">      … {count} {lines} not shown</div>'
+def _gap(count: int) -> Iterator[str]:
+    if count > 0:
+        lines = "line" if count == 1 else "lines"
+        yield _spanned("redraft-soft", f"      … {count} {lines} not shown")
 
 
 def _problem(diagnostic: Diagnostic, source: Source) -> str:

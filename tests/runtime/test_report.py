@@ -258,6 +258,19 @@ def test_how_far_protected_places_moved_is_said_once():
     assert page.words.replace("\N{NO-BREAK SPACE}", " ").count("1.2 % of what the goal asks") == 1
 
 
+def test_the_verdict_on_a_misaimed_rule_is_that_nothing_is_known():
+    scores = (None, 0.9, 1.27, 1.33, 1.51)
+    places = tuple(
+        PlaceRecord(latents="z", index=n, box=(2, 4, 12, 8), score=score)
+        for n, score in enumerate(scores)
+    )
+    found = rule_record(contexts=places, places="match")
+    assert (found.judgement.word, found.judgement.tone) == ("not known", "unknown")
+    assert "stand out more than the marked one" in found.judgement.reason
+    # One region of all pictures is not found by the match.
+    assert rule_record(contexts=places, places="fixed").judgement.word == "takes effect widely"
+
+
 def test_commands_in_warnings_are_code():
     rule = "rule: raise `strength`, to 1 at first (redraft explain RD430)"
     told = report(view(warnings=(rule,)))

@@ -15,6 +15,7 @@ from redraft.judge.intervals import CORRELATION, null_of, wilson
 from redraft.judge.scores import score_pictures
 from redraft.judge.verdict import verdict
 from redraft.judge.wish import Wish
+from redraft.judge.words import headline
 from redraft.models.arch.dcgan import DCGAN
 from redraft.solve.delta import Delta
 
@@ -55,6 +56,24 @@ def test_a_verdict_comes_from_share_nulls_and_amplitude(
     found = verdict(share, amplitude, lowest, null)
     assert found.word == word
     assert bool(found.reason) == (word in ("too faint", "no more than chance"))
+
+
+@pytest.mark.parametrize(
+    ("share", "amplitude", "word"),
+    [
+        (0.97, 0.5, "not known"),
+        (0.6, 0.5, "not known"),
+        (0.3, 0.5, "seldom takes effect"),
+        (0.97, 0.05, "too faint"),
+    ],
+)
+def test_a_rule_that_is_judged_at_what_a_misaimed_match_finds_is_not_praised(
+    share: float, amplitude: float, word: str
+) -> None:
+    found = verdict(share, amplitude, share, 0.1, misaimed=True)
+    assert found.word == word
+    said = headline(found, share, amplitude)
+    assert "visible" not in said or word == "seldom takes effect"
 
 
 def test_an_interval_does_not_collapse_where_all_or_none_follow() -> None:

@@ -189,14 +189,20 @@ def _of_the_copy(case: Case) -> str:
     )
 
 
+def misaimed(scores: Sequence[float]) -> bool:
+    """Whether most of the places that a match found score higher than the marked one."""
+    return len(scores) >= LEAST_FOUND and median(scores) > 1.0
+
+
 def misled(scores: Sequence[float]) -> tuple[str, ...]:
     """The warning where most places that a match found score higher than the marked one.
 
     A filter is to find what is like its mark; where others answer to it more than the mark itself,
     it answers to something else. Scores are of contexts that were found, 1 is the marked place.
-    New pictures are searched by the same filter, so the measures do not show it.
+    New pictures are searched by the same filter, so the measures do not show it; the verdict says
+    that nothing is known then.
     """
-    if len(scores) < LEAST_FOUND or median(scores) <= 1.0:
+    if not misaimed(scores):
         return ()
     return (
         "the places that match found stand out more than the one that was marked (median score "

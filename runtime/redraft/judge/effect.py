@@ -41,16 +41,13 @@ from redraft.judge.examples import least, typical
 from redraft.judge.intervals import Interval, bootstrap, null_of, share_of
 from redraft.judge.scores import PictureScores, score_pictures
 from redraft.judge.spots import Spots
-from redraft.judge.verdict import Verdict, by_chance, verdict
+from redraft.judge.verdict import FIXED, Verdict, by_chance, verdict
 from redraft.judge.wish import Wish
 from redraft.models.arithmetic import full_float32
 from redraft.models.batches import batch_size
 from redraft.models.generator import Generator, LayerInputs
 from redraft.solve.delta import Delta
 from redraft.solve.goals import OwnGoal
-
-FIXED = "fixed"
-"""What the record says of a rule that belongs in one region of all pictures."""
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,14 @@ Word = Literal[
     "seldom takes effect",
     "too faint",
     "no more than chance",
+    "not known",
     "not measured",
 ]
 """The verdict; ``takes effect ...`` alone are effective."""
+FIXED = "fixed"
+"""How the places of a rule are come by that is judged at one region of all pictures."""
+MISAIMED = "its match finds places that stand out more than the marked one, and it was judged there"
+"""Why nothing is known of a rule that changes most pictures where its match says."""
 FORMER: dict[str, Word] = {
     "follows widely": "takes effect widely",
     "follows in part": "takes effect in part",
@@ -54,6 +59,8 @@ def verdict(
     amplitude: float | None,
     lowest: float | None = None,
     null: float | None = None,
+    *,
+    misaimed: bool = False,
 ) -> Verdict:
     """The verdict on a rule.
 
@@ -63,6 +70,8 @@ def verdict(
         lowest: the lower end of the share's interval; by default the share.
         null: the larger of the shares that a random edit may have and that the rule has where
             nothing was wished for; None where they are not known.
+        misaimed: whether the places that it was judged at were found by what answers to something
+            else than the marked place. Nothing good can be said of it then.
 
     """
     if share is None or amplitude is None:
@@ -75,6 +84,8 @@ def verdict(
     if null is not None and lowest <= null:
         reason = f"its share may be as low as {lowest:.2f}, and chance gives up to {null:.2f}"
         return Verdict("no more than chance", "poor", reason)
+    if misaimed and share >= PARTLY:
+        return Verdict("not known", "unknown", MISAIMED)
     if share >= WIDELY:
         return Verdict("takes effect widely", "good")
     if share >= PARTLY:

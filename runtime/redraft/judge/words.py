@@ -50,6 +50,8 @@ def headline(
         return f"too faint to see on new pictures, at {at} of full strength"
     if verdict.word == "no more than chance":
         return f"no more than chance on new pictures, on {percent(share, space)} of them"
+    if verdict.word == "not known":
+        return "not known on new pictures: its match finds something else than the marked place"
     pictures = "the new pictures that hold what it removes" if removes else "new pictures"
     return f"visible on {percent(share, space)} of {pictures}, at {_strength(amplitude)}"
 

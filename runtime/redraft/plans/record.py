@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from redraft.judge.verdict import FORMER, Verdict, Word, by_chance, verdict
+from redraft.judge.advice import misaimed
+from redraft.judge.verdict import FIXED, FORMER, Verdict, Word, by_chance, verdict
 from redraft.models.device import MOST_THREADS
 from redraft_dsl.check.expects import Expectation
 
@@ -181,6 +182,12 @@ class RuleRecord(Measured):
         return found
 
     @property
+    def misaimed(self) -> bool:
+        """Whether it was judged at places that a match found, which answers to something else."""
+        scores = [place.score for place in self.contexts if place.score is not None]
+        return self.places not in (None, FIXED) and misaimed(scores)
+
+    @property
     def judgement(self) -> Verdict:
         """The verdict, with its reason. It is made of the figures, in records of any version."""
         return verdict_of(self)
@@ -199,13 +206,16 @@ class Judged(Protocol):
     def null_interval(self) -> tuple[float, float] | None: ...  # noqa: D102
     @property
     def elsewhere(self) -> float | None: ...  # noqa: D102
+    @property
+    def misaimed(self) -> bool: ...  # noqa: D102
 
 
 def verdict_of(rule: Judged) -> Verdict:
     """The verdict on a rule, in a run's record and in a sweep's."""
     lowest = None if rule.share_interval is None else rule.share_interval[0]
     highest = None if rule.null_interval is None else rule.null_interval[1]
-    return verdict(rule.share, rule.amplitude, lowest, by_chance(highest, rule.elsewhere))
+    chance = by_chance(highest, rule.elsewhere)
+    return verdict(rule.share, rule.amplitude, lowest, chance, misaimed=rule.misaimed)
 
 
 class ModelRecord(Frozen):

@@ -42,7 +42,7 @@ def best_of(cells: Sequence[CellRecord]) -> Best | None:
     every cell is too faint to see.
     """
     measured = [found for found in map(_figures, cells) if found is not None]
-    known = [found for found in measured if found.tone != "poor"]
+    known = [found for found in measured if found.tone not in ("poor", "unknown")]
     if not known:
         return None
     most = max(each.share for each in known)
@@ -53,7 +53,7 @@ def best_of(cells: Sequence[CellRecord]) -> Best | None:
     if percent(chosen.share) != percent(most):
         reason += f", within {100 * NEAR:.0f} points as widely as any ({percent(most)})"
     if max(each.share for each in measured) > most:
-        reason += "; cells with more are too faint, or do no more than chance"
+        reason += "; cells with more are too faint, do no more than chance, or are not known"
     if len(known) > 1:
         reason += "; it is the strongest of those that change least elsewhere for what they do"
         reason += f" (amplitude {chosen.amplitude:.2f}, {chosen.ratio:.0f} times outside)"
@@ -71,7 +71,7 @@ def _figures(cell: CellRecord) -> _Figures | None:
     if not found:
         return None
     tones = [each.tone for each in found]
-    worst: Tone = "poor" if "poor" in tones else tones[0]
+    worst: Tone = next((each for each in ("poor", "unknown") if each in tones), tones[0])
     share, ratio = min(each.share for each in found), min(each.ratio for each in found)
     amplitude = min(each.amplitude for each in found)
     return _Figures(cell.number, share, amplitude, ratio, worst)

@@ -41,6 +41,7 @@ class RuleFigures(Measured):
     solve_seconds: float
     null_interval: tuple[float, float] | None = None
     elsewhere: float | None = None
+    misaimed: bool = False
 
     @property
     def judgement(self) -> Verdict:

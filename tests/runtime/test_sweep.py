@@ -24,13 +24,13 @@ from redraft.disk.cache import Cache
 from redraft.errors import ArtifactError, PlanError, RedraftError, RunError
 from redraft.plans.loading import CheckFailedError
 from redraft.plans.planner import make_plan
-from redraft.plans.run_folder import read_run
+from redraft.plans.run_folder import finished_run, read_run
 from redraft.runs.memo import MOST, Shared
 from redraft.runs.processes import Ranks, joined
 from redraft.runs.runner import run_plan
 from redraft.solve.results import bytes_of
 from redraft.sweep import cells as grid
-from redraft.sweep.running import Task, finished, make_task, run_sweep
+from redraft.sweep.running import Task, make_task, run_sweep
 from redraft.sweep.sheet import COLUMNS
 from redraft.sweep.summary import SweepRecord
 from redraft_dsl.check.sweeps import Axis, Sweep
@@ -411,7 +411,7 @@ def test_a_folder_that_cannot_be_made_is_told(workshop: Any, tmp_path: Path) -> 
 
 def test_no_folder_is_no_finished_cell(workshop: Any, tmp_path: Path) -> None:
     plan = make_plan(load(workshop.recipe(ONE)), workshop.folder)
-    assert finished(tmp_path / "nothing", plan) is None
+    assert finished_run(tmp_path / "nothing", plan) is None
 
 
 # ---- several processes -------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from redraft.explain.words import counted
 from redraft.plans.record import LOW_GAIN, MachineRecord, PlaceRecord, RuleRecord
-from redraft.show.numbers import headline
+from redraft.show.numbers import headline, protected
 from redraft.show.report.charts import percent
 from redraft_dsl.report.html import sentence
 
@@ -51,8 +51,10 @@ def verdict(record: RuleRecord) -> Spoken:
     """What a rule does to pictures that it never saw."""
     found = record.judgement
     first = _sentence(headline(record, NBSP))
+    moved = protected(record, NBSP)
+    still = f" {_sentence(moved)}" if moved else ""
     if record.share is None or record.judged is None:
-        return Spoken(found.word, found.tone, first, "")
+        return Spoken(found.word, found.tone, first, still.lstrip())
     said = [f"{share_and_interval(record)} of {record.judged:,} new pictures changed as meant"]
     if record.outside is not None:
         said.append(
@@ -63,7 +65,7 @@ def verdict(record: RuleRecord) -> Spoken:
     nulls = list(_nulls(record))
     rest += f" {_sentence(' and '.join(nulls))}" if nulls else ""
     rest += f" {_sentence(found.reason)}" if found.reason else ""
-    return Spoken(found.word, found.tone, first, rest)
+    return Spoken(found.word, found.tone, first, rest + still)
 
 
 def share_and_interval(record: RuleRecord) -> str:

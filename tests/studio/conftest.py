@@ -302,6 +302,18 @@ class Tab:
             assert time.monotonic() < end, f"picture {number} stays as it was"
             self.page.wait_for_timeout(50)
 
+    def shows(self, number: int, pixels: str) -> None:
+        """Wait until a picture is the one that is meant."""
+        end = time.monotonic() + SLOW / 1000
+        while self.pixels(number) != pixels:
+            assert time.monotonic() < end, f"picture {number} is another"
+            self.page.wait_for_timeout(50)
+
+    def hears(self, revision: int) -> None:
+        """Wait until the page has heard of a revision of the text."""
+        state = "import('/page/store.js').then(({ app }) => app.state.revision)"
+        self.until(f"{state}.then((one) => one >= {revision})")
+
     def pixels(self, number: int) -> str:
         found: str = self.page.locator(f'[data-number="{number}"] canvas').first.evaluate(
             "canvas => canvas.toDataURL()"

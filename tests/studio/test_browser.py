@@ -54,11 +54,9 @@ def test_from_nothing_to_a_saved_rule(start: StudioMaker, tab: Tab, tmp_path: Pa
     after = tab.pixels(100)
     page.focus('[data-number="100"]')
     page.keyboard.down("b")
-    page.wait_for_timeout(100)
-    assert tab.pixels(100) != after, "B shows the original"
+    tab.changes(100, after)  # B shows the original
     page.keyboard.up("b")
-    page.wait_for_timeout(100)
-    assert tab.pixels(100) == after
+    tab.shows(100, after)
 
     page.focus("#slider-strength")
     for _ in range(8):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.studio.conftest import SLOW
 
 Studio = Any
 StudioMaker = Any
@@ -83,7 +84,7 @@ def test_a_rule_is_made_and_saved_by_the_keyboard_alone(start: StudioMaker, tab:
 
 def written(studio: Studio, tab: Tab, part: str) -> None:
     """Wait until the recipe holds a part; beside a large picture its text is shut."""
-    for _ in range(100):
+    for _ in range(SLOW // 50):
         if part in studio.server.session.document.text:
             return
         tab.page.wait_for_timeout(50)

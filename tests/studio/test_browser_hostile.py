@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.studio.conftest import SLOW
+
+from redraft.studio.saving import Drafts
 
 Studio = Any
 StudioMaker = Any
@@ -202,6 +206,16 @@ def process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
             running.kill()
 
 
+def kept(page: Any, folder: Path) -> None:
+    """Wait until what was changed is kept, should studio be killed."""
+    end = time.monotonic() + SLOW / 1000
+    while (draft := Drafts(folder).find(folder / "small.redraft")) is None or (
+        "rank    1" not in draft.text
+    ):
+        assert time.monotonic() < end, draft
+        page.wait_for_timeout(50)
+
+
 def test_a_killed_studio_offers_what_was_not_saved(start: StudioMaker, tab: Tab) -> None:
     folder = start(None).folder
     page = tab.page
@@ -212,7 +226,7 @@ def test_a_killed_studio_offers_what_was_not_saved(start: StudioMaker, tab: Tab)
         page.keyboard.press("Home")
         page.wait_for_selector(".hint:text-is('changed since saving')")
         tab.settled()
-        page.wait_for_timeout(1500)
+        kept(page, folder)
         running.send_signal(signal.SIGKILL)
         page.wait_for_selector(".lost:has-text('Studio is not running')")
         assert "rank    1" in tab.text(), "the text is safe in the tab"

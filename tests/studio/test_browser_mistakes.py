@@ -18,7 +18,7 @@ def typed(studio: Studio, tab: Tab, old: str, new: str) -> None:
     text = session.document.text.replace(old, new, 1)
     assert text != session.document.text
     session.desk.submit(session.take, text, "Type").result(10)
-    tab.page.wait_for_timeout(200)  # until the page has heard of it
+    tab.hears(session.document.revision)
 
 
 @pytest.mark.parametrize("large", [False, True])

@@ -10,18 +10,19 @@ import { Sliders } from "./sliders.js";
 
 export function Inspector() {
   const one = rule();
-  if (isUnread()) return html`<aside class="inspector" aria-label="The chosen rule"><div class="part"><h2>${app.chosen}</h2><p class="soft">There is a mistake in its text. It is here again once that is mended.</p></div></aside>`;
-  if (!one) return html`<aside class="inspector" aria-label="The chosen rule"><div class="part"><h2>No rule yet</h2><p class="soft">A rule copies something from one picture, and draws it wherever the model sees what you marked.</p></div></aside>`;
+  if (isUnread()) return html`<aside class="inspector" aria-label="The chosen rule"><div class="panel part"><h2>${app.chosen}</h2><p class="soft">There is a mistake in its text. It is here again once that is mended.</p></div></aside>`;
+  if (!one) return html`<aside class="inspector" aria-label="The chosen rule"><div class="panel part"><h2>No rule yet</h2><p class="soft">A rule copies something from one picture, and draws it wherever the model sees what you marked.</p></div></aside>`;
   const included = one.kind === "include";
   return html`<aside class="inspector ${app.drawer ? "open" : ""}" aria-label="Rule ${one.name}">
     <button class="drawer" aria-expanded=${Boolean(app.drawer)} aria-label="Settings of the rule" onClick=${() => set({ drawer: !app.drawer })}>${icon(app.drawer ? "right" : "left", 14)}</button>
-    <${Head} one=${one}/>
+    <div class="panel"><${Head} one=${one}/>
     <${Figures} one=${one}/>
     ${included ? html`<div class="part soft">This rule comes from another recipe. Its settings are changed in the text.</div>` : html`
       ${operation(one.kind).lines.some((line) => line.word === "copy") && html`<${Copy} one=${one}/>`}
       ${operation(one.kind).lines.some((line) => line.word === "context") ? html`<${Context} one=${one}/>` : html`<${Places} one=${one}/>`}
       <${Layer} one=${one}/>
-      <${Sliders} key=${`${one.name} ${one.kind}`} one=${one}/>`}
+      <${Sliders} key=${`${one.name} ${one.kind}`} one=${one}/>`}</div>
+    <${Remarks} key=${one.name} one=${one}/>
   </aside>`;
 }
 
@@ -79,16 +80,32 @@ const MEANS = {
 function Figures({ one }) {
   const record = app.records[one.name], left = app.leftout[one.name], placed = app.placed[one.name];
   const waiting = one.off ? "off" : placed ? "measuring" : "not solved yet";
-  const elsewhere = record?.outside == null ? "" : record.outside < 0.01 ? "Little" : record.outside < 0.03 ? "Some" : "Much";
+  const elsewhere = record?.outside == null ? "" : record.outside < 0.01 ? "little" : record.outside < 0.03 ? "some" : "much";
+  const verdict = record ? record.badge[0].toUpperCase() + record.badge.slice(1) + (record.amplitude > 0 ? `, at ${percent(record.amplitude)} of full strength` : "") : "\u00a0";
   return html`<div class="part figures">
-    <dl><div title=${MEANS.share}><dt>Takes effect on</dt><dd>${record?.share == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.share)}</b> <small title=${record.interval ? `95 % interval: ${(record.interval[0] * 100).toFixed(0)} to ${percent(record.interval[1])}` : ""}>of new pictures</small>`}</dd>
-      <dd class="tone ${record?.tone ?? ""}">${record ? record.badge[0].toUpperCase() + record.badge.slice(1) + (record.amplitude > 0 ? `, at ${percent(record.amplitude)} of full strength` : "") : "\u00a0"}</dd></div>
-    <div title=${MEANS.elsewhere}><dt>Changes elsewhere</dt><dd>${record?.outside == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.outside, 1)}</b> <small>on average</small>`}</dd>
-      <dd>${elsewhere || "\u00a0"}</dd></div></dl>
+    <dl><div title=${MEANS.share}><dt>Takes effect on</dt><dd>${record?.share == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.share)}</b> <small title=${record.interval ? `95 % interval: ${(record.interval[0] * 100).toFixed(0)} to ${percent(record.interval[1])}` : ""}>of new pictures</small>`}</dd></div>
+    <div title=${MEANS.elsewhere}><dt>Changes elsewhere</dt><dd>${record?.outside == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.outside, 1)}</b> <small>${elsewhere}, on average</small>`}</dd></div>
+    <div class="verdict"><dt class="unseen">Verdict</dt><dd class="tone ${record?.tone ?? ""}" title=${verdict}>${verdict}</dd></div></dl>
     <p class="soft leftout" title=${MEANS.leftout}>${one.off ? "\u00a0" : left === undefined ? "Left-out figures follow" : left.gain === undefined ? "Left-out figures need three contexts or more." : `Left-out gain ${left.gain.toFixed(2)}, side effect ${left.side.toFixed(2)}${left.agreement == null ? "" : `, agreement ${left.agreement.toFixed(2)}`}`}</p>
-    ${record?.warnings.map((each) => html`<div class="remark" key=${each.problem}>${icon("warn")}<div><b>${plain(each.problem)}</b><p>${onThePage(each.remedy)}</p>${/context/.test(each.remedy) && html`<button class="link" onClick=${() => findMore()}>Find more like it</button>`}</div></div>`)}
-    ${Object.entries(record?.interference ?? {}).filter(([, each]) => each.cosine >= 0.2).map(([name, each]) => html`<p key=${name} class="soft">With ${name} at this layer: ${each.words} (${each.cosine.toFixed(2)}).</p>`)}
   </div>`;
+}
+
+// What is weak about the rule. It comes by itself, so it lies over the end of the panel, where
+// nothing moves when it comes or goes; until the next figures are there, the last remarks stay.
+function Remarks({ one }) {
+  const last = useRef([]);
+  const record = app.records[one.name], waiting = !record && !one.off && Boolean(app.placed[one.name]);
+  if (!waiting) last.current = one.off || !record ? [] : remarksOf(record);
+  if (!last.current.length) return null;
+  return html`<div class="said scrolls ${waiting ? "old" : ""}" role="group" aria-label="Remarks on the rule" tabindex="0">${last.current}</div>`;
+}
+
+function remarksOf(record) {
+  const shared = Object.entries(record.interference).filter(([, each]) => each.cosine >= 0.2);
+  return [
+    ...record.warnings.map((each) => html`<div class="remark" key=${each.problem}>${icon("warn")}<div><b>${plain(each.problem)}</b><p>${onThePage(each.remedy)}</p>${/context/.test(each.remedy) && html`<button class="link" onClick=${() => findMore()}>Find more like it</button>`}</div></div>`),
+    ...shared.map(([name, each]) => html`<p key=${name} class="soft">With ${name} at this layer: ${each.words} (${each.cosine.toFixed(2)}).</p>`),
+  ];
 }
 
 function Copy({ one }) {
@@ -112,6 +129,7 @@ export function findMore() {
 }
 
 const MOST = 11;
+const above = (score) => score !== undefined && score.toFixed(2) > 1;
 
 function Context({ one }) {
   const tray = trayOf(one);
@@ -120,18 +138,23 @@ function Context({ one }) {
   const all = [...tray, ...found.map((each) => ({ number: each.index, box: each.box, score: each.score }))];
   const shown = all.length > MOST + 1 && !app.trayOpen ? all.slice(0, MOST) : all;
   const rest = all.length - shown.length;
+  // What a search will find has its room from the start, and what it found last stays meanwhile.
+  const sought = one.lines.filter((line) => line.word === "context" && line.kind === "match").reduce((sum, line) => sum + Number(line.top), 0);
+  const empty = Math.max(0, Math.min(MOST + 1, marked + sought) - shown.length - (rest > 0 ? 1 : 0));
+  const waiting = !one.off && app.placedOf !== app.state.revision && ["opening", "solving", "settled"].includes(app.status.event);
   const roles = rolesFor(one.kind);
   const key = roles.find((each) => each.word === "context")?.key ?? "2";
   // Every other line that names a place: paste, from, and whatever an operation takes besides.
   const others = one.lines.filter((each) => !["copy", "context"].includes(each.word) && each.kind !== "each" && each.images);
   return html`<div class="part"><h3>Context <small>${marked === 0 ? "where it belongs" : `where it belongs: ${marked} marked${found.length ? `, ${found.length} found` : ""}`}</small></h3>
-    ${all.length === 0 ? html`<p class="soft">Open a picture where it belongs, paint the place and press <kbd>${key}</kbd>.</p>` : html`<ul class="tray">
-      ${shown.map((each) => html`<li key=${`${each.address ?? "f"} ${each.number}`}><button class="thumb ${each.score === undefined ? "context" : "found"}" aria-label=${`Picture ${each.number}, ${each.score === undefined ? "marked" : `found, match ${each.score?.toFixed(2)}`}`}
-        onClick=${() => paint(each.number, each.line ? { line: each.line } : {})}
+    ${all.length + empty === 0 ? html`<p class="soft">Open a picture where it belongs, paint the place and press <kbd>${key}</kbd>.</p>` : html`<ul class="tray ${waiting ? "waiting" : ""}" aria-busy=${waiting}>
+      ${shown.map((each) => html`<li key=${`${each.address ?? "f"} ${each.number}`}><button class="thumb ${each.score === undefined ? "context" : "found"}" aria-label=${`Picture ${each.number}, ${each.score === undefined ? "marked" : `found, match ${each.score?.toFixed(2)}${above(each.score) ? ", above the marked place" : ""}`}`}
+        title=${above(each.score) ? "Above 1: it stands out more than the marked place does" : undefined} onClick=${() => paint(each.number, each.line ? { line: each.line } : {})}
         onKeyDown=${(e) => { if ((e.key === "Delete" || e.key === "Backspace") && each.address) unmark(each); }}><${Pic} number=${each.number} view="before" crop=${around(each.box)} label=""/></button>
         <small>${each.score === undefined ? "marked" : each.score?.toFixed(2)}</small>
         ${each.address && html`<button class="remove" aria-label="Remove picture ${each.number} from the context" onClick=${() => unmark(each)}>${icon("close", 9)}</button>`}</li>`)}
       ${rest > 0 && html`<li><button class="thumb rest" onClick=${() => set({ trayOpen: true })}>+${rest}</button></li>`}
+      ${Array.from({ length: empty }, (_, at) => html`<li key=${`e ${at}`} class="empty" aria-hidden="true"><span class="thumb"><span class="pic"></span></span><small>${"\u00a0"}</small></li>`)}
     </ul>`}
     <${Lines} lines=${others}/>
     <div class="two"><button onClick=${findMore}>${icon("search", 13)} Find more like it <kbd>F</kbd></button><button onClick=${() => paint(app.at)}>${icon("plus", 13)} Mark a place <kbd>M</kbd></button></div></div>`;

@@ -28,7 +28,7 @@ function hearEvent(event) {
     case "settled":
       clearTimeout(waited);
       markNew();
-      return set({ status: event, progress: null });
+      return set({ status: event, progress: null, coming: "finding places" });
     case "unfinished": case "mistake": case "failed": case "stopped":
       clearTimeout(waited);
       markNew();
@@ -38,9 +38,9 @@ function hearEvent(event) {
       // Judging goes on once pictures are up to date: nothing of it is shown, so nothing is drawn.
       if (app.status.event !== "solving") { app.progress = event; return undefined; }
       return set({ progress: event });
-    case "placed": return set({ placed: { ...ofThoseOff(app.placed), ...event.rules }, leftout: {}, records: {} });
+    case "placed": return set({ coming: then(event, "measuring"), placedOf: event.revision, placed: { ...ofThoseOff(app.placed), ...event.rules }, leftout: {}, records: {} });
     case "leftout": return set({ leftout: event.rules });
-    case "records": return set({ records: event.rules });
+    case "records": return set({ records: event.rules, coming: then(event, "") });
     case "searching": return set({ matches: { busy: true } });
     case "matches": return set({ matches: event });
     case "located": event = { ...event, rule: nameNow(event.rule) }; return set({ located: event.busy && app.located?.rule === event.rule ? { ...app.located, ...event, stopped: false, failure: null } : event });
@@ -49,6 +49,9 @@ function hearEvent(event) {
     default: return undefined;
   }
 }
+
+// What is still to come of what is on the sheet; a new tab is told of the rule before as well.
+const then = (event, next) => (event.revision === app.status.revision ? next : app.coming);
 
 // A rule may be renamed while its layers are tried.
 function nameNow(name) {

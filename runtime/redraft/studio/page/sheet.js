@@ -112,7 +112,7 @@ export function Status() {
   const kinds = {
     opening: () => ["spin", `Opening ${status.model}`],
     solving: () => ["spin", `Solving${progress ? `: ${progress.what}` : ""}`, progress && progress.total > 1 ? `${progress.done} of ${progress.total}` : "", ["Stop", "stop"]],
-    settled: () => [`dot ${status.left?.some((each) => each.message) ? "warn" : "good"}`, "Up to date", time],
+    settled: () => [`dot ${status.left?.some((each) => each.message) ? "warn" : "good"}`, "Up to date", app.coming || time],
     stopped: () => ["ring", "Stopped, nothing changed", "", ["Solve again", "again"]],
     failed: () => (status.checked ? ["dot warn", "The text has a mistake"] : ["dot bad", "Not solved"]),
     mistake: () => ["dot warn", "The text has a mistake: pictures of the last good one"],

@@ -5,7 +5,7 @@ export const app = {
   connected: false, everConnected: false,
   state: null, status: { event: "" }, progress: null, opening: "",
   language: { operations: [], groups: {}, colours: {} }, located: null, renamed: {},
-  placed: {}, leftout: {}, records: {}, matches: null, matchesOf: "", cards: null, trouble: null, running: null,
+  placed: {}, placedOf: -1, coming: "", leftout: {}, records: {}, matches: null, matchesOf: "", cards: null, trouble: null, running: null,
   chosen: localOf("chosen", ""), view: "after", easel: "before", hold: false, columns: 8, at: 0, painting: null, textOpen: true, textBeside: false,
   menu: "", comparing: [], sheetFilter: "", single: localOf("keys", "on") === "on",
 };

@@ -15,9 +15,9 @@ demo: $(VENV)/.installed
 TESTS = PYTHONDONTWRITEBYTECODE= $(VENV)/bin/python -m pytest -n 2
 
 test: lint types $(VENV)/.tested-with
-	$(TESTS)
+	$(TESTS) -m "not parts"
 
-# With the tests that need a browser: Chromium, by apt or by CHROMIUM=PATH.
+# All tests that need a browser: Chromium, by apt or by CHROMIUM=PATH.
 test-all: $(VENV)/.tested-with
 	REDRAFT_BROWSER=1 $(VENV)/bin/python -m pytest tests/studio -m browser
 

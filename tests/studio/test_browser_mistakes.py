@@ -9,7 +9,7 @@ from PIL import Image
 from tests.studio.conftest import Studio, Tab
 from tests.studio.test_browser_access import opened
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.parts]
 
 
 def typed(studio: Studio, tab: Tab, old: str, new: str) -> None:

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 Studio = Any
 StudioMaker = Any
 Tab = Any
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.parts]
 BOX = (0.25, 0.25, 0.75, 0.75)
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.studio.conftest import Studio, Tab
 from tests.studio.test_browser_access import opened
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.parts]
 
 # Where parts of the panel stood, what was said and how much was found, at every change.
 RECORD = """() => {

@@ -164,3 +164,38 @@ def test_a_place_is_protected_by_its_key(studio: Studio, tab: Tab) -> None:
     written(studio, tab, "protect z[0] box(")
     page.wait_for_selector("text=Protect in picture 0")
     tab.settled()
+
+
+def test_escape_leaves_the_name_of_a_rule_as_it_was(studio: Studio, tab: Tab) -> None:
+    page, field = opened(studio, tab), "[aria-label='Name of the rule']"
+    before = studio.server.session.document.text
+    for typed in ("", "another", "no name"):
+        page.click(field)
+        page.keyboard.type(typed)
+        if " " in typed:
+            page.keyboard.press("Enter")
+            page.wait_for_selector(".trouble code, .trouble:has-text('cannot be a name')")
+            assert "`" not in page.inner_text(".trouble")
+        page.keyboard.press("Escape")
+        page.wait_for_selector(".link-card.chosen:focus")
+        page.wait_for_selector(".trouble", state="detached")
+        assert page.input_value(field) == "first"
+    assert studio.server.session.document.text == before
+    page.click(field)
+    page.keyboard.press("Control+a")
+    page.keyboard.type("beard")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".link-card.chosen:focus:has-text('beard')")
+
+
+def test_f6_reaches_every_region_beside_a_large_picture(studio: Studio, tab: Tab) -> None:
+    page = opened(studio, tab)
+    tab.enlarge(5)
+    here = (
+        "document.activeElement.closest('.top, .bar, .stage, .side, .text, .inspector').className"
+    )
+    regions = []
+    for _ in range(6):
+        page.keyboard.press("F6")
+        regions.append(page.evaluate(here).split()[0])
+    assert regions == ["side", "text", "inspector", "top", "bar", "stage"]

@@ -357,3 +357,60 @@ def test_a_rule_that_cannot_be_applied_says_so_and_offers_its_remedy(
     tab.changes(0, before)
     page.click(".left > .remark .link")
     page.wait_for_selector(".remark:has-text('not applied')", state="detached")
+
+
+def mask_png(size: tuple[int, int] = (64, 64)) -> bytes:
+    """A mask as a paint program saves it: white on black, a square in the middle."""
+    picture, stored = Image.new("RGB", size), io.BytesIO()
+    ImageDraw.Draw(picture).rectangle((16, 16, 47, 47), fill="white")
+    picture.save(stored, "PNG")
+    return stored.getvalue()
+
+
+def test_a_mask_that_is_dropped_on_a_picture_is_painted_there(studio: Studio, tab: Tab) -> None:
+    page = opened(studio, tab)
+    dropped(page, "eyes.png", mask_png())
+    page.wait_for_selector(".trouble:has-text('no recipe in eyes.png')")
+    assert "open the picture it is for" in page.inner_text(".trouble")
+    tab.enlarge(6)
+    dropped(page, "flat.png", mask_png((64, 48)))
+    page.wait_for_selector(".trouble:has-text('flat.png has 64x48 pixels, and the picture 64x64')")
+    dropped(page, "eyes.png", mask_png())
+    page.wait_for_selector("text=takes 16 of 64 keys")
+    page.wait_for_selector(".trouble", state="detached")
+    assert not list(studio.folder.rglob("*.png"))
+    page.keyboard.press("2")
+    says(tab, 'context z[6] mask("masks/first-6.png")')
+    with Image.open(studio.folder / "masks" / "first-6.png") as stored:
+        inside = stored.convert("L").resize((64, 64)).point(lambda value: value > 127)
+        assert inside.getbbox() == (16, 16, 48, 48)
+
+
+def test_a_mask_that_is_dropped_takes_the_place_of_the_mark_that_is_changed(
+    studio: Studio, tab: Tab
+) -> None:
+    page = opened(studio, tab)
+    page.click("[aria-label='Picture 5, marked']")
+    page.wait_for_selector("text=/takes [1-9]\\d* of 64 keys/")
+    dropped(page, "eyes.png", mask_png((128, 128)))
+    says(tab, 'context z[5] mask("masks/first-5.png")')
+    page.keyboard.press("Control+z")
+    says(tab, "context z[5, 8, 9, 11] box(x 16..48, y 16..48)")
+
+
+def test_the_text_opens_where_it_was_shut(studio: Studio, tab: Tab) -> None:
+    page = opened(studio, tab)
+    page.click(".cm-line:has-text('rank')")
+    page.keyboard.press("Control+Home")
+    page.keyboard.press("ArrowRight")
+    top = "Math.round(document.querySelector('.cm-scroller').scrollTop)"
+    tab.until(f"{top} === 0")
+    for _ in range(2):
+        page.keyboard.press("Escape")
+        page.keyboard.press("t")
+        page.wait_for_selector(".cm-content", state="detached")
+        page.keyboard.press("t")
+        page.wait_for_selector(".cm-content:focus")
+        tab.until(f"{top} === 0")
+    page.keyboard.type("# ")
+    tab.until("document.querySelector('.cm-line').innerText === 'e# dition 2026'")

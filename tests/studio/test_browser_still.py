@@ -16,7 +16,8 @@ RECORD = """() => {
   const topOf = (each) => document.querySelector(each)?.getBoundingClientRect().top;
   window.stood = new Set(); window.said = new Set(); window.found = new Set();
   const look = () => {
-    window.stood.add(JSON.stringify(places.map(topOf)));
+    const items = document.querySelectorAll(".tray li").length;
+    window.stood.add(JSON.stringify([items, ...places.map(topOf)]));
     window.found.add(document.querySelectorAll(".tray .found").length);
     for (const each of document.querySelectorAll(".figures, .said .remark, .status"))
       window.said.add(each.innerText);
@@ -79,12 +80,13 @@ def test_what_a_search_finds_has_its_room_before_and_stays_until_it_is_found_ane
     measured(page)
     line = "  context like z[5] box(x 16..48, y 16..48) top 6 among 0..30\n  rank"
     text = session.need().text.replace("  rank", line, 1)
-    session.desk.submit(session.take, text, "Type").result(10)
-    page.wait_for_selector(".tray .empty >> nth=5", state="attached")
     page.evaluate(RECORD)
+    session.desk.submit(session.take, text, "Type").result(10)
     page.wait_for_selector(".tray .found")
     measured(page)
-    assert len(page.evaluate("[...window.stood]")) == 1
+    assert len(page.evaluate("[...window.stood].filter((one) => one.startsWith('[10,'))")) == 1
+    assert page.locator(".tray li").count() == 10, "as many as are searched for"
+    assert 0 in page.evaluate("[...window.found]")
     assert "Up to date finding places" in said(page)
     page.focus("#slider-strength")
     page.evaluate(RECORD)

@@ -582,6 +582,39 @@ def test_a_sheet_holds_its_recipe_and_opens_it(studio: Studio, page: Page) -> No
         assert answer.json()["failure"]["code"] == "RD813"
 
 
+def test_a_picture_that_is_dropped_is_read_like_a_mask_file(studio: Studio, page: Page) -> None:
+    def stored(picture: Image.Image) -> bytes:
+        with io.BytesIO() as stream:
+            picture.save(stream, "PNG")
+            return stream.getvalue()
+
+    # Dark strokes on white: what is painted is inside, as for a mask that a recipe names.
+    strokes = Image.new("RGB", (128, 128), "white")
+    strokes.paste((120, 0, 0), (32, 32, 96, 96))
+    with studio.client() as client:
+
+        def asked(data: bytes) -> Any:
+            return client.post("/mask?name=m.png", content=data, headers={"Origin": studio.base})
+
+        with Image.open(io.BytesIO(asked(stored(strokes)).content)) as mask:
+            assert mask.mode == "L"
+            assert mask.point(lambda value: value > 127).getbbox() == (32, 32, 96, 96)
+        assert asked(client.get("/share/sheet").content).status_code == 204
+        for wrong, words in (
+            (
+                stored(Image.new("L", (64, 48), 255)),
+                "m.png has 64x48 pixels, and the picture 64x64",
+            ),
+            (stored(Image.new("L", (64, 64), 0)), "nothing in m.png is inside"),
+            (b"no picture", "not a picture that can be read"),
+        ):
+            failure = asked(wrong).json()["failure"]
+            assert failure["code"] == "RD809"
+            assert words in failure["message"]
+            assert failure["help"]
+    assert page.state["text"] == studio.server.session.need().text
+
+
 def test_a_pack_and_an_edit_are_dropped_and_opened(studio: Studio, page: Page) -> None:
     page.event("records")
     with studio.client() as client:

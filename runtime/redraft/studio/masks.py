@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from redraft.disk import files
 from redraft.errors import ArtifactError
 from redraft.plans.shipped import SUFFIX
+from redraft_dsl.geometry.masks import MaskError, mask_of, png_of
 from redraft_dsl.geometry.regions import Coverage, resample
 
 FOLDER = "masks"
@@ -41,10 +42,39 @@ def painted(data: str) -> Coverage:
     return np.asarray(grey, dtype=np.float64) / 255.0
 
 
-def _refused(why: str) -> ArtifactError:
-    return ArtifactError(
-        "RD809", f"the mask cannot be used: {why}", f"a PNG of at most {MOST_SIDE} pixels a side"
-    )
+def _refused(
+    why: str, remedy: str = f"a PNG of at most {MOST_SIDE} pixels a side"
+) -> ArtifactError:
+    return ArtifactError("RD809", f"the mask cannot be used: {why}", remedy)
+
+
+def from_file(data: bytes, name: str, image: tuple[int, int]) -> bytes:
+    """What a picture that was dropped on the page marks, as a grey PNG in which light is inside.
+
+    It is read like a mask that a recipe names.
+
+    Args:
+        data: the file's bytes.
+        name: what it is called.
+        image: height and width of the model's pictures.
+
+    Raises:
+        ArtifactError: it is no mask for such a picture.
+
+    """
+    try:
+        mask = mask_of(data, name)
+        if not mask.has_shape_of(image):
+            size, wanted = (f"{width}x{height}" for height, width in (mask.size, image))
+            raise _refused(
+                f"{name} has {size} pixels, and the picture {wanted}",
+                "use the picture's own width and height, or a multiple of both",
+            )
+        if not (mask.coverage >= 0.5).any():
+            raise _refused(f"nothing in {name} is inside", "paint what is inside in white")
+        return png_of(mask.coverage)
+    except MaskError as error:
+        raise _refused(f"{name}: {error.message}", "drop another picture") from error
 
 
 @dataclass

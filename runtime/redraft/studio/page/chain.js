@@ -19,9 +19,11 @@ export function Chain() {
 }
 
 function Joint({ rule: one, at }) {
-  const shared = Object.entries(app.records[one.name]?.interference ?? {}).find(([, each]) => each.cosine > 0.6);
-  const before = at > 0 && shared;
-  return html`<span class="joint ${before ? "meets" : ""}" title=${before ? `${one.name} and ${shared[0]}: ${shared[1].words}` : ""}>${icon("arrow", 14)}${before && html`<small>shares keys</small>`}</span>`;
+  const neighbour = app.state.rules[at - 1]?.name;
+  const shared = Object.entries(app.records[one.name]?.interference ?? {}).filter(([, each]) => each.cosine > 0.6);
+  // Between two rules that stand side by side it is these two; of others the name is said.
+  const found = at > 0 ? shared.find(([name]) => name === neighbour) ?? shared[0] : null;
+  return html`<span class="joint ${found ? "meets" : ""}" title=${found ? `${one.name} and ${found[0]}: ${found[1].words}` : ""}>${icon("arrow", 14)}${found && html`<small>shares keys${found[0] === neighbour ? "" : ` with ${found[0]}`}</small>`}</span>`;
 }
 
 function Item({ rule: one, at, chosen, short }) {

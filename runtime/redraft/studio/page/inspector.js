@@ -7,6 +7,7 @@ import { Pic, around, colourOf } from "./pic.js";
 import { move, percent } from "./chain.js";
 import { paint } from "./sheet.js";
 import { Sliders } from "./sliders.js";
+import { coded } from "./words.js";
 
 export function Inspector() {
   const one = rule();
@@ -14,7 +15,7 @@ export function Inspector() {
   if (!one) return html`<aside class="inspector" aria-label="The chosen rule"><div class="panel part"><h2>No rule yet</h2><p class="soft">A rule copies something from one picture, and draws it wherever the model sees what you marked.</p></div></aside>`;
   const included = one.kind === "include";
   return html`<aside class="inspector ${app.drawer ? "open" : ""}" aria-label="Rule ${one.name}">
-    <button class="drawer" aria-expanded=${Boolean(app.drawer)} aria-label="Settings of the rule" onClick=${() => set({ drawer: !app.drawer })}>${icon(app.drawer ? "right" : "left", 14)}</button>
+    <button class="drawer" aria-expanded=${Boolean(app.drawer)} aria-label="Settings of the rule" onClick=${() => set({ drawer: !app.drawer })}>${icon(app.drawer ? "right" : "left", 14)}<span>Settings</span></button>
     <div class="panel"><${Head} one=${one}/>
     <${Figures} one=${one}/>
     ${included ? html`<div class="part soft">This rule comes from another recipe. Its settings are changed in the text.</div>` : html`
@@ -32,23 +33,34 @@ function followName(name, wanted) {
   set({ chosen: wanted, renamed: { ...app.renamed, [name]: wanted }, located, matchesOf: app.matchesOf === name ? wanted : app.matchesOf });
 }
 
+// Back to the rule that was named; beside a large picture, to that.
+const focusRule = () => document.querySelector(".link-card.chosen, .stage")?.focus();
+
 function Name({ name }) {
-  const [typed, setTyped] = useState(null); // held apart: any state that comes would put the old name back
+  const [text, setText] = useState(null); // held apart: any state that comes would put the old name back
+  const typed = useRef(null); // known at once: the focus may be lost before the page is drawn again
   const asked = useRef(""); // so that a name is asked for once, by Enter or when the field is left
+  const put = (next) => { typed.current = next; asked.current = ""; setText(next); };
   const rename = async () => {
-    const wanted = typed?.trim();
-    if (!wanted || wanted === name) { setTyped(null); return; }
-    if (wanted === asked.current) return;
+    const wanted = typed.current?.trim();
+    if (!wanted || wanted === name) { put(null); return true; }
+    if (wanted === asked.current) return false;
     asked.current = wanted;
     // A name that is refused stays, to be mended.
-    if (await change({ kind: "rename", target: name, name: wanted })) { setTyped(null); followName(name, wanted); }
+    if (!await change({ kind: "rename", target: name, name: wanted })) return false;
+    put(null);
+    followName(name, wanted);
+    return true;
   };
-  const key = (event) => {
-    if (event.key === "Enter") { asked.current = ""; rename(); }
-    if (event.key === "Escape" && typed !== null) { asked.current = ""; setTyped(null); event.stopPropagation(); }
+  const key = async (event) => {
+    if (event.key === "Enter") { asked.current = ""; if (await rename()) setTimeout(focusRule); }
+    if (event.key !== "Escape" || (app.drawer && typed.current === null)) return;
+    event.stopPropagation();
+    if (asked.current) set({ trouble: null });
+    put(null);
+    focusRule();
   };
-  const type = (event) => { asked.current = ""; setTyped(event.target.value); };
-  return html`<h2><input class="name" aria-label="Name of the rule" title="Type another name" value=${typed ?? name} onInput=${type} onBlur=${rename} onKeyDown=${key}/></h2>`;
+  return html`<h2><input class="name" aria-label="Name of the rule" title="Type another name" value=${text ?? name} onInput=${(e) => put(e.target.value)} onBlur=${rename} onKeyDown=${key}/></h2>`;
 }
 
 function Head({ one }) {
@@ -69,22 +81,22 @@ function Head({ one }) {
 // Words for a terminal, on a page.
 // What the command line is named for is a button here.
 const onThePage = (text) => plain(text.replaceAll("`redraft locate`", "“Try every layer”"));
-const plain = (text) => text.replace(/ ?\(redraft explain RD\d+\)/, "").replaceAll("`", "");
+const plain = (text) => coded(text.replace(/ ?\(redraft explain RD\d+\)/, ""));
 
 const MEANS = {
   share: "Of pictures that nothing was made from: how many change as was meant.",
-  elsewhere: "How much the same pictures change around the place: a share of the whole range from black to white.",
+  elsewhere: "How much the same pictures change around the place: a share of the whole range from black to white, on average.",
   leftout: "Some contexts are left out, and the rule is solved without them. Gain: how far they reach the goal all the same, 1 is wholly. Side effect: what changes elsewhere, as a share of what is asked for. Agreement: how alike their change and the wish are.",
 };
 
 function Figures({ one }) {
   const record = app.records[one.name], left = app.leftout[one.name], placed = app.placed[one.name];
   const waiting = one.off ? "off" : placed ? "measuring" : "not solved yet";
-  const elsewhere = record?.outside == null ? "" : record.outside < 0.01 ? "little" : record.outside < 0.03 ? "some" : "much";
+  const elsewhere = record?.outside == null ? "" : record.outside < 0.01 ? "(little)" : record.outside < 0.03 ? "(some)" : "(much)";
   const verdict = record ? record.badge[0].toUpperCase() + record.badge.slice(1) + (record.amplitude > 0 ? `, at ${percent(record.amplitude)} of full strength` : "") : "\u00a0";
   return html`<div class="part figures">
     <dl><div title=${MEANS.share}><dt>Takes effect on</dt><dd>${record?.share == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.share)}</b> <small title=${record.interval ? `95 % interval: ${(record.interval[0] * 100).toFixed(0)} to ${percent(record.interval[1])}` : ""}>of new pictures</small>`}</dd></div>
-    <div title=${MEANS.elsewhere}><dt>Changes elsewhere</dt><dd>${record?.outside == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.outside, 1)}</b> <small>${elsewhere}, on average</small>`}</dd></div>
+    <div title=${MEANS.elsewhere}><dt>Changes elsewhere</dt><dd>${record?.outside == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.outside, 1)}</b> <small>${elsewhere}</small>`}</dd></div>
     <div class="verdict"><dt class="unseen">Verdict</dt><dd class="tone ${record?.tone ?? ""}" title=${verdict}>${verdict}</dd></div></dl>
     <p class="soft leftout" title=${MEANS.leftout}>${one.off ? "\u00a0" : left === undefined ? "Left-out figures follow" : left.gain === undefined ? "Left-out figures need three contexts or more." : `Left-out gain ${left.gain.toFixed(2)}, side effect ${left.side.toFixed(2)}${left.agreement == null ? "" : `, agreement ${left.agreement.toFixed(2)}`}`}</p>
   </div>`;

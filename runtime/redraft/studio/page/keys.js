@@ -1,13 +1,13 @@
 // The keyboard. Letters work only where nothing is typed, and can be turned off.
 import { app, change, rolesFor, rule, set } from "./store.js";
-import { focusPictures, page, paint } from "./sheet.js";
+import { page, paint, picturesNow } from "./sheet.js";
 import { painter } from "./paint.js";
 import { findMore } from "./inspector.js";
 import { focusText, isTextOpen, shutText } from "./text.js";
 import { newRule } from "./chain.js";
 import { save, takeSnapshot, undo } from "./top.js";
 
-const REGIONS = [".top button", ".chain button", "#range", "[data-number][tabindex='0'], .stage", ".text button", ".inspector select, .inspector button"];
+const REGIONS = [".top button", ".chain button", "#range", "[data-number][tabindex='0'], .stage", ".side button:enabled, .side input", ".text button", ".inspector select, .inspector button"];
 
 const isTyping = (target) => target.closest?.(".cm-editor, textarea, select, dialog") || (target.tagName === "INPUT" && target.type !== "checkbox" && target.type !== "range");
 
@@ -24,7 +24,7 @@ function down(event) {
   if (key === "F6") return nextRegion(event.shiftKey ? -1 : 1);
   if (key === "Escape" && shutPopup()) return true;
   if (isTyping(target)) {
-    if (key === "Escape" && target.closest(".cm-editor")) { focusPictures(); return true; }
+    if (key === "Escape" && target.closest(".cm-editor")) { picturesNow()?.focus(); return true; }
     return key === "Escape" && Boolean(target.closest(".inspector")) && shutDrawer();
   }
   const step = control ? stepOf(event) : 0;
@@ -115,7 +115,7 @@ function letter(key, event) {
 function nextRegion(by) {
   const seen = (each) => each.checkVisibility({ visibilityProperty: true });
   const places = REGIONS.map((each) => [...document.querySelectorAll(each)].find(seen)).filter(Boolean);
-  const here = places.findIndex((each) => { const region = each.closest(".top, .chain, .bar, .sheet, .stage, .text, .inspector"); return region?.contains(document.activeElement); });
+  const here = places.findIndex((each) => { const region = each.closest(".top, .chain, .bar, .sheet, .stage, .side, .text, .inspector"); return region?.contains(document.activeElement); });
   places[(here + by + places.length) % places.length]?.focus();
   return true;
 }

@@ -3,6 +3,7 @@ import { html, useEffect, useRef } from "./vendor/preact.js";
 import { icon } from "./icons.js";
 import { app, change, layerPictures, request } from "./store.js";
 import { around, draw } from "./pic.js";
+import { coded, upper } from "./words.js";
 
 const take = (one, layer, settings = {}) => change([
   { kind: "put", owner: one.name, key: "layer", value: layer },
@@ -46,7 +47,7 @@ function Picture({ name, crop }) {
 
 function Trying({ found, ask, able, again }) {
   if (found?.busy) return html`<p class="soft busy" role="status"><span class="spin"></span> <span class="what">Trying ${found.what}${found.done ? `, ${found.done} of about ${found.total}` : ""}</span> <button onClick=${() => request({ ask: "stop", what: "locate" })}>Stop</button></p>`;
-  return html`${found?.failure && html`<div class="remark">${icon("warn")}<div><b>${found.failure.message}</b><p>${found.failure.help ?? ""}</p></div></div>`}
+  return html`${found?.failure && html`<div class="remark">${icon("warn")}<div><b>${coded(upper(found.failure.message))}</b><p>${coded(upper(found.failure.help ?? ""))}</p></div></div>`}
     ${found?.stopped && html`<p class="soft">Stopped, nothing changed.</p>`}
     ${!again && html`<button class="try" disabled=${!able} onClick=${ask}>Try every layer <small>some seconds for each</small></button>`}
     ${again && html`<p><button class="link" onClick=${ask}>Try again</button></p>`}`;

@@ -2,17 +2,18 @@
 import { html, render, useEffect, useReducer } from "./vendor/preact.js";
 import { connect, open } from "./wire.js";
 import { app, cards, forget, hasMistake, keep, layerPictures, markNew, markOld, onChange, set, snapshots } from "./store.js";
-import { Start, drop } from "./start.js";
+import { Start, drop, maskIn } from "./start.js";
 import { Top } from "./top.js";
 import { Chain } from "./chain.js";
 import { Sheet, SheetBar } from "./sheet.js";
 import { Inspector } from "./inspector.js";
 import { TextPanel, textNow } from "./text.js";
-import { Paint } from "./paint.js";
+import { Paint, painter } from "./paint.js";
 import { Compare } from "./compare.js";
 import { Help } from "./help.js";
 import { listenToKeys } from "./keys.js";
 import { icon } from "./icons.js";
+import { coded, upper } from "./words.js";
 
 let waited = 0;
 
@@ -113,17 +114,21 @@ function Work() {
 function Trouble() {
   const said = app.trouble;
   if (!said) return null;
-  return html`<div class="trouble remark bad" role="alert">${icon("warn")}<div><b>${upper(said.message)}</b>${said.help && html`<p>${upper(said.help)}.</p>`}</div>
+  return html`<div class="trouble remark bad" role="alert">${icon("warn")}<div><b>${coded(upper(said.message))}</b>${said.help && html`<p>${coded(upper(said.help))}.</p>`}</div>
     <button class="plain" aria-label="Close" onClick=${() => set({ trouble: null })}>${icon("close", 12)}</button></div>`;
 }
 
-export const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-
 window.addEventListener("dragover", (event) => { if (event.dataTransfer?.types.includes("Files")) event.preventDefault(); });
-window.addEventListener("drop", (event) => {
+window.addEventListener("drop", async (event) => {
   const [file] = event.dataTransfer?.files ?? [];
   if (!file) return;
   event.preventDefault();
+  if (app.state?.open && /\.(png|jpe?g|bmp|gif|webp|tiff?)$/i.test(file.name)) {
+    const mask = await maskIn(file);
+    if (mask === null) return; // what is wrong with it was said
+    if (mask && app.painting) { painter.current?.take(mask); return; }
+    if (mask) { set({ trouble: { message: `there is no recipe in ${file.name}`, help: "a mask goes onto a picture: open the picture it is for, and drop it there. Here you can drop sheets that studio saved, recipes, edits and packs" } }); return; }
+  }
   if (app.state?.open && app.state.unsaved) set({ trouble: { message: "the recipe has changes that are not saved", help: "save it, or leave it by the sign of redraft at the top left, before you open another" } });
   else drop(file);
 });

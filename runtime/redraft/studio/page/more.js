@@ -4,6 +4,7 @@ import { icon } from "./icons.js";
 import { app, operation, request, rule, set } from "./store.js";
 import { Pic, loopOf } from "./pic.js";
 import { asked, isWhole } from "./shape.js";
+import { coded, upper } from "./words.js";
 
 const asking = { among: [0, 199] };
 const FIRST = 8;
@@ -54,7 +55,7 @@ export function More({ image, shape, layer }) {
   return html`<div class="more"><h3>More like ${other ? `picture ${matches.image}` : "it"} <small>among pictures</small> <input class="range" aria-label="Pictures that are searched" value=${range ?? `${asking.among[0]}..${asking.among[1]}`} onInput=${(e) => setRange(e.target.value)} onBlur=${submit} onKeyDown=${(e) => { if (e.key === "Enter") submit(); }}/></h3>
     ${(!matches || (other && isWhole(shape))) && html`<button disabled=${!isWhole(shape)} onClick=${again}>${icon("search", 13)} Find more like it <kbd>F</kbd></button>`}
     ${matches?.busy && html`<p class="soft busy" role="status"><span class="spin"></span> Searching <button onClick=${() => request({ ask: "stop", what: "search" })}>Stop</button></p>`}
-    ${matches?.failure && html`<div class="remark">${icon("warn")}<div><b>${upper(matches.failure.message)}</b><p>${upper(matches.failure.help ?? "")}</p></div></div>`}
+    ${matches?.failure && html`<div class="remark">${icon("warn")}<div><b>${coded(upper(matches.failure.message))}</b><p>${coded(upper(matches.failure.help ?? ""))}</p></div></div>`}
     ${matches?.stopped && html`<p class="soft">Stopped. <button class="link" onClick=${again}>Search again</button></p>`}
     ${results.length > 0 && html`<label class="least">Match of at least <b>${least.toFixed(2)}</b><input type="range" min=${low} max=${high} step="0.005" value=${least} aria-valuetext=${`${least.toFixed(2)}: ${fitting.length} pictures`} style="--at: ${at}%" onInput=${(e) => setLeast(Number(e.target.value))}/><small>${fitting.length} of the ${searched} pictures searched</small></label>
       <ul class="matches">${fitting.slice(0, count).map((each) => html`<li key=${each.index}>
@@ -65,5 +66,3 @@ export function More({ image, shape, layer }) {
       <p class="all"><button class="main" disabled=${!able || fresh.length === 0} onClick=${() => request({ ask: "gather", rule: one.name, top: fresh.length })}>${fresh.length || !fitting.length ? `Add all ${fresh.length}` : `All ${fitting.length} added`}</button> <span class="soft">as one <code>like</code> line</span> <button class="link" onClick=${again}>Search again</button></p>`}
   </div>`;
 }
-
-const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -7,7 +7,7 @@ import { Jump, Views, Status, paint } from "./sheet.js";
 import { Pic, colourOf, draw, shownView } from "./pic.js";
 import { More, search } from "./more.js";
 import { Remark } from "./text.js";
-import { asMask, asked, copyOf, isWhole, moved, roomOf, shapeOf, sized, stroke, trace, within } from "./shape.js";
+import { asMask, asked, copyOf, isWhole, maskOf, moved, roomOf, shapeOf, sized, stroke, trace, within } from "./shape.js";
 
 const TOOLS = [["brush", "Brush", "P"], ["eraser", "Eraser", "E"], ["box", "Box", "R"], ["ellipse", "Ellipse", "O"], ["polygon", "Polygon", "G"], ["move", "Move", "V"]];
 const MOVED = ["paste", "from"];
@@ -96,7 +96,9 @@ export function Paint({ at }) {
     const timer = setTimeout(async () => { const found = await request({ ask: "keys", layer, ...(await asked(shape)) }); setGrid(found?.grid ?? null); }, 60);
     return () => clearTimeout(timer);
   }, [shape, layer]);
-  painter.current = { kind, setTool, reread: () => { again.current = true; }, open: shape?.kind === "polygon" && !shape.closed, finish: () => shape?.kind === "polygon" && shape.points.length > 2 && keep({ ...shape, closed: true }), back: () => keep(shape.points.length > 1 ? { ...shape, points: shape.points.slice(0, -1) } : null), setRadius, mark, step, close, find: () => isWhole(shape) && (search(at.image, shape, layer), true), toggleKeys: () => setKeys((now) => !now), nudge: (dx, dy, size, fine) => {
+  // A mask that was dropped is as if it had been painted here.
+  const take = (grey) => { const next = maskOf(grey, model.width, model.height); setTool("brush"); if (target) settle(next); else drawn(next); };
+  painter.current = { kind, take, setTool, reread: () => { again.current = true; }, open: shape?.kind === "polygon" && !shape.closed, finish: () => shape?.kind === "polygon" && shape.points.length > 2 && keep({ ...shape, closed: true }), back: () => keep(shape.points.length > 1 ? { ...shape, points: shape.points.slice(0, -1) } : null), setRadius, mark, step, close, find: () => isWhole(shape) && (search(at.image, shape, layer), true), toggleKeys: () => setKeys((now) => !now), nudge: (dx, dy, size, fine) => {
     if (!shape) { if (dx && !size && !fine) beside(dx); return; } // nothing to move: the next picture, as on the sheet
     const cell = model.layers.find((each) => each.name === layer)?.keys ?? [8, 8];
     const [w, h] = fine ? [1, 1] : [model.width / cell[1], model.height / cell[0]];

@@ -55,6 +55,19 @@ export function emptyMask(width, height) {
   return { kind: "mask", canvas, scale, touched: false };
 }
 
+// A grey picture, in which light is inside, as pixels of a mask.
+export function maskOf(grey, width, height) {
+  const mask = emptyMask(width, height);
+  const pen = mask.canvas.getContext("2d");
+  pen.imageSmoothingEnabled = grey.width > mask.canvas.width; // grown, its pixels stay whole
+  pen.drawImage(grey, 0, 0, mask.canvas.width, mask.canvas.height);
+  const pixels = pen.getImageData(0, 0, mask.canvas.width, mask.canvas.height);
+  for (let at = 0; at < pixels.data.length; at += 4) { pixels.data[at + 3] = pixels.data[at]; pixels.data.fill(255, at, at + 3); }
+  pen.putImageData(pixels, 0, 0);
+  mask.touched = true;
+  return mask;
+}
+
 export function copyOf(shape) {
   if (!shape) return null;
   if (shape.kind !== "mask") return { ...structuredClone(shape), text: "" };

@@ -3,6 +3,7 @@ import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { icon } from "./icons.js";
 import { app, onChange, request, rolesFor, rule, set } from "./store.js";
 import { Pic, colourOf, loopOf } from "./pic.js";
+import { coded, upper } from "./words.js";
 
 export function paint(image, more = {}) { set({ painting: { image, ...more }, at: image, comparing: [] }); }
 
@@ -57,7 +58,8 @@ export function Views({ views = ["before", "after", "both"], of = "view" }) {
 }
 
 // Back to where the arrows work: the chosen tile, or the picture that is large.
-export const focusPictures = () => setTimeout(() => document.querySelector(".stage, [data-number][tabindex='0']")?.focus());
+export const picturesNow = () => document.querySelector(".stage, [data-number][tabindex='0']");
+export const focusPictures = () => setTimeout(() => picturesNow()?.focus());
 
 // A field to go to other pictures. What is typed is taken, or gone: it never stays behind.
 export function Jump({ label, value, take }) {
@@ -187,6 +189,6 @@ function Remarks() {
   const left = (status.left ?? []).filter((each) => each.message && state.rules.some((rule) => rule.name === each.rule));
   return html`${state.draft && html`<div class="remark calm"><div><b>Studio ended before this recipe was saved.</b> Changes of ${whenOf(state.draft)} were kept. <button class="link" onClick=${() => request({ ask: "recover", bring_back: true })}>Bring them back</button> <button class="link" onClick=${() => request({ ask: "recover", bring_back: false })}>Drop them</button></div></div>`}
     ${left.map((each) => html`<${LeftOut} key=${each.rule} left=${each}/>`)}
-    ${failed && html`<div class="remark bad" role="alert">${icon("warn")}<div><b>${failed.message}</b><p>${failed.help ?? ""}</p></div></div>`}
-    ${running && html`<div class="remark ${running.failure ? "bad" : "calm"}" role="status"><div>${running.failure ? html`<b>${running.failure.message}</b><p>${running.failure.help}</p>` : running.event === "ran" ? html`<b>The run is done.</b> It lies in <code>${running.folder}</code>, with report.html.` : running.event === "packed" ? html`<b>Packed with its run.</b> <code>${running.name}</code> lies beside the recipe, and was downloaded.` : html`<b>Running</b>: ${running.what}`}</div><button class="plain" aria-label="Close" onClick=${() => set({ running: null })}>${icon("close", 12)}</button></div>`}`;
+    ${failed && html`<div class="remark bad" role="alert">${icon("warn")}<div><b>${coded(upper(failed.message))}</b><p>${coded(upper(failed.help ?? ""))}</p></div></div>`}
+    ${running && html`<div class="remark ${running.failure ? "bad" : "calm"}" role="status"><div>${running.failure ? html`<b>${coded(upper(running.failure.message))}</b><p>${coded(upper(running.failure.help ?? ""))}</p>` : running.event === "ran" ? html`<b>The run is done.</b> It lies in <code>${running.folder}</code>, with report.html.` : running.event === "packed" ? html`<b>Packed with its run.</b> <code>${running.name}</code> lies beside the recipe, and was downloaded.` : html`<b>Running</b>: ${running.what}`}</div><button class="plain" aria-label="Close" onClick=${() => set({ running: null })}>${icon("close", 12)}</button></div>`}`;
 }

@@ -3,6 +3,7 @@ import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./v
 import { icon } from "./icons.js";
 import { app, change, operation, request } from "./store.js";
 import { latest } from "./wire.js";
+import { upper } from "./words.js";
 
 const nice = (x) => Number(x.toPrecision(2));
 const linear = (low, high, step, ticks, digits) => ({ low, high, step, ticks, to: (x) => Number(x.toFixed(digits)), from: (x) => x });
@@ -29,7 +30,6 @@ function scaleOf(row) {
 }
 
 const FIRST = ["strength", "rank", "preserve", "side", "units"];
-export const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export function Sliders({ one }) {
   const [more, setMore] = useState(false);

@@ -68,6 +68,19 @@ function Away({ model }) {
     <small>Licence ${model.licence}</small></button>`;
 }
 
+// What a picture marks: undefined where it holds a recipe, and null where it cannot be used.
+export async function maskIn(file) {
+  try {
+    const answer = await fetch(`/mask?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
+    if (answer.status === 204) return undefined;
+    if (answer.ok) { set({ trouble: null }); return await createImageBitmap(await answer.blob()); }
+    set({ trouble: (await answer.json()).failure });
+  } catch {
+    set({ trouble: { code: "", message: "studio is not running", help: "start it again" } });
+  }
+  return null;
+}
+
 export async function drop(file) {
   if (file.size > 64 * 2 ** 20) {
     set({ trouble: { code: "RD813", message: `${file.name} is too large`, help: "at most 64 MB are read" } });

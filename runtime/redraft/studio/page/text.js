@@ -1,5 +1,5 @@
 // The recipe's text, with what the language server knows of it.
-import { html, useEffect, useRef } from "./vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useRef } from "./vendor/preact.js";
 import { Annotation, Decoration, EditorState, EditorView, StateEffect, StateField, autocompletion, bracketMatching, completionKeymap, defaultKeymap, highlightActiveLine, hoverTooltip, keymap, lineNumbers, setDiagnostics } from "./vendor/codemirror.js";
 import { colours, language } from "./language.js";
 import { icon } from "./icons.js";
@@ -10,6 +10,7 @@ const remote = Annotation.define();
 let scrolledTo = "";
 let view = null, base = { revision: -1, text: "" }, sending = false, timer = 0;
 let remarked = {};
+let kept = null; // where the text stood when it was shut
 
 // The one stretch in which two texts differ.
 function difference(old, now) {
@@ -154,9 +155,10 @@ function about(markdown) {
 
 function Editor() {
   const place = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => { // before the next key can come
     const keys = [{ key: "Mod-z", run: () => { undo(-1); return true; } }, { key: "Mod-Shift-z", run: () => { undo(1); return true; } }, { key: "Mod-y", run: () => { undo(1); return true; } }];
-    scrolledTo = "";
+    const again = kept?.opened === app.state.opened && kept.rule === rule()?.name ? kept : null;
+    scrolledTo = again?.rule ?? "";
     base = { revision: -1, text: "" };
     view = new EditorView({ parent: place.current, state: EditorState.create({ doc: "", extensions: [
       keymap.of([...keys, ...completionKeymap, ...defaultKeymap]), lineNumbers(), highlightActiveLine(), bracketMatching(), language, colours, shaded,
@@ -164,12 +166,19 @@ function Editor() {
       EditorView.contentAttributes.of({ "aria-label": "Recipe text", tabindex: "0" }),
     ] }) });
     follow();
+    if (again?.length === view.state.doc.length) view.dispatch({ selection: again.selection, effects: again.scroll });
+    if (focused) takeFocus();
     const end = onChange(follow);
     const acts = ["keydown", "pointerdown"];
     for (const each of acts) addEventListener(each, shutHover, true);
-    return () => { end(); for (const each of acts) removeEventListener(each, shutHover, true); view.destroy(); view = null; };
+    return () => { end(); for (const each of acts) removeEventListener(each, shutHover, true); keepPlace(); view.destroy(); view = null; };
   }, []);
   return html`<div class="editor" ref=${place}></div>`;
+}
+
+function keepPlace() {
+  const { doc, selection } = view.state;
+  kept = { opened: base.opened, rule: scrolledTo, length: doc.length, selection, scroll: view.scrollSnapshot() };
 }
 
 export const textNow = () => view?.state.doc.toString() ?? app.state?.text ?? "";
@@ -178,7 +187,9 @@ export const textNow = () => view?.state.doc.toString() ?? app.state?.text ?? ""
 const openIn = () => (app.painting ? "textBeside" : "textOpen");
 export const isTextOpen = () => app[openIn()];
 export const shutText = () => set({ [openIn()]: false });
-export function focusText() { set({ [openIn()]: true }); setTimeout(() => view?.focus()); }
+let focused = false; // whether the text has the focus as soon as it is there
+export function focusText() { focused = true; set({ [openIn()]: true }); if (view) takeFocus(); }
+function takeFocus() { focused = false; view.focus(); }
 
 export function TextPanel() {
   const { state } = app, textOpen = isTextOpen();

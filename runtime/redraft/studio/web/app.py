@@ -19,9 +19,11 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from redraft.errors import ArtifactError, PlanError
+from redraft.show.metadata import recipe_in_picture
 from redraft.studio import share
 from redraft.studio.answers import answered
 from redraft.studio.failing import said
+from redraft.studio.masks import from_file
 from redraft.studio.session import Session
 from redraft.studio.text.document import Document
 from redraft.studio.web.door import Door, Keys
@@ -44,6 +46,7 @@ def make_app(session: Session, keys: Keys) -> ASGIApp:
     routes = [
         Route("/", partial(_page)),
         WebSocketRoute("/socket", partial(_socket, session)),
+        Route("/mask", partial(_mask, session), methods=["POST"]),
         Route("/drop", partial(_drop, session), methods=["POST"]),
         Route("/share/edit", partial(_edit, session)),
         Route("/share/sheet", partial(_sheet, session)),
@@ -118,6 +121,17 @@ async def _at_desk(session: Session, work: Callable[[], Response]) -> Response:
 
 async def _drop(session: Session, request: Request) -> Response:
     """A file was dropped on the page."""
+    return await _of_file(session, request, partial(_dropped, session))
+
+
+async def _mask(session: Session, request: Request) -> Response:
+    """A picture was dropped: what it marks, or nothing where a recipe is inside."""
+    return await _of_file(session, request, partial(_marked, session))
+
+
+async def _of_file(
+    session: Session, request: Request, work: Callable[[bytes, str], Response]
+) -> Response:
     name = request.query_params.get("name", "")[:200]
     data = bytearray()
     async for chunk in request.stream():
@@ -126,7 +140,17 @@ async def _drop(session: Session, request: Request) -> Response:
             most = share.MOST_DROPPED >> 20
             failure = ArtifactError("RD813", "the file is too large", f"at most {most} MB are read")
             return JSONResponse({"failure": said(failure)}, status_code=413)
-    return await _at_desk(session, partial(_dropped, session, bytes(data), name))
+    return await _at_desk(session, partial(work, bytes(data), name))
+
+
+def _marked(session: Session, data: bytes, name: str) -> Response:
+    with contextlib.suppress(ArtifactError):
+        recipe_in_picture(data)
+        return Response(status_code=204)
+    if session.model is None:
+        raise PlanError("RD819", "the model is not open yet", "wait until its pictures come")
+    image = session.model.opened.base.facts.image_size
+    return Response(from_file(data, Path(name).name, image), media_type="image/png")
 
 
 def _dropped(session: Session, data: bytes, name: str) -> Response:

@@ -458,6 +458,14 @@ def test_a_cell_runs_on_a_module_of_the_notebook(notebook: Notebook) -> None:
     assert notebook.run("torch.equal(before, net.conv.weight)").result is True
     missing = notebook.run(f"%%redraft --run mine --generator nett\n{OWN}")
     assert "there is no `nett` in this notebook" in str(missing.error_in_exec)
+    typo = OWN.replace("at conv", "at cnov")
+    assert notebook.run(f"%%redraft --check\n{typo}").success
+    said = "the layers of `mine` were not checked, since only its code knows them"
+    assert said in notebook.outputs[-1]["data"]["text/plain"]
+    assert not notebook.run(f"%%redraft --check --generator net\n{typo}").success
+    assert "did you mean `conv`?" in notebook.outputs[-1]["data"]["text/plain"]
+    assert notebook.run(f"%%redraft --check --generator net\n{OWN}").success
+    assert said not in notebook.outputs[-1]["data"]["text/plain"]
     wrong = notebook.run(f"%%redraft --run mine --generator before\n{OWN}")
     assert "torch.nn.Module is needed" in str(wrong.error_in_exec)
 

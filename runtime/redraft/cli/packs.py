@@ -7,6 +7,7 @@ from pathlib import Path
 
 from redraft.errors import ArtifactError
 from redraft.explain.words import reason_of
+from redraft.models.code.reference import PLACEHOLDER, is_module, option
 from redraft.plans.loading import load, loads
 from redraft.plans.run_files import RECIPE
 from redraft.plans.shipped import locate_recipe
@@ -15,6 +16,7 @@ from redraft.share.pack.reading import recipe_in
 from redraft.show.metadata import recipe_in_picture
 from redraft_dsl.check.checked import Checked
 from redraft_dsl.check.parameters import Given
+from redraft_dsl.report.terminal import visible
 
 
 def recipe_file(name: str) -> Path:
@@ -73,3 +75,14 @@ def leave_packs_alone(names: Iterable[str], command: str) -> None:
                 f"unpack it and work on the recipe: `redraft unpack {name}`, then "
                 f"`redraft {command} {folder}/{RECIPE}`; `redraft pack` makes a new pack of it",
             )
+
+
+def to_go_on(folder: Path, *, run: bool) -> list[str]:
+    """What is said of the files of a pack in a folder: how its run is repeated, or made."""
+    recipe = load(folder / RECIPE).recipe
+    own = recipe is not None and is_module(recipe.model)
+    named = f" {option(None)}" if own else ""
+    where = visible(str(folder if run else folder / RECIPE))
+    said = f"to repeat it: redraft verify {where}" if run else f"to run it: redraft run {where}"
+    code = f"{PLACEHOLDER} is the code that makes its model; no pack holds code"
+    return [f"{said}{named}", *([code] if own else [])]

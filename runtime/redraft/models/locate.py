@@ -18,7 +18,7 @@ from redraft.models.arch.families import recognise
 from redraft.models.arch.said import Said, said_of
 from redraft.models.checkpoint.header import Header, read_header
 from redraft.models.code.probe import looked_at
-from redraft.models.code.reference import MODULE, Code
+from redraft.models.code.reference import MODULE, Code, is_module
 from redraft.models.elsewhere import model_path
 from redraft.models.listed import catalog, download
 from redraft_dsl.facts import ModelFacts
@@ -98,10 +98,10 @@ def locate(
         ModelError: it cannot be found, fetched or recognised, or its hash is not the pinned one.
 
     """
-    is_module = isinstance(model, FileModel) and model.arch == MODULE
-    if isinstance(generator, Code) and not generator.always and not is_module:
+    own = is_module(model)
+    if isinstance(generator, Code) and not generator.always and not own:
         generator = None
-    if is_module != (generator is not None):
+    if own != (generator is not None):
         raise _one_too_few(model, generator)
     if isinstance(model, FileModel):
         if generator is not None and not isinstance(generator, Code):

@@ -15,7 +15,7 @@ from redraft.errors import RedraftError
 from redraft.explain.words import counted
 from redraft.models.code.reference import code_at
 from redraft.notebook.output import CellError, show_problems
-from redraft.plans.loading import CELL, loads
+from redraft.plans.loading import CELL, loads, unread
 from redraft.plans.obeying import with_head, with_module
 from redraft_dsl import Checked
 
@@ -56,6 +56,10 @@ def _with_head(checked: Checked, folder: Path, generator: object) -> Checked:
     try:
         if isinstance(generator, str):
             return with_module(checked, folder, code_at(generator))
+        if generator is not None:
+            from redraft.notebook.running import made_of
+
+            return with_module(checked, folder, made_of(generator))
         return with_head(checked, folder)
     except RedraftError as error:
         raise CellError(error.code, error.message, error.help) from error
@@ -93,7 +97,7 @@ class RedraftMagics(Magics):
         if options.check:
             checked = _with_head(checked, options.folder, generator)
         if checked.diagnostics or options.check:
-            show_problems(checked)
+            show_problems(checked, unread(checked) if generator is None else None)
         if checked.recipe is None:
             raise CellError(
                 "RD750",

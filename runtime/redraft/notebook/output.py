@@ -11,7 +11,7 @@ from redraft.errors import RedraftError
 from redraft.explain.terminal import error_text
 from redraft.notebook.html import bundle
 from redraft_dsl import Checked, render
-from redraft_dsl.report.html import problems_html
+from redraft_dsl.report.html import escaped, problems_html, wrapped
 from redraft_dsl.report.terminal import summary
 
 
@@ -23,11 +23,15 @@ class CellError(RedraftError):
         return error_text(self.code, self.message, self.help, _colored()).rstrip("\n").split("\n")
 
 
-def show_problems(checked: Checked) -> None:
-    """Show the diagnostics of a recipe."""
+def show_problems(checked: Checked, left_out: str | None = None) -> None:
+    """Show the diagnostics of a recipe, and what was not looked at."""
     found = checked.diagnostics
     text = render(found, checked.source, color=_colored()) + summary(found)
-    show(bundle(problems_html(found, checked.source), text), raw=True)
+    page = problems_html(found, checked.source)
+    if left_out is not None:
+        page += wrapped(f'<p class="redraft-soft">{escaped(left_out)}</p>')
+        text += f"\n{left_out}"
+    show(bundle(page, text), raw=True)
 
 
 def show(shown: object, **options: object) -> None:

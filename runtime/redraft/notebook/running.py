@@ -44,7 +44,7 @@ def run_cell(
     progress = Progress()
     try:
         planned_for = device_name(device)
-        made = _made(generator)
+        made = made_of(generator)
         plan = make_plan(
             checked, folder, device=planned_for, progress=progress.download, generator=made
         )
@@ -62,7 +62,8 @@ def run_cell(
     return run
 
 
-def _made(generator: object) -> Code | InMemory | None:
+def made_of(generator: object) -> Code | InMemory | None:
+    """What a cell calls a generator: code by its name, or what the notebook has made."""
     if generator is None or isinstance(generator, str | Generator):
         return given(generator)
     return given(Generator(generator))  # type: ignore[arg-type] # which says what it needs

@@ -8,6 +8,7 @@ from pathlib import Path
 import redraft_dsl
 from redraft.errors import PlanError
 from redraft.explain.words import counted
+from redraft.models.code.reference import is_module, option
 from redraft.models.listed.catalog import known_models
 from redraft_dsl import Checked
 from redraft_dsl.check.parameters import Given
@@ -88,6 +89,17 @@ def with_facts(checked: Checked, facts: ModelFacts, folder: Path) -> Checked:
         path=checked.source.path,
         facts=facts,
         given=checked.given,
+    )
+
+
+def unread(checked: Checked) -> str | None:
+    """What a check leaves out where nobody names the code of the model; None for other models."""
+    recipe = checked.recipe
+    if recipe is None or not is_module(recipe.model):
+        return None
+    return (
+        f"the layers of `{recipe.model.name}` were not checked, since only its code knows them; "
+        f"add `{option(None)}`"
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from redraft.errors import PlanError
 from redraft.explain.words import counted
+from redraft.models.code.reference import Code, option
 from redraft.plans.loading import options
 from redraft.plans.lock import Lock, Record
 from redraft_dsl.check.parameters import Given
@@ -70,6 +71,7 @@ class LockDiffersError(PlanError):
     """A recipe is not what its lock says. ``differences`` lists why, ``details`` in words.
 
     ``held`` are the values that the lock was made with, ``given`` those that are asked for now.
+    ``made_by`` is the code of the model.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class LockDiffersError(PlanError):
         differences: Sequence[Difference],
         held: Given = (),
         given: Given = (),
+        made_by: Code | None = None,
     ) -> None:
         changed = [each for each in differences if is_silent_change(each)]
         records = counted(len(differences), "record")
@@ -94,7 +97,8 @@ class LockDiffersError(PlanError):
             undo = f"give the lock's values, `{options(held)}`" if held else "leave out `--set`"
         else:
             code, message = "RD410", f"{lock} differs from what is there now in {records}"
-        renew = " ".join(filter(None, (f"redraft lock {recipe}", options(given))))
+        named = "" if made_by is None else option(made_by.written)
+        renew = " ".join(filter(None, (f"redraft lock {recipe}", named, options(given))))
         super().__init__(
             code, message, f"{undo}, or accept it with `{renew}`; `--no-lock` runs without the lock"
         )

@@ -14,7 +14,7 @@ from redraft.disk.digest import tensors_digest
 from redraft.explain.words import silent
 from redraft.memory.marked import Picture, marked_pictures, masks, matches_of
 from redraft.memory.places import Marks, MatchedPlace, Matches, moved
-from redraft.models.code.reference import MODULE, Code
+from redraft.models.code.reference import Code, is_module
 from redraft.models.latents import digest_of, name_of
 from redraft.models.listed.download import Progress
 from redraft.models.locate import locate, locate_file
@@ -85,7 +85,9 @@ def plan_obeying(
     found = compare(held, plan, checked, str(path))
     if found:
         given = tuple(dict(checked.given).items())
-        raise LockDiffersError(str(path), checked.source.path, found, held.given, given)
+        raise LockDiffersError(
+            str(path), checked.source.path, found, held.given, given, plan.base.code
+        )
     return plan
 
 
@@ -289,15 +291,19 @@ def _use_line(checked: Checked, what: str) -> Iterator[str]:
             yield f"{checked.source.path}:{row}"
 
 
-def with_module(checked: Checked, folder: Path, code: Code | None) -> Checked:
+def with_module(
+    checked: Checked, folder: Path, code: Code | InMemory | None, home: Path | None = None
+) -> Checked:
     """A recipe checked once more with what was seen of somebody's own generator.
 
-    Raises ModelError where nobody has looked at the generator yet; ``code`` is not run.
+    Raises ModelError where nobody has looked at the generator yet; code is not run. The path of
+    the model starts in ``home``, by default in ``folder``.
     """
     recipe = checked.recipe
     if code is None or recipe is None or not isinstance(recipe.model, FileModel):
         return checked
-    return with_facts(checked, locate(recipe.model, folder, generator=code).facts, folder)
+    base = locate(recipe.model, home or folder, generator=code)
+    return with_facts(checked, base.facts, folder)
 
 
 def with_head(checked: Checked, folder: Path) -> Checked:
@@ -306,7 +312,7 @@ def with_head(checked: Checked, folder: Path) -> Checked:
     Raises ModelError where the file is no model that can be read; its tensors are not.
     """
     model = None if checked.recipe is None else checked.recipe.model
-    if not isinstance(model, FileModel) or model.arch == MODULE:
+    if not isinstance(model, FileModel) or is_module(model):
         return checked
     path = folder / model.path
     if not path.is_file():

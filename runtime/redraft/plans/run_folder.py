@@ -18,7 +18,7 @@ from redraft.plans.lock import read as read_lock
 from redraft.plans.record import RunRecord
 from redraft.plans.run_files import CELLS, EDIT, LOCK, PICTURE, RECIPE, RECORD, REPORT, STEPS
 from redraft.plans.shipped import SUFFIX
-from redraft_dsl.recipe.model import Match
+from redraft_dsl.recipe.model import FileModel, Match, Recipe
 
 if TYPE_CHECKING:
     from redraft.plans.planner import Plan, RuleStep
@@ -52,6 +52,22 @@ class FinishedRun:
         if held is None or held.sha256 != self.record.lock:
             raise changed
         return held
+
+    def home(self, recipe: Recipe | None, first: Path | None = None) -> Path:
+        """Where a model's own path starts: a model given by file still lies beside the recipe.
+
+        A recipe that was named by a relative path is looked for from here and from the run upwards,
+        after ``first``.
+        """
+        if recipe is None or not isinstance(recipe.model, FileModel):
+            return self.folder
+        if first is not None and (first / recipe.model.path).exists():
+            return first
+        beside = Path(self.record.recipe_path).parent
+        for start in (Path(), *self.folder.absolute().parents):
+            if (start / beside / recipe.model.path).exists():
+                return start / beside
+        return self.folder
 
 
 def read_run(path: Path) -> FinishedRun:

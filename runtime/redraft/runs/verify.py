@@ -22,7 +22,7 @@ from redraft.edit.artifact import Edit, weight_digest
 from redraft.errors import VerifyMismatchError
 from redraft.explain.words import per_cent
 from redraft.models.arithmetic import on_threads
-from redraft.models.code.reference import Code
+from redraft.models.code.reference import MODULE, Code
 from redraft.models.hooked.memory import InMemory
 from redraft.models.locate import Base
 from redraft.models.open import choose_device
@@ -37,7 +37,6 @@ from redraft.runs.runner import record_of
 from redraft.runs.session import Distance, Session, open_session
 from redraft.runs.watch import Progress
 from redraft.solve.delta import Delta, principal_angles
-from redraft_dsl.recipe.model import FileModel, Recipe
 
 ANGLE_TOLERANCE = 1e-4
 """Largest principal angle, in radians, between key subspaces solved on two machines."""
@@ -205,13 +204,15 @@ def _solved(
     check_edit(run.edit)
     target = choose_device(device)
     checked = load(run.recipe)
-    home = _home(run, checked.recipe, home)
+    home = run.home(checked.recipe, home)
     lock = run.lock(_changed_lock(folder))
     plan = make_plan(
         checked, folder, home=home, device=target.type, cache=cache, lock=lock, generator=generator
     )
     _check_inputs(record, plan.recipe.digest(), plan.base)
     session = open_session(plan, target, cache, progress)
+    if _elsewhere(record, plan.base):
+        _check_weights(record, session)
     weights = {name: tensor.clone() for name, tensor in session.model.state.bare().items()}
     return session, weights
 
@@ -319,23 +320,6 @@ def _solvers(session: Session, record: RunRecord) -> tuple[str, ...]:
     return tuple(f"solver {old} -> {new}" for old, new in sorted(pairs))
 
 
-def _home(run: FinishedRun, recipe: Recipe | None, first: Path | None = None) -> Path:
-    """Where a model's own path starts: a model given by file still lies beside the recipe.
-
-    A recipe that was named by a relative path is looked for from here and from the run upwards.
-    """
-    folder = run.folder
-    if recipe is None or not isinstance(recipe.model, FileModel):
-        return folder
-    if first is not None and (first / recipe.model.path).exists():
-        return first
-    beside = Path(run.record.recipe_path).parent
-    for start in (Path(), *folder.absolute().parents):
-        if (start / beside / recipe.model.path).exists():
-            return start / beside
-    return folder
-
-
 def _changed_lock(folder: Path) -> VerifyMismatchError:
     """The error of a run whose own lock is lost: its contexts would have to be searched again."""
     return VerifyMismatchError(
@@ -352,6 +336,8 @@ def _check_inputs(record: RunRecord, recipe_digest: str, base: Base) -> None:
             "the recipe in the run folder is not the one that was run",
             "restore recipe.redraft and its masks, or run the recipe again",
         )
+    if _elsewhere(record, base):
+        return  # its weights are compared when they are read
     if base.code is not None and base.code.sha256 != record.model.code_sha256:
         raise VerifyMismatchError(
             "RD665",
@@ -363,6 +349,22 @@ def _check_inputs(record: RunRecord, recipe_digest: str, base: Base) -> None:
             "RD665",
             f"the model {record.model.name} is not the file that the run started from",
             f"it had sha256 {record.model.file_sha256}",
+        )
+
+
+def _elsewhere(record: RunRecord, base: Base) -> bool:
+    """Whether a module was in memory for the run and is made by code now, or the other way."""
+    in_memory = record.model.generator is None and record.model.arch == MODULE
+    return in_memory != (base.given is not None) and base.facts.arch == MODULE
+
+
+def _check_weights(record: RunRecord, session: Session) -> None:
+    """Refuse weights that are not those of the run, of whatever file."""
+    if session.model.digest != record.model.tensors_digest:
+        raise VerifyMismatchError(
+            "RD665",
+            f"the weights of the model {record.model.name} are not what the run started from",
+            f"the digest of its tensors was {record.model.tensors_digest}",
         )
 
 

@@ -33,3 +33,12 @@ def named_generator() -> Code | None:
     # What environment or configuration name is there for the models that need it.
     always = source is not ParameterSource.ENVIRONMENT
     return code_at(written, context.meta.get(f"{GENERATOR_KEY}.timeout"), always=always)
+
+
+def typed(code: Code | None) -> str:
+    """A generator as it is typed behind other words of a command; nothing where there is none."""
+    if code is None:
+        return ""
+    from redraft.models.code.reference import option
+
+    return f" {option(code.written)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,19 @@ from redraft.share.pack import is_pack
 from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
+    from redraft_dsl.check.checked import Checked
     from redraft_dsl.check.parameters import Given
     from redraft_dsl.report.diagnostics import Diagnostic
     from redraft_dsl.source import Source
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a check found; ``left_out`` says what it could not look at."""
+
+    source: Source
+    problems: tuple[Diagnostic, ...]
+    left_out: str | None = None
 
 
 @make_command(name="check", example="check glasses.redraft")
@@ -33,7 +44,7 @@ def command(files: tuple[str, ...], given: Given, form: str) -> None:
     """Find every problem of a recipe, without opening its model.
 
     With --generator a model of `arch module` is checked with what `redraft layers` saw of it; the
-    code is read, and not run.
+    code is read, and not run. Without it the layers of such a model are not checked.
 
     FILE is a recipe, the name of one that comes with redraft, a pack, a folder (all recipes in
     it and below, but for hidden folders and run folders), or - for standard input. The exit
@@ -44,53 +55,62 @@ def command(files: tuple[str, ...], given: Given, form: str) -> None:
     if form == "text":
         _print_text(screen, checked)
     else:
-        text = _exported(form, checked)
+        text = _exported(form, [(each.source, each.problems) for each in checked])
         if text:
             screen.show(text)
-    if any(problem.is_error for _, problems in checked for problem in problems):
+    if any(problem.is_error for each in checked for problem in each.problems):
         raise click.exceptions.Exit(1)
 
 
-def _check(name: str, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
-    from redraft.cli.arguments.generators import named_generator
+def _check(name: str, given: Given) -> _Found:
     from redraft.plans.loading import load, loads
     from redraft_dsl.reading import decode
     from redraft_dsl.report.diagnostics import error
     from redraft_dsl.source import Source
 
-    if name == STANDARD_INPUT:
-        source, problems = decode("<stdin>", sys.stdin.buffer.read())
-        if problems:
-            return source, problems
-        checked = loads(source.text, Path(), given)
-        return Source(source.path, checked.source.text), checked.diagnostics
     try:
+        if name == STANDARD_INPUT:
+            source, problems = decode("<stdin>", sys.stdin.buffer.read())
+            if problems:
+                return _Found(source, problems)
+            return _with_code(loads(source.text, Path(), given), Path(), source.path)
         path = locate_recipe(name)
         if is_pack(name):
             return _pack(path, given)
+        checked = load(path, given)
+        return _with_code(checked, path.parent, checked.source.path)
     except RedraftError as problem:
         found = error(problem.code, problem.message, None, "", problem.help)
-        return Source(name, ""), (found,)
-    try:
-        checked, code = load(path, given), named_generator()
-        if code is not None:
-            from redraft.plans.obeying import with_module
-
-            checked = with_module(checked, path.parent, code)
-    except RedraftError as problem:
-        return Source(name, ""), (error(problem.code, problem.message, None, "", problem.help),)
-    return checked.source, checked.diagnostics
+        return _Found(Source(name, ""), (found,))
 
 
-def _pack(path: Path, given: Given) -> tuple[Source, tuple[Diagnostic, ...]]:
+def _pack(path: Path, given: Given) -> _Found:
     """Check the recipe in a pack, and the pack itself on the way."""
     from redraft.plans.loading import load
     from redraft.plans.run_files import RECIPE
     from redraft.share.pack.reading import recipe_in
+
+    recipe = recipe_in(path)
+    return _with_code(load(recipe, given), recipe.parent, f"{path}:{RECIPE}", path.parent)
+
+
+def _with_code(checked: Checked, folder: Path, called: str, home: Path | None = None) -> _Found:
+    """What was found, with what is known of the code that makes the model.
+
+    ``called`` is what its problems call the recipe, ``home`` where its model lies.
+    """
+    from redraft.cli.arguments.generators import named_generator
+    from redraft.plans.loading import unread
     from redraft_dsl.source import Source
 
-    checked = load(recipe_in(path), given)
-    return Source(f"{path}:{RECIPE}", checked.source.text), checked.diagnostics
+    code, left_out = named_generator(), None
+    if code is None:
+        left_out = unread(checked)
+    else:
+        from redraft.plans.obeying import with_module
+
+        checked = with_module(checked, folder, code, home)
+    return _Found(Source(called, checked.source.text), checked.diagnostics, left_out)
 
 
 def _exported(form: str, checked: Sequence[tuple[Source, tuple[Diagnostic, ...]]]) -> str:
@@ -103,14 +123,17 @@ def _exported(form: str, checked: Sequence[tuple[Source, tuple[Diagnostic, ...]]
     return to_json(checked) if form == "json" else to_github(checked)
 
 
-def _print_text(screen: Screen, checked: Sequence[tuple[Source, tuple[Diagnostic, ...]]]) -> None:
+def _print_text(screen: Screen, checked: Sequence[_Found]) -> None:
     from redraft_dsl.report.terminal import render, summary
 
-    for source, problems in checked:
-        if problems:
-            screen.show(render(problems, source, color=screen.color, width=screen.width))
-    every = [problem for _, problems in checked for problem in problems]
-    what = visible(checked[0][0].path) if len(checked) == 1 else f"{len(checked)} recipes"
+    for each in checked:
+        if each.problems:
+            shown = render(each.problems, each.source, color=screen.color, width=screen.width)
+            screen.show(shown)
+        if each.left_out is not None:
+            screen.say(f"{visible(each.source.path)}: {visible(each.left_out)}")
+    every = [problem for each in checked for problem in each.problems]
+    what = visible(checked[0].source.path) if len(checked) == 1 else f"{len(checked)} recipes"
     style = "good"
     if every:
         style = "error" if any(problem.is_error for problem in every) else "warning"

@@ -8,7 +8,7 @@ import click
 
 from redraft.cli.app import format_option, generator_option, make_command
 from redraft.cli.arguments.files_of_models import arch_option, weights_set_option
-from redraft.cli.arguments.model_words import MODEL
+from redraft.cli.arguments.model_words import MODEL, generator_for
 from redraft.cli.layout import LINES, WIDE, Fit
 from redraft.cli.screen import Column, Reporter, Screen
 from redraft_dsl.report.terminal import visible, wrapped
@@ -83,14 +83,12 @@ def _looked_at(model: str, weights_set: str | None, reporter: Reporter) -> Known
     """What the code that was named makes of a file of weights; None where none was named."""
     from pathlib import Path
 
-    from redraft.cli.arguments.generators import named_generator
     from redraft.disk.files import sha256_file
     from redraft.models.code.probe import looked_at
-    from redraft.models.listed.catalog import known_models
     from redraft.models.locate import locate_weights
 
-    code = named_generator()
-    if code is None or (not code.always and model in known_models().listed):
+    code = generator_for(model)
+    if code is None:
         return None
     reporter.step("looking at the generator", 0, 1)
     base = locate_weights(Path(model), Path(model).name, weights_set)

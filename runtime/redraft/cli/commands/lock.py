@@ -132,7 +132,7 @@ def _earlier(path: Path) -> Lock | None:
 
 
 def _check(name: str, given: Given, reporter: Reporter) -> _Checked:
-    from redraft.cli.arguments.generators import named_generator
+    from redraft.cli.arguments.generators import named_generator, typed
     from redraft.cli.packs import recipe_file
     from redraft.plans import lock
     from redraft.plans.loading import load, options
@@ -141,6 +141,7 @@ def _check(name: str, given: Given, reporter: Reporter) -> _Checked:
 
     path = Path(name)
     try:
+        code = named_generator()
         recipe = recipe_file(name)
         path = lock.lock_path(recipe)
         home = Path(name).parent if is_pack(name) else None
@@ -151,12 +152,12 @@ def _check(name: str, given: Given, reporter: Reporter) -> _Checked:
             recipe.parent,
             progress=reporter.download,
             home=home,
-            generator=named_generator(),
+            generator=code,
         )
         if is_pack(name):
             path = Path(f"{name}:{path.name}")
         if plan.lock is None:
-            make = " ".join(filter(None, (f"redraft lock {name}", options(given))))
+            make = " ".join(filter(None, (f"redraft lock {name}{typed(code)}", options(given))))
             raise PlanError("RD416", f"there is no lock {path}", f"make it with `{make}`")
     except LockDiffersError as error:
         return _Checked(name, path, error.differences, error, given)

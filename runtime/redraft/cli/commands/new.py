@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from redraft.cli.app import format_option, make_command
-from redraft.cli.arguments.model_words import MODEL
+from redraft.cli.app import format_option, generator_option, make_command
+from redraft.cli.arguments.generators import typed
+from redraft.cli.arguments.model_words import MODEL, generator_for
 from redraft.cli.screen import Screen
 
 
@@ -22,18 +23,23 @@ from redraft.cli.screen import Screen
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="The recipe; NAME.redraft if not given."
 )
+@generator_option()
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @format_option()
 def command(name: str, model: str, out: Path | None, force: bool, form: str) -> None:
     """Write a recipe to begin with.
 
     It is a whole recipe of one rule, which copies a part of one image into others. Change the
-    images and the boxes; everything else can stay.
+    images and the boxes; everything else can stay. With --generator the model is a file of weights
+    that your own code makes the model of.
     """
     from redraft.share.exchange.starting import start
 
-    screen = Screen.current()
-    path = start(name, model, out, force=force)
+    screen, code = Screen.current(), generator_for(model)
+    path = start(name, model, out, force=force, code=code)
     screen.written(form, path)
     if form == "text":
-        screen.next(f"redraft sample {model} --out sheet.png", f"redraft show {path} --open")
+        screen.next(
+            f"redraft sample {model}{typed(code)} --out sheet.png",
+            f"redraft show {path}{typed(code)} --open",
+        )

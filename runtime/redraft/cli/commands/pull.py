@@ -31,7 +31,7 @@ def command(repo: str, revision: str | None, out: Path | None, force: bool, form
     is written if anything is wrong. HF_TOKEN and HF_ENDPOINT are obeyed. It needs huggingface_hub:
     pip install "huggingface_hub>=1".
     """
-    from redraft.plans.run_files import RECIPE
+    from redraft.cli.packs import to_go_on
     from redraft.share.pack.hub import pull
 
     screen = Screen.current()
@@ -48,7 +48,5 @@ def command(repo: str, revision: str | None, out: Path | None, force: bool, form
     screen.say(f"from:   {visible(done.url)}")
     screen.say(f"commit: {done.commit}")
     screen.say(f"sha256: {done.pack.sha256}")
-    if manifest.run:
-        screen.say(f"to repeat it: redraft verify {folder}")
-    else:
-        screen.say(f"to run it: redraft run {visible(str(done.folder / RECIPE))}")
+    for line in to_go_on(done.folder, run=manifest.run):
+        screen.say(line)

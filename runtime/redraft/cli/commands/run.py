@@ -21,6 +21,7 @@ from redraft.cli.app import (
     verbose_option,
 )
 from redraft.cli.arguments import words
+from redraft.cli.arguments.generators import typed
 from redraft.cli.bench_rows import print_rows
 from redraft.cli.layout import WIDE, listed
 from redraft.cli.opening import open_file, open_option
@@ -35,6 +36,7 @@ JUDGED = {"erase": "hold what the rule removes", "invert": "show enough of its c
 """Which unseen pictures an operation is judged on, where these are not all."""
 
 if TYPE_CHECKING:
+    from redraft.plans.planner import Plan
     from redraft.plans.record import RuleRecord, RunRecord
     from redraft.runs.processes import Ranks
     from redraft.runs.runner import Run
@@ -98,7 +100,7 @@ def command(
                 assist_run(plan, ranks, device=device)
                 return
             # Read now: the file may be changed, or gone, when the run is done.
-            hint = _of_sweeps(file)
+            hint = _of_sweeps(file, plan)
             work = partial(run_and_report, plan, progress=reporter.step, ranks=ranks)
             run = work(out=out, device=device, fresh=fresh, force=force)
         _show(screen, run, ranks, hint, form, verbose=verbose, opened=opened)
@@ -143,13 +145,13 @@ def _show(
         folder = shlex.quote(str(run.folder))
         screen.next(
             *([] if opened else [f"open {shlex.quote(str(run.folder / REPORT))}"]),
-            f"redraft sample {model} --edit {folder} --out after.png",
+            f"redraft sample {model}{typed(plan.base.code)} --edit {folder} --out after.png",
             f"redraft apply {model} {folder} --out edited.pth",
             f"redraft pack {folder}",
         )
 
 
-def _of_sweeps(file: str) -> str:
+def _of_sweeps(file: str, plan: Plan) -> str:
     """That a recipe's sweeps are not run; nothing where it has none."""
     from redraft.cli.packs import loaded
 
@@ -158,7 +160,7 @@ def _of_sweeps(file: str) -> str:
         return ""
     several = len(names) > 1
     what = f"sweeps {', '.join(names)} are" if several else f"sweep {names[0]} is"
-    command = f"redraft sweep {file}" + (" NAME" if several else "")
+    command = f"redraft sweep {file}" + (" NAME" if several else "") + typed(plan.base.code)
     return f"its {what} not run by this; to run it: {command}"
 
 

@@ -11,7 +11,8 @@ import click
 from redraft.cli.app import device_option, format_option, generator_option, make_command
 from redraft.cli.arguments import words
 from redraft.cli.arguments.files_of_models import arch_option, weights_set_option
-from redraft.cli.arguments.model_words import MODEL
+from redraft.cli.arguments.generators import typed
+from redraft.cli.arguments.model_words import MODEL, generator_for
 from redraft.cli.arguments.ranges import parse_images
 from redraft.cli.arguments.recipe_words import EDITED_RULE
 from redraft.cli.commands.apply import check_strength, load_edit
@@ -168,9 +169,10 @@ def _of_model(model: str, seed: int, image: int) -> list[str]:
     if is_recipe(model):
         return []
     name, seeded = shlex.quote(model), "" if seed == 1 else f" --seed {seed}"
+    named = typed(generator_for(model))
     return [
-        f"redraft sample {name}{seeded} --bare --images {image} --out {image}.png",
-        f"redraft new mine --model {name}",
+        f"redraft sample {name}{named}{seeded} --bare --images {image} --out {image}.png",
+        f"redraft new mine --model {name}{named}",
     ]
 
 

@@ -16,6 +16,7 @@ from redraft.cli.app import (
     set_option,
 )
 from redraft.cli.arguments import words
+from redraft.cli.arguments.generators import typed
 from redraft.cli.opening import draw_inline, open_file, open_option
 from redraft.cli.screen import Screen
 from redraft_dsl.report.terminal import visible
@@ -78,7 +79,8 @@ def command(
             screen.say(visible(rule.title))
         count = sum(len(rule.marks) for rule in rules)
         screen.file("written", path, f"{sheet.width} x {sheet.height}, {count} marks")
-        screen.next(f"redraft plan {file}", f"redraft run {file}")
+        named = typed(plan.base.code)
+        screen.next(f"redraft plan {file}{named}", f"redraft run {file}{named}")
     if opened:
         open_file(path, screen)
 

@@ -28,7 +28,7 @@ def command(file: Path, out: Path | None, force: bool, form: str) -> None:
     The whole pack is checked first, the hash of every file too, and nothing is written if
     anything in it is wrong. The folder can be pushed to a model hub as it is.
     """
-    from redraft.plans.run_files import RECIPE
+    from redraft.cli.packs import to_go_on
     from redraft.share.pack.reading import read_pack, unpack
 
     screen = Screen.current()
@@ -41,7 +41,5 @@ def command(file: Path, out: Path | None, force: bool, form: str) -> None:
         return
     screen.file("unpacked", folder, f"{len(pack.files)} files")
     screen.say(visible(f"{manifest.recipe} {manifest.version}: {manifest.title}"))
-    if manifest.run:
-        screen.say(f"to repeat it: redraft verify {visible(str(folder))}")
-    else:
-        screen.say(f"to run it: redraft run {visible(str(folder / RECIPE))}")
+    for line in to_go_on(folder, run=manifest.run):
+        screen.say(line)

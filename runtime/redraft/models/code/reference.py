@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 import os
+import shlex
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,12 +26,15 @@ from redraft.disk.files import write_bytes
 from redraft.errors import ModelError
 from redraft.explain.words import reason_of
 from redraft_dsl.facts import ModelFacts
+from redraft_dsl.recipe.model import FileModel, Model
 
 MODULE = "module"
 """What recipes call the architecture of such a generator."""
 TIMEOUT = 60.0
 """Seconds that the first look at a module may take."""
 FORMAT = 3
+PLACEHOLDER = "FILE.py:NAME"
+"""What stands in a command for code that lies nobody knows where."""
 WHOLE = ""
 """Stands for a whole picture among layers."""
 _MOST_BYTES = 8 << 20
@@ -84,6 +88,16 @@ class Known(BaseModel):
     refused: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
     seconds: Mapping[str, float] = {}
+
+
+def is_module(model: Model) -> bool:
+    """Whether a recipe's model is one that somebody's own code makes."""
+    return isinstance(model, FileModel) and model.arch == MODULE
+
+
+def option(written: str | None) -> str:
+    """As it is typed in a command; with a placeholder where the code has no name."""
+    return f"--generator {PLACEHOLDER if written is None else shlex.quote(written)}"
 
 
 def code_at(written: str, timeout: float | None = None, *, always: bool = True) -> Code:
@@ -158,7 +172,7 @@ def unknown(code: Code, weights: Path) -> ModelError:
     return ModelError(
         "RD648",
         f"{code.written} has not been looked at with {weights}",
-        f"run `redraft layers {weights} --generator {code.written}` first",
+        f"run `redraft layers {shlex.quote(str(weights))} {option(code.written)}` first",
     )
 
 

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from redraft.disk import files
 from redraft.disk.overwriting import refuse_overwriting
 from redraft.errors import ArtifactError, PlanError
+from redraft.models.code.reference import Code
 from redraft.models.listed import catalog
 from redraft.models.locate import locate_named
 from redraft_dsl.check import Checked
@@ -127,8 +128,12 @@ def read_bytes(path: Path) -> bytes:
         raise ArtifactError("RD636", f"there is no file {path}", "check the path") from None
 
 
-def named_model(name: str, folder: Path, truncation: float | None) -> tuple[Model, ModelFacts]:
+def named_model(
+    name: str, folder: Path, truncation: float | None, code: Code | None = None
+) -> tuple[Model, ModelFacts]:
     """What a recipe in ``folder`` says of a model, and what the checker must know of it.
+
+    ``code`` makes the module whose weights a file holds.
 
     Raises:
         PlanError: the file cannot be named from there, or truncation is given for a listed model.
@@ -136,7 +141,7 @@ def named_model(name: str, folder: Path, truncation: float | None) -> tuple[Mode
 
     """
     listed = catalog.known_models().listed
-    if name in listed:
+    if name in listed and code is None:
         if truncation is not None:
             raise PlanError(
                 "RD684",
@@ -144,7 +149,7 @@ def named_model(name: str, folder: Path, truncation: float | None) -> tuple[Mode
                 "leave `--truncation` out, or give the model's file",
             )
         return ListedModel(name=name), listed[name]
-    base = locate_named(name)
+    base = locate_named(name, generator=code)
     return (
         FileModel(
             name=respelled(base.path.stem),

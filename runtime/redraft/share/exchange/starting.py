@@ -7,7 +7,8 @@ from pathlib import Path
 from redraft.disk import files
 from redraft.disk.overwriting import refuse_overwriting
 from redraft.errors import PlanError
-from redraft.plans.loading import loads, recipe_of
+from redraft.models.code.reference import Code, option
+from redraft.plans.loading import loads, recipe_of, with_facts
 from redraft.plans.shipped import SUFFIX
 from redraft.share.exchange.importing import named_model
 from redraft_dsl import format_text
@@ -22,7 +23,14 @@ FINE = 32
 """A larger picture has more of them: a cell for so many of its pixels."""
 
 
-def start(name: str, model: str, out: Path | None = None, *, force: bool = False) -> Path:
+def start(
+    name: str,
+    model: str,
+    out: Path | None = None,
+    *,
+    force: bool = False,
+    code: Code | None = None,
+) -> Path:
     """Write a recipe to begin with.
 
     Args:
@@ -30,6 +38,7 @@ def start(name: str, model: str, out: Path | None = None, *, force: bool = False
         model: a listed name, or a model file in the recipe's folder or below.
         out: the file; NAME.redraft in the current folder if not given.
         force: replace a file that is there.
+        code: what makes the module whose weights the model file holds.
 
     Returns:
         The file.
@@ -47,22 +56,27 @@ def start(name: str, model: str, out: Path | None = None, *, force: bool = False
             "take a-z, 0-9 and single `-` between words, as in `red-nose`",
         )
     path = out or Path(f"{name}{SUFFIX}")
-    found, facts = named_model(model, path.parent, None)
+    found, facts = named_model(model, path.parent, None, code)
     block = f"model {found.name}\n"
     if isinstance(found, FileModel):
         block = f'model {found.name} {{ arch {found.arch}  weights "{found.path}" }}\n'
-    text = format_text(_text(name, path.name, model, block, facts)).text
+    words = "" if code is None else f" {option(code.written)}"
+    text = format_text(_text(name, (path.name, model, words), block, facts)).text
     assert text is not None, "what is written here can be read"
-    recipe_of(loads(text, path.parent))
+    recipe_of(with_facts(loads(text, path.parent), facts, path.parent))
     refuse_overwriting([path], force=force)
     files.write_text(path, text)
     return path
 
 
-def _text(name: str, file: str, model: str, block: str, facts: ModelFacts) -> str:
+def _text(name: str, commands: tuple[str, str, str], block: str, facts: ModelFacts) -> str:
+    """A recipe; ``commands`` are its file, its model and an option as commands name them."""
+    file, model, words = commands
+    sampled = f"redraft sample {model}{words} --out sheet.png"
     height, width = facts.image_size
     box = f"box(x {width // 4}..{width * 3 // 4}, y {height // 4}..{height // 2})"
     layer = _layer(facts)
+    here = box if max(layer.key_size) > 1 else "all"
     return f"""edition 2026
 
 recipe {name} 1.0.0 "What it changes, in a few words"
@@ -70,13 +84,13 @@ recipe {name} 1.0.0 "What it changes, in a few words"
 {block}
 latents z {{ seed 1  count 2000 }}
 
-# z[3] is image 3 of `redraft sample {model} --out sheet.png`. Change the three numbers below to
+# z[3] is image 3 of `{sampled}`. Change the three numbers below to
 # images of your choice, and the boxes to what you mean in them, in pixels of {width} x {height}.
-# `redraft show {file} --open` draws every box on its image.
+# `redraft show {file}{words} --open` draws every box on its image.
 rule {name} at {layer.name} {{
-  copy {_place(3, box)}  # what is to be drawn
-  context {_place(5, box)}  # where it belongs
-  context like {_place(5, box)} top 24 among 0..199  # and wherever it looks like that
+  copy {_place(3, here)}  # what is to be drawn
+  context {_place(5, here)}  # where it belongs
+  context like {_place(5, here)} top 24 among 0..199  # and wherever it looks like that
 }}
 """
 
@@ -88,7 +102,8 @@ def _place(index: int, box: str) -> str:
 def _layer(facts: ModelFacts) -> LayerFacts:
     """The layer whose keys lie on the grid that suits most changes."""
     wanted = max(CELLS, max(facts.image_size) // FINE)
-    rank = [abs(layer.key_size[0] - wanted) for layer in facts.layers]
-    if not rank:
+    if not facts.layers:
         raise PlanError("RD401", "the model has no layer that a rule can rewrite", None)
-    return facts.layers[rank.index(min(rank))]
+    # A key that covers the whole picture says of no part of it that it is meant.
+    some = [each for each in facts.layers if max(each.key_size) > 1] or list(facts.layers)
+    return min(some, key=lambda each: abs(each.key_size[0] - wanted))

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from redraft.errors import ModelError
 from redraft.explain.install import REDRAFT
 from redraft.explain.words import counted
+from redraft.models.code.reference import PLACEHOLDER, is_module, option
 from redraft.models.listed import catalog
 from redraft.models.listed.published import NOT_STATED
 from redraft.plans.record import RunRecord
@@ -30,6 +31,11 @@ _FILES = {
     LOCK: "what the recipe was run with",
     RECORD: "the record of the run: figures, versions, hashes",
 }
+
+_CODE = (
+    f"`{PLACEHOLDER}` stands for the code that makes the generator, which is not in this pack: the "
+    "file, and a function in it. It is run, so name only code that you trust."
+)
 
 
 def card(recipe: Recipe, record: RunRecord | None, names: Sequence[str]) -> str:
@@ -159,9 +165,12 @@ def _measured(record: RunRecord) -> str:
 
 def _use(recipe: Recipe, record: RunRecord | None, *, edited: bool) -> str:
     model = recipe.model.name if recipe.model.kind == "listed" else "MODEL.pth"
+    own = is_module(recipe.model)
+    code = f" {option(None)}" if own else ""
+    said = f"\n\n{_CODE}" if own else ""
     if not edited:
-        return f"```sh\n{REDRAFT}\nredraft run {RECIPE}\n```"
-    checked = "" if record is None else "redraft verify .\n"
+        return f"```sh\n{REDRAFT}\nredraft run {RECIPE}{code}\n```{said}"
+    checked = "" if record is None else f"redraft verify .{code}\n"
     meaning = "" if record is None else "; `verify` solves the recipe again and compares"
     return (
         "```sh\n"
@@ -176,7 +185,7 @@ def _use(recipe: Recipe, record: RunRecord | None, *, edited: bool) -> str:
         f'edit = redraft.Edit.load("{EDIT}")\n'
         "with edit.applied(generator):\n"
         "    pictures = generator(z)\n"
-        "```"
+        f"```{said}"
     )
 
 

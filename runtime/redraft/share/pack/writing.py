@@ -14,9 +14,10 @@ from redraft.disk.overwriting import refuse_overwriting
 from redraft.disk.safetensors_head import BrokenHeadError, read_head
 from redraft.errors import ArtifactError, RedraftError
 from redraft.memory.marked import mask_bytes
+from redraft.models.code.reference import PLACEHOLDER
 from redraft.plans import lock
 from redraft.plans.loading import load, loads, recipe_of
-from redraft.plans.record import RunRecord
+from redraft.plans.record import ModelRecord, RunRecord
 from redraft.plans.run_files import EDIT, LOCK, PICTURE, RECIPE, RECORD, REPORT, RUNS
 from redraft.plans.run_folder import read_run
 from redraft.share.pack import CARD, MANIFEST, MAX_BYTES, MAX_ENTRIES, SOURCE, container
@@ -186,7 +187,7 @@ def _run_contents(folder: Path) -> tuple[Recipe, RunRecord, dict[str, bytes]]:
         raise _not_whole(folder, f"{RECIPE} is not the one that was run")
     found = {RECIPE: checked.source.text.encode(), EDIT: edit}
     # The path names somebody's folders, and the recipe lies beside the record from now on.
-    there = record.model_copy(update={PATH: RECIPE})
+    there = record.model_copy(update={PATH: RECIPE, "model": _nobodys(record.model)})
     found[RECORD] = (there.model_dump_json(indent=1) + "\n").encode()
     held = run.lock(_not_whole(folder, f"{LOCK} is not the lock that the run obeyed"))
     if held is not None:
@@ -198,6 +199,13 @@ def _run_contents(folder: Path) -> tuple[Recipe, RunRecord, dict[str, bytes]]:
     return recipe, record, found | _masks(checked, folder)
 
 
+def _nobodys(model: ModelRecord) -> ModelRecord:
+    """The same model, without the folder of the code that makes it."""
+    if model.generator is None:
+        return model
+    return model.model_copy(update={"generator": Path(model.generator).name})
+
+
 def _report(folder: Path, recipe: Recipe) -> bytes | None:
     """The report of a run, with nobody's folders in it; None where there is none."""
     if not (folder / REPORT).is_file():
@@ -205,7 +213,7 @@ def _report(folder: Path, recipe: Recipe) -> bytes | None:
     model = recipe.model
     name = model.name if isinstance(model, ListedModel) else model.path
     page = _bytes(folder, REPORT).decode(errors="replace")
-    found = moved(page, {"run": ".", "model": name, "recipe": RECIPE})
+    found = moved(page, {"run": ".", "model": name, "recipe": RECIPE, "code": PLACEHOLDER})
     return None if found is None else found.encode()
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from redraft.plans.record import RuleRecord, RunRecord
 from redraft.show.pictures import Tile
+from redraft.show.report.places import MODEL, RUN
 from redraft.show.sheets import Band
 
 BAND_CONTEXTS = 11
@@ -47,6 +48,7 @@ class ReportData:
         whole: unseen pictures, the base network against the one with every rule applied.
         run_folder: how the run's folder is named in commands to repeat it.
         model: how the unedited model is named in them.
+        code: how the code that makes it is named in them; None where it needs none.
 
     """
 
@@ -54,8 +56,9 @@ class ReportData:
     recipe_text: str
     rules: tuple[RuleView, ...]
     whole: tuple[Tile, ...] = ()
-    run_folder: str = "RUN"
-    model: str = "MODEL"
+    run_folder: str = RUN
+    model: str = MODEL
+    code: str | None = None
 
     def bands(self) -> tuple[Band, ...]:
         """The bands of the run's before-and-after sheet: each rule's contexts, then the unseen."""

@@ -41,11 +41,12 @@ from redraft.runs.watch import Progress, phase
 from redraft.show.metadata import RECIPE_KEY, RUN_KEY
 from redraft.show.pictures import RegionOutline, Role, Tile, placed_scores, png
 from redraft.show.report.data import ReportData, RuleView
+from redraft.show.report.places import model_words
 from redraft.show.report.render import render
 from redraft.show.sheets import before_after
 from redraft.solve.sources import Silence
 from redraft.world.named import answers_for as answers_for  # what the verbs name, too
-from redraft_dsl.recipe.model import Erase, ListedModel, Zero
+from redraft_dsl.recipe.model import Erase, Zero
 
 SHOWN_CONTEXTS = 96
 SHOWN_UNSEEN = 24
@@ -159,20 +160,16 @@ def report_data(run: Run) -> ReportData:
     whole: tuple[Tile, ...] = ()
     if original is not None and final is not None:
         whole = _tiles(_names(session, indices), original, final)
+    model, code = model_words(session.plan)
     return ReportData(
         record=run.record,
         recipe_text=session.plan.text,
         rules=views,
         whole=whole,
         run_folder=str(run.folder),
-        model=_model_word(session.plan),
+        model=model,
+        code=code,
     )
-
-
-def _model_word(plan: Plan) -> str:
-    """How the model is named on the command line."""
-    listed = isinstance(plan.recipe.model, ListedModel)
-    return plan.base.name if listed else str(plan.base.path)
 
 
 def _clearest(session: Session, record: RuleRecord) -> int | None:

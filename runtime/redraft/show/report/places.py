@@ -8,13 +8,29 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from markupsafe import Markup
 
-Place = Literal["run", "model", "recipe"]
-"""The run folder, the model as commands name it, and the recipe's file."""
+from redraft.models.code.reference import PLACEHOLDER
+
+if TYPE_CHECKING:
+    from redraft.plans.planner import Plan
+
+Place = Literal["run", "model", "recipe", "code"]
+"""The run folder, the model as commands name it, the recipe's file, and the code of a model."""
+RUN, MODEL = "RUN", "MODEL"
+"""What stands for the first two where nothing better is known."""
 _MARKED = re.compile(r'<span data-place="(\w+)">[^<]*</span>')
+
+
+def model_words(plan: Plan) -> tuple[str, str | None]:
+    """How commands name a plan's model, and the code that makes it; None where it needs none."""
+    base = plan.base
+    if base.given is not None:
+        return MODEL, PLACEHOLDER  # it is in memory, where no command finds it
+    code = None if base.code is None else base.code.written
+    return base.name if plan.recipe.model.kind == "listed" else str(base.path), code
 
 
 def marked(place: Place, name: str) -> Markup:

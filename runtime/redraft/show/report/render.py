@@ -8,6 +8,7 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from redraft.models.code.reference import PLACEHOLDER
 from redraft.plans.record import PlaceRecord, RuleRecord
 from redraft.plans.run_files import PICTURE
 from redraft.show import numbers
@@ -15,7 +16,7 @@ from redraft.show.pictures import ROLE_COLOURS, ROLE_DASHED, ROLE_NAMES, Tile
 from redraft.show.report import charts, sentences, source
 from redraft.show.report.data import ReportData, RuleView
 from redraft.show.report.figures import Figure, figures
-from redraft.show.report.places import marked
+from redraft.show.report.places import MODEL, RUN, marked
 from redraft.show.report.sentences import Spoken, WarningText
 
 CONTEXTS_IN_ALL, CONTEXTS_LEAST, CONTEXTS_MOST = 24, 4, 12
@@ -24,6 +25,13 @@ OTHERS_SIDE = 64
 """Pixels of the contexts beyond these, which are folded."""
 UNSEEN, MATCHES, WHOLE = 12, 8, 24
 """Pictures shown of each sort; more would make the file heavy, not clearer."""
+
+_MEANT = (
+    (RUN, "the folder that this report lies in"),
+    (MODEL, "the model's name or file"),
+    (PLACEHOLDER, "the code that makes the model"),
+)
+"""What stands in commands where nothing better is known."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,7 @@ def render(data: ReportData) -> str:
     most = min(CONTEXTS_MOST, max(CONTEXTS_LEAST, CONTEXTS_IN_ALL // max(len(data.rules), 1)))
     # A single rule is the whole edit: its unseen pictures are the big ones.
     alone = len(data.rules) == 1
+    names = (data.run_folder, data.model, data.code)
     whole = data.whole or (data.rules[0].unseen if alone else ())
     sections = tuple(
         _section(view, f"rule-{number}", lines, most, not alone)
@@ -72,6 +81,8 @@ def render(data: ReportData) -> str:
             lines=lines,
             run=data.run_folder,
             model=data.model,
+            code=data.code,
+            meant=[(word, what) for word, what in _MEANT if word in names],
             marked=marked,
             headline="; ".join(_headline(each, alone) for each in sections),
             picture=PICTURE,

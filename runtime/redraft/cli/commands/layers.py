@@ -83,6 +83,7 @@ def _looked_at(model: str, weights_set: str | None, reporter: Reporter) -> Known
     """What the code that was named makes of a file of weights; None where none was named."""
     from pathlib import Path
 
+    from redraft.cli.planning import warn_of_cache
     from redraft.disk.files import sha256_file
     from redraft.models.code.probe import looked_at
     from redraft.models.locate import locate_weights
@@ -90,6 +91,7 @@ def _looked_at(model: str, weights_set: str | None, reporter: Reporter) -> Known
     code = generator_for(model)
     if code is None:
         return None
+    warn_of_cache()
     reporter.step("looking at the generator", 0, 1)
     base = locate_weights(Path(model), Path(model).name, weights_set)
     return looked_at(code, base.path, sha256_file(base.path), weights_set)

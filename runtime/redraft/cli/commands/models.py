@@ -26,13 +26,12 @@ def command(form: str) -> None:
     Some come with redraft. Any other is fetched when it is first used, from the Python package
     index or from the web server of those who publish it.
     """
-    from redraft.disk.cache import cache_root
     from redraft.models.arch.families import plugin_report
     from redraft.models.listed.catalog import CATALOG
-    from redraft.models.listed.download import cached_path
+    from redraft.models.listed.download import own_path
 
     screen = Screen.current()
-    found = [_facts(entry, cached_path(entry, cache_root())) for entry in CATALOG]
+    found = [_facts(entry, own_path(entry)) for entry in CATALOG]
     if form == "json":
         screen.json(found)
         return
@@ -47,11 +46,12 @@ def command(form: str) -> None:
 
 def _facts(entry: Entry, cached: Path) -> dict[str, Any]:
     """Everything that the list knows of a model; None for what it does not."""
+    from redraft.disk.cache import is_there
     from redraft.models.listed.entry import Shipped, WheelMember
     from redraft.models.listed.unpacking import shipped_file
 
     source = entry.source
-    here = cached.is_file()
+    here = is_there(cached)
     facts: dict[str, Any] = {
         "name": entry.name,
         "title": entry.title,

@@ -43,9 +43,11 @@ def command(recipe: Path | None, no_open: bool, port: int, device: str) -> None:
             f"studio needs {missing[0]}, which is not installed",
             'install it with `pip install starlette uvicorn websockets "pygls>=2"`',
         )
+    from redraft.cli.planning import warn_of_cache
     from redraft.studio.web.serve import Server
 
     screen = Screen.current()
+    warn_of_cache()
     folder = Path() if recipe is None else recipe.parent
     if not folder.is_dir():
         raise ArtifactError("RD636", f"there is no folder {folder}", "check the path")

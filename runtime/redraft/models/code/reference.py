@@ -21,7 +21,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from redraft.disk.cache import address, cache_root, make_folder
+from redraft.disk.cache import address, cache_roots, make_folder
 from redraft.disk.files import write_bytes
 from redraft.errors import ModelError
 from redraft.explain.words import reason_of
@@ -145,26 +145,25 @@ def known(code: Code, weights: str) -> Known | None:
         weights: of :func:`key_of`.
 
     """
-    path = _place(code, weights)
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            return None
-        return Known.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return None
+    for path in _places(code, weights):
+        with contextlib.suppress(OSError, ValidationError):
+            if path.stat().st_size <= _MOST_BYTES:
+                return Known.model_validate_json(path.read_bytes())
+    return None
 
 
 def remember(code: Code, weights: str, seen: Known) -> None:
     """Keep what was seen for those who may not run the code."""
-    path = _place(code, weights)
+    path = _places(code, weights)[0]
     make_folder(path.parent)
     write_bytes(path, seen.model_dump_json().encode())
 
 
 def forget(code: Code, weights: str) -> None:
     """Forget what was seen, so that the next command looks anew."""
-    with contextlib.suppress(OSError):
-        _place(code, weights).unlink(missing_ok=True)
+    for path in _places(code, weights):
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def unknown(code: Code, weights: Path) -> ModelError:
@@ -176,7 +175,8 @@ def unknown(code: Code, weights: Path) -> ModelError:
     )
 
 
-def _place(code: Code, weights: str) -> Path:
+def _places(code: Code, weights: str) -> list[Path]:
+    """Where what was seen is kept, and behind it where it may only be read."""
     fields: dict[str, Any] = {
         "code": code.sha256,
         "name": code.name,
@@ -185,7 +185,8 @@ def _place(code: Code, weights: str) -> Path:
         # Another version may see more in a module, or other reasons against a part of it.
         "redraft": version("redraft"),
     }
-    return cache_root() / "modules" / f"{address('modules', fields)}.json"
+    name = f"{address('modules', fields)}.json"
+    return [root / "modules" / name for root in cache_roots()]
 
 
 def _digest(path: Path) -> str:

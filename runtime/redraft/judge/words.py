@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from redraft.explain.words import percent
 from redraft.judge.verdict import Verdict
 
 _FRACTIONS = (
@@ -15,14 +16,6 @@ _FRACTIONS = (
 """Amplitudes in words; at 1 a picture changes as much as the goal asks for."""
 _LEAST, _MOST = 0.2, 1.2
 """Amplitudes below and above which no word is near enough."""
-
-
-def percent(value: float, space: str = " ") -> str:
-    """A share as per cent, with a digit more where it is small: ``93 %``, ``2.4 %``."""
-    # Of the two decimals that tables show, so that both say the same: 0.785 is 0.79 and 79 %.
-    scaled = 100 * (value if abs(value) < 0.0995 else float(f"{value:.2f}"))
-    digits = 1 if 0 < abs(scaled) < 9.95 else 0
-    return f"{scaled:.{digits}f}{space}%"
 
 
 def headline(

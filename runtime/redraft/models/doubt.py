@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from redraft.explain.words import per_cent
+from redraft.explain.words import percent
 
 FULL, MUCH = 0.98, 0.5
 """How bright a pixel is that is at its end, and the share of pixels from which pictures are odd."""
@@ -20,9 +20,9 @@ def doubt(pictures: Tensor, assumed: Sequence[str]) -> list[str]:
     filled = float(pictures.max() - pictures.min()) / 2
     found = []
     if ends > MUCH:
-        found.append(f"{per_cent(ends)} of the pixels are as dark or as bright as they can be")
+        found.append(f"{percent(ends)} of the pixels are as dark or as bright as they can be")
     if filled < NARROW:
-        found.append(f"the pictures fill {per_cent(filled)} of their range")
+        found.append(f"the pictures fill {percent(filled)} of their range")
     remedy = ""
     if assumed:
         remedy = f"; if that is not how they should look, say what is otherwise: {assumed[0]}, ..."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 
@@ -22,16 +23,11 @@ MOST = 48
 """Contexts on which a rule's own amplitude is taken."""
 
 
-def advise(
-    step: RuleStep,
-    opened: OpenRule,
-    solved: SolvedRule,
-    effect: Effect | None,
-    drawn: Callable[[], GoalPictures],
-) -> tuple[tuple[str, ...], CauseRecord | None]:
-    """What to warn of, and what the causes of little effect are read off.
+@dataclass(frozen=True)
+class Outcome:
+    """A rule that was solved, and what came of it.
 
-    Args:
+    Attributes:
         step: of the rule.
         opened: the rule, on the network as it was solved on.
         solved: its change, strength included.
@@ -39,19 +35,25 @@ def advise(
         drawn: gives the pictures of its goal.
 
     """
-    scores = [place.score for place in solved.placed.contexts if place.score is not None]
-    said, cause = _seen(step, opened, solved, effect, drawn)
+
+    step: RuleStep
+    opened: OpenRule
+    solved: SolvedRule
+    effect: Effect | None
+    drawn: Callable[[], GoalPictures]
+
+
+def advise(outcome: Outcome) -> tuple[tuple[str, ...], CauseRecord | None]:
+    """What to warn of, and what the causes of little effect are read off."""
+    contexts = outcome.solved.placed.contexts
+    said, cause = _seen(outcome)
+    scores = [place.score for place in contexts if place.score is not None]
     return (*misled(scores), *said), cause
 
 
-def _seen(
-    step: RuleStep,
-    opened: OpenRule,
-    solved: SolvedRule,
-    effect: Effect | None,
-    drawn: Callable[[], GoalPictures],
-) -> tuple[tuple[str, ...], CauseRecord | None]:
+def _seen(outcome: Outcome) -> tuple[tuple[str, ...], CauseRecord | None]:
     """What is to be said of a rule's effect; see :func:`advise`."""
+    step, opened, solved, effect = outcome.step, outcome.opened, outcome.solved, outcome.effect
     if effect is None or not effect.judged:
         return _estimated(step, solved), None
     share, amplitude = effect.share.value, effect.amplitude.value
@@ -61,7 +63,7 @@ def _seen(
     needed = needs_advice(found, amplitude, removes=removes)
     if isinstance(step.rule, Zero):
         return ((f"{seen} (redraft explain {PAGE})",) if needed else ()), None
-    pictures = drawn()
+    pictures = outcome.drawn()
     first = _alike(opened, len(pictures.present))
     cause = CauseRecord(
         alike=pictures.select(first).likeness(),

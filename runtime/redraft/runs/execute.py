@@ -32,7 +32,7 @@ from redraft.models.partners import partner_of
 from redraft.models.samplers import sampler_of
 from redraft.plans.planner import RuleStep, StatisticsStep
 from redraft.plans.unseen import judged
-from redraft.runs.advising import advise
+from redraft.runs.advising import Outcome, advise
 from redraft.runs.recording import rule_record
 from redraft.runs.rule import OpenRule, SolvedRule, estimated, solve_rule
 from redraft.runs.session import (
@@ -223,7 +223,8 @@ def _solved_step(session: Session, step: RuleStep, evaluate: bool) -> FinishedRu
     session.ranks.send(Change(solved.delta, solved.placed.matches, wish))
     effect = None if wish is None else _measured(session, step, opened, solved.delta, wish)
     drawn = partial(goal_pictures, session, step, opened)
-    record = rule_record(session, step, solved, effect, advise(step, opened, solved, effect, drawn))
+    outcome = Outcome(step, opened, solved, effect, drawn)
+    record = rule_record(session, step, solved, effect, advise(outcome))
     return FinishedRule(solved.delta, record, solved.placed)
 
 

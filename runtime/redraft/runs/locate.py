@@ -25,7 +25,7 @@ from torch import Tensor
 
 from redraft.disk.cache import Cache
 from redraft.errors import PlanError, RunError
-from redraft.explain.words import per_cent
+from redraft.explain.words import percent
 from redraft.judge.advice import more
 from redraft.judge.effect import judged_batches
 from redraft.judge.leftout import LEAST, LeftOut
@@ -247,7 +247,7 @@ def _passed_over(chosen: Candidate, own: Settings, tried: Sequence[Candidate]) -
     higher = [each for each in tried if each.score > chosen.score]
     mine = {each.layer: each.side for each in tried if each.settings == own}
     wide = sum(each.side > SIDE * max(mine[each.layer], 0.02) for each in higher)
-    little = per_cent(WORTH - 1)
+    little = percent(WORTH - 1)
     reasons = [
         f"{count} {'scores' if count == 1 else 'score'} higher but {why}"
         for count, why in (

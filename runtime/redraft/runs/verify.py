@@ -20,7 +20,7 @@ from redraft.disk.beside import check_edit
 from redraft.disk.cache import Cache
 from redraft.edit.artifact import Edit, weight_digest
 from redraft.errors import VerifyMismatchError
-from redraft.explain.words import per_cent
+from redraft.explain.words import percent
 from redraft.models.arithmetic import on_threads
 from redraft.models.code.reference import MODULE, Code
 from redraft.models.hooked.memory import InMemory
@@ -129,7 +129,7 @@ class Verified:
             return "same machine and versions: bit-identical changes"
         return (
             f"{', '.join(self.differences)}: key directions within {ANGLE_TOLERANCE:g} rad and "
-            f"changes within {per_cent(CHANGE_TOLERANCE, 1)}"
+            f"changes within {percent(CHANGE_TOLERANCE)}"
         )
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from redraft.explain.words import percent
 from redraft.judge import words
 from redraft.plans.record import LeftOutRecord, RuleRecord
 
@@ -67,7 +68,7 @@ def protected(rule: RuleRecord, space: str = " ") -> str:
     """How far what is protected moved, in words; empty where nothing is protected."""
     if rule.protected is None:
         return ""
-    moved = words.percent(rule.protected, space)
+    moved = percent(rule.protected, space)
     return f"what is protected moved by {moved} of what the goal asks for"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from redraft.explain.words import percent
 from redraft.judge.verdict import Tone
-from redraft.judge.words import percent
 from redraft.sweep.summary import CellRecord
 
 NEAR = 0.05

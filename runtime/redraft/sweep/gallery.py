@@ -9,8 +9,9 @@ from importlib import resources
 from markupsafe import Markup
 from torch import Tensor
 
+from redraft.explain.words import percent
 from redraft.judge.verdict import Verdict
-from redraft.judge.words import headline, percent
+from redraft.judge.words import headline
 from redraft.plans.run_files import REPORT
 from redraft.show.pictures import Tile
 from redraft.show.report.figures import Figure, data_url, figures

@@ -13,7 +13,7 @@ from redraft.cli.app import device_option, format_option, generator_option, make
 from redraft.cli.arguments import words
 from redraft.cli.arguments.model_words import MODEL
 from redraft.cli.screen import Column, Screen
-from redraft.explain.words import per_cent
+from redraft.explain.words import percent
 from redraft_dsl.report.terminal import visible
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _warnings(combined: Combination, kept: Sequence[Retention]) -> Iterator[str]
     for each in kept:
         if abs(each.share - 1) > LOST:
             yield (
-                f"beside the others {each.source} does {per_cent(each.share)} of what it does "
+                f"beside the others {each.source} does {percent(each.share)} of what it does "
                 "alone; solve the rules one after the other in one recipe, or apply them at other "
                 "strengths"
             )

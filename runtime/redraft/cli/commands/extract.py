@@ -12,7 +12,7 @@ from redraft.cli.arguments import words
 from redraft.cli.arguments.files_of_models import arch_option, weights_set_option
 from redraft.cli.arguments.model_words import MODEL
 from redraft.cli.screen import Column, Screen
-from redraft.explain.words import per_cent
+from redraft.explain.words import percent
 from redraft_dsl.report.terminal import visible
 
 MUCH = 0.05
@@ -73,13 +73,13 @@ def command(
     screen.table(
         columns,
         [
-            [each.layer, str(each.rank), str(each.needed), per_cent(each.lost, 1)]
+            [each.layer, str(each.rank), str(each.needed), percent(each.lost)]
             for each in found.layers
         ],
     )
     for each in found.layers:
         if each.lost > MUCH:
-            screen.warn(f"{each.layer}: rank {each.rank} loses {per_cent(each.lost)} of its change")
+            screen.warn(f"{each.layer}: rank {each.rank} loses {percent(each.lost)} of its change")
     if found.left:
         screen.warn(visible(f"also changed, and no layer's weight: {', '.join(found.left[:5])}"))
     screen.file("written", out)

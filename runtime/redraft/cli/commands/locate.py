@@ -19,7 +19,7 @@ from redraft.cli.arguments import words
 from redraft.cli.arguments.recipe_words import RULE
 from redraft.cli.layout import Fit
 from redraft.cli.screen import OBEYED, Column, Screen
-from redraft.explain.words import per_cent
+from redraft.explain.words import percent
 
 if TYPE_CHECKING:
     from redraft.plans.planner import Plan
@@ -121,7 +121,7 @@ def _cells(each: Candidate) -> list[str]:
         f"{each.gain:.2f}",
         f"{each.amplitude:.2f}",
         f"{each.agreement if agreement is None else agreement:.2f}",
-        per_cent(each.side, 1),
+        percent(each.side),
         f"{each.score:.3f}",
     ]
     return [*numbers, *(figures if each.problem is None else ["-"] * len(figures))]

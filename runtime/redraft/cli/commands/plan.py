@@ -17,7 +17,7 @@ from redraft.cli.app import (
 from redraft.cli.arguments import words
 from redraft.cli.layout import Fit
 from redraft.cli.screen import Column, Reporter, Screen
-from redraft.explain.words import per_cent
+from redraft.explain.words import percent
 from redraft_dsl.report.terminal import columns_of
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def overlap_words(overlap: Overlap) -> str:
     regions = f"the regions that {overlap.first} and {overlap.second} mark at {overlap.layer}"
     if overlap.share <= 0:
         return f"{regions} do not overlap; their keys may be alike all the same"
-    return f"{regions} overlap by {per_cent(overlap.share)} of the smaller"
+    return f"{regions} overlap by {percent(overlap.share)} of the smaller"
 
 
 def _hashed(screen: Screen, plan: Plan) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from redraft.judge import words
+from redraft.explain import words
 from redraft.plans.record import RuleRecord
 
 WIDTH = 200.0

@@ -359,6 +359,12 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "StyleGAN of lernapparat", "stylegan", state_file(nets.lernapparat, nets.draw_lernapparat)
     ),
+    Kind(
+        "StyleGAN2 whose constant is not square",
+        "stylegan2",
+        state_file(nets.oblong, nets.draw_oblong, lambda state: {"g_ema": state}),
+        taken="g_ema",
+    ),
     Kind("StyleGAN3", "", shapes_file(STYLEGAN3), refused="a StyleGAN3 generator"),
     Kind(
         "decoder of a VAE", "", shapes_file(DECODER), refused="the decoder of an autoencoder (VAE)"

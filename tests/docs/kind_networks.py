@@ -9,6 +9,8 @@ import math
 from collections.abc import Mapping
 
 import torch
+from tests.runtime.conftest import _stylegan2_state as small_stylegan2
+from tests.runtime.test_stylegan2 import reference as stylegan2_reference
 from torch import Tensor, nn
 from torch.nn import functional as f
 from torch.nn.utils import parametrizations, spectral_norm
@@ -235,6 +237,23 @@ def draw_gan_zoo(state: State, z: Tensor) -> Tensor:
 
 WIDTHS = (6, 6, 5, 4, 4, 4)
 INNER = 7
+
+
+def oblong() -> dict[str, Tensor]:
+    """Half as wide again as high: so is the constant, and with it all noise maps."""
+    source = torch.Generator().manual_seed(4)
+    return {
+        name: torch.randn(*each.shape[:-1], each.shape[-1] * 3 // 2, generator=source)
+        if name == "input.input" or name.startswith("noises.")
+        else each
+        for name, each in small_stylegan2(3).items()
+    }
+
+
+def draw_oblong(state: Mapping[str, Tensor], z: Tensor) -> Tensor:
+    exact = {name: each.double() for name, each in state.items()}
+    pictures = [stylegan2_reference(exact, row.double(), 1.0)[0] for row in z]
+    return torch.stack(pictures).float().clamp(-1, 1)
 
 
 def noises() -> list[Tensor]:

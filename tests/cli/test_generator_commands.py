@@ -163,6 +163,9 @@ def test_a_run_of_a_module_in_memory_is_verified_by_its_code(invoke: Invoke) -> 
     assert verified.exit_code == 0, verified.output
     assert "the promise holds for every rule" in verified.stdout
 
+    assert invoke("run", "own.redraft", *NAMED, "--out", "coded").exit_code == 0
+    assert redraft.verify("coded", generator=made, device="cpu").holds
+
     weights["colours.bias"] += 1
     torch.save(weights, "small.pth")
     other = invoke("verify", "out", *NAMED)

@@ -237,7 +237,7 @@ def _why(chosen: Candidate, own: Settings, tried: Sequence[Candidate]) -> str:
         if getattr(chosen.settings, name) != getattr(own, name)
     ]
     mine = next(each for each in tried if (each.layer, each.settings) == (chosen.layer, own))
-    price = f"side effect {per_cent(chosen.side, 1)} in place of {per_cent(mine.side, 1)}"
+    price = f"side effect {percent(chosen.side)} in place of {percent(mine.side)}"
     better = f"score {chosen.score:.3f} in place of {mine.score:.3f}, {price}"
     return f"{said}, with {' and '.join(parts)} ({better}){passed}"
 

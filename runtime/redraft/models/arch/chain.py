@@ -103,13 +103,15 @@ class Part:
     @property
     def is_norm(self) -> bool:
         """Whether it is a batch norm."""
-        return {"running_mean", "running_var"} <= self.tensors.keys() <= _NORM
+        named = {"running_mean", "running_var"} <= self.tensors.keys() <= _NORM
+        return named and len(self.tensors["running_mean"]) == 1
 
     @property
     def tensor(self) -> str | None:
         """The name of its weight, where it is a map."""
         for name in _WEIGHTS:
-            if len(self.tensors.get(name, ())) in (2, 4):
+            shape = self.tensors.get(name, ())
+            if len(shape) in (2, 4) and all(shape):
                 known = {name, "bias", *_SPECTRAL.get(name, ())}
                 return name if self.tensors.keys() <= known else None
         return None
@@ -232,9 +234,8 @@ def _normed(link: Link, part: Part, following: Link | None) -> Link | None:
     fits = [width == link.shape[0]]
     if link.kind == "linear" and following is not None and following.kind != "linear":
         fits.append(width == following.shape[1])
-    if not any(fits) or any(
-        len(shape) > 1 or (shape and shape != (width,)) for shape in part.tensors.values()
-    ):
+    numbers = (shape for name, shape in part.tensors.items() if name != "num_batches_tracked")
+    if not any(fits) or any(shape != (width,) for shape in numbers):
         return None
     return replace(
         link,

@@ -11,8 +11,9 @@ from redraft_dsl.recipe.as_tree import print_recipe
 def flatten(checked: Checked) -> str:
     """The resolved recipe as canonical text: rules included, values bound, defaults written out.
 
-    Paths start in the folder of the recipe that was checked. A comment on top says what the text
-    was made from; it means nothing, and the text reads back as an equal recipe.
+    What is expected of its figures stands after the rules. Paths start in the folder of the recipe
+    that was checked. A comment on top says what the text was made from; it means nothing, and the
+    text reads back as an equal recipe.
 
     Raises:
         ValueError: the recipe has errors.
@@ -23,7 +24,9 @@ def flatten(checked: Checked) -> str:
     head = [f"# resolved from {PurePath(checked.source.path).name}", *_made_from(checked)]
     # A path may hold characters that a comment in a terminal should not.
     shown = ("".join(c if c.isprintable() else "?" for c in line) for line in head)
-    return "".join(f"{line}\n" for line in shown) + "\n" + print_recipe(checked.recipe)
+    expects = "".join(f"\nexpect {each.written}" for each in checked.expects)
+    text = print_recipe(checked.recipe) + (f"{expects}\n" if expects else "")
+    return "".join(f"{line}\n" for line in shown) + "\n" + text
 
 
 def _made_from(checked: Checked) -> list[str]:

@@ -150,7 +150,7 @@ def test_pictures_that_do_not_fill_their_range_are_a_warning(invoke: Invoke) -> 
     }
     torch.save(state, "model.pth")
     result = invoke("sample", "model.pth", "--out", "faint.png")
-    assert "the pictures fill 0 % of their range" in result.stderr
+    assert "the pictures fill 0.1 % of their range" in result.stderr
     assert "ReLU behind its layers" in result.stderr
     state["main.6.weight"] *= 1e6
     torch.save(state, "model.pth")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from redraft.explain.words import percent
 from redraft.runs import locate
 
 MARKED = """# Mine.
@@ -115,7 +116,7 @@ def test_other_settings_are_recommended_with_what_they_bring_and_cost(
     )
     assert own != best, "another setting scores higher"
     assert f"score {best['score']:.3f} in place of {own['score']:.3f}" in found["reason"]
-    told = f"side effect {100 * best['side']:.1f} % in place of {100 * own['side']:.1f} %"
+    told = f"side effect {percent(best['side'])} in place of {percent(own['side'])}"
     assert told in found["reason"]
     refused = invoke("locate", str(marked), "--write", "--set", "dot.rank=1")
     assert refused.exit_code == 2

@@ -44,7 +44,7 @@ def test_a_name_that_may_be_two_recipes_is_neither(
     shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("glasses.redraft").write_text("")
+    Path("glasses.redraft").write_text("edition 2026\n", encoding="utf-8")
     with pytest.raises(ArtifactError) as caught:
         locate_recipe("glasses", shelf)
     assert caught.value.help == f"name the file: glasses.redraft, or {shelf / 'glasses.redraft'}"
@@ -77,3 +77,12 @@ def test_the_packages_own_recipes_are_found_and_good(invoke: Invoke) -> None:
     for recipe in listed:
         assert redraft.load(recipe["file"]).recipe is not None
         assert recipe["title"] in invoke("recipes").stdout
+
+
+def test_an_empty_file_is_no_recipe_of_ones_own(shelf: Path) -> None:
+    # What a shell has made before `redraft flatten glasses > glasses.redraft` begins.
+    Path("glasses.redraft").touch()
+    assert locate_recipe("glasses", shelf) == shelf / "glasses.redraft"
+    Path("glasses.redraft").write_text("edition 2026\n", encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"may be glasses\.redraft or the recipe that comes"):
+        locate_recipe("glasses", shelf)

@@ -43,6 +43,7 @@ def test_all_marks_on_one_sheet(program: Run, two_rules: Path, opened: Path) -> 
     assert "dot at layer6: keys 8 x 8, values 16 x 16\n" in done.stdout
     assert "later at layer9: keys 16 x 16, values 32 x 32\n" in done.stdout
     assert "written: demo-marks.png (848 x 720, 6 marks)" in done.stdout
+    assert "later will copy what the rules before it leave there" in " ".join(done.stdout.split())
     with Image.open("demo-marks.png") as sheet:
         assert has_colour(sheet, ROLE_COLOURS["copy"])
         assert has_colour(sheet, ROLE_COLOURS["context"])

@@ -57,6 +57,7 @@ def test_each_cell_is_a_whole_run(invoke: Invoke, ranks: Path) -> None:
         record = json.loads((folder / "run.json").read_text())
         assert record["given"] == {"dot.strength": "2", "dot.rank": rank}
         (rule,) = cell["rules"]
+        assert rule.pop("misaimed") is False
         assert rule == {name: record["rules"][0][name] for name in rule}
         assert rule["rank"] == int(rank)
         assert {path.name for path in folder.iterdir()} == {

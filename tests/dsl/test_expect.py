@@ -6,6 +6,7 @@ import pytest
 from tests.dsl.contextual import ROLES, named
 
 from redraft_dsl.facts import KnownModels
+from redraft_dsl.flatten import flatten
 from redraft_dsl.reading import loads
 from redraft_dsl.syntax import names
 from redraft_dsl.syntax.editions import format_text
@@ -113,3 +114,14 @@ def test_the_names_of_measures_may_be_names_all_the_same(models, role: str, word
 def test_a_rule_may_be_called_expect(models: KnownModels) -> None:
     text = BODY.replace("rule glasses", "rule expect") + "\nexpect rank(expect) <= 8\n"
     assert loads(text, models).errors == ()
+
+
+def test_a_flattened_recipe_expects_the_same(models: KnownModels) -> None:
+    checked = loads(with_line("expect share(glasses) >= least\nexpect rank(glasses) < 9"), models)
+    text = flatten(checked)
+    assert loads(text, models).expects == checked.expects
+    assert [each.written for each in checked.expects] == [
+        "share(glasses) >= 0.6",
+        "rank(glasses) < 9",
+    ]
+    assert format_text(text).text == text

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from redraft.plans.record import (
+    ExpectRecord,
     LeftOutRecord,
     MachineRecord,
     ModelRecord,
@@ -269,6 +270,25 @@ def test_the_verdict_on_a_misaimed_rule_is_that_nothing_is_known():
     assert "stand out more than the marked one" in found.judgement.reason
     # One region of all pictures is not found by the match.
     assert rule_record(contexts=places, places="fixed").judgement.word == "takes effect widely"
+
+
+def test_a_share_of_places_that_were_found_names_the_pictures_that_have_one():
+    shown = report(view(places="match", judged=91, share=0.98, amplitude=0.44))
+    words = Page(render(shown)).words.replace("\N{NO-BREAK SPACE}", " ")
+    assert "isible on 98 % of the 91 new pictures where its match finds a place" in words
+    assert "over the 91 of them that have a place that the rule's match finds" in words
+    words = Page(render(report(view(places="fixed", judged=91)))).words
+    assert "match finds" not in words
+
+
+def test_what_was_expected_is_said():
+    told = report(view())
+    held = ExpectRecord(expected="share(glasses) >= 60%", figure=0.93, holds=True)
+    unmet = ExpectRecord(expected="rank(glasses) < 2", figure=None, holds=False)
+    run = told.record.model_copy(update={"expects": (held, unmet)})
+    words = Page(render(replace(told, record=run))).words
+    assert "as expected: share(glasses) >= 60%, and it is 0.93" in words
+    assert "NOT as expected: rank(glasses) < 2, and it is not measured" in words
 
 
 def test_commands_in_warnings_are_code():

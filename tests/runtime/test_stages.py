@@ -471,7 +471,8 @@ def test_a_part_finds_its_normal_matrices_and_they_are_those_of_its_own_pictures
         problem = part.problem
         found = unconstrained_change(problem, part.whitening, split=part.split)
         direct = unconstrained_change(problem, part.whitening)
-        assert torch.allclose(found, direct, rtol=1e-9, atol=1e-9 * float(direct.abs().max()))
+        # Demodulation is float32; its last bit depends on how many pictures are taken at once.
+        assert torch.allclose(found, direct, rtol=1e-7, atol=1e-7 * float(direct.abs().max()))
     assert results.made["normal"] == made
 
 

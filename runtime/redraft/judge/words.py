@@ -24,6 +24,7 @@ def headline(
     amplitude: float | None,
     *,
     removes: bool = False,
+    found: int | None = None,
     space: str = " ",
 ) -> str:
     """What a person sees of a rule: ``visible on 91 % of new pictures, at full strength``.
@@ -33,19 +34,25 @@ def headline(
         share: of new pictures that change as meant; None where it was not measured.
         amplitude: how strongly, on the mean.
         removes: whether the rule takes something away.
+        found: how many new pictures have a place that the rule's match finds, where the rule was
+            judged at such places: the share is one of these pictures.
         space: what stands before a per cent sign.
 
     """
     if share is None or amplitude is None:
         return "not measured on new pictures"
+    pictures = "new pictures"
+    if found is not None:
+        pictures = f"the {found:,} new pictures where its match finds a place"
     if verdict.word == "too faint":
         at = percent(max(amplitude, 0.0), space)
-        return f"too faint to see on new pictures, at {at} of full strength"
+        return f"too faint to see on {pictures}, at {at} of full strength"
     if verdict.word == "no more than chance":
-        return f"no more than chance on new pictures, on {percent(share, space)} of them"
+        return f"no more than chance on {pictures}, on {percent(share, space)} of them"
     if verdict.word == "not known":
         return "not known on new pictures: its match finds something else than the marked place"
-    pictures = "the new pictures that hold what it removes" if removes else "new pictures"
+    if removes:
+        pictures = "the new pictures that hold what it removes"
     return f"visible on {percent(share, space)} of {pictures}, at {_strength(amplitude)}"
 
 

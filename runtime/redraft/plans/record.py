@@ -303,6 +303,13 @@ class ExpectRecord(Frozen):
     figure: float | None
     holds: bool
 
+    @property
+    def said(self) -> str:
+        """What became of it, in words."""
+        figure = "not measured" if self.figure is None else f"{self.figure:.4g}"
+        head = "as expected" if self.holds else "NOT as expected"
+        return f"{head}: {self.expected}, and it is {figure}"
+
 
 def checked_expectations(
     expects: Iterable[Expectation], rules: Iterable[RuleRecord]

@@ -79,7 +79,8 @@ def locate_recipe(name: str, folder: Path | None = None) -> Path:
     for recipe in all_shipped(folder):
         recipes.setdefault(recipe.name, recipe.path)
     beside = path.with_name(path.name + SUFFIX)
-    if name in recipes and _exists(beside):
+    # An empty file is no recipe: a shell makes it for `redraft flatten glasses > glasses.redraft`.
+    if name in recipes and _exists(beside) and not _is_empty(beside):
         raise ArtifactError(
             "RD638",
             f"`{name}` may be {beside} or the recipe that comes with redraft",
@@ -110,6 +111,13 @@ def own_recipe(name: str) -> Path:
             f"copy it first: cp {path} .",
         )
     return path
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        return path.is_file() and path.stat().st_size == 0
+    except OSError:
+        return False
 
 
 def _exists(path: Path) -> bool:

@@ -10,6 +10,7 @@ import torch
 from redraft.judge.advice import PAGE, Case, advice, misled, more, needs_advice
 from redraft.judge.effect import Effect
 from redraft.judge.scores import score_pictures
+from redraft.judge.verdict import FIXED
 from redraft.judge.wish import GoalPictures
 from redraft.judge.words import headline
 from redraft.models.batches import draw_values
@@ -59,7 +60,8 @@ def _seen(outcome: Outcome) -> tuple[tuple[str, ...], CauseRecord | None]:
     share, amplitude = effect.share.value, effect.amplitude.value
     found = effect.verdict
     removes = isinstance(step.rule, Erase)
-    seen = headline(found, share, amplitude, removes=removes)
+    some = None if effect.places == FIXED else effect.judged
+    seen = headline(found, share, amplitude, removes=removes, found=some)
     needed = needs_advice(found, amplitude, removes=removes)
     if isinstance(step.rule, Zero):
         return ((f"{seen} (redraft explain {PAGE})",) if needed else ()), None

@@ -16,7 +16,7 @@ silences units, which are other things in every layer, so its amplitude is in pi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Event
 
@@ -101,8 +101,8 @@ class Candidate:
     side: float = 0.0
     amplitude: float = 0.0
     pixel_agreement: float | None = None
-    change: Delta | None = None
-    before: tuple[Delta, ...] = ()
+    change: Delta | None = field(default=None, repr=False)
+    before: tuple[Delta, ...] = field(default=(), repr=False)
     problem: str | None = None
 
     @property

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from redraft.explain.words import percent
 from redraft.judge import words
+from redraft.judge.verdict import FIXED
 from redraft.plans.record import LeftOutRecord, RuleRecord
 
 NONE = "-"
 """What stands for a figure that was not measured."""
+_JUDGED = {"erase": "hold what the rule removes", "invert": "show enough of its cause or effect"}
 MEASURES = {"share": 2, "amplitude": 2, "outside": 3}
 """The measures on unseen pictures, and the decimals that they are shown with."""
 
@@ -43,8 +45,22 @@ def judgement(rule: RuleRecord) -> str:
 
 def headline(rule: RuleRecord, space: str = " ") -> str:
     """What a person sees of a rule, see :func:`redraft.judge.words.headline`."""
-    removes = rule.kind == "erase"
-    return words.headline(rule.judgement, rule.share, rule.amplitude, removes=removes, space=space)
+    return words.headline(
+        rule.judgement,
+        rule.share,
+        rule.amplitude,
+        removes=rule.kind == "erase",
+        found=None if rule.places in (None, FIXED) else rule.judged,
+        space=space,
+    )
+
+
+def judged_on(rule: RuleRecord) -> str:
+    """Which unseen pictures a rule is judged on, where these are not all; else nothing."""
+    which = _JUDGED.get(rule.kind)
+    if which is None and rule.places not in (None, FIXED):
+        which = "have a place that its match finds"
+    return "" if which is None or rule.judged is None else f"{rule.judged:,} of them {which}"
 
 
 def plain(text: str) -> str:

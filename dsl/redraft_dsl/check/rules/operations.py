@@ -355,7 +355,8 @@ def _again(image: Image, span: Span, before: Span) -> Diagnostic:
         f"image {image.latents}[{image.index}] is context twice",
         span,
         "it counts twice",
-        "join the two regions with `plus`, or drop one",
+        "two things that each take the copy may stay; for one thing join the regions with `plus`, "
+        "or drop one",
         (Note("first given here", before),),
     )
 

@@ -32,8 +32,6 @@ from redraft_dsl.report.terminal import visible, wrapped
 
 UNMET = 3
 """The exit status of a run that is finished and not as its recipe expects."""
-JUDGED = {"erase": "hold what the rule removes", "invert": "show enough of its cause or effect"}
-"""Which unseen pictures an operation is judged on, where these are not all."""
 
 if TYPE_CHECKING:
     from redraft.plans.planner import Plan
@@ -176,10 +174,7 @@ def _print(screen: Screen, run: Run, ranks: Ranks, *, verbose: bool) -> None:
         screen.say(f"taken from the run that was stopped: {', '.join(run.resumed)}")
     _print_rules(screen, record, verbose=verbose)
     for each in record.expects:
-        figure = "not measured" if each.figure is None else f"{each.figure:.4g}"
-        said = "as expected" if each.holds else "NOT as expected"
-        tone = "strong" if not each.holds else "soft"
-        screen.say(screen.paint(tone, f"{said}: {each.expected}, and it is {figure}"))
+        screen.say(screen.paint("faint" if each.holds else "strong", each.said))
     if record.given:
         pairs = ", ".join(f"{name} = {value}" for name, value in record.given.items())
         screen.say(f"with {visible(pairs)}")
@@ -192,7 +187,7 @@ def _print(screen: Screen, run: Run, ranks: Ranks, *, verbose: bool) -> None:
 
 
 def _print_rules(screen: Screen, record: RunRecord, *, verbose: bool) -> None:
-    from redraft.show.numbers import judgement, protected
+    from redraft.show.numbers import judged_on, judgement, protected
 
     rows = [_row(rule) for rule in record.rules]
     wide = screen.table_width >= WIDE and screen.fits(_columns(), rows)
@@ -208,8 +203,8 @@ def _print_rules(screen: Screen, record: RunRecord, *, verbose: bool) -> None:
         brackets = "; 95 % intervals in brackets, over pictures" if wide or verbose else ""
         screen.say(f"measured on {record.evaluated_count} {record.evaluated_on}{brackets}")
         for rule in record.rules:
-            if rule.kind in JUDGED and rule.judged is not None:
-                screen.say(f"{rule.name}: {rule.judged} of them {JUDGED[rule.kind]}")
+            if some := judged_on(rule):
+                screen.say(f"{rule.name}: {some}")
     for rule in record.rules:
         if moved := protected(rule):
             screen.say(f"{rule.name}: {moved}")

@@ -79,10 +79,22 @@ def command(
             screen.say(visible(rule.title))
         count = sum(len(rule.marks) for rule in rules)
         screen.file("written", path, f"{sheet.width} x {sheet.height}, {count} marks")
+        if later := _copies_later(plan):
+            screen.say(
+                f"drawn by the model as it is; {visible(', '.join(later))} will copy what the "
+                "rules before it leave there"
+            )
         named = typed(plan.base.code)
         screen.next(f"redraft plan {file}{named}", f"redraft run {file}{named}")
     if opened:
         open_file(path, screen)
+
+
+def _copies_later(plan: Plan) -> list[str]:
+    """The rules that copy from a model that rules before them have changed."""
+    from redraft_dsl.recipe.model import Insert
+
+    return [step.rule.name for step in plan.rules[1:] if isinstance(step.rule, Insert)]
 
 
 def _marked(plan: Plan, device: str) -> list[MarkedRule]:

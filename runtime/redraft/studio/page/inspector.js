@@ -1,7 +1,7 @@
 // Everything about the chosen rule.
 import { html, useRef, useState } from "./vendor/preact.js";
 import { icon } from "./icons.js";
-import { app, change, isUnread, operation, request, rolesFor, rule, set } from "./store.js";
+import { app, change, isUnread, keyOf, operation, rename, request, rolesFor, rule, set } from "./store.js";
 import { Layer } from "./layers.js";
 import { Pic, around, colourOf } from "./pic.js";
 import { move, percent } from "./chain.js";
@@ -22,15 +22,9 @@ export function Inspector() {
       ${operation(one.kind).lines.some((line) => line.word === "copy") && html`<${Copy} one=${one}/>`}
       ${operation(one.kind).lines.some((line) => line.word === "context") ? html`<${Context} one=${one}/>` : html`<${Places} one=${one}/>`}
       <${Layer} one=${one}/>
-      <${Sliders} key=${`${one.name} ${one.kind}`} one=${one}/>`}</div>
-    <${Remarks} key=${one.name} one=${one}/>
+      <${Sliders} key=${`${keyOf(one.name)} ${one.kind}`} one=${one}/>`}</div>
+    <${Remarks} key=${keyOf(one.name)} one=${one}/>
   </aside>`;
-}
-
-// What is being tried, or was found, for a rule goes on under its new name.
-function followName(name, wanted) {
-  const located = app.located?.rule === name ? { ...app.located, rule: wanted } : app.located;
-  set({ chosen: wanted, renamed: { ...app.renamed, [name]: wanted }, located, matchesOf: app.matchesOf === name ? wanted : app.matchesOf });
 }
 
 // Back to the rule that was named; beside a large picture, to that.
@@ -41,26 +35,25 @@ function Name({ name }) {
   const typed = useRef(null); // known at once: the focus may be lost before the page is drawn again
   const asked = useRef(""); // so that a name is asked for once, by Enter or when the field is left
   const put = (next) => { typed.current = next; asked.current = ""; setText(next); };
-  const rename = async () => {
+  const take = async () => {
     const wanted = typed.current?.trim();
     if (!wanted || wanted === name) { put(null); return true; }
     if (wanted === asked.current) return false;
     asked.current = wanted;
     // A name that is refused stays, to be mended.
-    if (!await change({ kind: "rename", target: name, name: wanted })) return false;
+    if (!await rename(name, wanted)) return false;
     put(null);
-    followName(name, wanted);
     return true;
   };
   const key = async (event) => {
-    if (event.key === "Enter") { asked.current = ""; if (await rename()) setTimeout(focusRule); }
+    if (event.key === "Enter") { asked.current = ""; if (await take()) setTimeout(focusRule); }
     if (event.key !== "Escape" || (app.drawer && typed.current === null)) return;
     event.stopPropagation();
     if (asked.current) set({ trouble: null });
     put(null);
     focusRule();
   };
-  return html`<h2><input class="name" aria-label="Name of the rule" title="Type another name" value=${text ?? name} onInput=${(e) => put(e.target.value)} onBlur=${rename} onKeyDown=${key}/></h2>`;
+  return html`<h2><input class="name" aria-label="Name of the rule" title="Type another name" value=${text ?? name} onInput=${(e) => put(e.target.value)} onBlur=${take} onKeyDown=${key}/></h2>`;
 }
 
 function Head({ one }) {

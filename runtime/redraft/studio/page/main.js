@@ -1,7 +1,7 @@
 // The page: connects, hears, and shows. It holds no truth: the text does, and the server has it.
 import { html, render, useEffect, useReducer } from "./vendor/preact.js";
 import { connect, open } from "./wire.js";
-import { app, cards, forget, hasMistake, keep, layerPictures, markNew, markOld, onChange, set, snapshots } from "./store.js";
+import { app, cards, forget, hasMistake, hearRename, keep, layerPictures, markNew, markOld, nameNow, onChange, set, snapshots } from "./store.js";
 import { Start, drop, maskIn } from "./start.js";
 import { Top } from "./top.js";
 import { Chain } from "./chain.js";
@@ -39,12 +39,13 @@ function hearEvent(event) {
       // Judging goes on once pictures are up to date: nothing of it is shown, so nothing is drawn.
       if (app.status.event !== "solving") { app.progress = event; return undefined; }
       return set({ progress: event });
-    case "placed": return set({ coming: then(event, "measuring"), placedOf: event.revision, placed: { ...ofThoseOff(app.placed), ...event.rules }, leftout: {}, records: {} });
+    case "placed": return set({ coming: then(event, "measuring"), placedOf: event.revision, placed: { ...ofThoseOff(app.placed), ...event.rules }, ...figuresBefore(event) });
     case "leftout": return set({ leftout: event.rules });
     case "records": return set({ records: event.rules, coming: then(event, "") });
     case "searching": return set({ matches: { busy: true } });
     case "matches": return set({ matches: event });
-    case "located": event = { ...event, rule: nameNow(event.rule) }; return set({ located: event.busy && app.located?.rule === event.rule ? { ...app.located, ...event, stopped: false, failure: null } : event });
+    case "located": event = { ...event, rule: nameNow(event.rule) }; // renamed while its layers are tried
+      return set({ located: event.busy && app.located?.rule === event.rule ? { ...app.located, ...event, stopped: false, failure: null } : event });
     case "running": case "ran": case "packed": return set({ running: event });
     case "trouble": return set({ trouble: event });
     default: return undefined;
@@ -54,12 +55,8 @@ function hearEvent(event) {
 // What is still to come of what is on the sheet; a new tab is told of the rule before as well.
 const then = (event, next) => (event.revision === app.status.revision ? next : app.coming);
 
-// A rule may be renamed while its layers are tried.
-function nameNow(name) {
-  const names = new Set(app.state?.rules.map((each) => each.name));
-  for (let steps = 0; steps < 20 && !names.has(name) && app.renamed[name]; steps++) name = app.renamed[name];
-  return name;
-}
+// Another name changes no figure: those that are known stay until they are there anew.
+const figuresBefore = (event) => (event.revision === app.renamedAt ? {} : { leftout: {}, records: {} });
 
 // What a rule has found is known while it is off, though nothing is placed for it then.
 function ofThoseOff(placed) {
@@ -68,6 +65,7 @@ function ofThoseOff(placed) {
 }
 
 function hearState(state) {
+  hearRename(state);
   const before = app.state;
   // A mistake in a line takes away neither the images nor which rule is worked on.
   const wrong = hasMistake(state), same = before?.open && before.model?.name === state.model?.name;
@@ -111,8 +109,18 @@ function Work() {
   </div>`;
 }
 
+// Milliseconds that a message stays; longer while somebody points at it.
+const STAYS = 10_000;
+// These hold a form open that asks for another name.
+const ASKING = new Set(["RD807", "RD808"]);
+
 function Trouble() {
   const said = app.trouble;
+  useEffect(() => {
+    if (!said || ASKING.has(said.code)) return undefined;
+    const timer = setInterval(() => { if (!document.querySelector(".trouble:is(:hover, :focus-within)")) set({ trouble: null }); }, STAYS);
+    return () => clearInterval(timer);
+  }, [said]);
   if (!said) return null;
   return html`<div class="trouble remark bad" role="alert">${icon("warn")}<div><b>${coded(upper(said.message))}</b>${said.help && html`<p>${coded(upper(said.help))}.</p>`}</div>
     <button class="plain" aria-label="Close" onClick=${() => set({ trouble: null })}>${icon("close", 12)}</button></div>`;

@@ -4,7 +4,7 @@ import { ask } from "./wire.js";
 export const app = {
   connected: false, everConnected: false,
   state: null, status: { event: "" }, progress: null, opening: "",
-  language: { operations: [], groups: {}, colours: {} }, located: null, renamed: {},
+  language: { operations: [], groups: {}, colours: {} }, located: null, renamed: {}, keys: {}, renamedAt: -1,
   placed: {}, placedOf: -1, coming: "", leftout: {}, records: {}, matches: null, matchesOf: "", cards: null, trouble: null, running: null,
   chosen: localOf("chosen", ""), view: "after", easel: "before", hold: false, columns: 8, at: 0, painting: null, textOpen: true, textBeside: false,
   menu: "", comparing: [], sheetFilter: "", single: localOf("keys", "on") === "on",
@@ -100,8 +100,9 @@ const QUIET = new Set(["see", "look", "cards", "keys", "search"]);
 
 export async function request(body) {
   const { trouble } = app;
+  if (renaming) await renaming.end;
   try {
-    const found = await ask(body);
+    const found = await ask(addressed(body));
     if (trouble && app.trouble === trouble && !QUIET.has(body.ask)) set({ trouble: null });
     return found;
   } catch (failure) {
@@ -111,6 +112,67 @@ export async function request(body) {
 }
 
 export const change = (changes, drag = "") => request({ ask: "change", changes: Array.isArray(changes) ? changes : [changes], drag });
+
+// ---- rules that are renamed ----
+
+let renaming = null; // what is asked while a rule gets its name waits, and is asked of the new one
+
+export function rename(name, wanted) {
+  const under = { name, wanted, followed: false };
+  const begun = change({ kind: "rename", target: name, name: wanted });
+  under.end = begun.then((found) => {
+    if (found) { followName(under, found.revision); set({ renamedAt: found.revision }); }
+    if (renaming === under) renaming = null;
+    return found;
+  });
+  renaming = under;
+  return under.end;
+}
+
+// The state with the new name comes before the answer: what is chosen must not change between them.
+export function hearRename(state) {
+  const has = (name) => state.rules?.some((each) => each.name === name);
+  if (renaming && has(renaming.wanted) && !has(renaming.name)) followName(renaming, state.revision);
+}
+
+// What is known of a rule, and what is being tried for it, goes on under its new name.
+function followName(under, revision) {
+  const { name, wanted } = under;
+  if (under.followed) return;
+  under.followed = true;
+  const moved = (table) => { const { [name]: own, ...rest } = table; return own === undefined ? table : { ...rest, [wanted]: own }; };
+  const chosen = app.chosen === name ? wanted : app.chosen;
+  set({
+    chosen, renamed: { ...app.renamed, [name]: { to: wanted, revision } }, keys: { ...app.keys, [wanted]: keyOf(name), [name]: `${name} ${revision}` },
+    located: app.located?.rule === name ? { ...app.located, rule: wanted } : app.located, matchesOf: app.matchesOf === name ? wanted : app.matchesOf,
+    placed: moved(app.placed), leftout: moved(app.leftout), records: moved(app.records),
+  });
+}
+
+// By what the page knows a rule, whatever it is called: a slider that is held stays in the hand.
+export const keyOf = (name) => app.keys[name] ?? name;
+
+export function nameNow(name) {
+  const names = new Set(app.state?.rules?.map((each) => each.name));
+  for (let steps = 0; steps < 20; steps++) {
+    const one = app.renamed[name];
+    if (!one || (names.has(name) && app.state.revision >= one.revision)) break;
+    name = one.to;
+  }
+  return name;
+}
+
+const ADDRESSES = ["rule", "owner", "target", "before", "after"];
+
+function addressed(body) {
+  const found = { ...body };
+  for (const key of ADDRESSES) {
+    const [name] = typeof body[key] === "string" ? body[key].split(".") : [""];
+    if (name) found[key] = nameNow(name) + body[key].slice(name.length);
+  }
+  if (body.changes) found.changes = body.changes.map(addressed);
+  return found;
+}
 
 export const operation = (kind) => app.language.operations.find((each) => each.word === kind) ?? { word: kind, lines: [], settings: [], meaning: "" };
 

@@ -88,3 +88,92 @@ def test_figures_stay_with_a_rule_that_gets_another_name(studio: Studio, tab: Ta
     tab.settled()
     page.wait_for_selector("text=/^Up to date [\\d.]+ m?s$/")
     assert page.evaluate("[...window.seen]") == [figures]
+
+
+def test_what_was_done_last_is_undone_first_beside_a_picture(studio: Studio, tab: Tab) -> None:
+    page = opened(studio, tab)
+    keys = "text=takes 16 of 64 keys"
+    page.click('[data-number="6"]')
+    page.click("[aria-label='Box (R)']")
+    tab.drag(BOX)
+    page.wait_for_selector(keys)
+    page.keyboard.press("2")
+    page.wait_for_selector("text=Marked: context.")
+    page.click(".text header button")
+    says(tab, "context z[6] box")
+    page.focus(".stage")
+    drawn = "document.querySelector('canvas.over').toDataURL()"
+    outline = page.evaluate(drawn)
+    page.keyboard.press("Control+z")
+    tab.until("!document.querySelector('.cm-content').innerText.includes('z[6]')")
+    page.wait_for_selector("text=Marked: context.", state="detached")
+    assert page.evaluate(drawn) == outline  # the stroke was made before
+    page.keyboard.press("Control+z")
+    page.wait_for_selector("text=paint it on the picture")
+    page.keyboard.press("Control+y")
+    page.wait_for_selector(keys)
+    assert "z[6]" not in tab.text()
+    page.keyboard.press("Control+y")
+    says(tab, "context z[6] box")
+    page.wait_for_selector("text=Marked: context.")
+    tab.drag((0.26, 0.26, 0.49, 0.49))
+    page.wait_for_selector("text=takes 4 of 64 keys")
+    page.keyboard.press("Control+z")
+    page.wait_for_selector(keys)
+    assert "z[6]" in tab.text()
+    page.keyboard.press("Control+z")
+    tab.until("!document.querySelector('.cm-content').innerText.includes('z[6]')")
+
+
+def test_b_shows_the_sheet_before_and_leaves_the_small_pictures(studio: Studio, tab: Tab) -> None:
+    page = opened(studio, tab)
+    page.focus("#slider-strength")
+    page.keyboard.press("End")
+    says(tab, "strength 3")
+    page.wait_for_selector("text=/^Up to date [\\d.]+ m?s$/")
+    after = tab.pixels(5)
+    marked = page.locator("[aria-label='Picture 5, marked'] canvas").first
+    small = marked.evaluate("one => one.toDataURL()")
+    page.focus('[data-number="5"]')
+    page.keyboard.down("b")
+    tab.changes(5, after)
+    assert page.inner_text(".bar [role=radio][aria-checked='true']") == "Before"
+    assert marked.evaluate("one => one.toDataURL()") == small
+    page.keyboard.up("b")
+    tab.shows(5, after)
+    assert page.inner_text(".bar [role=radio][aria-checked='true']") == "After"
+
+
+def test_a_rule_with_a_mistake_keeps_its_card(studio: Studio, tab: Tab) -> None:
+    page = opened(studio, tab)
+    page.click("[aria-label='More about this rule']")
+    page.click(".popup >> text=Duplicate")
+    page.wait_for_selector(".link-card:has-text('first-2')")
+    tab.settled()
+    page.click(".cm-line:has-text('rule first at')")
+    page.keyboard.press("End")
+    page.keyboard.press("Backspace")
+    page.wait_for_selector(".link-card.unread:has-text('a mistake in its text')")
+    names = page.locator("nav.chain button.link-card > span > b").all_inner_texts()
+    assert names == ["first", "first-2"]
+    page.keyboard.type("{")
+    page.wait_for_selector(".link-card.unread", state="detached")
+
+
+def test_a_search_that_finds_less_than_it_may_says_so(studio: Studio, tab: Tab) -> None:
+    page = opened(studio, tab)
+    page.click(".cm-line:has-text('context')")
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    page.keyboard.insert_text("context like z[5] box(x 16..48, y 16..48) top 40 among 0..39")
+    page.wait_for_selector("text=/4 marked, [1-3]?\\d of 40 found: no more match at layer6/")
+
+
+def test_the_panel_and_the_report_say_the_same_strength(studio: Studio, tab: Tab) -> None:
+    page = opened(studio, tab)
+    page.wait_for_selector(".figures dd.tone:has-text('full strength')")
+    record = "import('/page/store.js').then(({ app }) => app.records.first)"
+    shown = page.evaluate(record)
+    strength = shown["strength"]
+    assert page.inner_text(".figures dd.tone").endswith(f", at {strength}")
+    assert strength.replace("\xa0", " ") in page.inner_text(".said .remark")

@@ -6,6 +6,7 @@ from redraft.explain.words import percent
 from redraft.judge.verdict import Verdict
 
 _FRACTIONS = (
+    (1 / 5, "a fifth of full strength"),
     (1 / 4, "a quarter of full strength"),
     (1 / 3, "a third of full strength"),
     (1 / 2, "half of full strength"),
@@ -41,23 +42,25 @@ def headline(
     """
     if share is None or amplitude is None:
         return "not measured on new pictures"
+    at = strength_words(verdict, amplitude, space)
     pictures = "new pictures"
     if found is not None:
         pictures = f"the {found:,} new pictures where its match finds a place"
     if verdict.word == "too faint":
-        at = percent(max(amplitude, 0.0), space)
-        return f"too faint to see on {pictures}, at {at} of full strength"
+        return f"too faint to see on {pictures}, at {at}"
     if verdict.word == "no more than chance":
         return f"no more than chance on {pictures}, on {percent(share, space)} of them"
     if verdict.word == "not known":
         return "not known on new pictures: its match finds something else than the marked place"
     if removes:
         pictures = "the new pictures that hold what it removes"
-    return f"visible on {percent(share, space)} of {pictures}, at {_strength(amplitude)}"
+    return f"visible on {percent(share, space)} of {pictures}, at {at}"
 
 
-def _strength(amplitude: float) -> str:
-    """The nearest word for an amplitude."""
+def strength_words(verdict: Verdict, amplitude: float, space: str = " ") -> str:
+    """How strong a rule is: the nearest word, and of one that is too faint the figure."""
+    if verdict.word == "too faint":
+        return f"{percent(max(amplitude, 0.0), space)} of full strength"
     # Of the two decimals that tables show, so that a reader finds the nearest word there, too.
     shown = float(f"{amplitude:.2f}")
     if shown < _LEAST:

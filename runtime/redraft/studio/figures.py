@@ -7,10 +7,11 @@ from typing import Any
 
 from redraft.edit.artifact import Edit
 from redraft.judge.leftout import LeftOut
+from redraft.judge.words import strength_words
 from redraft.live.answer import Answer
 from redraft.memory.placed import PlacedRule
 from redraft.plans.record import RuleRecord
-from redraft.show.report.sentences import shared_keys, verdict, warning_text
+from redraft.show.report.sentences import NBSP, shared_keys, verdict, warning_text
 
 Figures = dict[str, dict[str, Any]]
 """By the name of the rule."""
@@ -56,6 +57,9 @@ def _record(record: RuleRecord) -> dict[str, Any]:
         "share": record.share,
         "interval": record.share_interval,
         "amplitude": record.amplitude,
+        "strength": ""
+        if record.amplitude is None
+        else strength_words(record.judgement, record.amplitude, NBSP),
         "judged": record.judged,
         # A share of the range from -1 to 1.
         "outside": None if record.outside is None else record.outside / 2,

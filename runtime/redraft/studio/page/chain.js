@@ -1,7 +1,7 @@
 // Model, then rules in their order, each with its effect.
 import { html } from "./vendor/preact.js";
 import { icon } from "./icons.js";
-import { app, change, remember, rule, set } from "./store.js";
+import { app, change, remember, rule, rulesWithUnread, set } from "./store.js";
 import { Pic, around } from "./pic.js";
 
 export const percent = (share, digits = 0) => `${(share * 100).toFixed(digits)}\u00a0%`;
@@ -13,7 +13,7 @@ export function Chain() {
   return html`<nav class="chain" aria-label="Rules in their order">
     <div class="link-card model-card"><${Pic} number=${state.shown[0] ?? 0} view="before" label="The model"/>
       <span><b>${state.model.name}</b><small>${state.model.width ?? "?"} px</small></span></div>
-    ${state.rules.map((each, at) => html`<${Joint} key=${`j${each.name}`} rule=${each} at=${at}/><${Item} key=${each.name} rule=${each} at=${at} chosen=${each.name === chosen} short=${many}/>`)}
+    ${rulesWithUnread().map((each) => { const at = state.rules.indexOf(each); return html`<${Joint} key=${`j${each.name}`} rule=${each} at=${at}/>${each.unread ? html`<${Unread} key=${each.name} rule=${each}/>` : html`<${Item} key=${each.name} rule=${each} at=${at} chosen=${each.name === chosen} short=${many}/>`}`; })}
     <${AddRule}/>
   </nav>`;
 }
@@ -48,6 +48,13 @@ function Item({ rule: one, at, chosen, short }) {
     onClick=${() => { remember("chosen", one.name); set(chosen ? {} : { chosen: one.name, matches: null }); }} onKeyDown=${key} onDragStart=${() => { dragged = one.name; }} onDragOver=${over} onDrop=${dropped}>
     ${copy?.images?.length && !short ? html`<${Pic} number=${copy.images[0]} view="before" crop=${around(copy.box)} label=""/>` : html`<span class="pic none"></span>`}
     <span><b>${one.name}</b><small>${one.off ? "off" : html`<${Figures} figures=${figures} rule=${one} short=${short}/>`}</small></span></button>`;
+}
+
+// A rule whose text cannot be read keeps its place.
+function Unread({ rule: one }) {
+  const words = "a mistake in its text";
+  return html`<button class="link-card off unread" aria-pressed=${app.chosen === one.name} aria-label=${`Rule ${one.name}, ${words}`} onClick=${() => set({ chosen: one.name, matches: null })}>
+    <span class="pic none"></span><span><b>${one.name}</b><small>${words}</small></span></button>`;
 }
 
 let dragged = "";

@@ -86,7 +86,7 @@ function Figures({ one }) {
   const record = app.records[one.name], left = app.leftout[one.name], placed = app.placed[one.name];
   const waiting = one.off ? "off" : placed ? "measuring" : "not solved yet";
   const elsewhere = record?.outside == null ? "" : record.outside < 0.01 ? "(little)" : record.outside < 0.03 ? "(some)" : "(much)";
-  const verdict = record ? record.badge[0].toUpperCase() + record.badge.slice(1) + (record.amplitude > 0 ? `, at ${percent(record.amplitude)} of full strength` : "") : "\u00a0";
+  const verdict = record ? record.badge[0].toUpperCase() + record.badge.slice(1) + (record.amplitude > 0 ? `, at ${record.strength}` : "") : "\u00a0";
   return html`<div class="part figures">
     <dl><div title=${MEANS.share}><dt>Takes effect on</dt><dd>${record?.share == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.share)}</b> <small title=${record.interval ? `95 % interval: ${(record.interval[0] * 100).toFixed(0)} to ${percent(record.interval[1])}` : ""}>of new pictures</small>`}</dd></div>
     <div title=${MEANS.elsewhere}><dt>Changes elsewhere</dt><dd>${record?.outside == null ? html`<span class="soft">${waiting}</span>` : html`<b>${percent(record.outside, 1)}</b> <small>${elsewhere}</small>`}</dd></div>
@@ -147,11 +147,12 @@ function Context({ one }) {
   const sought = one.lines.filter((line) => line.word === "context" && line.kind === "match").reduce((sum, line) => sum + Number(line.top), 0);
   const empty = Math.max(0, Math.min(MOST + 1, marked + sought) - shown.length - (rest > 0 ? 1 : 0));
   const waiting = !one.off && app.placedOf !== app.state.revision && ["opening", "solving", "settled"].includes(app.status.event);
+  const few = found.length > 0 && found.length < sought && !waiting;
   const roles = rolesFor(one.kind);
   const key = roles.find((each) => each.word === "context")?.key ?? "2";
   // Every other line that names a place: paste, from, and whatever an operation takes besides.
   const others = one.lines.filter((each) => !["copy", "context"].includes(each.word) && each.kind !== "each" && each.images);
-  return html`<div class="part"><h3>Context <small>${marked === 0 ? "where it belongs" : `where it belongs: ${marked} marked${found.length ? `, ${found.length} found` : ""}`}</small></h3>
+  return html`<div class="part"><h3>Context <small>${marked === 0 ? "where it belongs" : `where it belongs: ${marked} marked${found.length ? `, ${found.length}${few ? ` of ${sought}` : ""} found` : ""}${few ? `: no more match at ${one.layer}` : ""}`}</small></h3>
     ${all.length + empty === 0 ? html`<p class="soft">Open a picture where it belongs, paint the place and press <kbd>${key}</kbd>.</p>` : html`<ul class="tray ${waiting ? "waiting" : ""}" aria-busy=${waiting}>
       ${shown.map((each) => html`<li key=${`${each.address ?? "f"} ${each.number}`}><button class="thumb ${each.score === undefined ? "context" : "found"}" aria-label=${`Picture ${each.number}, ${each.score === undefined ? "marked" : `found, match ${each.score?.toFixed(2)}${above(each.score) ? ", above the marked place" : ""}`}`}
         title=${above(each.score) ? "Above 1: it stands out more than the marked place does" : undefined} onClick=${() => paint(each.number, each.line ? { line: each.line } : {})}

@@ -91,7 +91,7 @@ const TOOLS = { p: "brush", e: "eraser", r: "box", o: "ellipse", g: "polygon", v
 function letter(key, event) {
   if (app.painting && painter.current) {
     const { current } = painter;
-    if (TOOLS[key]) { current.setTool(TOOLS[key]); if ((key === "r" || key === "o") && event.target.closest(".stage")) current.begin(TOOLS[key]); return true; }
+    if (TOOLS[key]) { current.setTool(TOOLS[key]); if (key === "r" && event.target.closest(".stage")) current.begin(TOOLS[key]); return true; }
     if (key === "[" || key === "]") { current.setRadius((now) => Math.max(0.5, Math.min(16, now + (key === "[" ? -0.5 : 0.5)))); return true; }
     const role = rolesFor(current.kind).find((each) => each.key === key);
     if (role) { current.mark(role.word); return true; }

@@ -71,6 +71,7 @@ function hearState(state) {
   const wrong = hasMistake(state), same = before?.open && before.model?.name === state.model?.name;
   if (state.open && !state.latents && same && wrong) state.latents = before.latents;
   const patch = { state };
+  if (!wrong || !same) patch.lastRules = state.rules ?? [];
   if (!state.open) Object.assign(patch, { painting: null, placed: {}, leftout: {}, records: {}, matches: null, located: null, comparing: [], status: { event: "" } });
   if (!before?.open || before.model?.name !== state.model?.name) { forget("before"); forget("after"); patch.at = state.shown?.[0] ?? 0; }
   if (before && state.revision !== before.revision && ["ran", "packed"].includes(app.running?.event)) patch.running = null;

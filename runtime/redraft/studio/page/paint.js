@@ -28,8 +28,7 @@ export function Paint({ at }) {
   const [keys, setKeys] = useState(true);
   const [shape, setShape] = useState(() => (at.line ? shapeOf(at.line, model.width, model.height) : null));
   const [grid, setGrid] = useState(null);
-  const [said, setSaid] = useState(null); // what this place was marked as last
-  const steps = useRef({ list: [shape], at: 0 });
+  const steps = useRef({ list: [{ shape, history: app.state.history.at }], at: 0 });
   const again = useRef(false); // whether the line is to be read again: what was done to it was taken back
   const target = at.line && at.line.kind === "place" ? at.line : null;
   const address = useRef(target?.address ?? ""); // changes where one of several images gets a line of its own
@@ -49,21 +48,30 @@ export function Paint({ at }) {
     address.current = line.address;
     setShape(shapeOf(line, model.width, model.height));
   }, [app.state.revision]);
-  const keep = (next) => {
-    const { current } = steps;
-    current.list.splice(current.at + 1, current.list.length, next);
+  // What was done here, in order: strokes, and marks, which are steps of the recipe's history too.
+  const note = (next, word = "") => {
+    const { current } = steps, { at, steps: words } = app.state.history;
+    current.list.splice(current.at + 1, current.list.length, { shape: next, word, history: at, words: words[at] });
     current.at = current.list.length - 1;
-    setShape(next);
   };
+  const stands = (each) => each.history <= app.state.history.at && app.state.history.steps[each.history] === each.words;
+  const keep = (next) => { note(next); setShape(next); };
+  // One step here; false where the step is one of the recipe's history, to be made there.
   const step = (by) => {
     if (target) return false; // what is changed at once is in the history of the recipe
-    const { current } = steps;
+    const { current } = steps, { at, steps: words } = app.state.history;
+    while (by < 0 && current.list[current.at].word && !stands(current.list[current.at])) current.at -= 1; // taken back elsewhere
+    const here = current.list[current.at], next = current.list[current.at + 1];
+    if (by < 0 && (at > here.history || here.word)) { if (at <= here.history) current.at -= 1; return false; }
+    if (by > 0 && next?.word) { if (words[at + 1] === next.words && at + 1 === next.history) current.at += 1; return false; }
     const to = current.at + by;
-    if (to < 0 || to >= current.list.length) return false;
+    if (to < 0 || to >= current.list.length || (by > 0 && at < next.history)) return false;
     current.at = to;
-    setShape(current.list[to]);
+    setShape(current.list[to].shape);
     return true;
   };
+  // What this place was marked as last, unless that was taken back.
+  const said = steps.current.list.slice(0, steps.current.at + 1).findLast((each) => each.word && stands(each))?.word;
   // Where this place was written already; nowhere once that line was taken back or changed.
   const addressOf = (word) => {
     const earlier = written.current[word];
@@ -73,12 +81,13 @@ export function Paint({ at }) {
   const mark = async (word) => {
     const place = target?.word === word ? address.current : addressOf(word);
     if (!isWhole(shape)) { set({ trouble: { message: "nothing is painted yet", help: "paint the place first: a box with R or Enter, a brush with P" } }); return; }
+    const before = app.state.history.at;
     const found = await request({ ask: "mark", rule: one?.kind === "include" ? "" : one?.name ?? "", word, image: at.image, target: place, ...(await asked(shape)) });
     if (!found) return;
     if (target?.word === word) address.current = found.target;
     else written.current = { ...written.current, [word]: found };
+    if (app.state.history.at > before) note(shape, word);
     set({ chosen: found.rule });
-    setSaid(word);
     if (word === "context" && !place) search(at.image, shape, layer);
   };
   // A marked place that is changed is written at once. While it is dragged it is followed, one

@@ -24,13 +24,13 @@ export function shownView(view) {
   return view;
 }
 
-// `view`: before, after, both, or undefined for what the sheet shows.
+// `view`: before or after, whatever the sheet shows; undefined for what it shows.
 export function Pic({ number, view, crop, loops, role, label }) {
   const canvas = useRef(null), split = useRef(null), box = useRef(null);
   const cropped = crop?.join();
   useEffect(() => {
     const redraw = () => {
-      const now = shownView(view ?? app.view);
+      const now = view ?? shownView(app.view);
       const image = picture(now === "before" ? "before" : "after", number);
       box.current?.classList.toggle("old", isOld(number) && now !== "before");
       box.current?.classList.toggle("none", !image);

@@ -2,7 +2,7 @@
 import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { icon } from "./icons.js";
 import { app, onChange, request, rolesFor, rule, set } from "./store.js";
-import { Pic, colourOf, loopOf } from "./pic.js";
+import { Pic, colourOf, loopOf, shownView } from "./pic.js";
 import { coded, upper } from "./words.js";
 
 export function paint(image, more = {}) { set({ painting: { image, ...more }, at: image, comparing: [] }); }
@@ -54,7 +54,7 @@ export function SheetBar() {
 }
 
 export function Views({ views = ["before", "after", "both"], of = "view" }) {
-  return html`<div class="group" role="radiogroup" aria-label="What the pictures show">${views.map((view) => html`<button key=${view} role="radio" aria-checked=${app[of] === view} class=${app[of] === view ? "chosen" : ""} onClick=${() => set({ [of]: view })}>${view[0].toUpperCase()}${view.slice(1)}</button>`)}</div>`;
+  return html`<div class="group" role="radiogroup" aria-label="What the pictures show">${views.map((view) => html`<button key=${view} role="radio" aria-checked=${shownView(app[of]) === view} class=${shownView(app[of]) === view ? "chosen" : ""} onClick=${() => set({ [of]: view })}>${view[0].toUpperCase()}${view.slice(1)}</button>`)}</div>`;
 }
 
 // Back to where the arrows work: the chosen tile, or the picture that is large.

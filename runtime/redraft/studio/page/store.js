@@ -4,7 +4,7 @@ import { ask } from "./wire.js";
 export const app = {
   connected: false, everConnected: false,
   state: null, status: { event: "" }, progress: null, opening: "",
-  language: { operations: [], groups: {}, colours: {} }, located: null, renamed: {}, keys: {}, renamedAt: -1,
+  language: { operations: [], groups: {}, colours: {} }, located: null, lastRules: [], renamed: {}, keys: {}, renamedAt: -1,
   placed: {}, placedOf: -1, coming: "", leftout: {}, records: {}, matches: null, matchesOf: "", cards: null, trouble: null, running: null,
   chosen: localOf("chosen", ""), view: "after", easel: "before", hold: false, columns: 8, at: 0, painting: null, textOpen: true, textBeside: false,
   menu: "", comparing: [], sheetFilter: "", single: localOf("keys", "on") === "on",
@@ -188,6 +188,16 @@ export function rolesFor(kind) {
 }
 
 export const hasMistake = (state) => (state?.problems ?? []).some((each) => each.severity === "error");
+
+// The rules in their order, also those that a mistake in the text has made unreadable, as they were.
+export function rulesWithUnread() {
+  const { rules, text } = app.state;
+  const now = new Map(rules.map((each) => [each.name, each]));
+  const stands = (name) => text.split(/[^\w-]+/).includes(name);
+  const known = hasMistake(app.state) ? app.lastRules.filter((each) => now.has(each.name) || stands(each.name)) : [];
+  const found = known.map((each) => now.get(each.name) ?? { ...each, unread: true });
+  return [...found, ...rules.filter((each) => !known.some((one) => one.name === each.name))];
+}
 
 // Whether the chosen rule is not there because of a mistake in the text.
 export const isUnread = () => app.chosen !== "" && hasMistake(app.state) && !app.state.rules.some((each) => each.name === app.chosen);

@@ -177,3 +177,20 @@ def test_the_panel_and_the_report_say_the_same_strength(studio: Studio, tab: Tab
     strength = shown["strength"]
     assert page.inner_text(".figures dd.tone").endswith(f", at {strength}")
     assert strength.replace("\xa0", " ") in page.inner_text(".said .remark")
+
+
+def test_a_pack_says_how_far_it_is_and_is_stopped(studio: Studio, tab: Tab) -> None:
+    path = studio.folder / "small.redraft"
+    path.write_text(path.read_text().replace("count 40 ", "count 40000 "))
+    page = tab.page
+    page.goto(studio.server.address)
+    page.click(".brand")
+    page.click("button:has-text('small.redraft')")
+    page.wait_for_selector(".count:has-text('40,000')")
+    page.click("button:has-text('Share')")
+    page.click(".popup >> text=Pack")
+    page.wait_for_selector("text=/Running: .*, \\d+ of \\d+/")
+    page.click(".remark:has-text('Running') >> text=Stop")
+    page.wait_for_selector(".remark:has-text('Stopped: no run and no pack was made')")
+    assert not list(studio.folder.glob("*.redraftpack"))
+    assert not list(studio.folder.glob("runs/*"))

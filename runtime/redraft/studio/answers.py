@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Event
 from typing import Any
 
-from redraft.errors import PlanError
+from redraft.errors import CancelledError, PlanError
 from redraft.studio import share
 from redraft.studio.locating import Trial
 from redraft.studio.marking import clear_masks, gather, mark, regions_of, search, unmark
@@ -105,6 +106,7 @@ def _stop(session: Session, asked: m.Stop) -> Answer:
         "solve": session.follower.stop,
         "search": session.gallery.stop,
         "locate": session.locator.stop,
+        "run": session.halt.set,
     }[asked.what]()
     return {}
 
@@ -219,10 +221,14 @@ def _recover(session: Session, asked: m.Recover) -> Answer:
 
 def _run(session: Session, _asked: m.Run) -> Answer:
     path, folder = share.saved(session.need()), session.folder
-    progress = share.progress_of(session.hub.say)
+    halt = session.halt = Event()
+    progress = share.progress_of(session.hub.say, halt)
 
     def work() -> Answer:
-        return {"folder": share.run(path, folder, progress).relative_to(folder).as_posix()}
+        try:
+            return {"folder": share.run(path, folder, progress).relative_to(folder).as_posix()}
+        except CancelledError:
+            return {"stopped": True}
 
     session.later(work, "ran")
     return {}

@@ -62,8 +62,8 @@ class Session:
         self.drafts = Drafts(self.folder)
         self.known = known_models()
         self._device = device
-        self._stale = False
-        self._typed = False
+        self._stale = self._typed = False
+        self.halt = threading.Event()  # of the run that was begun last
         self._model_of: RecipeModel | None = None
         self._opening: RecipeModel | None = None
         self._refused: dict[str, Any] | None = None

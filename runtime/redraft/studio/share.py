@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import torch
 
 from redraft.disk import files
-from redraft.errors import ArtifactError, PlanError
+from redraft.errors import ArtifactError, CancelledError, PlanError
 from redraft.plans.loading import load
 from redraft.plans.planner import Plan, make_plan
 from redraft.plans.run_files import RECIPE as RECIPE_FILE
@@ -142,10 +144,12 @@ def saved(document: Document) -> Path:
     return document.path
 
 
-def progress_of(say: Callable[[Mapping[str, object], str], None]) -> Progress:
-    """Tells all tabs how far a run is."""
+def progress_of(say: Callable[[Mapping[str, object], str], None], halt: Event) -> Progress:
+    """Tells all tabs how far a run is; once ``halt`` is set it raises CancelledError."""
 
     def progress(what: str, done: int, total: int) -> None:
+        if halt.is_set():
+            raise CancelledError("stopped by a person")
         say({"event": "running", "what": what, "done": done, "total": total}, "running")
 
     return progress
@@ -158,7 +162,13 @@ def run(path: Path, folder: Path, progress: Progress) -> Path:
 
 def _run(plan: Plan, folder: Path, progress: Progress) -> Path:
     out = folder / "runs" / plan.run_name
-    return run_and_report(plan, out=out, progress=progress).folder
+    is_new = not out.exists()
+    try:
+        return run_and_report(plan, out=out, progress=progress).folder
+    except CancelledError:
+        if is_new:  # an earlier part of a run, which can be resumed, stays
+            shutil.rmtree(out, ignore_errors=True)
+        raise
 
 
 def packed(path: Path, folder: Path, progress: Progress) -> Path:

@@ -97,10 +97,11 @@ function Thumb({ number }) {
 
 function Share() {
   const get = async (path) => {
-    set({ menu: "", running: { event: "running", what: "what is shared is made", done: 0, total: 1 } });
+    set({ menu: "", running: { event: "running", what: "what is shared is made", done: 0, total: 1, whole: path !== "/share/pack" } });
     const answer = await fetch(path);
     if (app.running?.event === "running") set({ running: null });
     if (!answer.ok) { set({ trouble: (await answer.json()).failure }); return; }
+    if (answer.status === 204) return; // it was stopped
     const name = /filename="([^"]+)"/.exec(answer.headers.get("content-disposition"))?.[1] ?? "redraft";
     const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await answer.blob()), download: name });
     link.click();

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
@@ -18,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from redraft.errors import ArtifactError, PlanError
+from redraft.errors import ArtifactError, CancelledError, PlanError
 from redraft.show.metadata import recipe_in_picture
 from redraft.studio import share
 from redraft.studio.answers import answered
@@ -208,13 +209,28 @@ async def _sheet(session: Session, _request: Request) -> Response:
 
 
 async def _pack(session: Session, _request: Request) -> Response:
-    def work() -> Response:
-        saved = share.saved(session.need())
-        path = share.packed(saved, session.folder, share.progress_of(session.hub.say))
+    halt = Event()
+
+    def begin() -> Path:
+        session.halt = halt
+        return share.saved(session.need())
+
+    def work(saved: Path) -> Response:
+        try:
+            path = share.packed(saved, session.folder, share.progress_of(session.hub.say, halt))
+        except CancelledError:
+            session.hub.say({"event": "packed", "stopped": True}, "running")
+            return Response(status_code=204)
         session.hub.say({"event": "packed", "name": path.name}, "running")
         return _file(path.read_bytes(), path.name)
 
-    return await _at_desk(session, work)
+    loop = asyncio.get_running_loop()
+    try:  # not at the desk: a run may take a while, and can be stopped
+        return await loop.run_in_executor(
+            None, work, await loop.run_in_executor(session.desk, begin)
+        )
+    except Exception as error:
+        return JSONResponse({"failure": said(error)}, status_code=409)
 
 
 def _file(data: bytes, name: str) -> Response:

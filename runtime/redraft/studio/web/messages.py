@@ -151,7 +151,7 @@ class Stop(Frozen):
     """Stop what is being computed."""
 
     ask: Literal["stop"]
-    what: Literal["solve", "search", "locate"] = "solve"
+    what: Literal["solve", "search", "locate", "run"] = "solve"
 
 
 class Again(Frozen):

@@ -194,3 +194,38 @@ def test_a_pack_says_how_far_it_is_and_is_stopped(studio: Studio, tab: Tab) -> N
     page.wait_for_selector(".remark:has-text('Stopped: no run and no pack was made')")
     assert not list(studio.folder.glob("*.redraftpack"))
     assert not list(studio.folder.glob("runs/*"))
+
+
+def test_the_sheet_stands_where_it_was_left(studio: Studio, tab: Tab) -> None:
+    page = opened(studio, tab)
+    top = "Math.round(document.querySelector('.sheet').scrollTop)"
+    page.locator("[aria-label='Size of the pictures']").fill("16")
+    page.locator('[data-number="11"]').scroll_into_view_if_needed()
+    page.locator('[data-number="11"]').evaluate("one => one.scrollIntoView({ block: 'center' })")
+    stood = page.evaluate(top)
+    assert stood > 0
+    page.click('[data-number="11"]')
+    page.wait_for_selector(".stage")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".sheet")
+    tab.until(f"{top} === {stood}")
+
+
+def test_what_is_downloaded_says_what_it_is_for(studio: Studio, tab: Tab) -> None:
+    page = opened(studio, tab)
+    page.click("button:has-text('Share')")
+    with page.expect_download():
+        page.click("text=Sheet as PNG")
+    page.wait_for_selector(".remark:has-text('small.png'):has-text('The recipe is inside')")
+    page.click("button:has-text('Share')")
+    with page.expect_download():
+        page.click(".popup >> text=Pack")
+    page.wait_for_selector(".remark:has-text('redraft unpack small.redraftpack')")
+
+
+def test_a_studio_that_has_ended_is_not_up_to_date(start: StudioMaker, tab: Tab) -> None:
+    studio = start()
+    page = opened(studio, tab)
+    studio.server.stop()
+    page.wait_for_selector(".status:has-text('Not connected')")
+    assert page.locator(".status .good").count() == 0

@@ -94,5 +94,5 @@ function AddRule() {
   const isOpen = app.menu === "rule";
   const kinds = app.language.operations.map(({ word, meaning }) => [word, meaning.split(/[:.]/)[0]]);
   return html`<div class="menu"><button class="dashed" aria-expanded=${isOpen} onClick=${() => set({ menu: isOpen ? "" : "rule" })}>${icon("plus", 12)} Rule</button>
-    ${isOpen && html`<div class="popup left">${kinds.map(([kind, words]) => html`<button class="row" key=${kind} onClick=${() => newRule(kind)}>${kind}<small>${words}</small></button>`)}</div>`}</div>`;
+    ${isOpen && html`<div class="popup left kinds">${kinds.map(([kind, words]) => html`<button class="row" key=${kind} onClick=${() => newRule(kind)}>${kind}<small>${words}</small></button>`)}</div>`}</div>`;
 }

@@ -10,6 +10,8 @@ const take = (one, layer, settings = {}) => change([
   ...Object.entries(settings).map(([key, value]) => ({ kind: "put", owner: one.name, key, value })),
 ]);
 
+const LOOK = "Look at the pictures too: figures and looks can disagree.";
+
 const wordsOf = (settings) => Object.entries(settings).map(([key, value]) => `${key} ${value}`).join(", ");
 
 export function Layer({ one }) {
@@ -57,6 +59,6 @@ function Advice({ one, found }) {
   const best = found.recommended;
   if (!best) return html`<p class="soft advice">Nothing is recommended: ${found.reason}.</p>`;
   const settings = Object.fromEntries(Object.entries(best.settings).filter(([key, value]) => String(one.settings[key]?.value) !== value));
-  if (best.layer === one.layer && Object.keys(settings).length === 0) return html`<p class="soft advice">The rule has what is recommended.</p>`;
-  return html`<p class="advice"><button class="link" onClick=${() => take(one, best.layer, best.settings)}>Take ${best.layer}${Object.keys(best.settings).length ? ` with ${wordsOf(best.settings)}` : ""}</button> <span class="soft">${found.reason}.</span></p>`;
+  if (best.layer === one.layer && Object.keys(settings).length === 0) return html`<p class="soft advice">The rule has what is recommended. ${LOOK}</p>`;
+  return html`<p class="advice"><button class="link" onClick=${() => take(one, best.layer, best.settings)}>Take ${best.layer}${Object.keys(best.settings).length ? ` with ${wordsOf(best.settings)}` : ""}</button> <span class="soft">${found.reason}. ${LOOK}</span></p>`;
 }

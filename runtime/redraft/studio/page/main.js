@@ -74,7 +74,7 @@ function hearState(state) {
   if (!wrong || !same) patch.lastRules = state.rules ?? [];
   if (!state.open) Object.assign(patch, { painting: null, placed: {}, leftout: {}, records: {}, matches: null, located: null, comparing: [], status: { event: "" } });
   if (!before?.open || before.model?.name !== state.model?.name) { forget("before"); forget("after"); patch.at = state.shown?.[0] ?? 0; }
-  if (before && state.revision !== before.revision && ["ran", "packed"].includes(app.running?.event)) patch.running = null;
+  if (before && state.revision !== before.revision && ["ran", "packed", "shared"].includes(app.running?.event)) patch.running = null;
   if (state.open && !state.rules.some((each) => each.name === app.chosen) && !(wrong && same && app.chosen)) patch.chosen = state.rules[0]?.name ?? "";
   document.title = state.open ? `${state.changed ? "• " : ""}${state.path ?? "untitled"} - redraft studio` : "redraft studio";
   set(patch);

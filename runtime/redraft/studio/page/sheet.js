@@ -120,17 +120,21 @@ export function Status() {
     mistake: () => ["dot warn", "The text has a mistake: pictures of the last good one"],
     unfinished: () => ["ring", state.rules.length ? "The rule is not whole yet" : "No rule yet"],
   };
-  const [sign, words, small, button] = kinds[status.event]?.() ?? [];
+  const [sign, words, small, button] = app.connected ? kinds[status.event]?.() ?? [] : ["dot bad", "Not connected"];
   return html`<span class="status" role="status" aria-live="polite" title=${[words, small].filter(Boolean).join(" ")}>${words && html`<span class=${sign}></span>
     <span class="words">${words}${small && html` <small>${small}</small>`}</span>
     ${button && html`<button onClick=${() => request({ ask: button[1] })}>${button[0]}</button>`}`}</span>`;
 }
+
+let scrolled = {}; // where the sheet of a recipe stood when a picture was opened
 
 export function Sheet() {
   const { state, columns } = app;
   const grid = useRef(null);
   const shown = state.shown;
   const first = state.rules.every((each) => each.kind !== "include" && rolesFor(each.kind).some((role) => role.line.required && !each.lines.some((line) => line.word === role.word)));
+  const stood = useRef(scrolled); // the pictures get their size after the sheet is there
+  useEffect(() => { if (stood.current.opened === app.state.opened) grid.current.scrollTop = stood.current.top; }, []);
   // Asked anew each time: keys come faster than the page is drawn.
   const here = () => (app.state.shown?.includes(app.at) ? app.at : app.state.shown?.[0]);
   const now = here();
@@ -147,7 +151,7 @@ export function Sheet() {
     if (event.key === "Enter") { event.preventDefault(); enlarge(here()); }
   };
   return html`${first && html`<${FirstSteps}/>`}<${Remarks}/>
-    <div class="sheet" id="sheet" ref=${grid} style="--columns: ${columns}" role="group" aria-label="Pictures" onKeyDown=${go}>
+    <div class="sheet" id="sheet" ref=${grid} style="--columns: ${columns}" role="group" aria-label="Pictures" onKeyDown=${go} onScroll=${(e) => { scrolled = { opened: app.state.opened, top: e.target.scrollTop }; }}>
     ${shown.map((number) => html`<${Tile} key=${number} number=${number} now=${number === now}/>`)}</div>`;
 }
 
@@ -190,5 +194,5 @@ function Remarks() {
   return html`${state.draft && html`<div class="remark calm"><div><b>Studio ended before this recipe was saved.</b> Changes of ${whenOf(state.draft)} were kept. <button class="link" onClick=${() => request({ ask: "recover", bring_back: true })}>Bring them back</button> <button class="link" onClick=${() => request({ ask: "recover", bring_back: false })}>Drop them</button></div></div>`}
     ${left.map((each) => html`<${LeftOut} key=${each.rule} left=${each}/>`)}
     ${failed && html`<div class="remark bad" role="alert">${icon("warn")}<div><b>${coded(upper(failed.message))}</b><p>${coded(upper(failed.help ?? ""))}</p></div></div>`}
-    ${running && html`<div class="remark ${running.failure ? "bad" : "calm"}" role="status"><div>${running.failure ? html`<b>${coded(upper(running.failure.message))}</b><p>${coded(upper(running.failure.help ?? ""))}</p>` : running.stopped ? html`<b>Stopped</b>: no run and no pack was made.` : running.event === "ran" ? html`<b>The run is done.</b> It lies in <code>${running.folder}</code>, with report.html.` : running.event === "packed" ? html`<b>Packed with its run.</b> <code>${running.name}</code> lies beside the recipe, and was downloaded.` : html`<b>Running</b>: ${running.what}${running.total > 1 ? `, ${running.done} of ${running.total}` : ""} ${!running.whole && html`<button disabled=${running.halting} onClick=${() => { set({ running: { ...running, halting: true } }); request({ ask: "stop", what: "run" }); }}>Stop</button>`}`}</div><button class="plain" aria-label="Close" onClick=${() => set({ running: null })}>${icon("close", 12)}</button></div>`}`;
+    ${running && html`<div class="remark ${running.failure ? "bad" : "calm"}" role="status"><div>${running.failure ? html`<b>${coded(upper(running.failure.message))}</b><p>${coded(upper(running.failure.help ?? ""))}</p>` : running.stopped ? html`<b>Stopped</b>: no run and no pack was made.` : running.event === "ran" ? html`<b>The run is done.</b> It lies in <code>${running.folder}</code>, with report.html.` : running.event === "packed" ? html`<b>Packed with its run.</b> <code>${running.name}</code> lies beside the recipe, and was downloaded. Whoever gets it runs <code>redraft unpack ${running.name}</code>, or drops it on studio's page.` : running.event === "shared" ? html`<b>Downloaded</b>: <code>${running.name}</code>. ${running.words}` : html`<b>Running</b>: ${running.what}${running.total > 1 ? `, ${running.done} of ${running.total}` : ""} ${!running.whole && html`<button disabled=${running.halting} onClick=${() => { set({ running: { ...running, halting: true } }); request({ ask: "stop", what: "run" }); }}>Stop</button>`}`}</div><button class="plain" aria-label="Close" onClick=${() => set({ running: null })}>${icon("close", 12)}</button></div>`}`;
 }

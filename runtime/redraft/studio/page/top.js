@@ -96,7 +96,7 @@ function Thumb({ number }) {
 }
 
 function Share() {
-  const get = async (path) => {
+  const get = async (path, words = "") => {
     set({ menu: "", running: { event: "running", what: "what is shared is made", done: 0, total: 1, whole: path !== "/share/pack" } });
     const answer = await fetch(path);
     if (app.running?.event === "running") set({ running: null });
@@ -106,13 +106,14 @@ function Share() {
     const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await answer.blob()), download: name });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    if (words) set({ running: { event: "shared", name, words } });
   };
   const run = () => { set({ menu: "", running: { event: "running", what: "the run", done: 0, total: 1 } }); request({ ask: "run" }).then((found) => found ?? set({ running: null })); };
   return html`<${Menu} name="share" button=${html`Share ${icon("down", 12)}`} title="Share">
     <button class="row" onClick=${run}>Run it<small>As redraft run: edit, report and record in a folder</small></button>
     <button class="row" onClick=${() => get("/share/edit")}>Edit<small>Small; applies to the model's file</small></button>
     <button class="row" onClick=${() => get("/share/pack")}>Pack<small>Recipe, masks and its run in one file; runs it first where that was not done</small></button>
-    <button class="row" onClick=${() => get("/share/sheet")}>Sheet as PNG<small>Before and after; the recipe is inside</small></button>
+    <button class="row" onClick=${() => get("/share/sheet", "The recipe is inside: whoever gets the picture drops it on studio's page.")}>Sheet as PNG<small>Before and after; the recipe is inside</small></button>
   <//>`;
 }
 
@@ -128,9 +129,12 @@ function Save() {
     ${naming && html`<${SaveAs}/>`}</div>`;
 }
 
+// The name that a recipe's text gives it.
+const nameIn = (text) => /^recipe\s+([\w-]+)/m.exec(text)?.[1] ?? "untitled";
+
 // Made anew each time it opens: a name that was refused before is not there again.
 function SaveAs() {
-  const [name, setName] = useState(app.state.path ?? "untitled.redraft");
+  const [name, setName] = useState(app.state.path ?? `${nameIn(app.state.text)}.redraft`);
   const field = useRef(null);
   useLayoutEffect(() => { field.current.focus(); field.current.select(); }, []);
   const submit = (event) => {

@@ -321,6 +321,13 @@ class Tab:
         return found
 
 
+def opened(studio: Studio, tab: Tab) -> Any:
+    """The page of a studio, open and settled."""
+    tab.page.goto(studio.server.address)
+    tab.settled()
+    return tab.page
+
+
 @pytest.fixture
 def tab(chromium: Any, request: pytest.FixtureRequest) -> Iterator[Tab]:
     scheme = getattr(request, "param", "light")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.studio.conftest import SLOW
+from tests.studio.conftest import SLOW, opened
 from tests.studio.screens import SCREENS
 
 import redraft
@@ -30,12 +30,6 @@ pytestmark = pytest.mark.browser
 EYES = (0.25, 0.375, 0.75, 0.625)
 
 GARBAGE = '}{ rule \u2603 \U0001f4a5 at "\u202e <script>alert(1)</script> 1e999 \\ */ ' * 40
-
-
-def opened(studio: Studio, tab: Tab) -> Any:
-    tab.page.goto(studio.server.address)
-    tab.settled()
-    return tab.page
 
 
 @pytest.mark.faces

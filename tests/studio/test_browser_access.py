@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.studio.conftest import SLOW
+from tests.studio.conftest import SLOW, opened
 
 Studio = Any
 StudioMaker = Any
@@ -20,12 +20,6 @@ def written(studio: Studio, tab: Tab, part: str) -> None:
             return
         tab.page.wait_for_timeout(50)
     raise AssertionError(studio.server.session.document.text)
-
-
-def opened(studio: Studio, tab: Tab) -> Any:
-    tab.page.goto(studio.server.address)
-    tab.settled()
-    return tab.page
 
 
 def test_escape_in_a_number_changes_nothing_and_control_y_redoes(studio: Studio, tab: Tab) -> None:

@@ -6,17 +6,12 @@ import os
 from typing import Any
 
 import pytest
+from tests.studio.conftest import opened
 
 Studio = Any
 StudioMaker = Any
 Tab = Any
 pytestmark = [pytest.mark.browser, pytest.mark.parts]
-
-
-def opened(studio: Studio, tab: Tab) -> Any:
-    tab.page.goto(studio.server.address)
-    tab.settled()
-    return tab.page
 
 
 def test_a_full_disk_at_save_is_said_and_nothing_is_lost(

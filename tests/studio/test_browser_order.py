@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.studio.conftest import opened
 
 Studio = Any
 StudioMaker = Any
@@ -13,12 +14,6 @@ Tab = Any
 pytestmark = [pytest.mark.browser, pytest.mark.parts]
 NAME = "[aria-label='Name of the rule']"
 BOX = (0.25, 0.25, 0.75, 0.75)
-
-
-def opened(studio: Studio, tab: Tab) -> Any:
-    tab.page.goto(studio.server.address)
-    tab.settled()
-    return tab.page
 
 
 def says(tab: Tab, part: str) -> None:

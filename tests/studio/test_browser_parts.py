@@ -10,18 +10,13 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
+from tests.studio.conftest import opened
 
 Studio = Any
 StudioMaker = Any
 Tab = Any
 pytestmark = [pytest.mark.browser, pytest.mark.parts]
 BOX = (0.25, 0.25, 0.75, 0.75)
-
-
-def opened(studio: Studio, tab: Tab) -> Any:
-    tab.page.goto(studio.server.address)
-    tab.settled()
-    return tab.page
 
 
 def says(tab: Tab, part: str) -> None:

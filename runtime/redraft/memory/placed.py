@@ -9,8 +9,8 @@ import torch
 from redraft.memory.drive import Drive, find_drive
 from redraft.memory.layer import Layer, Places
 from redraft.memory.marked import goal_places, matches_of
-from redraft.memory.places import Marks, Matches, ResolvedPlace, moved
-from redraft_dsl.recipe.model import Insert, Invert, Match, Rule, Solved
+from redraft.memory.places import Marks, Matches, ResolvedPlace, contexts_of
+from redraft_dsl.recipe.model import Insert, Invert, Rule, Solved
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,16 +58,7 @@ def place_rule(layer: Layer, rule: Rule, marks: Marks, matches: Matches = ()) ->
         PlanError: as :func:`redraft.memory.places.resolve`.
 
     """
-    examples = tuple(marks(match.like) for match in matches_of(rule))
-    found = iter(zip(examples, matches, strict=True))
-    every: list[ResolvedPlace] = []
-    for context in rule.context:
-        if isinstance(context, Match):
-            example, places = next(found)
-            every += [moved(example, place) for place in places]
-        else:
-            every.append(marks(context))
-    contexts, written = layer.places(every), goal_places(rule)
+    contexts, written = layer.places(contexts_of(rule, marks, matches)), goal_places(rule)
     pastes = contexts if written is None else layer.places(map(marks, written))
     drive = None
     if isinstance(rule, Invert):
@@ -79,7 +70,7 @@ def place_rule(layer: Layer, rule: Rule, marks: Marks, matches: Matches = ()) ->
         contexts=contexts,
         pastes=pastes,
         copy=layer.places([marks(rule.copy_from)]) if isinstance(rule, Insert) else None,
-        examples=examples,
+        examples=tuple(marks(match.like) for match in matches_of(rule)),
         matches=matches,
         drive=drive,
         protected=layer.places(map(marks, protected)) if protected else None,

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from redraft.errors import PlanError
 from redraft.memory.boxes import bounding_box
-from redraft.memory.marked import Picture, masks_of
+from redraft.memory.marked import Picture, masks_of, matches_of
 from redraft_dsl.facts import ModelFacts
 from redraft_dsl.geometry.masks import MaskError, MaskFile, read_mask
 from redraft_dsl.geometry.regions import coverage, resample
-from redraft_dsl.recipe.model import Mask, Place
+from redraft_dsl.recipe.model import Mask, Match, Place, Rule
 
 
 @dataclass(frozen=True)
@@ -151,3 +151,21 @@ def shifted(
 def moved(example: ResolvedPlace, found: MatchedPlace) -> ResolvedPlace:
     """The region of an example where a match found it."""
     return shifted(example, found.index, found.shift, found.score)
+
+
+def contexts_of(rule: Rule, marks: Marks, matches: Matches) -> list[ResolvedPlace]:
+    """The places of a rule's contexts in their order, those of each match where it found them.
+
+    Raises:
+        PlanError: as :func:`resolve`.
+
+    """
+    found = iter(zip(matches_of(rule), matches, strict=True))
+    every: list[ResolvedPlace] = []
+    for context in rule.context:
+        if isinstance(context, Match):
+            match, places = next(found)
+            every += [moved(marks(match.like), place) for place in places]
+        else:
+            every.append(marks(context))
+    return every

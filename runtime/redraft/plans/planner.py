@@ -146,6 +146,11 @@ class Plan:
         return f"{self.recipe.name}-{self.recipe.version}-{self.digest[:8]}"
 
     @property
+    def lock_digest(self) -> str | None:
+        """The sha256 of the lock that it obeys; None without one."""
+        return None if self.lock is None else self.lock.sha256
+
+    @property
     def rules(self) -> tuple[RuleStep, ...]:
         """The steps that solve a rule."""
         return tuple(step for step in self.steps if isinstance(step, RuleStep))

@@ -185,7 +185,12 @@ class RuleRecord(Measured):
     def misaimed(self) -> bool:
         """Whether it was judged at places that a match found, which answers to something else."""
         scores = [place.score for place in self.contexts if place.score is not None]
-        return self.places not in (None, FIXED) and misaimed(scores)
+        return self.is_searched and misaimed(scores)
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether it was judged where a match found its place in each of the unseen pictures."""
+        return self.places not in (None, FIXED)
 
     @property
     def judgement(self) -> Verdict:

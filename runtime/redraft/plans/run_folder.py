@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +12,13 @@ from pydantic import ValidationError
 from redraft.disk.files import sha256_file
 from redraft.errors import ArtifactError, RedraftError
 from redraft.explain.words import counted, first_fault, first_line, reason_of
-from redraft.memory.places import Marks, moved
+from redraft.memory.places import Marks, contexts_of
 from redraft.plans.lock import Lock
 from redraft.plans.lock import read as read_lock
 from redraft.plans.record import RunRecord
 from redraft.plans.run_files import CELLS, EDIT, LOCK, PICTURE, RECIPE, RECORD, REPORT, STEPS
 from redraft.plans.shipped import SUFFIX
-from redraft_dsl.recipe.model import FileModel, Match, Recipe
+from redraft_dsl.recipe.model import FileModel, Recipe
 
 if TYPE_CHECKING:
     from redraft.plans.planner import Plan, RuleStep
@@ -131,15 +131,20 @@ def finished_run(folder: Path, plan: Plan) -> FinishedRun | None:
 
 def latest_run(runs: Path, plan: Plan) -> FinishedRun | None:
     """The latest of the whole runs of that very plan in the folders of a folder."""
-    every = (finished_run(path.parent, plan) for path in sorted(runs.glob(f"*/{RECORD}")))
-    found = [run for run in every if run is not None]
-    return max(found, key=lambda run: run.record.started, default=None)
+    return latest(runs, lambda folder: finished_run(folder, plan))
+
+
+def latest(runs: Path, wanted: Callable[[Path], FinishedRun | None]) -> FinishedRun | None:
+    """The latest of the runs in the folders of a folder; ``wanted`` reads one that counts."""
+    every = (wanted(path.parent) for path in sorted(runs.glob(f"*/{RECORD}")))
+    found = (run for run in every if run is not None)
+    return max(found, key=lambda run: (run.record.started, run.folder), default=None)
 
 
 def _same_places(record: RunRecord, plan: Plan) -> bool:
     """Whether a run had the places of a plan, as far as a lock has a say in them."""
     if plan.lock is None or record.lock is not None:
-        return record.lock == (None if plan.lock is None else plan.lock.sha256)
+        return record.lock == plan.lock_digest
     marks = Marks(plan.base.facts, plan.folder)
     found = {rule.name: rule.contexts for rule in record.rules}
     return all(
@@ -149,16 +154,7 @@ def _same_places(record: RunRecord, plan: Plan) -> bool:
 
 def _found(step: RuleStep, marks: Marks, found: Sequence[PlaceRecord]) -> bool:
     """Whether these are the contexts of a rule with its matches where the lock has them."""
-    locked = iter(step.locked)
-    wanted = [
-        place
-        for context in step.rule.context
-        for place in (
-            [moved(marks(context.like), one) for one in next(locked)]
-            if isinstance(context, Match)
-            else [marks(context)]
-        )
-    ]
+    wanted = contexts_of(step.rule, marks, step.locked)
     return [(each.latents, each.index, each.box) for each in found] == [
         (each.latents, each.index, each.box()) for each in wanted
     ]

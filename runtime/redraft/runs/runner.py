@@ -225,7 +225,7 @@ def record_of(
         edit_sha256=edit_sha256,
         started=started,
         seconds=seconds,
-        lock=None if plan.lock is None else plan.lock.sha256,
+        lock=plan.lock_digest,
         given=dict(plan.given),
         expects=checked_expectations(plan.expects, [done.record for done in session.finished]),
         imports=tuple(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from redraft.explain.words import percent
 from redraft.judge import words
-from redraft.judge.verdict import FIXED
 from redraft.plans.record import LeftOutRecord, RuleRecord
 
 NONE = "-"
@@ -50,7 +49,7 @@ def headline(rule: RuleRecord, space: str = " ") -> str:
         rule.share,
         rule.amplitude,
         removes=rule.kind == "erase",
-        found=None if rule.places in (None, FIXED) else rule.judged,
+        found=rule.judged if rule.is_searched else None,
         space=space,
     )
 
@@ -58,7 +57,7 @@ def headline(rule: RuleRecord, space: str = " ") -> str:
 def judged_on(rule: RuleRecord) -> str:
     """Which unseen pictures a rule is judged on, where these are not all; else nothing."""
     which = _JUDGED.get(rule.kind)
-    if which is None and rule.places not in (None, FIXED):
+    if which is None and rule.is_searched:
         which = "have a place that its match finds"
     return "" if which is None or rule.judged is None else f"{rule.judged:,} of them {which}"
 

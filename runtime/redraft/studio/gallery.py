@@ -176,4 +176,5 @@ def _is_here(entry: Entry) -> bool:
 def _size(entry: Entry) -> int | None:
     if isinstance(entry.source, WheelMember):
         return entry.source.member_bytes
-    return own_path(entry).stat().st_size if is_there(own_path(entry)) else None
+    path = own_path(entry)
+    return path.stat().st_size if is_there(path) else None

@@ -18,7 +18,7 @@ from redraft.plans.loading import load
 from redraft.plans.planner import Plan, make_plan
 from redraft.plans.run_files import RECIPE as RECIPE_FILE
 from redraft.plans.run_files import RECORD
-from redraft.runs.watch import Progress
+from redraft.runs.watch import Progress, Watch
 from redraft.share.exchange.importing import import_edit
 from redraft.share.pack.reading import pack_of, unpack
 from redraft.share.pack.writing import pack
@@ -148,11 +148,9 @@ def progress_of(say: Callable[[Mapping[str, object], str], None], halt: Event) -
     """Tells all tabs how far a run is; once ``halt`` is set it raises CancelledError."""
 
     def progress(what: str, done: int, total: int) -> None:
-        if halt.is_set():
-            raise CancelledError("stopped by a person")
         say({"event": "running", "what": what, "done": done, "total": total}, "running")
 
-    return progress
+    return Watch(progress, halt)
 
 
 def run(path: Path, folder: Path, progress: Progress) -> Path:

@@ -89,9 +89,8 @@ def command(
         run = latest_run(RUNS, plan)
         session = open_session(plan, choose_device(device), progress=reporter.step)
         scores = score_chain(session, known, None if run is None else made_by(run))
-    lock = None if plan.lock is None else plan.lock.sha256
     rules = [asdict(each) for each in scores]
-    found = {"recipe": plan.recipe.name, "lock": lock, "rules": rules}
+    found = {"recipe": plan.recipe.name, "lock": plan.lock_digest, "rules": rules}
     path = out or (None if run is None else run.folder / SAVED)
     if path is not None:
         files.write_text(path, json.dumps(found, indent=2) + "\n")

@@ -83,7 +83,7 @@ def command(
             _draw(plan, found, device, sheet)
         written = _written(file, found, plan) if write else None
     if form == "json":
-        screen.json({**_as_json(found), "lock": None if plan.lock is None else plan.lock.sha256})
+        screen.json({**_as_json(found), "lock": plan.lock_digest})
         return
     _print(screen, found)
     if plan.lock is not None:

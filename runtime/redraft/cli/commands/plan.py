@@ -239,7 +239,7 @@ def _as_json(plan: Plan, matches: Matches, speeds: Speeds, quick: bool) -> dict[
             "file": str(plan.base.path),
             "sha256": plan.base.sha256,
         },
-        "lock": None if plan.lock is None else plan.lock.sha256,
+        "lock": plan.lock_digest,
         "run_dir": str(RUNS / plan.run_name),
         "nominal_gflops": NOMINAL_GFLOPS,
         "measured": speeds.measured,

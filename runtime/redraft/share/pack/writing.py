@@ -19,7 +19,7 @@ from redraft.plans import lock
 from redraft.plans.loading import load, loads, recipe_of
 from redraft.plans.record import ModelRecord, RunRecord
 from redraft.plans.run_files import EDIT, LOCK, PICTURE, RECIPE, RECORD, REPORT, RUNS
-from redraft.plans.run_folder import read_run
+from redraft.plans.run_folder import FinishedRun, latest, read_run
 from redraft.share.pack import CARD, MANIFEST, MAX_BYTES, MAX_ENTRIES, SOURCE, container
 from redraft.share.pack.card import card
 from redraft.share.pack.manifest import Content, Manifest
@@ -285,17 +285,18 @@ def _latest_run(checked: Checked, runs: Path) -> Path | None:
     """The folder of the latest finished run of a recipe; damaged ones are skipped."""
     assert checked.recipe is not None, "only a recipe without errors is packed"
     digest = checked.recipe.digest()
-    found: list[tuple[str, Path]] = []
-    for record_path in sorted(runs.glob(f"*/{RECORD}")):
-        folder = record_path.parent
+
+    def wanted(folder: Path) -> FinishedRun | None:
         try:
             run = read_run(folder)
             kept = load(run.recipe).recipe
-            if kept is not None and kept.digest() == digest and run.edit.is_file():
-                found.append((run.record.started, folder))
         except RedraftError:
-            continue
-    return max(found)[1] if found else None
+            return None
+        whole = kept is not None and kept.digest() == digest and run.edit.is_file()
+        return run if whole else None
+
+    found = latest(runs, wanted)
+    return None if found is None else found.folder
 
 
 def _as_written(checked: Checked, path: Path) -> dict[str, bytes]:
